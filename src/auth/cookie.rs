@@ -1,0 +1,47 @@
+//! The session cookie: the one place that reads, writes and removes it.
+
+use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::time::Duration;
+
+use super::SessionToken;
+use crate::config::Config;
+
+/// The token that the browser sent, if it is one.
+pub(crate) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
+    jar.get_private(name(config))?.value().parse().ok()
+}
+
+/// Hands the token to the browser; until it is closed, or for as long as a remembered session can
+/// last.
+pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, token: &SessionToken, remember: bool) {
+    let mut cookie = cookie(config, token.in_cookie());
+    if remember {
+        let limit = config.session.remembered_absolute_ttl.get();
+        cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
+    }
+    jar.add_private(cookie);
+}
+
+/// Takes the cookie from the browser. All attributes are sent: a browser keeps a `__Host-` cookie
+/// that is removed without `Secure`.
+pub(crate) fn remove(jar: &CookieJar<'_>, config: &Config) {
+    jar.remove_private(cookie(config, String::new()));
+}
+
+/// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in
+/// a letter), one week, and `Secure` only if Rocket itself ends TLS.
+fn cookie(config: &Config, value: String) -> Cookie<'static> {
+    Cookie::build((name(config), value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .expires(None)
+        .build()
+}
+
+/// `__Host-` makes the browser refuse the cookie from any other host or without TLS (RFC 6265bis,
+/// 4.1.3.2).
+fn name(config: &Config) -> &'static str {
+    if config.is_https() { "__Host-session_id" } else { "session_id" }
+}

@@ -1,0 +1,121 @@
+//! What is true about accounts: who somebody is, what opens an account, what a session or a mailed
+//! link is worth. Knows no HTML and no JSON, and of HTTP only the cookie (`cookie.rs`).
+//!
+//! Each flow has a file with its verbs on [`Auth`] and an enum for what it refuses.
+
+mod client;
+pub(crate) mod cookie;
+mod hasher;
+mod outbox;
+mod password;
+mod password_reset;
+mod profile;
+mod session;
+mod signup;
+mod store;
+mod token;
+mod user;
+mod verify_email;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rocket::fairing::Fairing;
+use rocket::tokio::sync::{Mutex, Notify};
+use rocket::{Phase, Rocket};
+use rocket_db_pools::Database;
+
+pub(crate) use client::Client;
+pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
+pub(crate) use password_reset::ResetPasswordError;
+pub(crate) use session::{LogInError, Session};
+pub(crate) use signup::{SignUp, SignUpError};
+pub(crate) use store::InFlight;
+pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
+pub use user::{Email, EmailError, Name, NameError, User, UserId};
+pub(crate) use verify_email::VerifyEmailError;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::error::Error;
+use crate::mail::Mail;
+use hasher::Hasher;
+use store::{Db, Store};
+
+/// The one handle to everything about accounts. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Auth {
+    store: Store,
+    hasher: Arc<Hasher>,
+    config: Arc<Config>,
+    clock: Clock,
+    mail: Arc<Mail>,
+    letter_waits: Arc<Notify>,
+    /// When the database was last looked at, and whether it could be written.
+    last_look: Arc<Mutex<Option<(Instant, bool)>>>,
+}
+
+/// The fairing that opens, migrates and closes the database.
+pub(crate) fn database() -> impl Fairing {
+    Db::init()
+}
+
+impl Auth {
+    /// Puts the parts together; the database must be open.
+    pub(crate) fn new<P: Phase>(
+        rocket: &Rocket<P>,
+        config: Arc<Config>,
+        clock: Clock,
+        mail: Mail,
+    ) -> Result<Self, Error> {
+        let db = Db::fetch(rocket).ok_or(Error::new("no database", "its fairing is missing"))?;
+        let hasher = Hasher::start(&config)
+            .map_err(|e| Error::new("the threads that hash passwords cannot start", e))?;
+        Ok(Self {
+            store: Store::clone(db),
+            hasher: Arc::new(hasher),
+            config,
+            clock,
+            mail: Arc::new(mail),
+            letter_waits: Arc::default(),
+            last_look: Arc::default(),
+        })
+    }
+
+    /// The settings.
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Counts a request in; the database stays open until what is returned is dropped.
+    pub(crate) fn enter(&self) -> InFlight {
+        self.store.enter()
+    }
+
+    /// Whether `password` may be set by somebody with this address and name; see [`WeakPassword`].
+    pub(crate) async fn check_new_password(
+        &self,
+        password: Password,
+        email: &Email,
+        name: Option<&Name>,
+    ) -> Result<Result<NewPassword, WeakPassword>, Error> {
+        let mut context = vec![email.as_str().to_owned(), self.config.site_name.clone()];
+        context.extend(email.as_str().split(['@', '.']).map(str::to_owned));
+        context.extend(name.map(|name| name.as_str().to_owned()));
+        self.hasher.check(password, context).await
+    }
+
+    /// Whether the database can be written. Anybody may ask, and each look is a write to disk: it
+    /// looks at most once a second.
+    pub(crate) async fn is_ready(&self) -> bool {
+        let mut last = self.last_look.lock().await;
+        match *last {
+            Some((at, is_ready)) if at.elapsed() < Duration::from_secs(1) => is_ready,
+            _ => {
+                let is_ready = self.store.update_health(self.clock.now()).await.is_ok();
+                *last = Some((Instant::now(), is_ready));
+                is_ready
+            }
+        }
+    }
+}

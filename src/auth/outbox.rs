@@ -1,0 +1,213 @@
+//! Letters wait in the database until they have left, so that no crash and no broken mail server
+//! loses one. Each is delivered at least once.
+
+use std::time::Duration;
+
+use log::{info, warn};
+use rocket::futures::future::join_all;
+use uuid::Uuid;
+
+use super::store::{NewToken, OutboxRow, Purpose};
+use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
+use crate::Error;
+use crate::clock::Timestamp;
+use crate::mail::{Notice, Occasion};
+
+/// What a letter is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::auth) enum Letter {
+    VerifyEmail,
+    PasswordReset,
+    PasswordChanged,
+}
+
+const HOUR: Duration = Duration::from_secs(60 * 60);
+
+/// How many letters leave at a time, so that one letter's slow way says nothing of another's.
+const AT_A_TIME: i64 = 8;
+
+/// For how long a claimed letter is this process's alone: longer than any mail server may take.
+const LEASE: Duration = Duration::from_secs(120);
+
+/// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
+/// the one that the owner is about to open.
+const MOST_OPEN_LINKS: i64 = 3;
+
+/// After this long a letter that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
+const GIVE_UP_AFTER: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
+impl Letter {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::PasswordReset => "password-reset",
+            Self::PasswordChanged => "password-changed",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged]
+            .into_iter()
+            .find(|letter| letter.as_str() == text)
+    }
+
+    /// How long the link in it is good (ASVS 6.5.5).
+    pub(in crate::auth) fn link_ttl(self) -> Duration {
+        match self {
+            Self::VerifyEmail => 24 * HOUR,
+            Self::PasswordReset | Self::PasswordChanged => HOUR,
+        }
+    }
+}
+
+impl Auth {
+    /// A letter to a user, for the outbox.
+    pub(in crate::auth) fn letter(&self, letter: Letter, to: UserId, client: &Client) -> OutboxRow {
+        OutboxRow {
+            id: Uuid::now_v7(),
+            letter: letter.as_str().to_owned(),
+            user_id: Some(to),
+            email_key: None,
+            device: client.device(),
+            network: client.address.to_string(),
+            attempts: 0,
+            created_at: self.clock.now(),
+        }
+    }
+
+    /// A password-reset letter to whoever has this address, if anybody has.
+    pub(in crate::auth) fn letter_to_whoever_has(
+        &self,
+        email: &Email,
+        client: &Client,
+    ) -> OutboxRow {
+        let mut letter = self.letter(Letter::PasswordReset, UserId::new(), client);
+        letter.user_id = None;
+        letter.email_key = Some(email.key().to_owned());
+        letter
+    }
+
+    /// Tells the background job that there is something to do.
+    pub(in crate::auth) fn wake_postman(&self) {
+        self.letter_waits.notify_one();
+    }
+
+    /// Returns when a letter was put into the outbox by this process.
+    pub(crate) async fn letter_waits(&self) {
+        self.letter_waits.notified().await;
+    }
+
+    /// Sends what is due, a few at a time, until nothing is; the number of letters that left. One
+    /// that fails waits and is tried again, with a growing delay.
+    pub(crate) async fn deliver_due(&self) -> Result<usize, Error> {
+        let mut delivered = 0;
+        loop {
+            let now = self.clock.now();
+            let due = self.store.claim_due_letters(now, LEASE, AT_A_TIME).await?;
+            if due.is_empty() {
+                return Ok(delivered);
+            }
+            for left in join_all(due.iter().map(|row| self.deliver(row, now))).await {
+                delivered += usize::from(left?);
+            }
+        }
+    }
+
+    /// Sends one letter; whether it left. An `Err` is a fault of the database: the letter comes
+    /// again when its lease is over.
+    async fn deliver(&self, row: &OutboxRow, now: Timestamp) -> Result<bool, Error> {
+        let id = row.id;
+        let Err(error) = self.send(row).await else {
+            self.store.delete_letter(id).await?;
+            return Ok(true);
+        };
+        let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+        if now.since(row.created_at) > GIVE_UP_AFTER {
+            warn!("letter={id} kind={} dropped: nobody took it for days: {cause}", row.letter);
+            self.store.delete_letter(id).await?;
+            return Ok(false);
+        }
+        let delay = retry_delay(row.attempts);
+        warn!("letter={id} kind={} try={} failed: {cause}", row.letter, row.attempts);
+        self.store.update_due(id, now + delay).await?;
+        Ok(false)
+    }
+
+    /// Writes the letter for who has the account now, and hands it to the mail server. A letter that
+    /// has become pointless counts as sent.
+    async fn send(&self, row: &OutboxRow) -> Result<(), Error> {
+        let user = match (row.user_id, &row.email_key) {
+            (Some(id), _) => self.store.find_user(id).await?,
+            (None, Some(key)) => self.store.find_user_by_email(key).await?,
+            (None, None) => None,
+        };
+        let (Some(user), Some(letter)) = (user, Letter::parse(&row.letter)) else { return Ok(()) };
+        match letter {
+            Letter::VerifyEmail if user.email_verified_at.is_some() => Ok(()),
+            Letter::VerifyEmail => {
+                let token = VerifyToken::new()?;
+                let now = self.clock.now();
+                let new = NewToken {
+                    digest: token.digest(),
+                    purpose: Purpose::VerifyEmail,
+                    user: user.id,
+                    sent_to: user.email.key().to_owned(),
+                    now,
+                    expires_at: now + letter.link_ttl(),
+                };
+                self.send_link(row, &user, &new, Occasion::VerifyEmail, &token.in_link()).await
+            }
+            Letter::PasswordReset => {
+                let token = ResetToken::new()?;
+                let new = self.reset_token_for(&token, &user);
+                self.send_link(row, &user, &new, Occasion::PasswordReset, &token.in_link()).await
+            }
+            Letter::PasswordChanged => {
+                let notice = Occasion::PasswordChanged(Notice {
+                    at: row.created_at.minute(),
+                    device: row.device.clone(),
+                    network: row.network.clone(),
+                });
+                self.mail.send(row.id, &user.email, notice, "").await
+            }
+        }
+    }
+
+    /// Sends a letter with a link that is made now and stored only as a digest. If the letter does
+    /// not leave, its link dies and the next try makes another: no usable secret rests anywhere.
+    async fn send_link(
+        &self,
+        row: &OutboxRow,
+        user: &User,
+        token: &NewToken,
+        occasion: Occasion,
+        secret: &str,
+    ) -> Result<(), Error> {
+        if !self.store.insert_token(token, MOST_OPEN_LINKS).await? {
+            info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
+            return Ok(());
+        }
+        let sent = self.mail.send(row.id, &user.email, occasion, secret).await;
+        if sent.is_err() {
+            self.store.delete_token(token.digest).await?;
+        }
+        sent
+    }
+}
+
+/// 10 s, 20 s, 40 s, … up to an hour.
+fn retry_delay(attempts: i64) -> Duration {
+    let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(9);
+    (Duration::from_secs(10) * 2_u32.pow(doublings)).min(HOUR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retries_grow_apart_up_to_an_hour() {
+        let delays: Vec<u64> = [1, 2, 3, 9, 10, 1000].map(|n| retry_delay(n).as_secs()).into();
+        assert_eq!(delays, [10, 20, 40, 2560, 3600, 3600]);
+    }
+}

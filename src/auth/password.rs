@@ -1,0 +1,389 @@
+//! What people type as a password, and what is kept of it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bcrypt::BASE_64 as BCRYPT_BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::Error;
+use crate::config::PasswordConfig;
+
+/// A password as somebody typed it: an attempt to log in, or the raw material of a [`NewPassword`].
+/// Every character counts, spaces at both ends too. Wiped from memory when dropped.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Most characters of a password; refused before any hashing, so that length costs us nothing.
+    pub const MAX_CHARS: usize = 256;
+    /// Most bytes of a password.
+    pub const MAX_BYTES: usize = 1024;
+
+    pub(in crate::auth) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Why a text can be nobody's password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordError {
+    /// Nothing was typed.
+    Missing,
+    /// Longer than [`Password::MAX_CHARS`] or [`Password::MAX_BYTES`].
+    TooLong,
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "Enter a password.",
+            Self::TooLong => "Use at most 256 characters.",
+        })
+    }
+}
+
+impl FromStr for Password {
+    type Err = PasswordError;
+
+    fn from_str(text: &str) -> Result<Self, PasswordError> {
+        if text.is_empty() {
+            return Err(PasswordError::Missing);
+        }
+        if text.len() > Self::MAX_BYTES || text.chars().count() > Self::MAX_CHARS {
+            return Err(PasswordError::TooLong);
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+}
+
+/// A password that meets the policy, and so may be set. Only [`Auth`](super::Auth) makes one; logging
+/// in takes any [`Password`], so that a stricter policy locks nobody out.
+pub struct NewPassword(pub(in crate::auth) Password);
+
+/// Why a password may not be set; the message stands beside the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WeakPassword {
+    /// Fewer characters than `password.min_length`.
+    TooShort {
+        /// The fewest there may be.
+        min: usize,
+    },
+    /// Too easy to guess (zxcvbn), with its advice.
+    Guessable {
+        /// What is wrong with it and how to mend it, in whole sentences.
+        advice: String,
+    },
+}
+
+impl fmt::Display for WeakPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { min } => write!(f, "Use at least {min} characters."),
+            Self::Guessable { advice } => write!(f, "This password is too easy to guess. {advice}"),
+        }
+    }
+}
+
+impl Password {
+    /// Whether this password may be set (ASVS 6.2.1, 6.2.4). Costs up to some milliseconds, so it
+    /// runs on a hash worker. `context` are words that an attacker would try first: the person's
+    /// address and name, the name of the site.
+    pub(in crate::auth) fn meets(
+        self,
+        policy: &PasswordConfig,
+        context: &[String],
+    ) -> Result<NewPassword, WeakPassword> {
+        if self.0.chars().count() < policy.min_length {
+            return Err(WeakPassword::TooShort { min: policy.min_length });
+        }
+        let words: Vec<&str> = context.iter().map(String::as_str).collect();
+        let guess = zxcvbn::zxcvbn(&self.0, &words);
+        if u8::from(guess.score()) >= policy.min_strength {
+            return Ok(NewPassword(self));
+        }
+        let mut advice = String::new();
+        if let Some(feedback) = guess.feedback() {
+            let warning = feedback.warning().map(|warning| warning.to_string());
+            let hints = feedback.suggestions().iter().map(ToString::to_string);
+            advice = warning.into_iter().chain(hints).collect::<Vec<_>>().join(" ");
+        }
+        if advice.is_empty() {
+            advice = "Add another word or two.".into();
+        }
+        Err(WeakPassword::Guessable { advice })
+    }
+}
+
+/// One bcrypt as the hash workers compute it: cost, salt, and the key that the password became.
+pub(in crate::auth) struct Bcrypt {
+    pub(in crate::auth) cost: u32,
+    pub(in crate::auth) salt: [u8; 16],
+    /// At most 72 bytes, the last of them NUL if there is room.
+    pub(in crate::auth) key: Zeroizing<Vec<u8>>,
+}
+
+/// What is stored of a password.
+#[derive(Clone)]
+pub(in crate::auth) struct PasswordHash {
+    scheme: Scheme,
+    cost: u32,
+    salt: [u8; 16],
+    digest: [u8; 23],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    /// passlib's bcrypt-sha256 v2: bcrypt over base64(HMAC-SHA-256(key = the salt's text, password)),
+    /// so that every byte of a long password counts. What we write.
+    Sha256,
+    /// A plain `$2a$`, `$2b$` or `$2y$` hash from another system: bytes past the 72nd are not looked
+    /// at. Read only.
+    Plain,
+}
+
+impl PasswordHash {
+    /// The bcrypt that a new hash of `password` needs, with a fresh salt.
+    pub(in crate::auth) fn begin(password: &Password, cost: u32) -> Result<Bcrypt, Error> {
+        let mut salt = [0; 16];
+        getrandom::fill(&mut salt)
+            .map_err(|e| Error::new("the system has no random numbers", e))?;
+        Ok(Bcrypt { cost, salt, key: Scheme::Sha256.key(password, &salt) })
+    }
+
+    /// The hash to store, from what the worker computed for [`begin`](Self::begin).
+    pub(in crate::auth) fn finish(cost: u32, salt: [u8; 16], output: [u8; 24]) -> Self {
+        Self { scheme: Scheme::Sha256, cost, salt, digest: cut(output) }
+    }
+
+    /// The bcrypt that shows whether `password` is the one.
+    pub(in crate::auth) fn attempt(&self, password: &Password) -> Bcrypt {
+        Bcrypt { cost: self.cost, salt: self.salt, key: self.scheme.key(password, &self.salt) }
+    }
+
+    /// Whether the worker's answer to [`attempt`](Self::attempt) is this hash, in constant time.
+    pub(in crate::auth) fn is(&self, output: [u8; 24]) -> bool {
+        self.digest.ct_eq(&cut(output)).into()
+    }
+
+    /// A hash that no password has and whose check costs as much as any other: for accounts that do
+    /// not exist.
+    pub(in crate::auth) fn dummy(cost: u32) -> Self {
+        Self { scheme: Scheme::Sha256, cost, salt: [0x5a; 16], digest: [0; 23] }
+    }
+
+    /// Whether it should be written anew at the next login: imported, or of lower cost.
+    pub(in crate::auth) fn is_outdated(&self, cost: u32) -> bool {
+        self.scheme != Scheme::Sha256 || self.cost < cost
+    }
+
+    pub(in crate::auth) fn cost(&self) -> u32 {
+        self.cost
+    }
+}
+
+impl Scheme {
+    fn key(self, password: &Password, salt: &[u8; 16]) -> Zeroizing<Vec<u8>> {
+        let bytes = password.as_str().as_bytes();
+        let mut key = Zeroizing::new(Vec::with_capacity(72));
+        match self {
+            Self::Sha256 => {
+                let salt = BCRYPT_BASE64.encode(salt);
+                let mut mac = Hmac::<Sha256>::new_from_slice(salt.as_bytes())
+                    .expect("HMAC takes a key of any length");
+                mac.update(bytes);
+                let mac = Zeroizing::new(<[u8; 32]>::from(mac.finalize().into_bytes()));
+                let mut text = Zeroizing::new([0; 44]);
+                let _ = STANDARD.encode_slice(*mac, &mut *text);
+                key.extend_from_slice(&*text);
+            }
+            // A NUL ends a C string: other systems never saw what came after it.
+            Self::Plain => key.extend(bytes.iter().take(72).take_while(|b| **b != 0)),
+        }
+        if key.len() < 72 {
+            key.push(0);
+        }
+        key
+    }
+}
+
+/// bcrypt computes 24 bytes and its text form has always kept 23.
+fn cut(output: [u8; 24]) -> [u8; 23] {
+    let mut digest = [0; 23];
+    digest.copy_from_slice(&output[..23]);
+    digest
+}
+
+/// The text form, as the database holds it.
+impl fmt::Display for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (salt, digest) = (BCRYPT_BASE64.encode(self.salt), BCRYPT_BASE64.encode(self.digest));
+        match self.scheme {
+            Scheme::Sha256 => {
+                write!(f, "$bcrypt-sha256$v=2,t=2b,r={}${salt}${digest}", self.cost)
+            }
+            Scheme::Plain => write!(f, "$2b${:02}${salt}{digest}", self.cost),
+        }
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
+/// That a stored text is no hash that we know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::auth) struct NotAHash;
+
+impl fmt::Display for NotAHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a stored password hash is of an unknown form")
+    }
+}
+
+impl std::error::Error for NotAHash {}
+
+impl FromStr for PasswordHash {
+    type Err = NotAHash;
+
+    fn from_str(text: &str) -> Result<Self, NotAHash> {
+        let (scheme, cost, salt, digest) =
+            if let Some(rest) = text.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=") {
+                let mut parts = rest.split('$');
+                let mut part = || parts.next().ok_or(NotAHash);
+                let (cost, salt, digest) = (part()?, part()?, part()?);
+                if parts.next().is_some() {
+                    return Err(NotAHash);
+                }
+                (Scheme::Sha256, cost, salt, digest)
+            } else {
+                let rest = ["$2a$", "$2b$", "$2y$"]
+                    .iter()
+                    .find_map(|prefix| text.strip_prefix(prefix))
+                    .ok_or(NotAHash)?;
+                let (cost, rest) = rest.split_once('$').ok_or(NotAHash)?;
+                let (salt, digest) = rest.split_at_checked(22).ok_or(NotAHash)?;
+                (Scheme::Plain, cost, salt, digest)
+            };
+        if !cost.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(NotAHash);
+        }
+        let cost = cost.parse().ok().filter(|cost| (4..=31).contains(cost)).ok_or(NotAHash)?;
+        Ok(Self { scheme, cost, salt: decode(salt)?, digest: decode(digest)? })
+    }
+}
+
+/// Decodes bcrypt's base64. Unused bits at the end may be set: some libraries write random ones.
+fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotAHash> {
+    use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+    const LENIENT: GeneralPurpose = GeneralPurpose::new(
+        &base64::alphabet::BCRYPT,
+        GeneralPurposeConfig::new()
+            .with_decode_allow_trailing_bits(true)
+            .with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    );
+    LENIENT.decode(text).ok().and_then(|bytes| bytes.try_into().ok()).ok_or(NotAHash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opens(password: &str, hash: &str) -> bool {
+        let hash: PasswordHash = hash.parse().unwrap();
+        let Bcrypt { cost, salt, key } = hash.attempt(&password.parse().unwrap());
+        hash.is(bcrypt::bcrypt(cost, salt, &key))
+    }
+
+    /// Promise 6. The hashes were made with passlib 1.7.4; the last is from its documentation.
+    #[test]
+    fn hashes_are_those_of_passlib() {
+        let salt = "$bcrypt-sha256$v=2,t=2b,r=4$n79VH.0Q2TMWmt3Oqt9uku$";
+        for (password, digest) in [
+            ("password", "sdU2s51xApBVBMVw4RZiJY.7FC1fevu"),
+            (&"é😀".repeat(30), "3KHSHQcvl7Bv4zy4cioxgZa1VBrQEda"),
+            (&"a".repeat(100), "edysY2NsQ0zuPqGuZaTDwWs6q08f5Qi"),
+        ] {
+            assert!(opens(password, &format!("{salt}{digest}")), "{password}");
+            assert!(!opens("wrong", &format!("{salt}{digest}")), "{password}");
+        }
+        assert!(opens(
+            "password",
+            "$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2"
+        ));
+    }
+
+    /// Promise 6.
+    #[test]
+    fn a_plain_bcrypt_hash_of_another_system_opens_its_account() {
+        // From the test vectors of jBCrypt.
+        assert!(opens("a", "$2a$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe"));
+        assert!(opens(
+            "abcdefghijklmnopqrstuvwxyz",
+            "$2a$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC"
+        ));
+        for version in ["2b", "2y"] {
+            assert!(opens(
+                "a",
+                &format!("${version}$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe")
+            ));
+        }
+        let long = "a".repeat(72);
+        let hash = bcrypt::hash(&long, 4).unwrap();
+        assert!(
+            opens(&long, &hash) && opens(&format!("{long}b"), &hash) && !opens(&long[1..], &hash)
+        );
+    }
+
+    #[test]
+    fn a_hash_keeps_its_text() {
+        for text in [
+            "$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
+            "$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe",
+        ] {
+            assert_eq!(text.parse::<PasswordHash>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_hash_is_refused() {
+        for text in [
+            "",
+            "$",
+            "$2b$",
+            "$2b$12$",
+            "$2x$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe",
+            "$2b$32$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe",
+            "$2b$+6$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe",
+            "$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfx",
+            "$2b$06$éééééééééééééééééééééééééé",
+            "$bcrypt-sha256$v=2,t=2b,r=12$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2$",
+            "$argon2id$v=19$m=1,t=1,p=1$c2FsdA$aGFzaA",
+        ] {
+            assert!(text.parse::<PasswordHash>().is_err(), "{text:?}");
+        }
+    }
+
+    /// Promises 2, 3 and 4.
+    #[test]
+    fn any_characters_make_a_password_up_to_a_length() {
+        for text in [" ", "é", &"😀".repeat(256), &"字".repeat(256), &"a".repeat(256), "a\0b"] {
+            assert!(text.parse::<Password>().is_ok(), "{text}");
+        }
+        assert_eq!("".parse::<Password>().unwrap_err(), PasswordError::Missing);
+        assert_eq!("a".repeat(257).parse::<Password>().unwrap_err(), PasswordError::TooLong);
+        assert_eq!(" a ".parse::<Password>().unwrap().as_str(), " a ");
+    }
+}

@@ -1,0 +1,104 @@
+//! Back in with a forgotten password: ask, get a letter, follow its link, set a new one.
+
+use super::outbox::Letter;
+use super::store::{NewToken, Purpose};
+use super::{Auth, Client, Email, Password, ResetToken, User, WeakPassword};
+use crate::Error;
+
+/// Why a password cannot be reset like this.
+pub(crate) enum ResetPasswordError {
+    /// The link was used, is too old, or never was one.
+    DeadLink,
+    /// The password does not meet the policy.
+    WeakPassword(WeakPassword),
+    /// Not their fault.
+    Failed(Error),
+}
+
+impl From<Error> for ResetPasswordError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Auth {
+    /// Asks for a letter with a link. The same one insert for every address, so that neither the
+    /// answer nor its time tells who has an account; whether there is one is found out later, when
+    /// the letter is to leave.
+    pub(crate) async fn request_password_reset(
+        &self,
+        email: &Email,
+        client: &Client,
+    ) -> Result<(), Error> {
+        self.store.insert_letter(&self.letter_to_whoever_has(email, client)).await?;
+        self.wake_postman();
+        Ok(())
+    }
+
+    /// For `reveal_reset_token` alone: a token at once, for whoever asks. `None` if the address has
+    /// no account.
+    pub(crate) async fn reveal_reset_token(
+        &self,
+        email: &Email,
+    ) -> Result<Option<ResetToken>, Error> {
+        let Some(user) = self.store.find_user_by_email(email.key()).await? else { return Ok(None) };
+        let token = ResetToken::new()?;
+        self.store.insert_token(&self.reset_token_for(&token, &user), i64::MAX).await?;
+        Ok(Some(token))
+    }
+
+    /// What the table keeps of a fresh reset token.
+    pub(in crate::auth) fn reset_token_for(&self, token: &ResetToken, user: &User) -> NewToken {
+        let now = self.clock.now();
+        NewToken {
+            digest: token.digest(),
+            purpose: Purpose::PasswordReset,
+            user: user.id,
+            sent_to: user.email.key().to_owned(),
+            now,
+            expires_at: now + Letter::PasswordReset.link_ttl(),
+        }
+    }
+
+    /// Whose password the link resets, without using it up; `None` if the link is dead.
+    pub(crate) async fn find_reset_link(&self, token: &ResetToken) -> Result<Option<User>, Error> {
+        self.store.find_token(token.digest(), Purpose::PasswordReset, self.clock.now()).await
+    }
+
+    /// Uses the link up and sets the password. All sessions end and all links of the account die:
+    /// whoever had the old password may still be signed in. Does not log in (ASVS 6.4.3): the person
+    /// shows that they know the new one.
+    pub(crate) async fn reset_password(
+        &self,
+        token: &ResetToken,
+        password: Password,
+        client: &Client,
+    ) -> Result<User, ResetPasswordError> {
+        // Looked up before anything is hashed: junk costs no hash.
+        let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
+        let password = self
+            .check_new_password(password, &user.email, user.name.as_ref())
+            .await?
+            .map_err(ResetPasswordError::WeakPassword)?;
+        let hash = self.hasher.hash(&password.0).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        // The hash took a while: only who takes the token now may go on.
+        let sent_to = tx
+            .take_token(token.digest(), Purpose::PasswordReset, user.id, now)
+            .await?
+            .ok_or(ResetPasswordError::DeadLink)?;
+        // Before the address counts as verified: what an unproven first comer set up goes.
+        tx.delete_unproven_profile(user.id).await?;
+        if !tx.update_verified(user.id, &sent_to, now).await? {
+            return Err(ResetPasswordError::DeadLink);
+        }
+        tx.update_password(user.id, &hash).await?;
+        tx.delete_sessions_of(user.id).await?;
+        tx.delete_tokens_of(user.id).await?;
+        tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        tx.commit().await?;
+        self.wake_postman();
+        Ok(user)
+    }
+}

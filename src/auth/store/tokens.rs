@@ -1,0 +1,136 @@
+//! The table `tokens`: what may be known of the links that were mailed.
+
+use sqlx::FromRow;
+
+use super::users::{UserRow, user_columns};
+use super::{Result, Store, Tx};
+use crate::auth::User;
+use crate::auth::token::Digest;
+use crate::auth::user::UserId;
+use crate::clock::Timestamp;
+
+/// What a mailed link is for. One of another purpose is as if it were not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::auth) enum Purpose {
+    PasswordReset,
+    VerifyEmail,
+}
+
+impl Purpose {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::PasswordReset => "password-reset",
+            Self::VerifyEmail => "verify-email",
+        }
+    }
+}
+
+/// A link about to be sent.
+pub(in crate::auth) struct NewToken {
+    pub(in crate::auth) digest: Digest,
+    pub(in crate::auth) purpose: Purpose,
+    pub(in crate::auth) user: UserId,
+    pub(in crate::auth) sent_to: String,
+    pub(in crate::auth) now: Timestamp,
+    pub(in crate::auth) expires_at: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Taken {
+    sent_to: String,
+}
+
+impl Store {
+    /// Whose link it is, without using it up. It must have gone to the address that the account has
+    /// now.
+    pub(in crate::auth) async fn find_token(
+        &self,
+        digest: Digest,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let found: Option<UserRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM tokens JOIN users ON users.id = tokens.user_id \
+                 WHERE tokens.digest = $1 AND tokens.purpose = $2 AND tokens.expires_at > $3 \
+                 AND tokens.sent_to = users.email_key AND users.disabled_at IS NULL"
+                ),
+                (digest.to_vec(), purpose.as_str(), now),
+            )
+            .await?;
+        Ok(found.map(User::from))
+    }
+
+    /// Adds a link unless the user has `most` open ones of this purpose: `false`, and nothing is
+    /// voided, since the owner may be about to open one of them.
+    pub(in crate::auth) async fn insert_token(&self, token: &NewToken, most: i64) -> Result<bool> {
+        let inserted = self
+            .run(
+                "INSERT INTO tokens (digest, purpose, user_id, sent_to, created_at, expires_at) \
+                 SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT COUNT(*) FROM tokens \
+                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5) < $7",
+                (
+                    token.digest.to_vec(),
+                    token.purpose.as_str(),
+                    token.user,
+                    token.sent_to.clone(),
+                    token.now,
+                    token.expires_at,
+                    most,
+                ),
+            )
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    pub(in crate::auth) async fn delete_token(&self, digest: Digest) -> Result<()> {
+        self.run("DELETE FROM tokens WHERE digest = $1", (digest.to_vec(),)).await?;
+        Ok(())
+    }
+
+    pub(in crate::auth) async fn delete_expired_tokens(&self, now: Timestamp) -> Result<u64> {
+        self.run("DELETE FROM tokens WHERE expires_at <= $1", (now,)).await
+    }
+}
+
+impl Tx {
+    /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement
+    /// lets one win.
+    pub(in crate::auth) async fn take_token(
+        &mut self,
+        digest: Digest,
+        purpose: Purpose,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Option<String>> {
+        let taken: Option<Taken> = self
+            .find(
+                "DELETE FROM tokens WHERE digest = $1 AND purpose = $2 AND user_id = $3 \
+                 AND expires_at > $4 RETURNING sent_to",
+                (digest.to_vec(), purpose.as_str(), user, now),
+            )
+            .await?;
+        Ok(taken.map(|taken| taken.sent_to))
+    }
+
+    pub(in crate::auth) async fn delete_tokens_for(
+        &mut self,
+        user: UserId,
+        purpose: Purpose,
+    ) -> Result<()> {
+        self.run(
+            "DELETE FROM tokens WHERE user_id = $1 AND purpose = $2",
+            (user, purpose.as_str()),
+        )
+        .await?;
+        Ok(())
+    }
+
+    pub(in crate::auth) async fn delete_tokens_of(&mut self, user: UserId) -> Result<()> {
+        self.run("DELETE FROM tokens WHERE user_id = $1", (user,)).await?;
+        Ok(())
+    }
+}

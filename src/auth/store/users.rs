@@ -1,0 +1,203 @@
+//! The table `users`.
+
+use sqlx::FromRow;
+
+use super::{Result, Store, Tx};
+use crate::Error;
+use crate::auth::password::PasswordHash;
+use crate::auth::user::{Email, Name, User, UserId};
+use crate::clock::Timestamp;
+
+/// A user with what opens the account. Stays within `auth`.
+pub(in crate::auth) struct Credentials {
+    pub(in crate::auth) user: User,
+    pub(in crate::auth) password_hash: PasswordHash,
+    pub(in crate::auth) is_disabled: bool,
+}
+
+/// What a sign-up writes.
+pub(in crate::auth) struct NewUser<'a> {
+    pub(in crate::auth) id: UserId,
+    pub(in crate::auth) email: &'a Email,
+    pub(in crate::auth) name: Option<&'a Name>,
+    pub(in crate::auth) password_hash: &'a PasswordHash,
+    pub(in crate::auth) now: Timestamp,
+}
+
+/// The columns that make a [`User`].
+#[derive(FromRow)]
+pub(super) struct UserRow {
+    user_id: UserId,
+    email: String,
+    email_key: String,
+    name: Option<String>,
+    email_verified_at: Option<Timestamp>,
+    user_created_at: Timestamp,
+}
+
+impl From<UserRow> for User {
+    fn from(row: UserRow) -> Self {
+        Self {
+            id: row.user_id,
+            email: Email::from_row(row.email, row.email_key),
+            name: row.name.map(Name::from_row),
+            email_verified_at: row.email_verified_at,
+            created_at: row.user_created_at,
+        }
+    }
+}
+
+#[derive(FromRow)]
+struct CredentialsRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    password_hash: String,
+    disabled_at: Option<Timestamp>,
+}
+
+/// The columns of [`UserRow`], for a `SELECT` from `users`.
+macro_rules! user_columns {
+    () => {
+        "users.id AS user_id, users.email, users.email_key, users.name, users.email_verified_at, \
+         users.created_at AS user_created_at"
+    };
+}
+pub(super) use user_columns;
+
+impl Store {
+    pub(in crate::auth) async fn find_credentials(
+        &self,
+        email: &Email,
+    ) -> Result<Option<Credentials>> {
+        let found: Option<CredentialsRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    ", users.password_hash, users.disabled_at FROM users WHERE users.email_key = $1"
+                ),
+                (email.key().to_owned(),),
+            )
+            .await?;
+        found
+            .map(|row| {
+                Ok(Credentials {
+                    user: row.user.into(),
+                    password_hash: row
+                        .password_hash
+                        .parse()
+                        .map_err(|e| Error::new("an account cannot be read", e))?,
+                    is_disabled: row.disabled_at.is_some(),
+                })
+            })
+            .transpose()
+    }
+
+    /// An account that is not disabled, by its address.
+    pub(in crate::auth) async fn find_user_by_email(&self, key: &str) -> Result<Option<User>> {
+        let found: Option<UserRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users WHERE users.email_key = $1 AND users.disabled_at IS NULL"
+                ),
+                (key.to_owned(),),
+            )
+            .await?;
+        Ok(found.map(User::from))
+    }
+
+    /// An account that is not disabled.
+    pub(in crate::auth) async fn find_user(&self, id: UserId) -> Result<Option<User>> {
+        let found: Option<UserRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM users WHERE users.id = $1 AND users.disabled_at IS NULL"
+                ),
+                (id,),
+            )
+            .await?;
+        Ok(found.map(User::from))
+    }
+
+    pub(in crate::auth) async fn update_name(&self, id: UserId, name: Option<&Name>) -> Result<()> {
+        let name = name.map(|name| name.as_str().to_owned());
+        self.run("UPDATE users SET name = $2 WHERE id = $1", (id, name)).await?;
+        Ok(())
+    }
+
+    /// Replaces an outdated hash, unless the password was changed in the meantime.
+    pub(in crate::auth) async fn update_outdated_hash(
+        &self,
+        id: UserId,
+        old: &PasswordHash,
+        new: &PasswordHash,
+    ) -> Result<()> {
+        self.run(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            (id, old.to_string(), new.to_string()),
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+impl Tx {
+    /// `false` if the address is taken: the UNIQUE of the table decides, so that of two at once one
+    /// wins.
+    pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
+        let inserted = self
+            .run(
+                "INSERT INTO users (id, email, email_key, name, password_hash, created_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
+                (
+                    user.id,
+                    user.email.as_str().to_owned(),
+                    user.email.key().to_owned(),
+                    user.name.map(|name| name.as_str().to_owned()),
+                    user.password_hash.to_string(),
+                    user.now,
+                ),
+            )
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    pub(in crate::auth) async fn update_password(
+        &mut self,
+        id: UserId,
+        hash: &PasswordHash,
+    ) -> Result<()> {
+        self.run("UPDATE users SET password_hash = $2 WHERE id = $1", (id, hash.to_string()))
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that the person reads mail at `sent_to`. `false` if it is no longer the account's
+    /// address.
+    pub(in crate::auth) async fn update_verified(
+        &mut self,
+        id: UserId,
+        sent_to: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let updated = self
+            .run(
+                "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3) \
+                 WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL",
+                (id, sent_to.to_owned(), now),
+            )
+            .await?;
+        Ok(updated == 1)
+    }
+
+    /// Forgets what somebody set up on an address that was never shown to be theirs.
+    pub(in crate::auth) async fn delete_unproven_profile(&mut self, id: UserId) -> Result<()> {
+        self.run("UPDATE users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL", (id,))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,115 @@
+//! Random secrets and what the database may know of them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 of a random token. A copy of the database gives nobody a session or a link: 256 random
+/// bits cannot be guessed back from it, so it needs no salt and no slow hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(in crate::auth) struct Digest([u8; 32]);
+
+impl Digest {
+    /// As stored.
+    pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+/// That a text is no token of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAToken;
+
+/// 32 random bytes (ASVS 11.5.1). A secret has no `Display`, no `Serialize` and a mute `Debug`.
+macro_rules! token {
+    ($(#[$meta:meta])* $name:ident, $out:ident) => {
+        $(#[$meta])*
+        #[derive(Clone)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            pub(in crate::auth) fn new() -> Result<Self, crate::Error> {
+                let mut bytes = [0; 32];
+                getrandom::fill(&mut bytes)
+                    .map_err(|e| crate::Error::new("the system has no random numbers", e))?;
+                Ok(Self(bytes))
+            }
+
+            /// What the database may know of it.
+            pub(in crate::auth) fn digest(&self) -> Digest {
+                Digest(Sha256::digest(self.0).into())
+            }
+
+            /// The secret itself: 43 characters that need no escaping in a URL.
+            pub(crate) fn $out(&self) -> String {
+                URL_SAFE_NO_PAD.encode(self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NotAToken;
+
+            fn from_str(text: &str) -> Result<Self, NotAToken> {
+                let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| NotAToken)?;
+                bytes.try_into().map(Self).map_err(|_| NotAToken)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+token! {
+    /// The secret in the session cookie.
+    SessionToken, in_cookie
+}
+token! {
+    /// The secret in a password-reset link.
+    ResetToken, in_link
+}
+token! {
+    /// The secret in a link that confirms an address.
+    VerifyToken, in_link
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_its_way_through_a_link() {
+        let token = ResetToken::new().unwrap();
+        let text = token.in_link();
+        assert_eq!(text.len(), 43);
+        assert_eq!(text.parse::<ResetToken>().unwrap().digest(), token.digest());
+        assert_ne!(ResetToken::new().unwrap().digest(), token.digest());
+    }
+
+    #[test]
+    fn what_is_no_token_is_refused() {
+        let token = ResetToken::new().unwrap().in_link();
+        for text in [
+            "",
+            "a",
+            &token[1..],
+            &format!("{token}A"),
+            &format!("{token}="),
+            &format!("+{}", &token[1..]),
+        ] {
+            assert_eq!(text.parse::<ResetToken>().map(|_| ()), Err(NotAToken), "{text:?}");
+        }
+    }
+
+    /// Promise 18: a token that is printed by mistake says nothing.
+    #[test]
+    fn a_token_is_mute() {
+        assert_eq!(format!("{:?}", SessionToken::new().unwrap()), "SessionToken(…)");
+    }
+}

@@ -1,0 +1,119 @@
+//! The one place that asks what time it is, so that a test can move it.
+
+use std::fmt;
+use std::ops::{Add, Sub};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// Where every part of the service gets the time from. Clones share one hand: a test that advances
+/// its own clone moves the whole service.
+#[derive(Clone, Debug, Default)]
+pub struct Clock {
+    ahead_ms: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+        let Timestamp(real) = SystemTime::now().into();
+        Timestamp(real + self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// Moves this clock, and every clone of it, ahead.
+    pub fn advance(&self, by: Duration) {
+        self.ahead_ms.fetch_add(millis(by), Ordering::Relaxed);
+    }
+}
+
+/// An instant in UTC, in milliseconds since 1970. Stored as such, so that both databases compare it
+/// as a plain number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// As RFC 3339 in UTC with whole seconds: `2026-11-21T14:12:41Z`.
+    pub fn rfc3339(self) -> String {
+        self.utc().format(&Rfc3339).unwrap_or_default()
+    }
+
+    /// The day alone, for people: `21 November 2026`.
+    pub fn date(self) -> String {
+        let form = format_description!("[day padding:none] [month repr:long] [year]");
+        self.utc().format(form).unwrap_or_default()
+    }
+
+    /// To the minute, for people: `21 November 2026, 14:12 UTC`.
+    pub fn minute(self) -> String {
+        let form =
+            format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
+        self.utc().format(form).unwrap_or_default()
+    }
+
+    /// How long after `earlier` this is; zero if it is not after.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+
+    fn utc(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl From<SystemTime> for Timestamp {
+    fn from(time: SystemTime) -> Self {
+        Self(millis(time.duration_since(UNIX_EPOCH).unwrap_or_default()))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+    fn add(self, length: Duration) -> Self {
+        Self(self.0.saturating_add(millis(length)))
+    }
+}
+
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+    fn sub(self, length: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(length)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.rfc3339())
+    }
+}
+
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timestamp_is_written_for_programs_and_for_people() {
+        let at = Timestamp(1_795_270_361_999);
+        assert_eq!(at.rfc3339(), "2026-11-21T14:12:41Z");
+        assert_eq!(at.date(), "21 November 2026");
+        assert_eq!(at.minute(), "21 November 2026, 14:12 UTC");
+    }
+
+    #[test]
+    fn clones_of_a_clock_move_together() {
+        let (clock, hand) = (Clock::default(), Clock::default());
+        let other = clock.clone();
+        other.advance(Duration::from_secs(3600));
+        assert!(clock.now().since(hand.now()) >= Duration::from_secs(3599));
+    }
+}

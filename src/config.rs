@@ -1,0 +1,482 @@
+//! Every setting, typed and documented, with its default.
+//!
+//! Settings come from the table `vestibule` of the active profile (`[default.vestibule]` in
+//! `Rocket.toml`) and from the environment (`VESTIBULE_PUBLIC_URL`, and
+//! `VESTIBULE_PASSWORD__MIN_LENGTH` for `password.min_length`), which wins over every profile.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::error::Kind;
+use figment::providers::Env;
+use figment::{Figment, Profile};
+use lettre::message::Mailbox;
+use rocket::http::uri::Absolute;
+use serde::{Deserialize, Deserializer};
+
+/// The settings of the service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The origin under which people reach the service, such as `https://accounts.example.com`.
+    /// Links in letters, cookie names, `Secure`, HSTS and the cross-site check follow from it. Not
+    /// set: `http://localhost:<port>`, and the service listens on loopback only.
+    pub public_url: Option<PublicUrl>,
+    /// What the pages and letters call the service. Default `Vestibule`.
+    pub site_name: String,
+    /// The colour of what can be pressed, `#rrggbb`. Default `#8a3b12`.
+    pub accent: Accent,
+    /// Where the embedded database, the secret key and unsent letters live. Default `data`.
+    pub data_dir: PathBuf,
+    /// What a password must be, and what a hash of it costs.
+    pub password: PasswordConfig,
+    /// The threads that hash passwords.
+    pub hashing: HashingConfig,
+    /// How long people stay signed in.
+    pub session: SessionConfig,
+    /// How letters leave.
+    pub mail: MailConfig,
+    /// Whether this process delivers letters and sweeps what expired. Default `true`.
+    pub jobs: bool,
+    /// Whether browsers are told to insist on https for a year, subdomains included, when
+    /// `public_url` is https. Default `true`.
+    pub hsts: bool,
+    /// For the clients of the course project alone: puts reset tokens into answers, so that anybody
+    /// can take any account. Refused unless only this machine can reach the service. Default `false`.
+    pub reveal_reset_token: bool,
+    #[serde(skip)]
+    port: u16,
+}
+
+/// `password.*`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PasswordConfig {
+    /// Fewest characters of a new password. Default 8.
+    pub min_length: usize,
+    /// Lowest zxcvbn score of a new password, 0 (anything) to 4. Default 3.
+    pub min_strength: u8,
+    /// The bcrypt cost of new hashes, 4 to 31; each step doubles the work. Default 12.
+    pub cost: u32,
+}
+
+/// `hashing.*`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HashingConfig {
+    /// Threads that hash passwords. Default: the number of cores.
+    pub workers: Option<usize>,
+    /// How long a hash may wait for its turn before the answer is 503. Default `5s`.
+    pub max_wait: Span<5>,
+}
+
+/// `session.*`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// A session ends when nothing happened in it for this long. Default `2h`.
+    pub idle_ttl: Span<{ 2 * HOUR }>,
+    /// A session ends this long after the login, whatever happens in it. Default `12h`.
+    pub absolute_ttl: Span<{ 12 * HOUR }>,
+    /// `idle_ttl` with "keep me signed in". Default `14days`.
+    pub remembered_idle_ttl: Span<{ 14 * DAY }>,
+    /// `absolute_ttl` with "keep me signed in". Default `30days`.
+    pub remembered_absolute_ttl: Span<{ 30 * DAY }>,
+}
+
+/// `mail.*`
+#[derive(Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// The sender of every letter. Default `no-reply@` the host of `public_url`.
+    pub from: Option<Sender>,
+    /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. Not
+    /// set: letters are written to `folder`.
+    pub smtp_url: Option<SmtpUrl>,
+    /// Where letters are written as `.eml` files when no server is set. Default `mail` in the data
+    /// folder.
+    pub folder: Option<PathBuf>,
+}
+
+const HOUR: u64 = 60 * 60;
+const DAY: u64 = 24 * HOUR;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            site_name: "Vestibule".into(),
+            accent: Accent([0x8a, 0x3b, 0x12]),
+            data_dir: "data".into(),
+            password: PasswordConfig::default(),
+            hashing: HashingConfig::default(),
+            session: SessionConfig::default(),
+            mail: MailConfig::default(),
+            jobs: true,
+            hsts: true,
+            reveal_reset_token: false,
+            port: 8000,
+        }
+    }
+}
+
+impl Default for PasswordConfig {
+    fn default() -> Self {
+        Self { min_length: 8, min_strength: 3, cost: 12 }
+    }
+}
+
+impl Config {
+    /// Reads the settings out of Rocket's figment.
+    ///
+    /// # Errors
+    /// Names the key, the place and the reason, and never the value: it may be a secret.
+    pub(crate) fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let mut config: Self = match figment.find_value("vestibule") {
+            Ok(_) => {
+                figment.extract_inner("vestibule").map_err(|error| ConfigError::from(&error))?
+            }
+            Err(_) => Self::default(),
+        };
+        let rocket =
+            rocket::Config::try_from(figment).map_err(|error| ConfigError::from(&error))?;
+        config.port = rocket.port;
+        config.check(rocket.address)?;
+        Ok(config)
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), ConfigError> {
+        let refuse = |key: &str, reason: &str| Err(ConfigError(format!("{key} {reason}")));
+        if self.public_url.is_none() && !address.is_loopback() {
+            return refuse(
+                "vestibule.public_url",
+                &format!(
+                    "must be set when the service listens on {address}: links, cookies and the \
+                     cross-site check depend on the address that people use"
+                ),
+            );
+        }
+        let local_only =
+            address.is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_loopback);
+        if self.reveal_reset_token && !local_only {
+            return refuse(
+                "vestibule.reveal_reset_token",
+                "lets anybody take any account: it is refused unless the service listens on \
+                 loopback and public_url is unset or a loopback origin",
+            );
+        }
+        if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
+            return refuse("vestibule.site_name", "must be a line of text");
+        }
+        if !(1..=64).contains(&self.password.min_length) {
+            return refuse("vestibule.password.min_length", "must be from 1 to 64 (ASVS 6.2.8)");
+        }
+        if self.password.min_strength > 4 {
+            return refuse("vestibule.password.min_strength", "must be from 0 to 4");
+        }
+        if !(4..=31).contains(&self.password.cost) {
+            return refuse("vestibule.password.cost", "must be from 4 to 31");
+        }
+        if self.hashing.workers == Some(0) {
+            return refuse("vestibule.hashing.workers", "must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// The origin that links begin with, without a slash at the end.
+    pub fn origin(&self) -> String {
+        match &self.public_url {
+            Some(url) => url.origin.clone(),
+            None => format!("http://localhost:{}", self.port),
+        }
+    }
+
+    /// Whether a browser that names `origin` shows one of our own pages (RFC 6454, as sent in the
+    /// `Origin` header).
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        match &self.public_url {
+            Some(url) => origin.eq_ignore_ascii_case(&url.origin),
+            None => ["localhost", "127.0.0.1", "[::1]"]
+                .iter()
+                .any(|host| origin == format!("http://{host}:{}", self.port)),
+        }
+    }
+
+    /// Whether people reach the service by https, whoever ends TLS.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.origin.starts_with("https://"))
+    }
+
+    /// Where letters are written when no mail server is set.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))
+    }
+
+    /// The sender of every letter, shown under the name of the site.
+    pub fn sender(&self) -> Result<Mailbox, ConfigError> {
+        if let Some(Sender(mailbox)) = &self.mail.from {
+            let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
+            return Ok(Mailbox::new(Some(name), mailbox.email.clone()));
+        }
+        let host = self.public_url.as_ref().map_or("localhost", PublicUrl::host);
+        let address = format!("no-reply@{host}").parse().map_err(|_| {
+            ConfigError("vestibule.mail.from must be set: public_url has no host for it".into())
+        })?;
+        Ok(Mailbox::new(Some(self.site_name.clone()), address))
+    }
+}
+
+/// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that name no
+/// setting are left out and returned: container platforms inject some, so they must not stop a start.
+pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
+    let prefix = |key: &str| format!("vestibule.{}", key.replace("__", "."));
+    let (mut figment, mut unknown) = (figment, Vec::new());
+    for (key, value) in Env::prefixed("VESTIBULE_").iter() {
+        let name = key.as_str().to_owned();
+        if value.is_empty() {
+            continue;
+        }
+        let one = Env::prefixed("VESTIBULE_")
+            .only(&[&name])
+            .map(move |key| prefix(key.as_str()).into())
+            .global();
+        match Figment::from(&one).extract_inner::<Config>("vestibule") {
+            Err(error) if matches!(error.kind, Kind::UnknownField(..)) => {
+                unknown.push(format!("VESTIBULE_{}", name.to_uppercase()));
+            }
+            _ => figment = figment.merge(one),
+        }
+    }
+    (figment, unknown)
+}
+
+/// A setting that stops the start.
+#[derive(Debug)]
+pub struct ConfigError(String);
+
+impl From<&figment::Error> for ConfigError {
+    fn from(error: &figment::Error) -> Self {
+        // figment's own words repeat the value that was found; a mistyped `smtp_url` is a secret.
+        let reason = match &error.kind {
+            Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => {
+                format!("must be {wanted}")
+            }
+            Kind::UnknownField(_, known) => {
+                format!("is not a setting; here are: {}", known.join(", "))
+            }
+            Kind::Message(reason) => reason.clone(),
+            _ => "can't be read".into(),
+        };
+        let key = error.path.join(".");
+        let place = error.metadata.as_ref().map_or_else(String::new, |found| {
+            let profile = error.profile.as_ref().filter(|p| *p != Profile::Global);
+            let profile = profile.map_or_else(String::new, |p| format!(" [{p}]"));
+            match &found.source {
+                Some(source) => format!(" ({source}{profile})"),
+                None => format!(" ({}{profile})", found.name),
+            }
+        });
+        Self(format!("{key} {reason}{place}"))
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the setting {}", self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A length of time such as `90s`, `15min`, `12h` or `14days`; `DEFAULT` is in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Span<const DEFAULT: u64>(Duration);
+
+impl<const DEFAULT: u64> Span<DEFAULT> {
+    /// The length.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl<const DEFAULT: u64> Default for Span<DEFAULT> {
+    fn default() -> Self {
+        Self(Duration::from_secs(DEFAULT))
+    }
+}
+
+impl<'de, const DEFAULT: u64> Deserialize<'de> for Span<DEFAULT> {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, "must be a length of time such as 90s, 15min, 12h or 14days", |text| {
+            humantime::parse_duration(text).ok().filter(|length| !length.is_zero()).map(Self)
+        })
+    }
+}
+
+/// An origin: scheme, host and port, no path.
+#[derive(Clone, Debug)]
+pub struct PublicUrl {
+    origin: String,
+}
+
+impl PublicUrl {
+    fn parse(text: &str) -> Option<Self> {
+        let url = Absolute::parse(text).ok()?;
+        let authority = url.authority()?;
+        let standard_port = match url.scheme() {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let bare = authority.user_info().is_none()
+            && matches!(url.path().as_str(), "" | "/")
+            && url.query().is_none();
+        if !bare || authority.host().is_empty() {
+            return None;
+        }
+        let mut origin = format!("{}://{}", url.scheme(), authority.host().to_ascii_lowercase());
+        if let Some(port) = authority.port().filter(|port| *port != standard_port) {
+            origin.push_str(&format!(":{port}"));
+        }
+        Some(Self { origin })
+    }
+
+    fn host(&self) -> &str {
+        let authority = self.origin.split_once("://").map_or("", |(_, rest)| rest);
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
+    fn is_loopback(&self) -> bool {
+        let host = self.host().trim_matches(['[', ']']);
+        host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    }
+}
+
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(
+            value,
+            "must be an origin without a path, such as https://accounts.example.com",
+            Self::parse,
+        )
+    }
+}
+
+/// A colour, as red, green and blue.
+#[derive(Clone, Copy, Debug)]
+pub struct Accent(pub(crate) [u8; 3]);
+
+impl Accent {
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+        if !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        let [_, r, g, b] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        Some(Self([r, g, b]))
+    }
+}
+
+impl<'de> Deserialize<'de> for Accent {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, "must be a colour such as #8a3b12", Self::parse)
+    }
+}
+
+/// The sender of letters: `accounts@example.com` or `Accounts <accounts@example.com>`.
+#[derive(Clone, Debug)]
+pub struct Sender(Mailbox);
+
+impl<'de> Deserialize<'de> for Sender {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, "must be an address such as accounts@example.com", |text| {
+            text.parse().ok().map(Self)
+        })
+    }
+}
+
+/// The address of the mail server, with its password: mute in every log.
+#[derive(Clone)]
+pub struct SmtpUrl(pub(crate) String);
+
+impl<'de> Deserialize<'de> for SmtpUrl {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(
+            value,
+            "must be smtp://… or smtps://…, with special characters of the password written as %xx",
+            |text| {
+                let known = text.starts_with("smtp://") || text.starts_with("smtps://");
+                let parses =
+                    lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(text).is_ok();
+                (known && parses).then(|| Self(text.to_owned()))
+            },
+        )
+    }
+}
+
+impl fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
+    }
+}
+
+/// Reads a text and parses it; a refusal says what it `must` be and never what was found.
+fn parsed<'de, D: Deserializer<'de>, T>(
+    value: D,
+    must: &'static str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let refused = || serde::de::Error::custom(must);
+    let text = String::deserialize(value).map_err(|_| refused())?;
+    parse(text.trim()).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_public_url_is_an_origin_and_nothing_more() {
+        for (text, origin) in [
+            ("https://Example.com", "https://example.com"),
+            ("https://example.com/", "https://example.com"),
+            ("https://example.com:443", "https://example.com"),
+            ("http://localhost:8000", "http://localhost:8000"),
+            ("http://[::1]:8000", "http://[::1]:8000"),
+        ] {
+            assert_eq!(PublicUrl::parse(text).unwrap().origin, origin, "{text}");
+        }
+        for text in [
+            "example.com",
+            "ftp://example.com",
+            "https://example.com/app",
+            "https://u:p@example.com",
+            "https://example.com?x",
+        ] {
+            assert!(PublicUrl::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let loopback = |text| PublicUrl::parse(text).unwrap().is_loopback();
+        assert!(loopback("http://localhost:5000"));
+        assert!(loopback("http://127.0.0.1"));
+        assert!(loopback("http://[::1]:5000"));
+        assert!(!loopback("http://localhost.example.com"));
+        assert!(!loopback("http://192.168.1.2:5000"));
+    }
+
+    #[test]
+    fn an_accent_is_a_colour() {
+        assert_eq!(Accent::parse("#8a3B12").unwrap().0, [0x8a, 0x3b, 0x12]);
+        for text in ["8a3b12", "#8a3", "#8a3b1g", "#+a3b12", "red;}"] {
+            assert!(Accent::parse(text).is_none(), "{text}");
+        }
+    }
+}

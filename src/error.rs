@@ -1,0 +1,56 @@
+//! What the person at the keyboard cannot fix.
+
+use std::fmt;
+use std::time::Duration;
+
+/// A failure of the service itself: the database is away, the disk is full, all hash workers are
+/// taken. A refusal of what somebody typed is never an `Error`; each verb has an enum for those.
+///
+/// Opaque on purpose: callers show a plain page (see [`Error::retry_after`]), and the cause goes to
+/// the log through [`std::error::Error::source`].
+#[derive(Debug)]
+pub struct Error {
+    what: &'static str,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self { what, retry_after: None, source: Some(source.into()) }
+    }
+
+    /// Everything else works, this is only too much at once; worth another try after `retry_after`.
+    pub(crate) fn busy(what: &'static str, retry_after: Duration) -> Self {
+        Self { what, retry_after: Some(retry_after), source: None }
+    }
+
+    pub(crate) fn database(source: sqlx::Error) -> Self {
+        Self {
+            what: "the database failed",
+            retry_after: Some(Duration::from_secs(5)),
+            source: Some(source.into()),
+        }
+    }
+
+    /// When another try makes sense (HTTP: 503 with `Retry-After`); `None` if the fault is not known
+    /// to pass by itself (HTTP: 500).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
+    }
+}

@@ -1,0 +1,58 @@
+//! One line for each thing that happened, on standard error: time, level, place, message.
+
+use std::io::Write;
+
+use figment::Figment;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use rocket::config::LogLevel;
+use vestibule::Clock;
+
+struct Lines {
+    clock: Clock,
+    rocket: LogLevel,
+}
+
+/// Installs the log before Rocket does: its own prints the paths of failed requests at every level,
+/// and nothing of ours in release.
+pub fn init(figment: &Figment) {
+    let rocket = figment.extract_inner("log_level").unwrap_or(LogLevel::Normal);
+    let max = match rocket {
+        LogLevel::Off => LevelFilter::Off,
+        LogLevel::Debug => LevelFilter::Debug,
+        LogLevel::Critical | LogLevel::Normal => LevelFilter::Info,
+    };
+    if log::set_boxed_logger(Box::new(Lines { clock: Clock::default(), rocket })).is_ok() {
+        log::set_max_level(max);
+    }
+}
+
+impl Log for Lines {
+    fn enabled(&self, record: &Metadata<'_>) -> bool {
+        let (from, level) = (record.target(), record.level());
+        if from.starts_with("vestibule") {
+            return level <= Level::Info;
+        }
+        match self.rocket {
+            LogLevel::Debug => true,
+            LogLevel::Normal => level <= Level::Info && from.starts_with("rocket"),
+            // Lines that Rocket indents repeat each request; they end in "_".
+            LogLevel::Critical => {
+                level == Level::Error && !from.ends_with('_') || from == "rocket::launch"
+            }
+            LogLevel::Off => false,
+        }
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.enabled(record.metadata()) {
+            return;
+        }
+        // One line for one thing: what strangers sent must not begin a line of its own.
+        let message = record.args().to_string().replace(|c: char| c.is_control(), " ");
+        let (now, level, from) = (self.clock.now(), record.level(), record.target());
+        let from = from.trim_end_matches('_');
+        let _ = writeln!(std::io::stderr(), "{now} {level:5} {from}: {message}");
+    }
+
+    fn flush(&self) {}
+}

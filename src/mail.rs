@@ -1,0 +1,300 @@
+//! Letters, as text and HTML, and how they leave: by a mail server, or as files in a folder.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use askama::Template;
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use log::info;
+use rocket::tokio::task::spawn_blocking;
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::config::{Config, ConfigError};
+use crate::{Email, Error};
+
+/// Writes letters and hands them over.
+pub(crate) struct Mail {
+    transport: Transport,
+    sender: Mailbox,
+    site_name: String,
+    origin: String,
+    /// Whether links are shown in the log, so that a newcomer at their own machine finds them.
+    log_links: bool,
+}
+
+enum Transport {
+    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Folder(PathBuf),
+    Memory(Letters),
+}
+
+/// What happened that a letter tells of.
+pub(crate) enum Occasion {
+    VerifyEmail,
+    PasswordReset,
+    PasswordChanged(Notice),
+}
+
+/// When something was done to an account, and from where.
+pub(crate) struct Notice {
+    pub(crate) at: String,
+    pub(crate) device: String,
+    pub(crate) network: String,
+}
+
+/// For tests of an app that has Vestibule in it: `rocket.manage(Letters::default())` before
+/// `attach(vestibule::stage())`, and letters come here instead of leaving.
+#[derive(Clone, Default)]
+pub struct Letters(Arc<Mutex<Vec<SentLetter>>>);
+
+/// A letter that would have left.
+#[derive(Clone, Debug)]
+pub struct SentLetter {
+    /// The address it would have gone to.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its plain-text form.
+    pub text: String,
+    /// Its HTML form.
+    pub html: String,
+}
+
+impl Letters {
+    /// All letters so far, oldest first.
+    pub fn all(&self) -> Vec<SentLetter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Both forms of a letter, from `templates/mail`.
+macro_rules! letter {
+    ($text:ident $text_path:literal, $html:ident $html_path:literal) => {
+        #[derive(Template)]
+        #[template(path = $text_path)]
+        struct $text<'a>(&'a Lines<'a>);
+        #[derive(Template)]
+        #[template(path = $html_path)]
+        struct $html<'a>(&'a Lines<'a>);
+    };
+}
+
+letter!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
+letter!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
+letter!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
+
+/// What letters are made of. Never the person's name: whoever signs up with a stranger's address
+/// chooses it, and would write into the stranger's letter.
+struct Lines<'a> {
+    site_name: &'a str,
+    origin: &'a str,
+    subject: &'a str,
+    address: &'a str,
+    link: &'a str,
+    notice: Option<&'a Notice>,
+}
+
+impl Mail {
+    /// Chooses the way letters leave by what is set.
+    pub(crate) fn new(
+        config: &Config,
+        letters: Option<&Letters>,
+        log_links: bool,
+    ) -> Result<Self, MailError> {
+        let transport = match (letters, &config.mail.smtp_url) {
+            (Some(letters), _) => Transport::Memory(letters.clone()),
+            (None, Some(url)) => Transport::Smtp(
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(&url.0)
+                    .map_err(|_| MailError::SmtpUrl)?
+                    .timeout(Some(Duration::from_secs(30)))
+                    .build(),
+            ),
+            (None, None) => {
+                let folder = config.mail_folder();
+                make_private_folder(&folder).map_err(MailError::Folder)?;
+                Transport::Folder(folder)
+            }
+        };
+        let log_links = log_links && matches!(transport, Transport::Folder(_));
+        Ok(Self {
+            transport,
+            sender: config.sender().map_err(MailError::Sender)?,
+            site_name: config.site_name.clone(),
+            origin: config.origin(),
+            log_links,
+        })
+    }
+
+    /// Where letters are put when no mail server is set.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match &self.transport {
+            Transport::Folder(folder) => Some(folder),
+            Transport::Smtp(_) | Transport::Memory(_) => None,
+        }
+    }
+
+    /// Writes the letter and hands it over. `id` is the same for every try, so that mail programs
+    /// show a letter once that was delivered twice. `secret` is the token of the link, if the
+    /// occasion has one.
+    pub(crate) async fn send(
+        &self,
+        id: Uuid,
+        to: &Email,
+        occasion: Occasion,
+        secret: &str,
+    ) -> Result<(), Error> {
+        let letter = self.write(to, occasion, secret)?;
+        match &self.transport {
+            Transport::Smtp(server) => {
+                let message = self.message(id, &letter)?;
+                server.send(message).await.map(|_| ()).map_err(failed)
+            }
+            Transport::Folder(folder) => {
+                let message = self.message(id, &letter)?.formatted();
+                let path = folder.join(format!("{id}.eml"));
+                spawn_blocking(move || write_durably(&path, &message))
+                    .await
+                    .map_err(failed)?
+                    .map_err(failed)
+            }
+            Transport::Memory(letters) => {
+                letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&self, to: &Email, occasion: Occasion, secret: &str) -> Result<SentLetter, Error> {
+        let site = &self.site_name;
+        let (subject, path, notice) = match occasion {
+            Occasion::VerifyEmail => {
+                (format!("Confirm your e-mail address for {site}"), "verify-email", None)
+            }
+            Occasion::PasswordReset => {
+                (format!("Reset your {site} password"), "password-reset", None)
+            }
+            Occasion::PasswordChanged(notice) => {
+                (format!("Your {site} password was changed"), "password-reset", Some(notice))
+            }
+        };
+        let link = match secret {
+            "" => format!("{}/{path}", self.origin),
+            secret => format!("{}/{path}/{secret}", self.origin),
+        };
+        let lines = Lines {
+            site_name: site,
+            origin: &self.origin,
+            subject: &subject,
+            address: to.as_str(),
+            link: &link,
+            notice: notice.as_ref(),
+        };
+        let (text, html) = match (path, &notice) {
+            ("verify-email", _) => (VerifyText(&lines).render(), VerifyHtml(&lines).render()),
+            (_, None) => (ResetText(&lines).render(), ResetHtml(&lines).render()),
+            (_, Some(_)) => (ChangedText(&lines).render(), ChangedHtml(&lines).render()),
+        };
+        if self.log_links && !secret.is_empty() {
+            info!("{subject}: {link}");
+        }
+        let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
+        Ok(SentLetter { to: to.deliverable(), subject, text, html })
+    }
+
+    fn message(&self, id: Uuid, letter: &SentLetter) -> Result<Message, Error> {
+        Message::builder()
+            .from(self.sender.clone())
+            .to(Mailbox::new(None, letter.to.parse().map_err(failed)?))
+            .subject(&letter.subject)
+            .message_id(Some(format!("<{id}@{}>", self.sender.email.domain())))
+            .header(AutoSubmitted)
+            .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
+            .map_err(failed)
+    }
+
+    /// Removes letters from the folder whose links are dead.
+    pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), Error> {
+        const KEEP_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+        let Some(folder) = self.folder().map(Path::to_owned) else { return Ok(()) };
+        let sweep = move || -> io::Result<()> {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                let is_letter = entry.path().extension().is_some_and(|end| end == "eml");
+                if is_letter && now.since(entry.metadata()?.modified()?.into()) > KEEP_FOR {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        let failed = |e: io::Error| Error::new("the mail folder cannot be swept", e);
+        spawn_blocking(sweep).await.map_err(|e| failed(e.into()))?.map_err(failed)
+    }
+}
+
+fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new("a letter did not leave", cause)
+}
+
+/// A folder that only we can read: its letters hold links that open accounts.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Whole and on disk, or not there: the letter leaves the outbox next.
+fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("draft");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file: File = options.open(&draft)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(draft, path)
+}
+
+/// `Auto-Submitted: auto-generated` (RFC 3834): nobody's holiday notice should answer.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".into())
+    }
+}
+
+/// Why letters could not leave at all.
+#[derive(Debug)]
+pub(crate) enum MailError {
+    SmtpUrl,
+    Folder(io::Error),
+    Sender(ConfigError),
+}
+
+impl std::fmt::Display for MailError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::SmtpUrl => f.write_str("the setting vestibule.mail.smtp_url is not usable"),
+            Self::Folder(error) => write!(f, "the folder for letters cannot be made: {error}"),
+            Self::Sender(error) => error.fmt(f),
+        }
+    }
+}

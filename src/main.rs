@@ -1,0 +1,51 @@
+//! The command line.
+
+mod log;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Vestibule: user accounts for a web application
+
+Usage: vestibule [serve]
+
+  serve       start the service (also without a word)
+  --help      show this
+  --version   show the version
+
+Settings come from Rocket.toml in this folder and from the environment:
+VESTIBULE_PUBLIC_URL, ROCKET_PORT, ROCKET_DATABASES and so on; see README.md.";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] | ["serve"] => serve(),
+        ["--help" | "-h" | "help"] => {
+            println!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        ["--version" | "-V"] => {
+            println!("vestibule {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprintln!("vestibule: I don't know what `{}` means\n\n{HELP}", words.join(" "));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn serve() -> ExitCode {
+    let figment = vestibule::figment();
+    log::init(&figment);
+    match rocket::execute(vestibule::service(figment).launch()) {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Rocket panics if nobody looks at its error. What a fairing of ours refused has been
+            // said already.
+            let reason = error.kind().to_string();
+            ::log::error!("the service did not start or did not end well: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The same verbs for programs, under `/api/v1`: forms or JSON in, JSON out, and problem+json (RFC
+//! 9457) for what is refused.
+
+use rocket::http::{CookieJar, Status};
+use rocket::serde::json::{Value, json};
+use rocket::{FromForm, Responder, State, get, patch, post};
+
+use super::errors::Refusal;
+use super::form::{Fields, Input, Typed};
+use super::guards::Visitor;
+use super::login::{self, LogInForm, SignedOut, WRONG_CREDENTIALS};
+use super::password_reset::AskForm;
+use super::profile::ProfileForm;
+use super::signup::{EMAIL_TAKEN, SignUpForm};
+use crate::auth::{
+    Auth, Client, LogInError, Password, ResetPasswordError, ResetToken, SignUp, SignUpError,
+};
+use crate::{Email, Error, User};
+
+/// JSON, or why not.
+pub(super) type Answer = Result<Value, No>;
+
+/// A refusal, or a fault.
+#[derive(Responder)]
+#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
+pub(super) enum No {
+    Refused(Refusal),
+    Failed(Error),
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Error> for No {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// Refuses one field.
+pub(super) fn refuse(field: &str, message: impl Into<String>) -> No {
+    Refusal::fields(vec![(field.to_owned(), message.into())]).into()
+}
+
+fn not_signed_in() -> No {
+    Refusal::new(Status::Unauthorized, "Sign in first.").into()
+}
+
+fn user_json(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email.as_str(),
+        "name": user.name,
+        "email_verified": user.email_verified_at.is_some(),
+        "created_at": user.created_at.rfc3339(),
+    })
+}
+
+/// Signs up, and says so as the older clients expect it.
+pub(super) async fn sign_up(
+    input: Input<SignUpForm>,
+    client: &Client,
+    auth: &Auth,
+) -> Result<Value, No> {
+    let SignUpForm { email, password, name, .. } = input.fields()?;
+    let form = SignUp { email: email.clone(), password, name: name.0 };
+    match auth.sign_up(form, client).await {
+        Ok(user) => Ok(json!({ "email": user.email.as_str(), "message": "user created" })),
+        Err(SignUpError::EmailTaken) => Err(refuse("email", EMAIL_TAKEN)),
+        Err(SignUpError::WeakPassword(weak)) => Err(refuse("password", weak.to_string())),
+        Err(SignUpError::Failed(error)) => Err(error.into()),
+    }
+}
+
+#[post("/api/v1/register", data = "<input>")]
+pub(super) async fn register(
+    input: Input<SignUpForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Result<(Status, Value), No> {
+    Ok((Status::Created, sign_up(input, &client, auth).await?))
+}
+
+/// For `/sessions` and `/api/v1/session` alike.
+#[post("/api/v1/session", data = "<input>")]
+pub(super) async fn log_in(
+    input: Input<LogInForm>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Answer {
+    let form = input.fields()?;
+    match auth.log_in(&form.email.0, &form.password.0).await {
+        Ok(user) => {
+            login::sign_in(auth, jar, &client, user.id, form.remember.0).await?;
+            Ok(json!({ "email": form.email.0, "message": "logged in" }))
+        }
+        Err(LogInError::WrongCredentials) => {
+            Err(Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS).into())
+        }
+        Err(LogInError::Failed(error)) => Err(error.into()),
+    }
+}
+
+#[get("/api/v1/session")]
+pub(super) fn session(visitor: Visitor<'_>) -> Answer {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    Ok(json!({
+        "user": user_json(&session.user),
+        "session": {
+            "id": session.id,
+            "created_at": session.created_at.rfc3339(),
+            "last_seen_at": session.last_seen_at.rfc3339(),
+            "expires_at": session.expires_at.rfc3339(),
+        },
+    }))
+}
+
+#[post("/api/v1/logout")]
+pub(super) async fn log_out(
+    visitor: Visitor<'_>,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<SignedOut<Value>, No> {
+    if visitor.0.is_none() {
+        return Err(not_signed_in());
+    }
+    login::sign_out(auth, jar).await?;
+    Ok(SignedOut::new(json!({ "message": "logged out" })))
+}
+
+#[patch("/api/v1/profile", data = "<input>")]
+pub(super) async fn rename(
+    input: Input<ProfileForm>,
+    visitor: Visitor<'_>,
+    auth: &State<Auth>,
+) -> Answer {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let name = input.fields()?.name.0;
+    auth.rename(session.user.id, name.as_ref()).await?;
+    Ok(json!({ "user": user_json(&User { name, ..session.user.clone() }) }))
+}
+
+/// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
+/// in the answer, and `unknown` is what an unknown address gets.
+pub(super) async fn ask_for_reset(
+    input: Input<AskForm>,
+    client: &Client,
+    auth: &Auth,
+    unknown: Status,
+) -> Answer {
+    let AskForm { email } = input.fields()?;
+    if !auth.config().reveal_reset_token {
+        auth.request_password_reset(&email, client).await?;
+        return Ok(json!({ "email": email.as_str(), "message": "reset link sent" }));
+    }
+    match auth.reveal_reset_token(&email).await? {
+        Some(token) => Ok(json!({ "email": email.as_str(), "reset_token": token.in_link() })),
+        None => Err(Refusal::new(unknown, "no account has this address").into()),
+    }
+}
+
+#[post("/api/v1/reset_password", data = "<input>")]
+pub(super) async fn request_password_reset(
+    input: Input<AskForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Answer {
+    ask_for_reset(input, &client, auth, Status::NotFound).await
+}
+
+#[derive(FromForm)]
+pub(super) struct ResetFields {
+    reset_token: Typed,
+    new_password: Password,
+}
+
+impl Fields for ResetFields {
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+#[post("/api/v1/update_password", data = "<input>")]
+pub(super) async fn reset_password(
+    input: Input<ResetFields>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Answer {
+    let ResetFields { reset_token, new_password } = input.fields()?;
+    let user = set_password(auth, &reset_token.0, None, new_password, &client, Status::BadRequest);
+    let email = user.await?.email;
+    Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
+}
+
+/// Resets a password with a token from a link. `email`: whose token it has to be, if that was said.
+pub(super) async fn set_password(
+    auth: &Auth,
+    token: &str,
+    email: Option<&Email>,
+    password: Password,
+    client: &Client,
+    dead: Status,
+) -> Result<User, No> {
+    let invalid = || No::from(Refusal::new(dead, "The reset token is not valid, or not any more."));
+    let token: ResetToken = token.parse().map_err(|_| invalid())?;
+    if let Some(email) = email {
+        let owner = auth.find_reset_link(&token).await?;
+        owner.filter(|owner| owner.email.key() == email.key()).ok_or_else(invalid)?;
+    }
+    match auth.reset_password(&token, password, client).await {
+        Ok(user) => Ok(user),
+        Err(ResetPasswordError::DeadLink) => Err(invalid()),
+        Err(ResetPasswordError::WeakPassword(weak)) => {
+            Err(refuse("new_password", weak.to_string()))
+        }
+        Err(ResetPasswordError::Failed(error)) => Err(error.into()),
+    }
+}

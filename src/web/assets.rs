@@ -1,0 +1,122 @@
+//! What stands in `static/`, compiled in, and the style sheet that is made of the settings.
+
+use rocket::http::{ContentType, Header};
+use rocket::{Request, Responder, State, get};
+use sha2::{Digest, Sha256};
+
+use crate::config::{Accent, Config};
+
+/// Where they are found.
+pub(super) const PATHS: [&str; 3] =
+    ["/static/style.css", "/static/theme.css", "/static/favicon.svg"];
+
+const STYLE: &str = include_str!("../../static/style.css");
+const FAVICON: &str = include_str!("../../static/favicon.svg");
+
+/// The style sheets as this process serves them.
+pub(crate) struct Assets {
+    theme: String,
+    /// Part of the links to them, so that browsers may keep them for a year and still see a change
+    /// at once.
+    version: String,
+}
+
+impl Assets {
+    pub(crate) fn new(config: &Config) -> Self {
+        let theme = theme(config.accent);
+        let digest = Sha256::new().chain_update(STYLE).chain_update(FAVICON).chain_update(&theme);
+        let version = digest.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        Self { theme, version }
+    }
+
+    /// The version of the assets that `request` should name.
+    pub(super) fn version<'r>(request: &'r Request<'_>) -> &'r str {
+        request.rocket().state().map_or("", |assets: &Self| &assets.version)
+    }
+}
+
+#[derive(Responder)]
+pub(super) struct Asset<'r> {
+    content: (ContentType, &'r str),
+    cache: Header<'static>,
+}
+
+impl<'r> Asset<'r> {
+    fn new(kind: ContentType, text: &'r str) -> Self {
+        let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
+        Self { content: (kind, text), cache }
+    }
+}
+
+#[get("/static/style.css")]
+pub(super) fn style() -> Asset<'static> {
+    Asset::new(ContentType::CSS, STYLE)
+}
+
+#[get("/static/theme.css")]
+pub(super) fn theme_css(assets: &State<Assets>) -> Asset<'_> {
+    Asset::new(ContentType::CSS, &assets.theme)
+}
+
+#[get("/static/favicon.svg")]
+pub(super) fn favicon() -> Asset<'static> {
+    Asset::new(ContentType::SVG, FAVICON)
+}
+
+/// The grounds that text stands on, by day and by night; `style.css` has the same.
+const PAPER: [u8; 3] = [0xfb, 0xf8, 0xf3];
+const NIGHT: [u8; 3] = [0x1b, 0x18, 0x16];
+
+/// The accent, moved towards black or white until it reads well (7:1, WCAG 2.2 1.4.6) on the paper
+/// by day and on the ground by night: the setting is taken from a logo, not from a contrast table.
+fn theme(accent: Accent) -> String {
+    let day = readable(accent.0, PAPER, 0);
+    let night = readable(accent.0, NIGHT, 255);
+    format!(":root{{--accent:light-dark({},{})}}\n", hex(day), hex(night))
+}
+
+fn readable(mut colour: [u8; 3], ground: [u8; 3], towards: u8) -> [u8; 3] {
+    while contrast(colour, ground) < 7.0 && colour != [towards; 3] {
+        colour = colour.map(|part| {
+            if part < towards { part + 1 } else { part.saturating_sub(u8::from(part > towards)) }
+        });
+    }
+    colour
+}
+
+/// WCAG 2.2, "contrast ratio".
+fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+/// WCAG 2.2, "relative luminance".
+fn luminance(colour: [u8; 3]) -> f64 {
+    let [r, g, b] = colour.map(|part| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+    });
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_accent_reads_well_by_day_and_by_night() {
+        for accent in [[0; 3], [255; 3], [0x8a, 0x3b, 0x12], [255, 255, 0], [0, 0, 255]] {
+            assert!(contrast(readable(accent, PAPER, 0), PAPER) >= 7.0, "{accent:?}");
+            assert!(contrast(readable(accent, NIGHT, 255), NIGHT) >= 7.0, "{accent:?}");
+        }
+    }
+
+    #[test]
+    fn the_grounds_are_those_of_the_style_sheet() {
+        assert!(STYLE.contains(&format!("--ground: light-dark({}, {})", hex(PAPER), hex(NIGHT))));
+    }
+}

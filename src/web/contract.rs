@@ -1,0 +1,83 @@
+//! The routes, fields, status codes and bodies that clients of the older servers rely on.
+
+use rocket::http::{CookieJar, Status};
+use rocket::response::Redirect;
+use rocket::serde::json::{Value, json};
+use rocket::{FromForm, State, delete, post, put};
+
+use super::api::{self, Answer, No};
+use super::errors::Refusal;
+use super::form::{Fields, Input, Typed};
+use super::guards::Visitor;
+use super::login::{self, LogInForm, SignedOut};
+use super::password_reset::AskForm;
+use super::signup::SignUpForm;
+use crate::Email;
+use crate::auth::{Auth, Client, Password};
+
+/// Where errors are `{"message": …}`.
+pub(super) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
+
+#[post("/users", data = "<input>")]
+pub(super) async fn sign_up(
+    input: Input<SignUpForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Answer {
+    api::sign_up(input, &client, auth).await
+}
+
+#[post("/sessions", data = "<input>")]
+pub(super) async fn log_in(
+    input: Input<LogInForm>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Answer {
+    api::log_in(input, client, jar, auth).await
+}
+
+#[delete("/sessions")]
+pub(super) async fn log_out(
+    visitor: Visitor<'_>,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<SignedOut<Redirect>, No> {
+    if visitor.0.is_none() {
+        return Err(Refusal::new(Status::Forbidden, "not signed in").into());
+    }
+    login::sign_out(auth, jar).await?;
+    Ok(SignedOut::new(Redirect::found("/")))
+}
+
+#[post("/reset_password", data = "<input>")]
+pub(super) async fn request_password_reset(
+    input: Input<AskForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Answer {
+    api::ask_for_reset(input, &client, auth, Status::Forbidden).await
+}
+
+#[derive(FromForm)]
+pub(super) struct ResetFields {
+    email: Email,
+    reset_token: Typed,
+    new_password: Password,
+}
+
+impl Fields for ResetFields {
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+#[put("/reset_password", data = "<input>")]
+pub(super) async fn reset_password(
+    input: Input<ResetFields>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Result<Value, No> {
+    let ResetFields { email, reset_token, new_password } = input.fields()?;
+    let token = &reset_token.0;
+    api::set_password(auth, token, Some(&email), new_password, &client, Status::Forbidden).await?;
+    Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
+}

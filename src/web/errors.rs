@@ -1,0 +1,196 @@
+//! What went wrong, in the form in which whoever asked can read it: a page, problem+json (RFC 9457)
+//! under `/api/`, or `{"message": …}` on the routes of older clients.
+
+use std::sync::OnceLock;
+
+use askama::Template;
+use log::error;
+use rocket::http::{ContentType, Header, Status};
+use rocket::response::{self, Responder, Response};
+use rocket::serde::json::{Value, json};
+use rocket::{Request, catch};
+
+use super::guards::Wants;
+use super::page::Frame;
+use super::{asked_path, contract, login};
+use crate::{Error, errors_in_a_row};
+
+/// An answer that says no, and why.
+pub(super) struct Refusal {
+    status: Status,
+    message: String,
+    fields: Vec<(String, String)>,
+}
+
+impl Refusal {
+    /// Refuses with a sentence for people.
+    pub(super) fn new(status: Status, message: impl Into<String>) -> Self {
+        Self { status, message: message.into(), fields: Vec::new() }
+    }
+
+    /// Refuses what was sent; `fields` are pairs of a field's name and what is wrong with it.
+    pub(super) fn fields(fields: Vec<(String, String)>) -> Self {
+        let message = fields.iter().map(|(name, text)| format!("{name}: {text}"));
+        let message = message.collect::<Vec<_>>().join(" ");
+        Self { status: Status::BadRequest, message, fields }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Refusal {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        answer(request, self.status, &self.message, &self.fields)
+    }
+}
+
+/// A fault of ours. It is logged here and nowhere else.
+impl<'r> Responder<'r, 'static> for Error {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let status = record(request, &self);
+        answer(request, status, sentence(status), &[])
+    }
+}
+
+/// What is said of the fault of this request.
+#[derive(Default)]
+struct Fault(OnceLock<(String, Option<u64>)>);
+
+/// Logs a fault under a reference that the answer will name; the status to answer with.
+pub(super) fn record(request: &Request<'_>, fault: &Error) -> Status {
+    let mut bytes = [0; 4];
+    let _ = getrandom::fill(&mut bytes);
+    let reference = format!("{:08x}", u32::from_be_bytes(bytes));
+    // The route, not the path: a path may hold a secret.
+    let route = request.route().map_or_else(String::new, |route| route.uri.to_string());
+    error!("reference={reference} {} {route}: {}", request.method(), errors_in_a_row(fault));
+    let retry_after = fault.retry_after().map(|wait| wait.as_secs().max(1));
+    let _ = request.local_cache(Fault::default).0.set((reference, retry_after));
+    if retry_after.is_some() { Status::ServiceUnavailable } else { Status::InternalServerError }
+}
+
+/// Every error that no handler answered.
+#[catch(default)]
+pub(super) fn catch(status: Status, _: &Request<'_>) -> Caught {
+    Caught(status)
+}
+
+/// The answer for a status alone.
+pub(super) struct Caught(Status);
+
+impl<'r> Responder<'r, 'static> for Caught {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Self(status) = self;
+        if status == Status::Unauthorized && style(request) == Style::Page {
+            return login::first(asked_path(request)).respond_to(request);
+        }
+        answer(request, status, sentence(status), &[])
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Style {
+    Page,
+    Problem,
+    Message,
+}
+
+fn style(request: &Request<'_>) -> Style {
+    let path = asked_path(request).trim_end_matches('/');
+    let wants_json = Wants::of(request) == Wants::Json;
+    if path == "/api" || path.starts_with("/api/") {
+        Style::Problem
+    } else if contract::PATHS.contains(&path) {
+        Style::Message
+    } else if matches!(path, "" | "/profile") && wants_json {
+        Style::Message
+    } else if wants_json && request.route().is_none() {
+        Style::Problem
+    } else {
+        Style::Page
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    frame: Frame<'a>,
+    title: &'a str,
+    message: &'a str,
+    reference: Option<&'a str>,
+}
+
+fn answer(
+    request: &Request<'_>,
+    status: Status,
+    message: &str,
+    fields: &[(String, String)],
+) -> response::Result<'static> {
+    let fault = request.local_cache(Fault::default).0.get();
+    let reference = fault.map(|(reference, _)| reference.as_str());
+    let title = title(status);
+    let (kind, body) = match style(request) {
+        Style::Page => {
+            let page = ErrorPage { frame: Frame::bare(request), title, message, reference };
+            (ContentType::HTML, page.render().unwrap_or_else(|_| message.to_owned()))
+        }
+        Style::Message => (ContentType::JSON, json!({ "message": message }).to_string()),
+        Style::Problem => {
+            let mut problem = json!({ "title": title, "status": status.code, "detail": message });
+            if !fields.is_empty() {
+                problem["errors"] = errors_by_field(fields);
+            }
+            if let Some(reference) = reference {
+                problem["reference"] = json!(reference);
+            }
+            (ContentType::new("application", "problem+json"), problem.to_string())
+        }
+    };
+    let mut response = Response::build();
+    response.status(status).header(kind).sized_body(body.len(), std::io::Cursor::new(body));
+    if let Some((_, Some(seconds))) = fault {
+        response.header(Header::new("Retry-After", seconds.to_string()));
+    }
+    response.ok()
+}
+
+fn errors_by_field(fields: &[(String, String)]) -> Value {
+    let mut errors = json!({});
+    for (name, message) in fields {
+        match &mut errors[name] {
+            Value::Array(messages) => messages.push(json!(message)),
+            none => *none = json!([message]),
+        }
+    }
+    errors
+}
+
+fn title(status: Status) -> &'static str {
+    match status.code {
+        400 => "That was not understood",
+        401 => "Not signed in",
+        403 => "Not allowed",
+        404 => "Not found",
+        405 => "Not possible here",
+        413 => "Too much at once",
+        415 => "Not a form",
+        422 => "Something is missing",
+        503 => "Not just now",
+        code if code >= 500 => "Something broke",
+        _ => "That did not work",
+    }
+}
+
+fn sentence(status: Status) -> &'static str {
+    match status.code {
+        400 => "The request could not be read. Go back, load the page anew and try again.",
+        401 => "Sign in first.",
+        403 => "You may not do this.",
+        404 => "There is no page at this address. Perhaps it was mistyped, or the page has moved.",
+        405 => "This address exists, but not for what was tried.",
+        413 => "What was sent is larger than anything we ask for.",
+        415 => "This address takes forms only.",
+        422 => "What was sent is not what this address asks for.",
+        503 => "The service cannot do this at the moment. Try again in a few seconds.",
+        code if code >= 500 => "The fault is ours, not yours. Try again in a while.",
+        _ => "The request could not be answered.",
+    }
+}

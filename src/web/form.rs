@@ -1,0 +1,248 @@
+//! What was sent, field by field: for the handler, and for showing the form again.
+
+use std::borrow::Cow;
+
+use rocket::Request;
+use rocket::data::{Data, FromData, Outcome, ToByteUnit};
+use rocket::form::error::ErrorKind;
+use rocket::form::{self, Context, Contextual, Form, FromForm, FromFormField, Options, ValueField};
+use rocket::http::{ContentType, Status};
+use rocket::request::local_cache;
+use rocket::serde::json::Value;
+
+use super::errors::Refusal;
+use crate::auth::{Password, PasswordError};
+use crate::{Email, EmailError, Name};
+
+/// Largest body, in bytes.
+const MOST: u64 = 32 * 1024;
+
+/// A set of form fields.
+pub(super) trait Fields: for<'f> FromForm<'f> + Send {
+    /// The fields whose values may be shown again. Never a password.
+    const SHOWN: &'static [&'static str];
+}
+
+/// What a form looks like when it is shown (again).
+#[derive(Default)]
+pub(super) struct FormState {
+    values: Vec<(String, String)>,
+    errors: Vec<(String, String)>,
+}
+
+impl FormState {
+    /// A form with one field filled in.
+    pub(super) fn with(name: &str, value: &str) -> Self {
+        Self { values: vec![(name.to_owned(), value.to_owned())], errors: Vec::new() }
+    }
+
+    /// What stands in the field.
+    pub(super) fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// What is wrong with the field.
+    pub(super) fn error(&self, name: &str) -> Option<&str> {
+        self.errors.iter().find(|(field, _)| field == name).map(|(_, message)| message.as_str())
+    }
+
+    /// All that is wrong, as pairs of a field's name and a message.
+    pub(super) fn errors(&self) -> &[(String, String)] {
+        &self.errors
+    }
+
+    /// Puts a message beside a field.
+    pub(super) fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        self.errors.push((name.to_owned(), message.into()));
+    }
+
+    fn new<T: Fields>(context: &Context<'_>) -> Self {
+        let value =
+            |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));
+        let mut state =
+            Self { values: T::SHOWN.iter().filter_map(value).collect(), errors: Vec::new() };
+        for error in context.errors() {
+            let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
+            let message = match &error.kind {
+                ErrorKind::Validation(message) => message.clone(),
+                ErrorKind::Missing => Cow::Borrowed(missing(&name)),
+                _ => Cow::Borrowed("This is not what the field asks for."),
+            };
+            if state.error(&name).is_none() {
+                state.refuse(&name, message);
+            }
+        }
+        state
+    }
+}
+
+fn missing(name: &str) -> &'static str {
+    match name {
+        "email" => "Enter your e-mail address.",
+        "password" => "Enter your password.",
+        "new_password" => "Enter a new password.",
+        "reset_token" => "Enter the token of the reset link.",
+        _ => "This field is missing.",
+    }
+}
+
+/// The body of a page's form: `application/x-www-form-urlencoded` or `multipart/form-data`.
+pub(super) struct Submitted<T> {
+    /// The fields, if all of them are as they should be.
+    pub(super) form: Option<T>,
+    /// What to show again.
+    pub(super) state: FormState,
+}
+
+#[rocket::async_trait]
+impl<'r, T: Fields> FromData<'r> for Submitted<T> {
+    type Error = ();
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        read(request, data, false).await
+    }
+}
+
+/// The body that a program sends: a form, or JSON of the same fields.
+pub(super) struct Input<T>(Submitted<T>);
+
+impl<T> Input<T> {
+    /// The fields, or what is wrong with them.
+    pub(super) fn fields(self) -> Result<T, Refusal> {
+        self.0.form.ok_or_else(|| Refusal::fields(self.0.state.errors))
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, T: Fields> FromData<'r> for Input<T> {
+    type Error = ();
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
+        read(request, data, true).await.map(Self)
+    }
+}
+
+async fn read<'r, T: Fields>(
+    request: &'r Request<'_>,
+    mut data: Data<'r>,
+    json_too: bool,
+) -> Outcome<'r, Submitted<T>, ()> {
+    let refuse = |status| Outcome::Error((status, ()));
+    let said: Option<u64> =
+        request.headers().get_one("Content-Length").and_then(|length| length.parse().ok());
+    if said.is_some_and(|length| length > MOST) {
+        return refuse(Status::PayloadTooLarge);
+    }
+    let contextual: Contextual<'r, T> = match request.content_type() {
+        Some(kind) if kind.is_form() || kind.is_form_data() => {
+            match Form::<Contextual<'r, T>>::from_data(request, data).await {
+                Outcome::Success(form) => form.into_inner(),
+                Outcome::Error((status, _)) => return refuse(status),
+                Outcome::Forward((_, status)) => return refuse(status),
+            }
+        }
+        Some(kind) if json_too && is_json(kind) => {
+            let text = match data.open(MOST.bytes()).into_string().await {
+                Ok(text) if text.is_complete() => text.into_inner(),
+                Ok(_) => return refuse(Status::PayloadTooLarge),
+                Err(_) => return refuse(Status::BadRequest),
+            };
+            let Some(fields) = json_fields(&text) else { return refuse(Status::BadRequest) };
+            parse(local_cache!(request, fields))
+        }
+        // Neither fields nor a type for them.
+        None if data.peek(1).await.is_empty() => parse(&[]),
+        _ => return refuse(Status::UnsupportedMediaType),
+    };
+    if contextual.context.status() == Status::PayloadTooLarge {
+        return refuse(Status::PayloadTooLarge);
+    }
+    let state = FormState::new::<T>(&contextual.context);
+    Outcome::Success(Submitted { form: contextual.value, state })
+}
+
+fn is_json(kind: &ContentType) -> bool {
+    kind.is_json()
+}
+
+fn parse<'f, T: FromForm<'f>>(fields: &'f [(String, String)]) -> Contextual<'f, T> {
+    let mut context = Contextual::<T>::init(Options::Lenient);
+    for (name, value) in fields {
+        Contextual::<T>::push_value(
+            &mut context,
+            ValueField::from((name.as_str(), value.as_str())),
+        );
+    }
+    Contextual::<T>::finalize(context).expect("a contextual form keeps its errors to itself")
+}
+
+/// The members of a JSON object as form fields; `None` if it is no object, or holds more than
+/// texts, numbers and truth values.
+fn json_fields(text: &str) -> Option<Vec<(String, String)>> {
+    let Value::Object(members) = rocket::serde::json::from_str(text).ok()? else { return None };
+    let mut fields = Vec::new();
+    for (name, value) in members {
+        match value {
+            Value::String(text) => fields.push((name, text)),
+            Value::Number(number) => fields.push((name, number.to_string())),
+            Value::Bool(truth) => fields.push((name, truth.to_string())),
+            Value::Null => {}
+            Value::Array(_) | Value::Object(_) => return None,
+        }
+    }
+    Some(fields)
+}
+
+impl<'v> FromFormField<'v> for Email {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        field.value.parse().map_err(|e: EmailError| refused(&e))
+    }
+}
+
+impl<'v> FromFormField<'v> for Password {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        field.value.parse().map_err(|e: PasswordError| refused(&e))
+    }
+}
+
+/// A name that may be left out.
+pub(super) struct OptionalName(pub(super) Option<Name>);
+
+impl<'v> FromFormField<'v> for OptionalName {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Name::parse(field.value).map(Self).map_err(|e| refused(&e))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self(None))
+    }
+}
+
+/// A text that must not be empty, to be looked at as it was typed.
+pub(super) struct Typed(pub(super) String);
+
+impl<'v> FromFormField<'v> for Typed {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        if field.value.is_empty() {
+            return Err(form::Error::from(ErrorKind::Missing).into());
+        }
+        Ok(Self(field.value.to_owned()))
+    }
+}
+
+/// A box to tick.
+pub(super) struct Ticked(pub(super) bool);
+
+impl<'v> FromFormField<'v> for Ticked {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Ok(Self(!matches!(field.value, "" | "0" | "off" | "no" | "false")))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self(false))
+    }
+}
+
+fn refused<'v>(reason: &impl ToString) -> form::Errors<'v> {
+    form::Error::validation(reason.to_string()).into()
+}

@@ -1,0 +1,43 @@
+//! The front page.
+
+use askama::Template;
+use rocket::http::{Header, Status};
+use rocket::serde::json::{Value, json};
+use rocket::{Responder, get};
+
+use super::guards::Wants;
+use super::page::{self, Frame, Page, Shown};
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home<'a> {
+    frame: Frame<'a>,
+}
+
+/// One path that is a page for people and JSON for programs.
+#[derive(Responder)]
+pub(super) struct ByAccept<T> {
+    answer: T,
+    vary: Header<'static>,
+}
+
+impl<T> ByAccept<T> {
+    pub(super) fn new(answer: T) -> Self {
+        Self { answer, vary: Header::new("Vary", "Accept") }
+    }
+}
+
+#[derive(Responder)]
+#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
+pub(super) enum Either {
+    Page(Shown),
+    Json(Value),
+}
+
+#[get("/")]
+pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Either> {
+    ByAccept::new(match wants {
+        Wants::Page => Either::Page(page::show(Status::Ok, &Home { frame: page.frame })),
+        Wants::Json => Either::Json(json!({ "message": "Bienvenue" })),
+    })
+}

@@ -1,0 +1,47 @@
+//! Links that hold a secret, and the one that password managers look for.
+
+use std::str::FromStr;
+
+use rocket::http::uri::Origin;
+use rocket::request::{FromRequest, Outcome};
+use rocket::response::Redirect;
+use rocket::{Request, get, uri};
+
+use super::password_reset;
+
+/// Pages that are reached by a mailed link, `/<page>/<secret>`.
+pub(super) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
+
+/// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the
+/// handler gets the secret by the guard [`Link`].
+pub(super) fn hide_secret(request: &mut Request<'_>) {
+    let path = request.uri().path().as_str();
+    let Some(page) = LINKED.into_iter().find(|page| path.starts_with(page)) else { return };
+    let secret = path[page.len()..].to_owned();
+    if let Ok(uri) = Origin::parse_owned(format!("{page}link")) {
+        request.local_cache(|| Secret(secret));
+        request.set_uri(uri);
+    }
+}
+
+struct Secret(String);
+
+/// The secret of the link that was followed; `None` if it is not even of the right form.
+pub(super) struct Link<T>(pub(super) Option<T>);
+
+#[rocket::async_trait]
+impl<'r, T: FromStr> FromRequest<'r> for Link<T> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let Secret(text) = request.local_cache(|| Secret(String::new()));
+        Outcome::Success(Self(text.parse().ok()))
+    }
+}
+
+/// Where a password manager finds the form to change a password (W3C, "A Well-Known URL for
+/// Changing Passwords").
+#[get("/.well-known/change-password")]
+pub(super) fn change_password() -> Redirect {
+    Redirect::to(uri!(password_reset::show))
+}

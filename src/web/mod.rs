@@ -1,0 +1,167 @@
+//! What is shown: the whole HTTP surface on one screen. Knows no SQL.
+
+mod api;
+mod assets;
+mod contract;
+mod errors;
+mod form;
+mod guards;
+mod headers;
+mod health;
+mod home;
+mod links;
+mod login;
+mod next;
+mod origin;
+mod page;
+mod password_reset;
+mod profile;
+mod signup;
+mod verify_email;
+
+use rocket::fairing::{Fairing, Info, Kind};
+use rocket::http::uri::Origin;
+use rocket::{Catcher, Data, Request, Response, Route, catchers, routes};
+
+pub(crate) use assets::Assets;
+
+use crate::auth::{Auth, InFlight};
+
+/// The pages and `/api/v1`, for any Rocket.
+pub(crate) fn routes() -> Vec<Route> {
+    routes![
+        signup::show,
+        signup::submit,
+        login::show,
+        login::submit,
+        login::log_out,
+        profile::show,
+        profile::submit,
+        password_reset::show,
+        password_reset::submit,
+        password_reset::show_link,
+        password_reset::submit_link,
+        verify_email::submit,
+        verify_email::show_link,
+        verify_email::submit_link,
+        health::live,
+        health::ready,
+        links::change_password,
+        assets::style,
+        assets::theme_css,
+        assets::favicon,
+        origin::refused,
+        api::register,
+        api::log_in,
+        api::session,
+        api::log_out,
+        api::rename,
+        api::request_password_reset,
+        api::reset_password,
+    ]
+}
+
+/// What the binary has besides: the front page, and the routes of older clients.
+pub(crate) fn service_routes() -> Vec<Route> {
+    routes![
+        home::show,
+        contract::sign_up,
+        contract::log_in,
+        contract::log_out,
+        contract::request_password_reset,
+        contract::reset_password,
+    ]
+}
+
+/// Error pages for everything, for the binary alone.
+pub(crate) fn catchers() -> Vec<Catcher> {
+    catchers![errors::catch]
+}
+
+/// Managed when every path of the Rocket is ours, and not only those of [`routes`].
+pub(crate) struct WholeService;
+
+/// What every request passes before a handler sees it, and every answer before it leaves.
+pub(crate) fn fairing() -> impl Fairing {
+    Entrance
+}
+
+struct Entrance;
+
+#[rocket::async_trait]
+impl Fairing for Entrance {
+    fn info(&self) -> Info {
+        Info { name: "Vestibule: checks and headers", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        let auth: Option<&Auth> = request.rocket().state();
+        if let Some(auth) = auth {
+            request.local_cache::<InFlight, _>(|| auth.enter());
+        }
+        let path = request.uri().path().as_str().to_owned();
+        request.local_cache(|| AskedPath(path));
+        if !is_ours(request) {
+            return;
+        }
+        if let Some(refusal) = origin::refuse(request) {
+            request.set_method(rocket::http::Method::Get);
+            request.set_uri(refusal);
+        } else {
+            trim_slash(request);
+            links::hide_secret(request);
+        }
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        if is_ours(request) {
+            headers::set(request, response);
+        }
+    }
+}
+
+/// The path as it was asked for, before any of it was rewritten. May hold a secret.
+struct AskedPath(String);
+
+/// The path that the client asked for.
+fn asked_path<'r>(request: &'r Request<'_>) -> &'r str {
+    &request.local_cache(|| AskedPath(request.uri().path().as_str().to_owned())).0
+}
+
+/// The first segments under which all of [`routes`] lie.
+const OWN: [&str; 9] = [
+    "signup",
+    "login",
+    "logout",
+    "profile",
+    "password-reset",
+    "verify-email",
+    "health",
+    ".well-known/change-password",
+    "api/v1",
+];
+
+/// Whether the path is one of ours, be there a route or not.
+fn is_ours(request: &Request<'_>) -> bool {
+    if request.rocket().state::<WholeService>().is_some() {
+        return true;
+    }
+    let path = asked_path(request).trim_matches('/');
+    let under = |own: &str| {
+        path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    OWN.into_iter().any(under) || assets::PATHS.into_iter().any(|own| under(&own[1..]))
+}
+
+/// `/users/` is `/users`: several of the older servers took both.
+fn trim_slash(request: &mut Request<'_>) {
+    let path = request.uri().path().as_str();
+    let trimmed = path.trim_end_matches('/');
+    if trimmed.is_empty() || trimmed.len() == path.len() {
+        return;
+    }
+    let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
+    if let Ok(uri) = Origin::parse_owned(format!("{trimmed}{query}")) {
+        request.set_uri(uri);
+    }
+}

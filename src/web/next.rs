@@ -1,0 +1,69 @@
+//! Where to go after logging in.
+
+use rocket::form::{self, FromFormField, ValueField};
+use rocket::http::uri::Origin;
+
+use super::links::LINKED;
+
+/// A path of this very site. Anything else is as if it were not there: a link to our log-in page
+/// must not send people to somebody else's afterwards (open redirect, ASVS 3.7.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Next(String);
+
+impl Next {
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut bytes = text.bytes();
+        // Browsers read `//host` and `/\host` as another host, and drop tabs and line ends first.
+        let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
+        let is_plain = text.bytes().all(|b| b.is_ascii() && b > 0x20 && b != 0x7f && b != b'\\');
+        let is_link = LINKED.into_iter().any(|page| text.starts_with(page));
+        let ok = is_path && is_plain && !is_link && Origin::parse(text).is_ok();
+        ok.then(|| Self(text.to_owned()))
+    }
+
+    /// The path to go to.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'v> FromFormField<'v> for Next {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Self::parse(field.value).ok_or_else(|| form::Error::validation("is no path of ours").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 34.
+    #[test]
+    fn only_a_path_of_ours_is_followed() {
+        for text in ["/", "/profile", "/a/b?c=d&e=%20", "/a?x=//b"] {
+            assert_eq!(Next::parse(text).map(|n| n.0).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "profile",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil.example",
+            "/ /evil.example",
+            "https://evil.example",
+            "/a\\b",
+            "/a b",
+            "/a\nb",
+            "/é",
+            "/a\0",
+            "/\u{7f}",
+            "javascript:alert(1)",
+            "/password-reset/abc",
+            "/verify-email/abc",
+            "/%",
+            "/a#b",
+        ] {
+            assert_eq!(Next::parse(text), None, "{text:?}");
+        }
+    }
+}

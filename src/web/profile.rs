@@ -1,0 +1,75 @@
+//! The page about oneself.
+
+use askama::Template;
+use rocket::http::{CookieJar, Status};
+use rocket::response::Redirect;
+use rocket::serde::json::json;
+use rocket::{FromForm, Responder, State, get, post, uri};
+
+use super::errors::Refusal;
+use super::form::{Fields, FormState, OptionalName, Submitted};
+use super::guards::Wants;
+use super::home::ByAccept;
+use super::login::{self, Answer};
+use super::page::{self, Frame, Notice, Page, Shown};
+use crate::auth::Auth;
+use crate::{Error, Name, User};
+
+#[derive(FromForm)]
+pub(super) struct ProfileForm {
+    pub(super) name: OptionalName,
+}
+
+impl Fields for ProfileForm {
+    const SHOWN: &'static [&'static str] = &["name"];
+}
+
+#[derive(Template)]
+#[template(path = "profile.html")]
+struct ProfilePage<'a> {
+    frame: Frame<'a>,
+    form: &'a FormState,
+    user: &'a User,
+}
+
+fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
+    page::show(status, &ProfilePage { frame: page.frame, form, user })
+}
+
+#[derive(Responder)]
+#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
+pub(super) enum Profile {
+    Answer(Answer),
+    Json(rocket::serde::json::Value),
+    Refusal(Refusal),
+}
+
+#[get("/profile")]
+pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
+    ByAccept::new(match (page.user(), wants) {
+        (Some(user), Wants::Page) => {
+            let form = FormState::with("name", user.name.as_ref().map_or("", Name::as_str));
+            Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
+        }
+        (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
+        (None, Wants::Page) => Profile::Answer(Answer::Go(login::first("/profile"))),
+        (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not signed in")),
+    })
+}
+
+#[post("/profile", data = "<submitted>")]
+pub(super) async fn submit(
+    submitted: Submitted<ProfileForm>,
+    page: Page<'_>,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<Answer, Error> {
+    let Some(user) = page.user() else { return Ok(Answer::Go(login::first("/profile"))) };
+    let Submitted { form, state } = submitted;
+    let Some(form) = form else {
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, user, &state)));
+    };
+    auth.rename(user.id, form.name.0.as_ref()).await?;
+    Notice::NameSaved.put(jar, auth);
+    Ok(Answer::Go(Redirect::to(uri!(show))))
+}
