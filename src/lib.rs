@@ -100,6 +100,14 @@ pub fn service(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::WholeService)
         .attach(stage())
+        .attach(AdHoc::on_liftoff("Vestibule: greeting", |rocket| {
+            Box::pin(async move {
+                let (address, port) = (rocket.config().address, rocket.config().port);
+                let origin =
+                    rocket.state().map_or_else(String::new, |config: &Arc<Config>| config.origin());
+                info!("listening on {address} port {port}; people reach it at {origin}");
+            })
+        }))
         .mount("/", web::service_routes())
         .register("/", web::catchers())
 }

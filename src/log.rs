@@ -34,10 +34,10 @@ impl Log for Lines {
         }
         match self.rocket {
             LogLevel::Debug => true,
-            LogLevel::Normal => level <= Level::Info && from.starts_with("rocket"),
-            // Lines that Rocket indents repeat each request; they end in "_".
-            LogLevel::Critical => {
-                level == Level::Error && !from.ends_with('_') || from == "rocket::launch"
+            // Rocket's lines that end in "_" repeat each request; what it launches with says nothing
+            // that the settings don't.
+            LogLevel::Normal | LogLevel::Critical => {
+                level <= Level::Warn && !from.ends_with('_') && from != "rocket::launch"
             }
             LogLevel::Off => false,
         }

@@ -54,8 +54,7 @@ impl Auth {
             .ok_or(LogInError::WrongCredentials)?;
         if self.hasher.is_outdated(&found.password_hash) {
             let new = self.hasher.hash(&password).await?;
-            let old = &found.password_hash;
-            self.store.update_outdated_hash(found.user.id, old, &new).await?;
+            self.store.update_outdated_hash(found.user.id, found.stored_hash, &new).await?;
         }
         Ok(found.user)
     }

@@ -154,8 +154,10 @@ async fn read<'r, T: Fields>(
         None if data.peek(1).await.is_empty() => parse(&[]),
         _ => return refuse(Status::UnsupportedMediaType),
     };
-    if contextual.context.status() == Status::PayloadTooLarge {
-        return refuse(Status::PayloadTooLarge);
+    if contextual.context.errors().any(|error| error.status() == Status::PayloadTooLarge) {
+        // Rocket says so of a multipart body that merely breaks off, too.
+        let is_small = said.is_some();
+        return refuse(if is_small { Status::BadRequest } else { Status::PayloadTooLarge });
     }
     let state = FormState::new::<T>(&contextual.context);
     Outcome::Success(Submitted { form: contextual.value, state })

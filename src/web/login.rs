@@ -49,7 +49,8 @@ fn draw(status: Status, page: &Page<'_>, form: &FormState, refused: Option<&str>
 
 /// To the log-in page first, and back to `next` then.
 pub(super) fn first(next: &str) -> Redirect {
-    Redirect::to(uri!(show(next = Some(next))))
+    // A slash needs no escape in a query, and reads better without.
+    Redirect::to(uri!(show(next = Some(next))).to_string().replace("%2F", "/"))
 }
 
 /// Signs a user in on this browser.

@@ -12,6 +12,8 @@ use crate::clock::Timestamp;
 pub(in crate::auth) struct Credentials {
     pub(in crate::auth) user: User,
     pub(in crate::auth) password_hash: PasswordHash,
+    /// The hash as it stands in the table: an imported one has more than one spelling.
+    pub(in crate::auth) stored_hash: String,
     pub(in crate::auth) is_disabled: bool,
 }
 
@@ -87,6 +89,7 @@ impl Store {
                         .password_hash
                         .parse()
                         .map_err(|e| Error::new("an account cannot be read", e))?,
+                    stored_hash: row.password_hash,
                     is_disabled: row.disabled_at.is_some(),
                 })
             })
@@ -133,12 +136,12 @@ impl Store {
     pub(in crate::auth) async fn update_outdated_hash(
         &self,
         id: UserId,
-        old: &PasswordHash,
+        old: String,
         new: &PasswordHash,
     ) -> Result<()> {
         self.run(
             "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-            (id, old.to_string(), new.to_string()),
+            (id, old, new.to_string()),
         )
         .await?;
         Ok(())

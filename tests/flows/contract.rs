@@ -1,0 +1,210 @@
+//! What clients of the older servers rely on.
+
+use rocket::http::Method::{self, Delete, Get, Post, Put};
+
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+
+fn course() -> TestApp {
+    TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.reveal_reset_token", true))
+            .merge(("vestibule.password.min_length", 1))
+            .merge(("vestibule.password.min_strength", 0))
+    })
+}
+
+#[test]
+fn a_program_of_the_course_project_walks_the_whole_way() {
+    let app = course();
+    let (email, password) = (("email", "Guillaume@holberton.io"), ("password", "b4l0u"));
+    app.ask(Get, "/").is(200).is_json(r#"{"message":"Bienvenue"}"#);
+    app.call(Post, "/users", [email, password])
+        .is(200)
+        .is_json(r#"{"email":"Guillaume@holberton.io","message":"user created"}"#);
+    app.call(Post, "/users", [email, password]).is(400).says("email");
+    app.call(Post, "/sessions", [email, ("password", "wrong")]).is(401);
+    app.call(Post, "/sessions", [("email", "nobody@holberton.io"), password]).is(401);
+    app.ask(Get, "/profile").is(403).says("message");
+    app.call(Post, "/sessions", [email, password])
+        .is(200)
+        .is_json(r#"{"email":"Guillaume@holberton.io","message":"logged in"}"#);
+    app.ask(Get, "/profile").is(200).is_json(r#"{"email":"Guillaume@holberton.io"}"#);
+    let seen = app.ask(Delete, "/sessions").is(302);
+    assert_eq!(seen.header("location"), Some("/"));
+    assert_eq!(seen.header("clear-site-data"), Some("\"cache\""));
+    app.ask(Get, "/profile").is(403);
+    let token = reset_token(&app, "Guillaume@holberton.io");
+    let fields = [email, ("reset_token", &token), ("new_password", "t4rt1fl3tt3")];
+    app.call(Put, "/reset_password", fields)
+        .is(200)
+        .is_json(r#"{"email":"Guillaume@holberton.io","message":"Password updated"}"#);
+    app.call(Post, "/sessions", [email, ("password", "t4rt1fl3tt3")]).is(200);
+}
+
+fn reset_token(app: &Browser, email: &str) -> String {
+    let seen = app.call(Post, "/reset_password", [("email", email)]).is(200);
+    let json = seen.json();
+    assert_eq!(json["email"], email);
+    json["reset_token"].as_str().expect("a token").to_owned()
+}
+
+#[test]
+fn what_is_missing_or_wrong_is_named_in_a_message() {
+    let app = course();
+    for (method, path) in
+        [(Post, "/users"), (Post, "/sessions"), (Post, "/reset_password"), (Put, "/reset_password")]
+    {
+        let seen = app.call(method, path, []).is(400);
+        let message = seen.json()["message"].as_str().unwrap().to_owned();
+        assert!(message.contains("email"), "{message}");
+        app.ask(method, path).is(400).says("message");
+        app.send_json(method, path, "{}").is(400).says("message");
+    }
+    app.call(Post, "/users", [("email", ""), ("password", "x")]).is(400).says("email");
+    app.call(Post, "/users", [("email", "a@example.com"), ("password", "")])
+        .is(400)
+        .says("password");
+    app.call(Post, "/users", [("email", "no address"), ("password", "x")]).is(400).says("email");
+}
+
+#[test]
+fn an_unknown_or_empty_session_is_forbidden() {
+    let app = course();
+    for cookie in
+        ["session_id=", "session_id=nonsense", "session_id=3a1c6d0e-1111-2222-3333-444455556666"]
+    {
+        let headers = [("Accept", "*/*"), ("Cookie", cookie)];
+        app.request(Get, "/profile", &headers, None).is(403).says("message");
+        app.request(Delete, "/sessions", &headers, None).is(403).says("message");
+    }
+    app.ask(Delete, "/sessions").is(403);
+}
+
+#[test]
+fn a_reset_token_works_once_for_its_owner_and_voids_the_older_ones() {
+    let app = course();
+    for email in ["ada@example.com", "bob@example.com"] {
+        app.call(Post, "/users", [("email", email), ("password", "x")]).is(200);
+    }
+    app.call(Post, "/reset_password", [("email", "nobody@example.com")]).is(403);
+    let tokens: Vec<String> = (0..5).map(|_| reset_token(&app, "ada@example.com")).collect();
+    let reset = |email: &str, token: &str| {
+        let fields = [("email", email), ("reset_token", token), ("new_password", "y")];
+        app.call(Put, "/reset_password", fields).status
+    };
+    assert_eq!(reset("bob@example.com", &tokens[4]), 403);
+    assert_eq!(reset("ada@example.com", "nonsense"), 403);
+    assert_eq!(reset("Ada@example.com", &tokens[4]), 200);
+    for token in &tokens {
+        assert_eq!(reset("ada@example.com", token), 403);
+    }
+}
+
+#[test]
+fn a_trailing_slash_and_json_are_taken_too() {
+    let app = course();
+    let body = r#"{"email":"ada@example.com","password":"x"}"#;
+    app.send_json(Post, "/users/", body).is(200);
+    app.send_json(Post, "/sessions/", body).is(200);
+    app.ask(Get, "/profile/").is(200);
+    app.ask(Delete, "/sessions/").is(302);
+}
+
+#[test]
+fn signing_up_here_sets_no_cookie_and_mails_the_verification() {
+    let app = TestApp::new();
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let seen = app.call(Post, "/users", form).is(200);
+    assert_eq!(seen.header("set-cookie"), None);
+    assert!(app.last_letter().link().starts_with("/verify-email/"));
+}
+
+/// Promises 10 and 18.
+#[test]
+fn by_default_the_token_is_only_mailed_and_every_address_gets_the_same_answer() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    for path in ["/reset_password", "/api/v1/reset_password"] {
+        for email in ["ada@example.com", "nobody@example.com"] {
+            let wanted = format!(r#"{{"email":"{email}","message":"reset link sent"}}"#);
+            app.call(Post, path, [("email", email)]).is(200).is_json(&wanted);
+        }
+    }
+    let token = app.last_letter().token();
+    let fields =
+        [("email", "ada@example.com"), ("reset_token", &token), ("new_password", NEW_PASSWORD)];
+    app.call(Put, "/reset_password", fields).is(200);
+    app.call(Post, "/users", [("email", "bob@example.com"), ("password", "b4l0u")])
+        .is(400)
+        .says("password");
+}
+
+#[test]
+fn dialect_b_walks_the_whole_way() {
+    let app = course();
+    let form = [("email", "ada@example.com"), ("password", "b4l0u")];
+    app.call(Post, "/api/v1/register", form).is(201);
+    let seen = app.call(Post, "/api/v1/register", form).is(400);
+    assert_eq!(seen.header("content-type"), Some("application/problem+json"));
+    assert!(seen.json()["errors"]["email"][0].as_str().unwrap().contains("already in use"));
+    app.call(Post, "/api/v1/register", []).is(400).says("\"password\"");
+    app.call(Post, "/api/v1/session", []).is(400);
+    app.call(Post, "/api/v1/session", [form[0], ("password", "wrong")]).is(401);
+    app.ask(Get, "/api/v1/session").is(401);
+    app.ask(Post, "/api/v1/logout").is(401);
+    app.call(Post, "/api/v1/session", form).is(200);
+    let session = app.ask(Get, "/api/v1/session").is(200).json();
+    for key in ["id", "email", "name", "email_verified", "created_at"] {
+        assert!(session["user"].get(key).is_some(), "{session}");
+    }
+    for key in ["id", "created_at", "last_seen_at", "expires_at"] {
+        assert!(session["session"].get(key).is_some(), "{session}");
+    }
+    let seen = app.ask(Post, "/api/v1/logout").is(200);
+    assert_eq!(seen.header("clear-site-data"), Some("\"cache\""));
+    assert!(app.session_cookie().is_none());
+    app.call(Post, "/api/v1/reset_password", [("email", "nobody@example.com")]).is(404);
+    let seen = app.call(Post, "/api/v1/reset_password", [("email", "ada@example.com")]).is(200);
+    let token = seen.json()["reset_token"].as_str().unwrap().to_owned();
+    let fields = |token| [("reset_token", token), ("new_password", "t4rt1fl3tt3")];
+    app.call(Post, "/api/v1/update_password", fields("nonsense")).is(400);
+    app.call(Post, "/api/v1/update_password", fields(&token)).is(200);
+    app.call(Post, "/api/v1/update_password", fields(&token)).is(400);
+}
+
+#[test]
+fn errors_are_json_for_programs_and_pages_for_people() {
+    let app = TestApp::new();
+    let kind = |method: Method, path: &str, accept: &str| {
+        let seen = app.request(method, path, &[("Accept", accept)], None);
+        (seen.status, seen.header("content-type").unwrap_or_default().to_owned())
+    };
+    let (page, problem) = ("text/html; charset=utf-8", "application/problem+json");
+    assert_eq!(kind(Get, "/nowhere", "text/html"), (404, page.into()));
+    assert_eq!(kind(Get, "/nowhere", "*/*"), (404, problem.into()));
+    assert_eq!(kind(Get, "/api/v1/nowhere", "text/html"), (404, problem.into()));
+    assert_eq!(kind(Get, "/users", "text/html"), (404, "application/json".into()));
+    assert_eq!(kind(Put, "/login", "text/html"), (404, page.into()));
+}
+
+/// Promise 70.
+#[test]
+fn reset_tokens_are_revealed_to_this_machine_alone() {
+    use rocket::local::blocking::Client;
+    let start = |address: &str, public_url: Option<&str>| {
+        let folder = tempfile::TempDir::new().unwrap();
+        let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
+        let mut figment = crate::harness::settings(folder.path(), &database)
+            .merge(("vestibule.reveal_reset_token", true))
+            .merge(("address", address));
+        if let Some(url) = public_url {
+            figment = figment.merge(("vestibule.public_url", url));
+        }
+        let started = Client::untracked(vestibule::service(figment));
+        started.map(drop).map_err(|error| drop(error.kind().to_string())).is_ok()
+    };
+    assert!(start("127.0.0.1", None));
+    assert!(start("127.0.0.1", Some("http://localhost:5000")));
+    assert!(!start("0.0.0.0", Some("http://localhost:5000")));
+    assert!(!start("127.0.0.1", Some("https://accounts.example.com")));
+}

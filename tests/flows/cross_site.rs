@@ -1,0 +1,213 @@
+//! What other sites can make a browser do here, and what every answer tells the browser.
+
+use rocket::http::Method::{self, Delete, Get, Head, Patch, Post, Put};
+
+use crate::harness::{PASSWORD, TestApp};
+
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+
+/// Promise 32.
+#[test]
+fn no_other_site_can_make_a_browser_act() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let foreign: [&[(&str, &str)]; 6] = [
+        &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://localhost:8000")],
+        &[("Sec-Fetch-Site", "same-site")],
+        &[("Origin", "https://evil.example")],
+        &[("Origin", "null")],
+        &[("Origin", "http://localhost:8001")],
+        &[("Origin", "https://localhost:8000")],
+    ];
+    let unsafe_requests = [
+        (Post, "/logout"),
+        (Post, "/login"),
+        (Post, "/signup"),
+        (Post, "/profile"),
+        (Post, "/verify-email"),
+        (Post, "/password-reset"),
+        (Post, "/password-reset/abc"),
+        (Delete, "/sessions"),
+        (Post, "/sessions"),
+        (Put, "/reset_password"),
+        (Post, "/api/v1/logout"),
+        (Patch, "/api/v1/profile"),
+        (Post, "/no/such/route"),
+    ];
+    for headers in foreign {
+        for (method, path) in unsafe_requests {
+            let seen = app.request(method, path, headers, None);
+            assert_eq!(seen.status, 403, "{method} {path} {headers:?}");
+        }
+    }
+    app.request(Post, "/logout", &[("Accept", "text/html"), foreign[0][0]], None)
+        .is(403)
+        .says("came from another website");
+    assert!(app.is_signed_in());
+}
+
+/// Promise 32.
+#[test]
+fn our_own_pages_and_programs_pass() {
+    let app = TestApp::new();
+    let own: [&[(&str, &str)]; 7] = [
+        &[],
+        &[("Sec-Fetch-Site", "same-origin")],
+        &[("Sec-Fetch-Site", "none")],
+        &[("Sec-Fetch-Site", "same-origin"), ("Origin", "https://behind.a.proxy")],
+        &[("Origin", "http://localhost:8000")],
+        &[("Origin", "http://127.0.0.1:8000")],
+        &[("Origin", "http://[::1]:8000")],
+    ];
+    for headers in own {
+        app.request(Post, "/logout", headers, None).redirects_to("/");
+    }
+}
+
+/// Promise 32: the form field `_method` makes Rocket run another method.
+#[test]
+fn a_form_cannot_smuggle_another_method_past_the_check() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let headers = [FORM, ("Sec-Fetch-Site", "cross-site")];
+    for method in ["delete", "put", "patch"] {
+        let body = format!("_method={method}");
+        app.request(Post, "/sessions", &headers, Some(&body)).is(403);
+    }
+    // As a GET it is answered as one, and a GET changes nothing.
+    app.request(Post, "/profile", &headers, Some("_method=get&name=x")).is(200);
+    app.request(Post, "/logout", &headers, Some("_method=get")).is(404);
+    assert!(app.is_signed_in());
+    app.visit("/profile").does_not_say("value=\"x\"");
+}
+
+/// Promise 33.
+#[test]
+fn looking_changes_nothing() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let links: Vec<String> = app.letters().iter().map(|letter| letter.link()).collect();
+    let before = app.dump();
+    let paths = [
+        "/",
+        "/signup",
+        "/login",
+        "/logout",
+        "/profile",
+        "/password-reset",
+        "/verify-email",
+        &links[0],
+        &links[1],
+        "/users",
+        "/sessions",
+        "/reset_password",
+        "/api/v1/register",
+        "/api/v1/session",
+        "/api/v1/logout",
+        "/api/v1/profile",
+        "/api/v1/reset_password",
+        "/api/v1/update_password",
+    ];
+    for path in paths {
+        for method in [Get, Head] {
+            let query = format!("{path}?email=b@example.com&password={}&name=x", "x".repeat(9));
+            app.request(method, &query, &[("Accept", "*/*")], None);
+        }
+    }
+    assert_eq!(app.dump(), before);
+    assert!(app.is_signed_in());
+}
+
+/// Promises 34 and 43.
+#[test]
+fn next_leads_nowhere_else() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    for next in [
+        "https://evil.example",
+        "//evil.example",
+        "/%5Cevil.example",
+        "/\\evil.example",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+    ] {
+        let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", next)];
+        app.post("/login", form).redirects_to(if next.starts_with("/%") {
+            next
+        } else {
+            "/profile"
+        });
+        app.log_out();
+    }
+    app.visit("/login?next=//evil.example").is(200).does_not_say("evil");
+    // It is made from GETs only: what was posted without a session is not posted again.
+    app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");
+}
+
+/// Promises 35, 36 and 37.
+#[test]
+fn every_answer_tells_the_browser_to_be_careful() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let wanted = [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "same-origin"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        (
+            "content-security-policy",
+            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        ),
+    ];
+    let asked = [
+        (Get, "/"),
+        (Get, "/login"),
+        (Get, "/profile"),
+        (Get, "/nowhere"),
+        (Get, "/health/live"),
+        (Post, "/login"),
+        (Get, "/api/v1/session"),
+        (Get, "/api/v1/nowhere"),
+        (Get, "/static/style.css"),
+        (Method::Trace, "/"),
+        (Method::Options, "/login"),
+        (Head, "/login"),
+        (Delete, "/profile"),
+        (Post, "/logout"),
+    ];
+    for (method, path) in asked {
+        let seen = app.request(method, path, &[("Origin", "http://localhost:8000")], None);
+        for (name, value) in wanted {
+            assert_eq!(seen.header(name), Some(value), "{method} {path}");
+        }
+        let cached = path.starts_with("/static/");
+        assert_eq!(seen.header("cache-control") == Some("no-store"), !cached, "{method} {path}");
+        assert_eq!(seen.header("strict-transport-security"), None);
+        assert_eq!(seen.header("server"), None);
+        assert!(!seen.headers.iter().any(|(name, _)| name.starts_with("access-control-")));
+    }
+    for (method, path) in
+        [(Method::Trace, "/"), (Delete, "/profile"), (Put, "/login"), (Method::Options, "/login")]
+    {
+        let status = app.request(method, path, &[], None).status;
+        assert!(matches!(status, 404 | 405), "{method} {path}: {status}");
+    }
+}
+
+/// Promise 35.
+#[test]
+fn behind_https_browsers_are_told_to_stay_there() {
+    let https = |figment: rocket::figment::Figment| {
+        figment.merge(("vestibule.public_url", "https://accounts.example.com"))
+    };
+    let hsts =
+        |app: &TestApp| app.visit("/login").header("strict-transport-security").map(str::to_owned);
+    let wanted = Some("max-age=31536000; includeSubDomains".to_owned());
+    assert_eq!(hsts(&TestApp::with(https)), wanted);
+    assert_eq!(
+        hsts(&TestApp::with(|figment| https(figment).merge(("vestibule.hsts", false)))),
+        None
+    );
+}

@@ -1,0 +1,555 @@
+//! A whole service for one test, and people who use it: [`TestApp`] has its own database, bcrypt at
+//! its lowest cost, letters in memory and a clock that moves; a [`Browser`] keeps cookies and fills
+//! in the forms that it was shown.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rocket::figment::Figment;
+use rocket::http::{Cookie, Header, Method};
+use rocket::local::asynchronous::Client;
+use rocket::serde::json::Value;
+use rocket::tokio::runtime::{Builder, Runtime};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+use tempfile::TempDir;
+use vestibule::{Clock, Letters, SentLetter};
+
+/// A password that meets the default policy.
+pub const PASSWORD: &str = "seven purple lanterns";
+/// Set for the run of these stories on PostgreSQL: the server.
+pub const SECOND_RUN: &str = "FLOWS_ON_POSTGRES_URL";
+/// Another one.
+pub const NEW_PASSWORD: &str = "a quiet morning tide";
+
+/// The service and its surroundings. Derefs to a first browser.
+pub struct TestApp {
+    browser: Browser,
+    pub clock: Clock,
+    letters: Letters,
+    database: String,
+    pub folder: Rc<TempDir>,
+}
+
+/// The running service; shared by all browsers of a test.
+struct Server {
+    runtime: Runtime,
+    client: Option<Client>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let client = self.client.take();
+        // Connections close within the runtime that opened them.
+        self.runtime.block_on(async move { drop(client) });
+    }
+}
+
+impl TestApp {
+    pub fn new() -> Self {
+        Self::with(|figment| figment)
+    }
+
+    /// With other settings.
+    pub fn with(change: impl FnOnce(Figment) -> Figment) -> Self {
+        Self::start(change, |figment| vestibule::service(figment))
+    }
+
+    /// With other settings, around another Rocket.
+    pub fn start(
+        change: impl FnOnce(Figment) -> Figment,
+        build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
+    ) -> Self {
+        let folder = Rc::new(TempDir::new().unwrap());
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let database = runtime.block_on(fresh_database(folder.path()));
+        Self::open(folder, runtime, database, change, build)
+    }
+
+    /// The same service after a restart: what was not on disk is gone.
+    pub fn restarted(self) -> Self {
+        self.restarted_with(|figment| figment)
+    }
+
+    /// The same service after a restart with other settings.
+    pub fn restarted_with(self, change: impl FnOnce(Figment) -> Figment) -> Self {
+        let Self { folder, database, clock, .. } = &self;
+        let (folder, database, clock) = (folder.clone(), database.clone(), clock.clone());
+        drop(self);
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let mut app = Self::open(folder, runtime, database, change, vestibule::service);
+        app.clock = clock;
+        app
+    }
+
+    fn open(
+        folder: Rc<TempDir>,
+        runtime: Runtime,
+        database: String,
+        change: impl FnOnce(Figment) -> Figment,
+        build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
+    ) -> Self {
+        let figment = settings(folder.path(), &database);
+        let (clock, letters) = (Clock::default(), Letters::default());
+        let rocket = build(change(figment)).manage(clock.clone()).manage(letters.clone());
+        let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
+        let server = Rc::new(Server { runtime, client: Some(client) });
+        Self { browser: Browser::new(server), clock, letters, database, folder }
+    }
+
+    /// Somebody else, with a browser of their own.
+    pub fn other_browser(&self) -> Browser {
+        Browser::new(self.browser.server.clone())
+    }
+
+    /// All letters that left so far; those that are due leave first.
+    pub fn letters(&self) -> Vec<Letter> {
+        self.run_jobs();
+        self.letters.all().into_iter().map(Letter).collect()
+    }
+
+    /// The last letter that left.
+    pub fn last_letter(&self) -> Letter {
+        self.letters().pop().expect("a letter was sent")
+    }
+
+    /// One round of the background job.
+    pub fn run_jobs(&self) {
+        let server = &self.browser.server;
+        server.runtime.block_on(vestibule::run_jobs(server.client().rocket())).unwrap();
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.database.starts_with("sqlite")
+    }
+
+    /// Changes the database behind the service's back.
+    pub fn sql(&self, sql: &str) {
+        self.block_on(async {
+            let sql = AssertSqlSafe(sql.to_owned());
+            if self.is_sqlite() {
+                let mut db = sqlite(&self.database).await;
+                sqlx::query(sql).execute(&mut db).await.unwrap();
+                db.close().await.unwrap();
+            } else {
+                let mut db = postgres(&self.database).await;
+                sqlx::query(sql).execute(&mut db).await.unwrap();
+                db.close().await.unwrap();
+            }
+        });
+    }
+
+    /// The first column of what is found, as text.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        self.block_on(async {
+            let sql = AssertSqlSafe(sql.to_owned());
+            if self.is_sqlite() {
+                let mut db = sqlite(&self.database).await;
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            } else {
+                let mut db = postgres(&self.database).await;
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.unwrap();
+                rows.iter().map(|row| row.get(0)).collect()
+            }
+        })
+    }
+
+    /// How many rows there are, `FROM` what is given.
+    pub fn count(&self, from: &str) -> i64 {
+        let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {from}"));
+        text[0].parse().unwrap()
+    }
+
+    /// Every value of every table, as text: what somebody has who stole a copy.
+    pub fn dump(&self) -> String {
+        ["users", "sessions", "tokens", "outbox"]
+            .map(|table| {
+                let row = match (self.is_sqlite(), table) {
+                    (false, _) => format!("CAST({table} AS TEXT)"),
+                    (true, "users") => {
+                        "email || email_key || COALESCE(name, '') || password_hash".into()
+                    }
+                    (true, "sessions") => "hex(digest) || address || user_agent".into(),
+                    (true, "tokens") => "hex(digest) || purpose || sent_to".into(),
+                    (true, _) => "letter || COALESCE(email_key, '') || device || network".into(),
+                };
+                self.texts(&format!("SELECT {row} FROM {table}")).join("\n")
+            })
+            .join("\n")
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.browser.server.runtime.block_on(future)
+    }
+}
+
+impl Deref for TestApp {
+    type Target = Browser;
+    fn deref(&self) -> &Browser {
+        &self.browser
+    }
+}
+
+/// The settings of every test: a database and a data folder of its own.
+pub fn settings(folder: &Path, database: &str) -> Figment {
+    vestibule::figment()
+        .merge(("databases.vestibule.url", database))
+        .merge(("log_level", "off"))
+        .merge(("secret_key", "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4="))
+        .merge(("vestibule.data_dir", folder.join("data")))
+        .merge(("vestibule.password.cost", 4))
+        .merge(("vestibule.jobs", false))
+}
+
+/// A database that nobody has used: a file, or a schema on the server of the second run.
+async fn fresh_database(folder: &Path) -> String {
+    let Ok(server) = std::env::var(SECOND_RUN) else {
+        return format!("sqlite:{}", folder.join("test.sqlite3").display());
+    };
+    let schema = format!("t{}", uuid::Uuid::now_v7().simple());
+    let mut db = postgres(&server).await;
+    let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
+    sqlx::query(create).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    let joint = if server.contains('?') { '&' } else { '?' };
+    format!("{server}{joint}options=-c%20search_path%3D{schema}")
+}
+
+async fn sqlite(url: &str) -> sqlx::SqliteConnection {
+    let options: sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
+    options.busy_timeout(Duration::from_secs(5)).connect().await.unwrap()
+}
+
+async fn postgres(url: &str) -> sqlx::PgConnection {
+    sqlx::PgConnection::connect(url).await.expect("TEST_POSTGRES_URL names a running server")
+}
+
+impl Server {
+    fn client(&self) -> &Client {
+        self.client.as_ref().unwrap()
+    }
+}
+
+/// A letter as somebody reads it.
+#[derive(Debug)]
+pub struct Letter(SentLetter);
+
+impl Letter {
+    /// The path of the link in it.
+    pub fn link(&self) -> String {
+        let at = self.text.find("http://localhost:8000/").expect("the letter has a link");
+        let path = &self.text[at + "http://localhost:8000".len()..];
+        path.split_whitespace().next().unwrap().to_owned()
+    }
+
+    /// The secret in its link.
+    pub fn token(&self) -> String {
+        self.link().rsplit('/').next().unwrap().to_owned()
+    }
+}
+
+impl Deref for Letter {
+    type Target = SentLetter;
+    fn deref(&self) -> &SentLetter {
+        &self.0
+    }
+}
+
+/// Somebody at a browser.
+#[derive(Clone)]
+pub struct Browser {
+    server: Rc<Server>,
+    pub cookies: Rc<RefCell<BTreeMap<String, String>>>,
+}
+
+impl Browser {
+    fn new(server: Rc<Server>) -> Self {
+        Self { server, cookies: Rc::default() }
+    }
+
+    /// Opens a page.
+    pub fn visit(&self, path: &str) -> Seen {
+        self.request(Method::Get, path, &[("Accept", "text/html,*/*;q=0.8")], None)
+    }
+
+    /// Opens the page at `path`, fills in its form, and sends it.
+    pub fn submit<const N: usize>(&self, path: &str, fields: [(&str, &str); N]) -> Seen {
+        self.visit(path).and_submit(fields)
+    }
+
+    /// Sends a form that was not read first, as a browser would.
+    pub fn post<const N: usize>(&self, path: &str, fields: [(&str, &str); N]) -> Seen {
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        self.post_form(path, &fields)
+    }
+
+    fn post_form(&self, path: &str, fields: &[(String, String)]) -> Seen {
+        let headers = [
+            ("Accept", "text/html,*/*;q=0.8"),
+            ("Origin", "http://localhost:8000"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        self.request(Method::Post, path, &headers, Some(&urlencoded(fields)))
+    }
+
+    /// What a program sends: a form, and no word about where it comes from.
+    pub fn call<const N: usize>(
+        &self,
+        method: Method,
+        path: &str,
+        fields: [(&str, &str); N],
+    ) -> Seen {
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        self.request(method, path, &[("Accept", "*/*"), form], Some(&urlencoded(&fields)))
+    }
+
+    /// What a program sends without a body.
+    pub fn ask(&self, method: Method, path: &str) -> Seen {
+        self.request(method, path, &[("Accept", "*/*")], None)
+    }
+
+    /// What a program sends as JSON.
+    pub fn send_json(&self, method: Method, path: &str, body: &str) -> Seen {
+        let headers = [("Accept", "*/*"), ("Content-Type", "application/json")];
+        self.request(method, path, &headers, Some(body))
+    }
+
+    /// Sends anything.
+    pub fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Seen {
+        self.server.runtime.block_on(self.dispatch(method, path, headers, body))
+    }
+
+    /// Sends the same form `n` times at once; the statuses of the answers.
+    pub fn post_at_once<const N: usize>(
+        &self,
+        n: usize,
+        path: &str,
+        fields: [(&str, &str); N],
+    ) -> Vec<u16> {
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = urlencoded(&fields);
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "text/html")];
+        let all = (0..n).map(|_| self.dispatch(Method::Post, path, &headers, Some(&body)));
+        let seen = self.server.runtime.block_on(rocket::futures::future::join_all(all));
+        seen.into_iter().map(|seen| seen.status).collect()
+    }
+
+    async fn dispatch(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&str>,
+    ) -> Seen {
+        let mut request = self.server.client().req(method, path.to_owned());
+        let named = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted);
+        if !named("User-Agent") {
+            let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+            request.add_header(Header::new("User-Agent", agent));
+        }
+        for (name, value) in headers {
+            request.add_header(Header::new((*name).to_owned(), (*value).to_owned()));
+        }
+        // The local client reads no `Cookie` header.
+        let kept = || {
+            let jar = self.cookies.borrow();
+            jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
+        };
+        let given = headers.iter().find(|(name, _)| *name == "Cookie").map(|(_, value)| value);
+        let cookies = given
+            .map_or_else(kept, |value| value.split(';').map(|c| c.trim().to_owned()).collect());
+        for cookie in cookies.iter().filter_map(|c| Cookie::parse_encoded(c.clone()).ok()) {
+            request = request.cookie(cookie);
+        }
+        if let Some(body) = body {
+            request.add_header(Header::new("Content-Length", body.len().to_string()));
+            request.set_body(body);
+        }
+        let response = request.dispatch().await;
+        let status = response.status().code;
+        let headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|header| {
+                (header.name().to_string().to_ascii_lowercase(), header.value().to_owned())
+            })
+            .collect();
+        let body = response.into_bytes().await.unwrap_or_default();
+        for (_, cookie) in headers.iter().filter(|(name, _)| name == "set-cookie") {
+            let (pair, attributes) = cookie.split_once(';').unwrap_or((cookie, ""));
+            let (name, value) = pair.split_once('=').unwrap();
+            let mut jar = self.cookies.borrow_mut();
+            if attributes.contains("Max-Age=0") {
+                jar.remove(name);
+            } else {
+                jar.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let body = String::from_utf8_lossy(&body).into_owned();
+        Seen { browser: self.clone(), path: path.to_owned(), status, headers, body }
+    }
+
+    /// Signs up by the page.
+    pub fn sign_up(&self, email: &str) -> Seen {
+        let seen = self.submit("/signup", [("email", email), ("password", PASSWORD)]);
+        seen.redirects_to("/profile")
+    }
+
+    /// Logs in by the page.
+    pub fn log_in(&self, email: &str, password: &str) -> Seen {
+        self.submit("/login", [("email", email), ("password", password)])
+    }
+
+    /// Presses the button to log out.
+    pub fn log_out(&self) -> Seen {
+        self.post("/logout", [])
+    }
+
+    /// The cookie of the session.
+    pub fn session_cookie(&self) -> Option<String> {
+        self.cookies.borrow().get("session_id").cloned()
+    }
+
+    /// Whether this browser is signed in, asking the server.
+    pub fn is_signed_in(&self) -> bool {
+        self.ask(Method::Get, "/api/v1/session").status == 200
+    }
+}
+
+/// What came back.
+pub struct Seen {
+    browser: Browser,
+    path: String,
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: String,
+}
+
+impl Seen {
+    /// The value of a header.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    #[track_caller]
+    pub fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{} answered:\n{}", self.path, self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn says(self, text: &str) -> Self {
+        assert!(self.text().contains(text), "{} does not say {text:?}:\n{}", self.path, self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn does_not_say(self, text: &str) -> Self {
+        assert!(!self.text().contains(text), "{} says {text:?}:\n{}", self.path, self.body);
+        self
+    }
+
+    #[track_caller]
+    pub fn redirects_to(self, path: &str) -> Self {
+        assert_eq!(self.status, 303, "{} answered:\n{}", self.path, self.body);
+        assert_eq!(self.header("location"), Some(path));
+        self
+    }
+
+    #[track_caller]
+    pub fn is_json(&self, json: &str) {
+        let wanted: Value = rocket::serde::json::from_str(json).unwrap();
+        assert_eq!(self.json(), wanted);
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        rocket::serde::json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("no JSON: {}", self.body))
+    }
+
+    /// The body as it reads.
+    fn text(&self) -> String {
+        unescaped(&self.body)
+    }
+
+    /// The title of the page.
+    pub fn title(&self) -> String {
+        between(&self.body, "<title>", "</title>").map(unescaped).unwrap_or_default()
+    }
+
+    /// Sends the form of this page: its hidden and filled-in fields, and what is typed over them.
+    #[track_caller]
+    pub fn and_submit<const N: usize>(&self, typed: [(&str, &str); N]) -> Seen {
+        let forms: Vec<&str> = self.body.split("<form ").skip(1).collect();
+        // The first one in the page's main part; the header has one to log out.
+        let form = forms
+            .iter()
+            .find(|form| {
+                let own = form.split("</form>").next().unwrap();
+                typed.iter().all(|(name, _)| own.contains(&format!("name=\"{name}\"")))
+                    && !own.contains("action=\"/logout\"")
+            })
+            .unwrap_or_else(|| panic!("{} has no such form:\n{}", self.path, self.body));
+        let form = form.split("</form>").next().unwrap();
+        let opening = form.split('>').next().unwrap();
+        assert!(opening.contains("method=\"post\""), "a form that changes something posts");
+        let action = between(opening, "action=\"", "\"").unwrap_or(&self.path);
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for input in form.split("<input ").skip(1) {
+            let input = input.split('>').next().unwrap();
+            let Some(name) = between(input, "name=\"", "\"") else { continue };
+            let ticked = !input.contains("type=\"checkbox\"") || input.contains(" checked");
+            let value = between(input, "value=\"", "\"").map(unescaped).unwrap_or_default();
+            if ticked {
+                fields.push((name.to_owned(), value));
+            }
+        }
+        for (name, value) in typed {
+            fields.retain(|(field, _)| field != name);
+            fields.push((name.to_owned(), value.to_owned()));
+        }
+        self.browser.post_form(action, &fields)
+    }
+}
+
+fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
+    let (_, rest) = text.split_once(start)?;
+    rest.split_once(end).map(|(found, _)| found)
+}
+
+fn unescaped(html: &str) -> String {
+    [("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")]
+        .iter()
+        .fold(html.to_owned(), |text, (escape, c)| text.replace(escape, c))
+}
+
+/// `application/x-www-form-urlencoded`
+pub fn urlencoded(fields: &[(String, String)]) -> String {
+    let encode = |text: &str| -> String {
+        text.bytes()
+            .map(|b| match b {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
+                    char::from(b).to_string()
+                }
+                _ => format!("%{b:02X}"),
+            })
+            .collect()
+    };
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    pairs.join("&")
+}

@@ -1,0 +1,15 @@
+//! The service as people and programs meet it, through Rocket's local client. `cargo test` runs these
+//! stories on SQLite, and again on PostgreSQL if `TEST_POSTGRES_URL` names a server; see
+//! `postgres.rs`.
+
+mod harness;
+
+mod contract;
+mod cross_site;
+mod input;
+mod login;
+mod password_reset;
+mod postgres;
+mod profile;
+mod signup;
+mod verify_email;

@@ -1,0 +1,266 @@
+use std::time::Duration;
+
+use rocket::http::Method;
+
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+
+const DEAD: &str = "This link has been used or is too old";
+
+fn app_with_link() -> (TestApp, String) {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    let link = app.last_letter().link();
+    (app, link)
+}
+
+#[test]
+fn somebody_who_forgot_the_password_gets_back_in() {
+    let (app, link) = app_with_link();
+    app.visit(&link)
+        .is(200)
+        .says("Choose a new password")
+        .says("autocomplete=\"username\" value=\"ada@example.com\"")
+        .and_submit([("new_password", NEW_PASSWORD)])
+        .redirects_to("/login");
+    app.visit("/login").says("Your new password is set");
+    app.other_browser().log_in("ada@example.com", PASSWORD).is(401);
+    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 10.
+#[test]
+fn asking_tells_nobody_who_has_an_account() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let letters = app.letters().len();
+    let browser = app.other_browser();
+    let ask = |email: &str| {
+        let seen = browser.submit("/password-reset", [("email", email)]).is(200);
+        (seen.body.replace(email, "…"), seen.headers)
+    };
+    // Of one length, so that headers can be compared whole.
+    assert_eq!(ask("ada@example.com"), ask("bob@example.com"));
+    assert_eq!(app.count("outbox"), 2);
+    assert_eq!(app.letters().len(), letters + 1);
+    assert_eq!(app.count("outbox"), 0);
+}
+
+#[test]
+fn what_cannot_be_an_address_is_said_so() {
+    let app = TestApp::new();
+    let seen = app.submit("/password-reset", [("email", "ada")]).is(422).says("value=\"ada\"");
+    assert!(seen.title().starts_with("Error: "));
+}
+
+/// Promise 14.
+#[test]
+fn letters_go_to_the_address_of_the_account() {
+    let app = TestApp::new();
+    app.sign_up("Ada@example.com");
+    app.submit("/password-reset", [("email", "ADA@EXAMPLE.COM")]);
+    assert_eq!(app.last_letter().to, "Ada@example.com");
+}
+
+/// Promises 17 and 18.
+#[test]
+fn the_token_is_in_the_letter_and_nowhere_else() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let asked = app.submit("/password-reset", [("email", "ada@example.com")]);
+    let letter = app.last_letter();
+    let token = letter.token();
+    assert_eq!(token.len(), 43);
+    let page = app.visit(&letter.link());
+    for seen in [&asked, &page] {
+        assert!(!seen.body.contains(&token) && !format!("{:?}", seen.headers).contains(&token));
+    }
+    assert!(!app.dump().contains(&token));
+    assert_eq!(
+        app.texts("SELECT purpose FROM tokens ORDER BY purpose"),
+        ["password-reset", "verify-email"]
+    );
+    let lengths = app.texts("SELECT CAST(length(digest) AS TEXT) FROM tokens");
+    assert_eq!(lengths, ["32", "32"]);
+    let done = page.and_submit([("new_password", NEW_PASSWORD)]);
+    assert!(!format!("{:?}{}", done.headers, done.body).contains(&token));
+}
+
+/// Promise 19.
+#[test]
+fn looking_at_a_link_does_not_use_it_up() {
+    let (app, link) = app_with_link();
+    for _ in 0..10 {
+        app.visit(&link).is(200);
+        app.request(Method::Head, &link, &[], None).is(200);
+    }
+    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+}
+
+/// Promises 20 and 25.
+#[test]
+fn a_link_works_only_once() {
+    let (app, link) = app_with_link();
+    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.visit(&link).is(404).says(DEAD).says("Get a new link");
+    app.post(&link, [("new_password", PASSWORD)]).is(404).says(DEAD);
+    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 20.
+#[test]
+fn of_two_who_use_a_link_at_once_one_wins() {
+    let (app, link) = app_with_link();
+    let mut statuses = app.post_at_once(4, &link, [("new_password", NEW_PASSWORD)]);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 404, 404, 404]);
+}
+
+/// Promise 21.
+#[test]
+fn a_link_dies_after_an_hour() {
+    let (app, link) = app_with_link();
+    app.clock.advance(Duration::from_secs(3599));
+    app.visit(&link).is(200);
+    app.clock.advance(Duration::from_secs(1));
+    app.visit(&link).is(404).says(DEAD);
+    app.post(&link, [("new_password", NEW_PASSWORD)]).is(404);
+}
+
+/// Promise 21.
+#[test]
+fn a_stranger_who_asks_again_and_again_voids_nothing() {
+    let (app, first) = app_with_link();
+    for _ in 0..4 {
+        app.other_browser().submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    }
+    let resets = app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    assert_eq!(resets, 3);
+    app.visit(&first).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    assert_eq!(app.count("tokens"), 0, "a completed reset voids every link");
+}
+
+/// Promise 22.
+#[test]
+fn a_link_for_one_thing_does_not_do_another() {
+    let (app, link) = app_with_link();
+    let token = link.rsplit('/').next().unwrap();
+    app.visit(&format!("/verify-email/{token}")).is(404);
+    let verify = app.letters()[0].token();
+    app.visit(&format!("/password-reset/{verify}")).is(404);
+    app.post(&format!("/password-reset/{verify}"), [("new_password", NEW_PASSWORD)]).is(404);
+    app.visit(&link).is(200);
+}
+
+/// Promise 22.
+#[test]
+fn a_link_that_went_to_an_older_address_is_dead() {
+    let (app, link) = app_with_link();
+    app.sql("UPDATE users SET email = 'new@example.com', email_key = 'new@example.com'");
+    app.visit(&link).is(404);
+    app.post(&link, [("new_password", NEW_PASSWORD)]).is(404);
+}
+
+/// Promise 23.
+#[test]
+fn a_reset_signs_everybody_out_and_tells_the_owner() {
+    let (app, link) = app_with_link();
+    let thief = app.other_browser();
+    thief.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    assert!(!thief.is_signed_in() && !app.is_signed_in());
+    let letter = app.last_letter();
+    assert!(letter.subject.contains("was changed"), "{}", letter.subject);
+    assert!(letter.text.contains("From: Firefox on Linux, network address 127.0.0.1"));
+    assert!(letter.text.contains(" UTC"));
+}
+
+/// Promise 24.
+#[test]
+fn a_forged_host_changes_no_link() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let headers = [
+        ("Host", "evil.example"),
+        ("X-Forwarded-Host", "evil.example"),
+        ("Forwarded", "host=evil.example"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ];
+    app.request(Method::Post, "/password-reset", &headers, Some("email=ada@example.com")).is(200);
+    let letter = app.last_letter();
+    assert!(letter.text.contains("http://localhost:8000/password-reset/"));
+    assert!(!format!("{letter:?}").contains("evil"));
+}
+
+/// Promise 25.
+#[test]
+fn a_link_page_keeps_its_address_to_itself() {
+    let (app, link) = app_with_link();
+    for path in [&link, "/password-reset/nonsense"] {
+        let seen = app.visit(path);
+        assert_eq!(seen.header("cache-control"), Some("no-store"));
+        assert_eq!(seen.header("referrer-policy"), Some("strict-origin"));
+        assert!(!seen.body.contains("://"), "nothing from elsewhere: {}", seen.body);
+    }
+    for junk in
+        ["/password-reset/x", "/password-reset/a/b", "/password-reset/%00", "/password-reset/link"]
+    {
+        app.visit(junk).is(404).says(DEAD);
+        app.post(junk, [("new_password", NEW_PASSWORD)]).is(404).says(DEAD);
+    }
+}
+
+#[test]
+fn a_weak_new_password_is_refused_and_the_link_stays() {
+    let (app, link) = app_with_link();
+    let seen = app.visit(&link).and_submit([("new_password", "ada@example.com")]).is(422);
+    seen.says("too easy to guess").does_not_say("value=\"ada@example.com\" id=\"new_password\"");
+    app.visit(&link).and_submit([("new_password", "")]).is(422).says("Enter a password.");
+    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+}
+
+/// Promise 15.
+#[test]
+fn a_reset_proves_the_mailbox_and_clears_what_a_first_comer_set_up() {
+    let app = TestApp::new();
+    let squatter = app.other_browser();
+    squatter
+        .submit(
+            "/signup",
+            [("email", "ada@example.com"), ("password", PASSWORD), ("name", "Mallory")],
+        )
+        .redirects_to("/profile");
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let letters = app.letters();
+    app.visit(&letters[1].link())
+        .and_submit([("new_password", NEW_PASSWORD)])
+        .redirects_to("/login");
+    assert!(!squatter.is_signed_in());
+    app.visit(&letters[0].link()).is(404);
+    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.visit("/profile").says("Confirmed").does_not_say("Mallory");
+    // Whoever has shown once that the address is theirs keeps what they set up.
+    app.submit("/profile", [("name", "Ada")]);
+    app.log_out();
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    app.visit(&app.last_letter().link()).and_submit([("new_password", PASSWORD)]);
+    app.log_in("ada@example.com", PASSWORD);
+    app.visit("/profile").says("value=\"Ada\"");
+}
+
+#[test]
+fn a_disabled_account_gets_no_link() {
+    let (app, link) = app_with_link();
+    app.sql("UPDATE users SET disabled_at = 1");
+    app.visit(&link).is(404);
+    let letters = app.letters().len();
+    app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    assert_eq!(app.letters().len(), letters);
+}
+
+#[test]
+fn a_password_manager_finds_the_form() {
+    let app = TestApp::new();
+    app.visit("/.well-known/change-password").redirects_to("/password-reset");
+}

@@ -1,0 +1,30 @@
+//! The same stories on PostgreSQL.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+const SERVER: &str = "TEST_POSTGRES_URL";
+
+/// Runs this very binary again with another database.
+#[test]
+fn the_same_stories_on_postgresql() {
+    if std::env::var_os(crate::harness::SECOND_RUN).is_some() {
+        // This is the second run.
+        return;
+    }
+    let Ok(server) = std::env::var(SERVER) else {
+        assert!(std::env::var_os("CI").is_none(), "{SERVER} must be set in CI");
+        // Around the capture of the test runner: this must be seen.
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nSKIPPED: nothing was tested on PostgreSQL. Set {SERVER}=postgres://user@host/database to do so.\n"
+        );
+        return;
+    };
+    let status = Command::new(std::env::current_exe().unwrap())
+        .env(crate::harness::SECOND_RUN, server)
+        .stdin(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(status.success(), "the stories failed on PostgreSQL");
+}

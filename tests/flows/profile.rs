@@ -1,0 +1,64 @@
+use rocket::http::Method;
+
+use crate::harness::TestApp;
+
+#[test]
+fn a_person_sees_and_changes_their_profile() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.visit("/profile").is(200).says("Member since");
+    app.submit("/profile", [("name", "  Ada Lovelace ")]).redirects_to("/profile");
+    app.visit("/profile").says("Your name is saved.").says("value=\"Ada Lovelace\"");
+    app.submit("/profile", [("name", "")]).redirects_to("/profile");
+    app.visit("/profile").says("name=\"name\" type=\"text\" autocomplete=\"name\" value=\"\"");
+}
+
+#[test]
+fn a_name_that_is_too_long_is_refused_and_kept_in_the_field() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let long = "é".repeat(101);
+    let seen = app.submit("/profile", [("name", &long)]).is(422).says(&long);
+    assert!(seen.title().starts_with("Error: "));
+    app.submit("/profile", [("name", &"é".repeat(100))]).redirects_to("/profile");
+}
+
+#[test]
+fn whoever_is_not_signed_in_logs_in_first() {
+    let app = TestApp::new();
+    app.visit("/profile").redirects_to("/login?next=/profile");
+    app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");
+}
+
+#[test]
+fn browsers_get_the_page_and_programs_the_json() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let get =
+        |accept: &str| app.request(Method::Get, "/profile", &[("Accept", accept)], None).is(200);
+    for accept in [
+        "*/*",
+        "application/json",
+        "application/json, text/plain, */*",
+        "text/html;q=0.5, application/json",
+    ] {
+        let seen = get(accept);
+        seen.is_json(r#"{"email":"ada@example.com"}"#);
+        assert_eq!(seen.header("vary"), Some("Accept"));
+    }
+    let chrome = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for accept in [chrome, "text/html", "text/html, application/json;q=0.9"] {
+        assert_eq!(get(accept).says("Member since").header("vary"), Some("Accept"));
+    }
+    app.request(Method::Get, "/profile", &[], None).is(200).says("Member since");
+}
+
+#[test]
+fn a_program_renames_its_user() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let seen = app.send_json(Method::Patch, "/api/v1/profile", r#"{"name":"Ada"}"#).is(200);
+    assert_eq!(seen.json()["user"]["name"], "Ada");
+    app.call(Method::Patch, "/api/v1/profile", [("name", &"x".repeat(101))]).is(400);
+    app.other_browser().send_json(Method::Patch, "/api/v1/profile", "{}").is(401);
+}

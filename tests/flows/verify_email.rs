@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+
+#[test]
+fn a_person_confirms_their_address() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.visit("/profile").says("Not confirmed yet");
+    let link = app.last_letter().link();
+    app.visit(&link)
+        .is(200)
+        .does_not_say("type=\"password\"")
+        .and_submit([])
+        .redirects_to("/profile");
+    app.visit("/profile")
+        .says("Your e-mail address is confirmed.")
+        .does_not_say("Not confirmed yet");
+    app.visit(&link).is(404).says("This link has been used or is too old");
+}
+
+/// Promise 19.
+#[test]
+fn only_the_button_confirms() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let link = app.last_letter().link();
+    for _ in 0..10 {
+        app.visit(&link).is(200);
+    }
+    app.visit("/profile").says("Not confirmed yet");
+}
+
+/// Promise 15.
+#[test]
+fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let link = app.last_letter().link();
+    let owner = app.other_browser();
+    owner.sign_up("other@example.com");
+    for browser in [owner, app.other_browser()] {
+        let page = browser.visit(&link).is(200).says("type=\"password\"");
+        page.and_submit([("password", "")]).is(422).says("Enter your password.");
+        page.and_submit([("password", NEW_PASSWORD)])
+            .is(422)
+            .says("not the password of this account");
+        browser.post(&link, []).is(422);
+    }
+    app.visit("/profile").says("Not confirmed yet");
+    let elsewhere = app.other_browser();
+    elsewhere.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
+    elsewhere.visit("/profile").is(200).says("Your e-mail address is confirmed.");
+}
+
+#[test]
+fn the_letter_is_sent_again_on_request() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.visit("/profile").and_submit([]).redirects_to("/profile");
+    app.visit("/profile").says("A letter with a link is on its way.");
+    let letters = app.letters();
+    assert_eq!(letters.len(), 2);
+    app.visit(&letters[0].link()).and_submit([]).redirects_to("/profile");
+    app.visit(&letters[1].link()).is(404);
+    app.post("/verify-email", []).redirects_to("/profile");
+    assert_eq!(app.letters().len(), 2, "nothing is left to confirm");
+    app.other_browser().post("/verify-email", []).redirects_to("/login?next=/profile");
+}
+
+/// Promise 21.
+#[test]
+fn a_link_dies_after_a_day() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let link = app.last_letter().link();
+    app.clock.advance(Duration::from_secs(24 * 3600 - 1));
+    app.visit(&link).is(200);
+    app.clock.advance(Duration::from_secs(1));
+    app.visit(&link).is(404).says("Go to your profile for a new one");
+    app.post(&link, [("password", PASSWORD)]).is(404);
+}
+
+/// Promise 21.
+#[test]
+fn three_links_may_be_open_and_no_more() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    for _ in 0..4 {
+        app.post("/verify-email", []).redirects_to("/profile");
+    }
+    assert_eq!(app.letters().len(), 3);
+}
