@@ -56,6 +56,8 @@ pub struct Letters(Arc<Mutex<Vec<SentLetter>>>);
 /// A letter that would have left.
 #[derive(Clone, Debug)]
 pub struct SentLetter {
+    /// The same for every try to send it; later letters have larger ones (UUIDv7).
+    pub id: Uuid,
     /// The address it would have gone to.
     pub to: String,
     /// Its subject.
@@ -149,14 +151,14 @@ impl Mail {
         occasion: Occasion,
         secret: &str,
     ) -> Result<(), Error> {
-        let letter = self.write(to, occasion, secret)?;
+        let letter = self.write(id, to, occasion, secret)?;
         match &self.transport {
             Transport::Smtp(server) => {
-                let message = self.message(id, &letter)?;
+                let message = self.message(&letter)?;
                 server.send(message).await.map(|_| ()).map_err(failed)
             }
             Transport::Folder(folder) => {
-                let message = self.message(id, &letter)?.formatted();
+                let message = self.message(&letter)?.formatted();
                 let path = folder.join(format!("{id}.eml"));
                 spawn_blocking(move || write_durably(&path, &message))
                     .await
@@ -170,7 +172,13 @@ impl Mail {
         }
     }
 
-    fn write(&self, to: &Email, occasion: Occasion, secret: &str) -> Result<SentLetter, Error> {
+    fn write(
+        &self,
+        id: Uuid,
+        to: &Email,
+        occasion: Occasion,
+        secret: &str,
+    ) -> Result<SentLetter, Error> {
         let site = &self.site_name;
         let (subject, path, notice) = match occasion {
             Occasion::VerifyEmail => {
@@ -204,15 +212,15 @@ impl Mail {
             info!("{subject}: {link}");
         }
         let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
-        Ok(SentLetter { to: to.deliverable(), subject, text, html })
+        Ok(SentLetter { id, to: to.deliverable(), subject, text, html })
     }
 
-    fn message(&self, id: Uuid, letter: &SentLetter) -> Result<Message, Error> {
+    fn message(&self, letter: &SentLetter) -> Result<Message, Error> {
         Message::builder()
             .from(self.sender.clone())
             .to(Mailbox::new(None, letter.to.parse().map_err(failed)?))
             .subject(&letter.subject)
-            .message_id(Some(format!("<{id}@{}>", self.sender.email.domain())))
+            .message_id(Some(format!("<{}@{}>", letter.id, self.sender.email.domain())))
             .header(AutoSubmitted)
             .multipart(MultiPart::alternative_plain_html(letter.text.clone(), letter.html.clone()))
             .map_err(failed)

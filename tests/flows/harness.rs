@@ -108,7 +108,9 @@ impl TestApp {
     /// All letters that left so far; those that are due leave first.
     pub fn letters(&self) -> Vec<Letter> {
         self.run_jobs();
-        self.letters.all().into_iter().map(Letter).collect()
+        let mut letters = self.letters.all();
+        letters.sort_by_key(|letter| letter.id);
+        letters.into_iter().map(Letter).collect()
     }
 
     /// The last letter that left.
