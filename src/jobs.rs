@@ -63,7 +63,8 @@ fn report(done: Result<(), Error>) {
 /// # Errors
 /// When the database fails, or Vestibule is not attached.
 pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
-    let auth = rocket.state::<Auth>().ok_or(Error::new("no jobs", "stage() is not attached"))?;
+    let auth: Option<&Auth> = rocket.state();
+    let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;
     auth.deliver_due().await?;
     auth.sweep().await
 }

@@ -157,7 +157,9 @@ fn with_own_files(figment: Figment, config: &Config) -> Result<Figment, String> 
     let is_shared = database.as_ref().is_some_and(|url| url.starts_with("postgres"));
     let file = folder.join("vestibule.sqlite3");
     let figment = figment.join(Serialized::default(URL, format!("sqlite:{}", file.display())));
-    if figment.contains("secret_key") {
+    let rocket =
+        rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
+    if rocket.secret_key.is_provided() {
         return Ok(figment);
     }
     if is_shared {

@@ -16,11 +16,7 @@ struct Lines {
 /// and nothing of ours in release.
 pub fn init(figment: &Figment) {
     let rocket = figment.extract_inner("log_level").unwrap_or(LogLevel::Normal);
-    let max = match rocket {
-        LogLevel::Off => LevelFilter::Off,
-        LogLevel::Debug => LevelFilter::Debug,
-        LogLevel::Critical | LogLevel::Normal => LevelFilter::Info,
-    };
+    let max = if rocket == LogLevel::Off { LevelFilter::Off } else { LevelFilter::Info };
     if log::set_boxed_logger(Box::new(Lines { clock: Clock::default(), rocket })).is_ok() {
         log::set_max_level(max);
     }
@@ -33,7 +29,8 @@ impl Log for Lines {
             return level <= Level::Info;
         }
         match self.rocket {
-            LogLevel::Debug => true,
+            // Deeper than that, Rocket and hyper print form fields and cookies.
+            LogLevel::Debug => level <= Level::Info,
             // Rocket's lines that end in "_" repeat each request; what it launches with says nothing
             // that the settings don't.
             LogLevel::Normal | LogLevel::Critical => {

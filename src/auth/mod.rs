@@ -68,7 +68,8 @@ impl Auth {
         clock: Clock,
         mail: Mail,
     ) -> Result<Self, Error> {
-        let db = Db::fetch(rocket).ok_or(Error::new("no database", "its fairing is missing"))?;
+        let db: Option<&Db> = rocket.state();
+        let db = db.ok_or_else(|| Error::new("no accounts", "the database is not open"))?;
         let hasher = Hasher::start(&config)
             .map_err(|e| Error::new("the threads that hash passwords cannot start", e))?;
         Ok(Self {

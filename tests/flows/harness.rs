@@ -36,7 +36,7 @@ pub struct TestApp {
 
 /// The running service; shared by all browsers of a test.
 struct Server {
-    runtime: Runtime,
+    runtime: Rc<Runtime>,
     client: Option<Client>,
 }
 
@@ -64,7 +64,7 @@ impl TestApp {
         build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
         let folder = Rc::new(TempDir::new().unwrap());
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = new_runtime();
         let database = runtime.block_on(fresh_database(folder.path()));
         Self::open(folder, runtime, database, change, build)
     }
@@ -79,22 +79,34 @@ impl TestApp {
         let Self { folder, database, clock, .. } = &self;
         let (folder, database, clock) = (folder.clone(), database.clone(), clock.clone());
         drop(self);
-        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = new_runtime();
         let mut app = Self::open(folder, runtime, database, change, vestibule::service);
         app.clock = clock;
         app
     }
 
+    /// Another node of the same service, on the same database.
+    pub fn twin(&self) -> Self {
+        let (folder, database) = (self.folder.clone(), self.database.clone());
+        let runtime = self.browser.server.runtime.clone();
+        Self::open(folder, runtime, database, |figment| figment, vestibule::service)
+    }
+
     fn open(
         folder: Rc<TempDir>,
-        runtime: Runtime,
+        runtime: Rc<Runtime>,
         database: String,
         change: impl FnOnce(Figment) -> Figment,
         build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
         let figment = settings(folder.path(), &database);
         let (clock, letters) = (Clock::default(), Letters::default());
-        let rocket = build(change(figment)).manage(clock.clone()).manage(letters.clone());
+        let figment = change(figment);
+        let keeps_letters = !figment.contains("vestibule.mail");
+        let mut rocket = build(figment).manage(clock.clone());
+        if keeps_letters {
+            rocket = rocket.manage(letters.clone());
+        }
         let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
         let server = Rc::new(Server { runtime, client: Some(client) });
         Self { browser: Browser::new(server), clock, letters, database, folder }
@@ -122,6 +134,17 @@ impl TestApp {
     pub fn run_jobs(&self) {
         let server = &self.browser.server;
         server.runtime.block_on(vestibule::run_jobs(server.client().rocket())).unwrap();
+    }
+
+    /// One round on this node and on `twin` at once.
+    pub fn run_jobs_with(&self, twin: &Self) {
+        let (here, there) = (&self.browser.server, &twin.browser.server);
+        let both = rocket::futures::future::join(
+            vestibule::run_jobs(here.client().rocket()),
+            vestibule::run_jobs(there.client().rocket()),
+        );
+        let (one, other) = here.runtime.block_on(both);
+        one.and(other).unwrap();
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -194,6 +217,10 @@ impl Deref for TestApp {
     fn deref(&self) -> &Browser {
         &self.browser
     }
+}
+
+fn new_runtime() -> Rc<Runtime> {
+    Rc::new(Builder::new_current_thread().enable_all().build().unwrap())
 }
 
 /// The settings of every test: a database and a data folder of its own.

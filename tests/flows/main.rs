@@ -3,13 +3,18 @@
 //! `postgres.rs`.
 
 mod harness;
+mod mail_server;
 
 mod contract;
 mod cross_site;
+mod embed;
+mod faults;
 mod input;
+mod letters;
 mod login;
 mod password_reset;
 mod postgres;
+mod process;
 mod profile;
 mod signup;
 mod verify_email;

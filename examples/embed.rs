@@ -1,0 +1,29 @@
+//! Vestibule in your own Rocket app: `cargo run --example embed`, then open
+//! <http://localhost:8000/hello>.
+
+use rocket::figment::Figment;
+use rocket::response::Redirect;
+use rocket::{Build, Rocket, catch, catchers, get, launch, routes};
+use vestibule::User;
+
+#[get("/hello")]
+fn hello(user: User) -> String {
+    format!("Hello, {}!", user.called())
+}
+
+#[catch(401)]
+fn log_in_first() -> Redirect {
+    Redirect::to("/login?next=/hello")
+}
+
+pub fn app(figment: Figment) -> Rocket<Build> {
+    rocket::custom(figment)
+        .attach(vestibule::stage())
+        .mount("/", routes![hello])
+        .register("/", catchers![log_in_first])
+}
+
+#[launch]
+fn launch() -> _ {
+    app(vestibule::figment())
+}

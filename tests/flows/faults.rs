@@ -1,0 +1,93 @@
+//! What breaks around the service, and what people see of it.
+
+use rocket::http::Method::{self, Get, Post};
+
+use crate::harness::{PASSWORD, TestApp};
+
+/// Promise 53.
+#[test]
+fn a_broken_database_gives_a_plain_page_and_no_detail() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.sql("ALTER TABLE sessions RENAME TO gone");
+    let seen = app.visit("/profile").is(503).says("cannot do this at the moment").says("reference");
+    assert!(seen.title().starts_with("Not just now"));
+    assert_eq!(seen.header("retry-after"), Some("5"));
+    for detail in ["sessions", "sql", "SQL", "table", "relation"] {
+        assert!(!seen.body.contains(detail), "{}", seen.body);
+    }
+    let seen = app.ask(Get, "/api/v1/session").is(503);
+    assert_eq!(seen.header("content-type"), Some("application/problem+json"));
+    assert_eq!(seen.json()["reference"].as_str().unwrap().len(), 8);
+    app.ask(Get, "/profile").is(503).says("message");
+    app.call(Method::Delete, "/sessions", []).is(503);
+    // Signing in fails closed, and whoever has no session still sees the pages.
+    let other = app.other_browser();
+    other.visit("/login").is(200);
+    other.log_in("ada@example.com", PASSWORD).is(503);
+    assert!(other.session_cookie().is_none());
+    app.sql("ALTER TABLE gone RENAME TO sessions");
+    assert!(app.is_signed_in());
+}
+
+/// Promise 53.
+#[test]
+fn nothing_is_half_done() {
+    let app = TestApp::new();
+    app.sql("ALTER TABLE outbox RENAME TO gone");
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    app.call(Post, "/users", form).is(503);
+    app.call(Post, "/reset_password", [form[0]]).is(503);
+    assert_eq!(app.count("users"), 0, "no account without its letter");
+    app.sql("ALTER TABLE gone RENAME TO outbox");
+    app.call(Post, "/users", form).is(200);
+}
+
+/// Promise 55.
+#[test]
+fn health_tells_a_live_process_from_a_ready_one() {
+    let app = TestApp::new();
+    app.visit("/health/live").is(200);
+    app.visit("/health/ready").is(200);
+    let broken = TestApp::new();
+    broken.sql("ALTER TABLE health RENAME TO gone");
+    broken.visit("/health/live").is(200);
+    broken.visit("/health/ready").is(503);
+}
+
+/// Promise 55.
+#[test]
+fn health_notices_a_database_that_only_reads() {
+    let app = TestApp::new();
+    let refuse = if app.is_sqlite() {
+        "CREATE TRIGGER t BEFORE UPDATE ON health BEGIN SELECT RAISE(FAIL, 'read only'); END"
+    } else {
+        "ALTER TABLE health ADD CHECK (checked_at = 0)"
+    };
+    app.sql(refuse);
+    app.visit("/health/ready").is(503);
+    app.visit("/login").is(200);
+}
+
+#[test]
+fn a_stored_hash_that_nobody_can_read_is_a_fault_and_not_a_way_in() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.sql("UPDATE users SET password_hash = 'nonsense'");
+    app.other_browser().log_in("ada@example.com", PASSWORD).is(500).says("The fault is ours");
+}
+
+/// Promise 26: a hash that has waited too long is not computed, and the answer is honest.
+#[test]
+fn a_crowd_that_is_too_large_is_told_to_come_back() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.hashing.workers", 1))
+            .merge(("vestibule.hashing.max_wait", "20ms"))
+            .merge(("vestibule.password.cost", 9))
+    });
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let statuses = app.post_at_once(20, "/login", form);
+    assert!(statuses.contains(&401) && statuses.contains(&503), "{statuses:?}");
+    assert!(statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
+}

@@ -1,0 +1,339 @@
+//! The binary itself: its words, its settings, its files, how it starts and how it ends.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::harness::PASSWORD;
+use crate::mail_server::{MailServer, Tls};
+
+/// A running service.
+struct Process {
+    child: Child,
+    port: u16,
+    log: Receiver<String>,
+    seen: Vec<String>,
+}
+
+fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    for (name, _) in std::env::vars() {
+        if name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_") {
+            command.env_remove(name);
+        }
+    }
+    command.env("ROCKET_PORT", "0").env("VESTIBULE_PASSWORD__COST", "4");
+    command.envs(settings.iter().copied());
+    command
+}
+
+impl Process {
+    fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut child = command(folder, settings).spawn().unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (sender, log) = channel();
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        let mut process = Self { child, port: 0, log, seen: Vec::new() };
+        let line = process.line("listening on");
+        process.port = line
+            .split("port ")
+            .nth(1)
+            .and_then(|rest| rest.split(';').next())
+            .and_then(|port| port.parse().ok())
+            .expect("the log names the port");
+        process
+    }
+
+    /// The first line of the log, from here on, that holds `text`.
+    fn line(&mut self, text: &str) -> String {
+        loop {
+            let line = self.log.recv_timeout(Duration::from_secs(20));
+            let line = line.unwrap_or_else(|_| panic!("no {text:?} in the log: {:#?}", self.seen));
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    fn send(&self, request: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    fn post(&self, path: &str, form: &str) -> TcpStream {
+        self.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+            form.len()
+        ))
+    }
+
+    fn get(&self, path: &str) -> String {
+        answer(
+            self.send(&format!(
+                "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            )),
+        )
+    }
+
+    fn sign_up(&self, email: &str) -> String {
+        answer(self.post("/signup", &sign_up_form(email)))
+    }
+
+    fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    fn end(mut self) -> (ExitStatus, Vec<String>) {
+        let status = self.child.wait().unwrap();
+        while let Ok(line) = self.log.recv_timeout(Duration::from_secs(5)) {
+            self.seen.push(line);
+        }
+        (status, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn sign_up_form(email: &str) -> String {
+    format!("email={email}&password={}", PASSWORD.replace(' ', "+"))
+}
+
+fn answer(mut stream: TcpStream) -> String {
+    let mut text = Vec::new();
+    stream.read_to_end(&mut text).unwrap();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
+    let output = command(folder, settings).output().unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_command_line_answers_and_refuses() {
+    let folder = TempDir::new().unwrap();
+    let run = |words: &[&str]| {
+        let mut command = command(folder.path(), &[]);
+        let output = command.stdout(Stdio::piped()).args(words).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    let (code, text) = run(&["--version"]);
+    assert_eq!((code, text.trim()), (Some(0), concat!("vestibule ", env!("CARGO_PKG_VERSION"))));
+    let (code, text) = run(&["--help"]);
+    assert!(code == Some(0) && text.contains("Usage"), "{text}");
+    for words in [&["sreve"][..], &["serve", "now"], &["--port=80"]] {
+        let (code, text) = run(words);
+        assert!(code == Some(2) && text.contains(words[0]), "{text}");
+    }
+    assert!(!folder.path().join("data").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let mut service = Process::start(folder.path(), &[]);
+    assert!(service.get("/").contains("200 OK"));
+    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
+    let line = service.line("/verify-email/");
+    assert!(line.contains("Confirm your e-mail address"), "{line}");
+    let data = folder.path().join("data");
+    let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    assert_eq!(mode(&data.join("secret_key")), 0o600);
+    assert!(data.join("vestibule.sqlite3").exists());
+    assert_eq!(data.join("mail").read_dir().unwrap().count(), 1);
+}
+
+/// Promise 18.
+#[test]
+fn no_log_holds_a_token_or_a_password() {
+    let folder = TempDir::new().unwrap();
+    let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/Rocket.toml");
+    std::fs::copy(settings, folder.path().join("Rocket.toml")).unwrap();
+    // Not the debug profile, which shows a newcomer the link, but with all that Rocket says.
+    let settings = [("ROCKET_PROFILE", "course"), ("ROCKET_LOG_LEVEL", "debug")];
+    let service = Process::start(folder.path(), &settings);
+    let token = "Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q";
+    for page in ["password-reset", "verify-email"] {
+        for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"] {
+            for path in [
+                format!("/{page}/{token}"),
+                format!("/{page}/{token}/"),
+                format!("/{page}/{token}?a=b"),
+            ] {
+                answer(service.send(&format!(
+                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                )));
+            }
+        }
+    }
+    service.sign_up("ada@example.com");
+    answer(service.post("/login", "email=seven+purple+lanterns&password=seven+purple+lanterns"));
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    let log = log.join("\n");
+    assert!(log.contains("GET /password-reset/link"), "{log}");
+    assert!(!log.contains(token) && !log.contains("lanterns"), "{log}");
+    assert!(log.contains("ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT"), "{log}");
+}
+
+#[test]
+fn a_wrong_setting_stops_the_start_with_key_place_and_reason() {
+    let folder = TempDir::new().unwrap();
+    let cases = [
+        ("VESTIBULE_PASSWORD__MIN_LENGTH", "many", "password.min_length"),
+        ("VESTIBULE_PASSWORD__COST", "3", "password.cost"),
+        ("VESTIBULE_ACCENT", "red", "accent"),
+        ("VESTIBULE_SESSION__IDLE_TTL", "soon", "session.idle_ttl"),
+        ("VESTIBULE_PUBLIC_URL", "accounts.example.com/app", "public_url"),
+        ("VESTIBULE_MAIL__SMTP_URL", "hunter2@mail", "mail.smtp_url"),
+        ("ROCKET_ADDRESS", "0.0.0.0", "public_url"),
+    ];
+    for (variable, value, key) in cases {
+        let log = refused(folder.path(), &[(variable, value)]);
+        assert!(log.contains(key) && log.contains("must be"), "{variable}: {log}");
+        assert!(!log.contains("hunter2"), "{log}");
+    }
+    std::fs::write(folder.path().join("Rocket.toml"), "[default.vestibule]\nsite_nam = \"x\"\n")
+        .unwrap();
+    let log = refused(folder.path(), &[]);
+    assert!(
+        log.contains("site_nam") && log.contains("Rocket.toml") && log.contains("site_name"),
+        "{log}"
+    );
+    std::fs::write(
+        folder.path().join("Rocket.toml"),
+        "[default.vestibule]\nmail = { smtp_url = 7 }\n",
+    )
+    .unwrap();
+    let log = refused(folder.path(), &[]);
+    assert!(log.contains("mail.smtp_url") && log.contains("Rocket.toml"), "{log}");
+}
+
+#[test]
+fn an_unknown_variable_only_warns() {
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_SERVICE_HOST", "10.0.0.1"), ("VESTIBULE_SITE_NAME", "The Hall")];
+    let service = Process::start(folder.path(), &settings);
+    assert!(service.get("/login").contains("The Hall"));
+    assert!(
+        service
+            .seen
+            .iter()
+            .any(|line| line.contains("WARN") && line.contains("VESTIBULE_SERVICE_HOST"))
+    );
+}
+
+#[test]
+fn with_postgresql_the_secret_key_must_be_set() {
+    let folder = TempDir::new().unwrap();
+    let databases = r#"{vestibule={url="postgres://nobody@127.0.0.1:1/none"}}"#;
+    let log = refused(folder.path(), &[("ROCKET_DATABASES", databases)]);
+    assert!(log.contains("secret_key must be set"), "{log}");
+}
+
+/// Promise 54.
+#[test]
+fn what_was_answered_survives_a_kill() {
+    let folder = TempDir::new().unwrap();
+    for round in 0..3 {
+        let service = Process::start(folder.path(), &[]);
+        let seen = service.sign_up(&format!("p{round}@example.com"));
+        assert!(seen.contains("303 See Other"), "{seen}");
+        let cookie = seen.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        service.signal("-KILL");
+        service.end();
+        let service = Process::start(folder.path(), &[]);
+        let session = answer(service.send(&format!(
+            "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+        )));
+        assert!(session.contains(&format!("p{round}@example.com")), "{session}");
+    }
+}
+
+/// Promise 53: requests in flight, those that wait for a hash included, are answered before the
+/// database closes.
+#[test]
+fn a_stop_answers_what_is_in_flight() {
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_PASSWORD__COST", "9"), ("VESTIBULE_HASHING__WORKERS", "1")];
+    let mut service = Process::start(folder.path(), &settings);
+    let waiting: Vec<TcpStream> = (0..8)
+        .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
+        .collect();
+    // The stop comes when at least one has been worked on and others wait.
+    service.line("/verify-email/");
+    service.signal("-TERM");
+    let stopped = Instant::now();
+    for stream in waiting {
+        let seen = answer(stream);
+        assert!(seen.contains("303 See Other"), "{seen}");
+    }
+    let (status, log) = service.end();
+    assert!(status.success(), "{log:#?}");
+    assert!(stopped.elapsed() < Duration::from_secs(15), "an idle service does not linger");
+    let service = Process::start(folder.path(), &[]);
+    for n in 0..8 {
+        let form = format!("{}&remember=on", sign_up_form(&format!("p{n}@example.com")));
+        assert!(answer(service.post("/login", &form)).contains("303 See Other"));
+    }
+}
+
+#[test]
+fn letters_leave_by_tls_and_with_a_password() {
+    for (tls, url) in [
+        (Tls::Implicit, "smtps://postman:a%20secret@localhost:PORT"),
+        (Tls::StartTls, "smtp://postman:a%20secret@localhost:PORT?tls=required"),
+    ] {
+        let server = MailServer::start_with(tls, vec![]);
+        let folder = TempDir::new().unwrap();
+        let url = url.replace("PORT", &server.port.to_string());
+        let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/tls/authority.pem");
+        let settings = [
+            ("VESTIBULE_MAIL__SMTP_URL", url.as_str()),
+            ("VESTIBULE_MAIL__FROM", "The Hall <hall@example.com>"),
+            ("SSL_CERT_FILE", authority),
+        ];
+        let service = Process::start(folder.path(), &settings);
+        service.sign_up("ada@example.com");
+        let letter = server.letter();
+        assert!(letter.contains("From: \"The Hall\" <hall@example.com>"), "{letter}");
+        assert!(!service.seen.join("\n").contains("a%20secret"));
+    }
+}
+
+#[test]
+fn a_mail_server_that_cannot_be_trusted_gets_no_letter() {
+    let server = MailServer::start_with(Tls::Implicit, vec![]);
+    let folder = TempDir::new().unwrap();
+    let url = format!("smtps://postman:a%20secret@localhost:{}", server.port);
+    let mut service = Process::start(folder.path(), &[("VESTIBULE_MAIL__SMTP_URL", &url)]);
+    service.sign_up("ada@example.com");
+    let line = service.line("failed");
+    assert!(line.contains("kind=verify-email") && !line.contains("secret"), "{line}");
+    assert!(!server.has_letter());
+}
