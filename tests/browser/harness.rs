@@ -1,0 +1,239 @@
+//! A service and a browser for one journey: the real binary on a port of its own, and Debian's
+//! Chromium driven by its ChromeDriver.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fantoccini::elements::Element;
+use fantoccini::{Client, ClientBuilder, Locator};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const PASSWORD: &str = "seven purple lanterns";
+pub const NEW_PASSWORD: &str = "a quiet morning tide";
+
+/// How the person looks at the pages.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub scripts: bool,
+    pub dark: bool,
+    /// A phone of 360 CSS pixels; else a window of 1,100.
+    pub phone: bool,
+}
+
+/// A browser before a service. Ends both when dropped.
+pub struct Journey {
+    pub page: Client,
+    look: Look,
+    origin: String,
+    folder: TempDir,
+    _processes: [Process; 2],
+    _turn: MutexGuard<'static, ()>,
+}
+
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Two cores: one browser at a time is quickest.
+static TURN: Mutex<()> = Mutex::new(());
+
+impl Journey {
+    /// `None`, loudly, where there is no browser; in CI that is a failure.
+    pub async fn begin(look: Look) -> Option<Self> {
+        let found = |name: &str| {
+            std::env::split_paths(&std::env::var_os("PATH")?).map(|p| p.join(name)).find(|p| p.exists())
+        };
+        let (Some(driver), Some(_)) = (found("chromedriver"), found("chromium")) else {
+            assert!(std::env::var_os("CI").is_none(), "chromium and chromedriver must be there in CI");
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nSKIPPED: nothing was tested in a browser. Install chromium and chromium-driver to do so.\n"
+            );
+            return None;
+        };
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = TempDir::new().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut service = Command::new(binary());
+        service
+            .current_dir(folder.path())
+            .env("ROCKET_PORT", port.to_string())
+            .env("VESTIBULE_PASSWORD__COST", "4")
+            .stderr(Stdio::piped());
+        let service = started(service, |line| line.contains("listening on").then_some(())).0;
+        let mut chromedriver = Command::new(driver);
+        chromedriver.arg("--port=0").stdout(Stdio::piped());
+        let (chromedriver, driver_port) = started(chromedriver, |line| {
+            line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok()
+        });
+        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        builder.capabilities(capabilities(look, folder.path()));
+        let page = builder.connect(&format!("http://127.0.0.1:{driver_port}")).await.unwrap();
+        let origin = format!("http://localhost:{port}");
+        Some(Self { page, look, origin, folder, _processes: [service, chromedriver], _turn: turn })
+    }
+
+    /// Opens a page.
+    pub async fn visit(&self, path: &str) {
+        self.page.goto(&format!("{}{path}", self.origin)).await.unwrap();
+    }
+
+    /// Types into the field with this name, over what stands there.
+    pub async fn type_into(&self, name: &str, text: &str) {
+        let field = self.find(&format!("main [name={name}]")).await;
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Presses the button or link that reads `text`, and waits for the next page.
+    pub async fn press(&self, text: &str) {
+        let path = format!("//main//*[self::button or self::a][normalize-space()='{text}']");
+        let button = self.page.find(Locator::XPath(&path)).await;
+        let button = button.unwrap_or_else(|_| panic!("nothing to press reads {text:?}"));
+        button.click().await.unwrap();
+        // WebDriver waits for the navigation that a click begins before the next command.
+    }
+
+    pub async fn find(&self, selector: &str) -> Element {
+        let found = self.page.find(Locator::Css(selector)).await;
+        found.unwrap_or_else(|_| panic!("{selector} is not on the page"))
+    }
+
+    pub async fn says(&self, text: &str) {
+        let body = self.find("body").await.text().await.unwrap();
+        assert!(body.contains(text), "the page does not say {text:?}:\n{body}");
+    }
+
+    pub async fn is_at(&self, path: &str) {
+        assert_eq!(self.page.current_url().await.unwrap().as_str(), format!("{}{path}", self.origin));
+    }
+
+    /// The path of the link in the newest letter that has one to `page`.
+    pub async fn link(&self, page: &str) -> String {
+        let marker = format!("{}{page}/", self.origin);
+        for _ in 0..100 {
+            let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path().join("data/mail"))
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+                .collect();
+            // Named by UUIDv7: the newest comes last.
+            files.sort();
+            for file in files.iter().rev() {
+                let text = fs::read_to_string(file).unwrap().replace("=\r\n", "");
+                if let Some((_, rest)) = text.split_once(&marker) {
+                    let secret = rest.split_whitespace().next().unwrap();
+                    return format!("{page}/{secret}");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("no letter with a link to {page}");
+    }
+
+    /// Looks at the page as it stands: nothing is wider than the screen, everything pressable is
+    /// large enough, axe-core finds nothing; and keeps a picture.
+    pub async fn look_at(&self, name: &str) {
+        let look = self.look;
+        let file = format!(
+            "{name}{}{}.png",
+            if look.phone { "-phone" } else { "" },
+            if look.dark { "-dark" } else { "" }
+        );
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(file), self.page.screenshot().await.unwrap()).unwrap();
+        if !look.scripts {
+            return;
+        }
+        let too_wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        assert_eq!(self.run(too_wide).await, json!(0), "{name} is wider than the screen");
+        let small = self
+            .run(
+                "return [...document.querySelectorAll('button, .button, nav a, input:not([type=hidden], [hidden], [type=checkbox])')]
+                 .filter(e => e.getBoundingClientRect().height < 44).map(e => e.outerHTML)",
+            )
+            .await;
+        assert_eq!(small, json!([]), "too small to press on {name}");
+        self.run(include_str!("axe/axe.min.js")).await;
+        let found = self
+            .run(
+                "return axe.run({ runOnly: ['wcag2a', 'wcag2aa', 'wcag2aaa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+                 .then(r => r.violations.map(v => [v.id, v.nodes.map(n => n.html + n.failureSummary)]))",
+            )
+            .await;
+        assert_eq!(found, json!([]), "axe-core on {name}");
+    }
+
+    /// Runs a script in the page, as a test alone may.
+    pub async fn run(&self, script: &str) -> Value {
+        self.page.execute(script, Vec::new()).await.unwrap()
+    }
+}
+
+/// The binary under test, built beside this test.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.ancestors().nth(2).unwrap().join("vestibule");
+    assert!(path.exists(), "{} is missing: `cargo build` makes it", path.display());
+    path
+}
+
+/// Starts a program and waits for the line of its output that says it is ready.
+fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Process, T) {
+    let mut child = command.stdin(Stdio::null()).spawn().unwrap();
+    let output: Box<dyn std::io::Read + Send> = match child.stdout.take() {
+        Some(output) => Box::new(output),
+        None => Box::new(child.stderr.take().unwrap()),
+    };
+    let process = Process(child);
+    let mut lines = BufReader::new(output).lines();
+    let found = lines.by_ref().map_while(Result::ok).find_map(|line| ready(&line));
+    // Somebody has to read on, or the program waits for its pipe.
+    std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+    (process, found.expect("the program says that it is ready"))
+}
+
+fn capabilities(look: Look, folder: &Path) -> serde_json::Map<String, Value> {
+    let mut args = vec![
+        "--headless".to_owned(),
+        "--no-sandbox".to_owned(),
+        "--disable-gpu".to_owned(),
+        "--disable-dev-shm-usage".to_owned(),
+        "--no-first-run".to_owned(),
+        "--disable-background-networking".to_owned(),
+        "--disable-component-update".to_owned(),
+        "--disable-sync".to_owned(),
+        "--hide-scrollbars".to_owned(),
+        "--window-size=1100,900".to_owned(),
+        format!("--user-data-dir={}", folder.join("browser").display()),
+    ];
+    if look.dark {
+        args.push("--blink-settings=preferredColorScheme=0".to_owned());
+    }
+    let mut options = json!({
+        "args": args,
+        "prefs": {
+            "credentials_enable_service": false,
+            "profile.password_manager_leak_detection": false,
+            "profile.managed_default_content_settings.javascript": if look.scripts { 1 } else { 2 },
+        },
+    });
+    if look.phone {
+        options["mobileEmulation"] =
+            json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true } });
+    }
+    let Value::Object(map) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
+    map
+}

@@ -1,0 +1,165 @@
+//! Journeys through the service in a real browser.
+
+mod harness;
+
+use fantoccini::Locator;
+use fantoccini::key::Key;
+use harness::{Journey, Look, NEW_PASSWORD, PASSWORD};
+use serde_json::json;
+
+/// Sign up, confirm the address, log out, forget the password, get back in; looking at every page.
+async fn whole_way(look: Look) {
+    let Some(journey) = Journey::begin(look).await else { return };
+    let j = &journey;
+    j.visit("/").await;
+    j.look_at("home").await;
+    j.press("Sign up").await;
+    j.look_at("signup").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    j.type_into("name", "Ada Lovelace").await;
+    j.press("Sign up").await;
+    j.is_at("/profile").await;
+    j.says("Not confirmed yet").await;
+    j.look_at("profile").await;
+
+    j.visit(&j.link("/verify-email").await).await;
+    j.look_at("verify-email").await;
+    j.press("Confirm the address").await;
+    j.is_at("/profile").await;
+    j.says("Your e-mail address is confirmed.").await;
+    j.type_into("name", "Ada").await;
+    j.press("Save").await;
+    j.says("Your name is saved.").await;
+    j.look_at("profile-saved").await;
+    j.visit("/").await;
+    j.says("Good to see you, Ada").await;
+    j.look_at("home-signed-in").await;
+
+    j.find("header button").await.click().await.unwrap();
+    j.is_at("/").await;
+    j.says("You are signed out.").await;
+    j.visit("/profile").await;
+    j.is_at("/login?next=/profile").await;
+    j.look_at("login").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", "was it this one?").await;
+    j.press("Log in").await;
+    j.says("That address and password do not belong together.").await;
+    j.look_at("login-wrong").await;
+
+    j.press("Forgot your password?").await;
+    j.look_at("password-reset").await;
+    j.type_into("email", "ada@example.com").await;
+    j.press("Send the link").await;
+    j.says("Look into your mailbox").await;
+    j.look_at("password-reset-sent").await;
+    let link = j.link("/password-reset").await;
+    j.visit(&link).await;
+    j.look_at("password-reset-link").await;
+    j.type_into("new_password", "lovelace").await;
+    j.press("Set the password").await;
+    j.says("too easy to guess").await;
+    j.look_at("password-reset-weak").await;
+    j.type_into("new_password", NEW_PASSWORD).await;
+    j.press("Set the password").await;
+    j.is_at("/login").await;
+    j.says("Your new password is set").await;
+    j.look_at("login-after-reset").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", NEW_PASSWORD).await;
+    j.find("#remember").await.click().await.unwrap();
+    j.press("Log in").await;
+    j.is_at("/profile").await;
+
+    j.visit(&link).await;
+    j.says("This link does not work any more").await;
+    j.look_at("dead-link").await;
+    j.visit("/no/such/page").await;
+    j.look_at("not-found").await;
+    journey.page.close().await.unwrap();
+}
+
+const PLAIN: Look = Look { scripts: true, dark: false, phone: false };
+
+#[tokio::test]
+async fn at_a_desk() {
+    whole_way(PLAIN).await;
+}
+
+#[tokio::test]
+async fn on_a_phone_in_the_dark() {
+    whole_way(Look { scripts: true, dark: true, phone: true }).await;
+}
+
+#[tokio::test]
+async fn on_a_phone_without_scripts() {
+    whole_way(Look { scripts: false, dark: false, phone: true }).await;
+}
+
+#[tokio::test]
+async fn at_a_desk_in_the_dark() {
+    whole_way(Look { scripts: true, dark: true, phone: false }).await;
+}
+
+/// The summary gets the focus, and leads to the field.
+#[tokio::test]
+async fn mistakes_are_mended_by_keyboard() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/signup").await;
+    j.type_into("email", "ada").await;
+    j.type_into("password", "password").await;
+    j.press("Sign up").await;
+    assert!(j.page.title().await.unwrap().starts_with("Error: "));
+    j.look_at("signup-mistakes").await;
+    assert_eq!(j.run("return document.activeElement.className").await, json!("summary"));
+    let summary = j.page.active_element().await.unwrap();
+    summary.send_keys(&Key::Tab.to_string()).await.unwrap();
+    j.page.active_element().await.unwrap().send_keys(&Key::Enter.to_string()).await.unwrap();
+    assert_eq!(j.run("return location.hash").await, json!("#email"));
+    let typed = "const e = document.querySelector('#email'); e.focus(); return [e.value, e.ariaInvalid,
+                 document.getElementById(e.getAttribute('aria-describedby')).textContent.includes('name@example.com')]";
+    assert_eq!(j.run(typed).await, json!(["ada", "true", true]));
+    journey.page.close().await.unwrap();
+}
+
+/// The tab key goes through the page in the order in which it reads, and where it is can be seen.
+#[tokio::test]
+async fn everything_is_reached_by_keyboard() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/login").await;
+    let mut reached = Vec::new();
+    for _ in 0..10 {
+        j.page.active_element().await.unwrap().send_keys(&Key::Tab.to_string()).await.unwrap();
+        let here = "const e = document.activeElement; return [e.name || e.textContent.trim(), getComputedStyle(e).outlineStyle]";
+        let here = j.run(here).await;
+        assert_eq!(here[1], "solid", "{here} shows where it is");
+        reached.push(here[0].as_str().unwrap().to_owned());
+    }
+    assert_eq!(
+        reached,
+        [
+            "Skip to the content", "Vestibule", "Log in", "Sign up", "email", "password", "remember", "Log in",
+            "Forgot your password?", "Sign up"
+        ]
+    );
+    journey.page.close().await.unwrap();
+}
+
+/// What password managers go by (WCAG 2.2, 1.3.5; HTML, autofill).
+#[tokio::test]
+async fn password_managers_know_each_field() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    let mut tokens = Vec::new();
+    for path in ["/signup", "/login", "/password-reset"] {
+        j.visit(path).await;
+        for field in j.page.find_all(Locator::Css("main input[autocomplete]")).await.unwrap() {
+            tokens.push(field.attr("autocomplete").await.unwrap().unwrap());
+        }
+    }
+    assert_eq!(tokens, ["email", "new-password", "name", "username", "current-password", "username"]);
+    journey.page.close().await.unwrap();
+}
