@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
+use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -52,10 +53,15 @@ impl Journey {
     /// `None`, loudly, where there is no browser; in CI that is a failure.
     pub async fn begin(look: Look) -> Option<Self> {
         let found = |name: &str| {
-            std::env::split_paths(&std::env::var_os("PATH")?).map(|p| p.join(name)).find(|p| p.exists())
+            std::env::split_paths(&std::env::var_os("PATH")?)
+                .map(|p| p.join(name))
+                .find(|p| p.exists())
         };
         let (Some(driver), Some(_)) = (found("chromedriver"), found("chromium")) else {
-            assert!(std::env::var_os("CI").is_none(), "chromium and chromedriver must be there in CI");
+            assert!(
+                std::env::var_os("CI").is_none(),
+                "chromium and chromedriver must be there in CI"
+            );
             let _ = writeln!(
                 std::io::stderr(),
                 "\nSKIPPED: nothing was tested in a browser. Install chromium and chromium-driver to do so.\n"
@@ -75,11 +81,23 @@ impl Journey {
         let mut chromedriver = Command::new(driver);
         chromedriver.arg("--port=0").stdout(Stdio::piped());
         let (chromedriver, driver_port) = started(chromedriver, |line| {
-            line.split("started successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok()
+            line.split("started successfully on port ")
+                .nth(1)?
+                .trim_end_matches('.')
+                .parse::<u16>()
+                .ok()
         });
-        let mut builder = ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
+        let mut builder =
+            ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities(look, folder.path()));
         let page = builder.connect(&format!("http://127.0.0.1:{driver_port}")).await.unwrap();
+        if !look.scripts {
+            page.issue_cmd(ScriptsOff).await.unwrap();
+            let proof = "data:text/html,<p>off</p><script>document.querySelector('p').textContent='on'</script>";
+            page.goto(proof).await.unwrap();
+            let shown = page.find(Locator::Css("p")).await.unwrap().text().await.unwrap();
+            assert_eq!(shown, "off");
+        }
         let origin = format!("http://localhost:{port}");
         Some(Self { page, look, origin, folder, _processes: [service, chromedriver], _turn: turn })
     }
@@ -101,8 +119,21 @@ impl Journey {
         let path = format!("//main//*[self::button or self::a][normalize-space()='{text}']");
         let button = self.page.find(Locator::XPath(&path)).await;
         let button = button.unwrap_or_else(|_| panic!("nothing to press reads {text:?}"));
+        self.click(button).await;
+    }
+
+    /// Clicks what leads to another page, and waits for that.
+    pub async fn click(&self, button: Element) {
+        let page = || async { self.page.find(Locator::Css("html")).await.map(|e| e.element_id()) };
+        let before = page().await.unwrap();
         button.click().await.unwrap();
-        // WebDriver waits for the navigation that a click begins before the next command.
+        for _ in 0..400 {
+            if page().await.is_ok_and(|after| after != before) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("the click led nowhere");
     }
 
     pub async fn find(&self, selector: &str) -> Element {
@@ -116,7 +147,10 @@ impl Journey {
     }
 
     pub async fn is_at(&self, path: &str) {
-        assert_eq!(self.page.current_url().await.unwrap().as_str(), format!("{}{path}", self.origin));
+        assert_eq!(
+            self.page.current_url().await.unwrap().as_str(),
+            format!("{}{path}", self.origin)
+        );
     }
 
     /// The path of the link in the newest letter that has one to `page`.
@@ -146,6 +180,10 @@ impl Journey {
     /// large enough, axe-core finds nothing; and keeps a picture.
     pub async fn look_at(&self, name: &str) {
         let look = self.look;
+        if !look.scripts {
+            // axe-core needs scripts; the pages have none, so they look the same.
+            return;
+        }
         let file = format!(
             "{name}{}{}.png",
             if look.phone { "-phone" } else { "" },
@@ -154,10 +192,8 @@ impl Journey {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/screenshots");
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(file), self.page.screenshot().await.unwrap()).unwrap();
-        if !look.scripts {
-            return;
-        }
-        let too_wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
+        let too_wide =
+            "return document.documentElement.scrollWidth - document.documentElement.clientWidth";
         assert_eq!(self.run(too_wide).await, json!(0), "{name} is wider than the screen");
         let small = self
             .run(
@@ -179,6 +215,26 @@ impl Journey {
     /// Runs a script in the page, as a test alone may.
     pub async fn run(&self, script: &str) -> Value {
         self.page.execute(script, Vec::new()).await.unwrap()
+    }
+}
+
+/// Chromium's own command to run no script of a page.
+#[derive(Debug)]
+struct ScriptsOff;
+
+impl WebDriverCompatibleCommand for ScriptsOff {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        let body =
+            json!({ "cmd": "Emulation.setScriptExecutionDisabled", "params": { "value": true } });
+        (http::Method::POST, Some(body.to_string()))
     }
 }
 
@@ -227,12 +283,10 @@ fn capabilities(look: Look, folder: &Path) -> serde_json::Map<String, Value> {
         "prefs": {
             "credentials_enable_service": false,
             "profile.password_manager_leak_detection": false,
-            "profile.managed_default_content_settings.javascript": if look.scripts { 1 } else { 2 },
         },
     });
     if look.phone {
-        options["mobileEmulation"] =
-            json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true } });
+        options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true } });
     }
     let Value::Object(map) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
     map
