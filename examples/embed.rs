@@ -16,6 +16,7 @@ fn log_in_first() -> Redirect {
     Redirect::to("/login?next=/hello")
 }
 
+/// The app, with settings from anywhere.
 pub fn app(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(vestibule::stage())

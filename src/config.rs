@@ -75,6 +75,7 @@ pub struct HashingConfig {
 /// `session.*`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "each is the name of a setting")]
 pub struct SessionConfig {
     /// A session ends when nothing happened in it for this long. Default `2h`.
     pub idle_ttl: Span<{ 2 * HOUR }>,
@@ -336,11 +337,10 @@ impl PublicUrl {
         if !bare || authority.host().is_empty() {
             return None;
         }
-        let mut origin = format!("{}://{}", url.scheme(), authority.host().to_ascii_lowercase());
-        if let Some(port) = authority.port().filter(|port| *port != standard_port) {
-            origin.push_str(&format!(":{port}"));
-        }
-        Some(Self { origin })
+        let port = authority.port().filter(|port| *port != standard_port);
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let host = authority.host().to_ascii_lowercase();
+        Some(Self { origin: format!("{}://{host}{port}", url.scheme()) })
     }
 
     fn host(&self) -> &str {

@@ -17,7 +17,7 @@ use crate::errors_in_a_row;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often what expired is removed.
-const SWEEP_EVERY: Duration = Duration::from_secs(15 * 60);
+const SWEEP_EVERY: Duration = Duration::from_mins(15);
 
 /// Starts the background job with the service, and stops it between two letters.
 pub(crate) fn fairing() -> AdHoc {

@@ -56,7 +56,7 @@ pub struct Letters(Arc<Mutex<Vec<SentLetter>>>);
 /// A letter that would have left.
 #[derive(Clone, Debug)]
 pub struct SentLetter {
-    /// The same for every try to send it; later letters have larger ones (UUIDv7).
+    /// The same for every try to send it; later letters have larger ones (`UUIDv7`).
     pub id: Uuid,
     /// The address it would have gone to.
     pub to: String,
@@ -228,7 +228,7 @@ impl Mail {
 
     /// Removes letters from the folder whose links are dead.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), Error> {
-        const KEEP_FOR: Duration = Duration::from_secs(24 * 60 * 60);
+        const KEEP_FOR: Duration = Duration::from_hours(24);
         let Some(folder) = self.folder().map(Path::to_owned) else { return Ok(()) };
         let sweep = move || -> io::Result<()> {
             for entry in fs::read_dir(folder)? {

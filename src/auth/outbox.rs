@@ -21,20 +21,20 @@ pub(in crate::auth) enum Letter {
     PasswordChanged,
 }
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// How many letters leave at a time, so that one letter's slow way says nothing of another's.
 const AT_A_TIME: i64 = 8;
 
 /// For how long a claimed letter is this process's alone: longer than any mail server may take.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 
 /// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
 /// the one that the owner is about to open.
 const MOST_OPEN_LINKS: i64 = 3;
 
 /// After this long a letter that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
-const GIVE_UP_AFTER: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
 
 impl Letter {
     fn as_str(self) -> &'static str {

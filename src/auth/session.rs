@@ -35,7 +35,7 @@ impl From<Error> for LogInError {
 }
 
 /// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
-const SEEN_EVERY: Duration = Duration::from_secs(60);
+const SEEN_EVERY: Duration = Duration::from_mins(1);
 
 impl Auth {
     /// Finds the account that this address and password open. Takes as long whether or not there is

@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 /// A user's account, without its password: that never leaves `auth`.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The key of the account; never reused, sorted by time of sign-up (UUIDv7, RFC 9562).
+    /// The key of the account; never reused, sorted by time of sign-up (`UUIDv7`, RFC 9562).
     pub id: UserId,
     /// The address as it was typed at sign-up.
     pub email: Email,

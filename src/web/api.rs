@@ -22,7 +22,6 @@ pub(super) type Answer = Result<Value, No>;
 
 /// A refusal, or a fault.
 #[derive(Responder)]
-#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
 pub(super) enum No {
     Refused(Refusal),
     Failed(Error),

@@ -25,7 +25,8 @@ impl Assets {
     pub(crate) fn new(config: &Config) -> Self {
         let theme = theme(config.accent);
         let digest = Sha256::new().chain_update(STYLE).chain_update(FAVICON).chain_update(&theme);
-        let version = digest.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
+        let [a, b, c, d, ..] = <[u8; 32]>::from(digest.finalize());
+        let version = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
         Self { theme, version }
     }
 

@@ -98,9 +98,7 @@ fn style(request: &Request<'_>) -> Style {
     let wants_json = Wants::of(request) == Wants::Json;
     if path == "/api" || path.starts_with("/api/") {
         Style::Problem
-    } else if contract::PATHS.contains(&path) {
-        Style::Message
-    } else if matches!(path, "" | "/profile") && wants_json {
+    } else if contract::PATHS.contains(&path) || (matches!(path, "" | "/profile") && wants_json) {
         Style::Message
     } else if wants_json && request.route().is_none() {
         Style::Problem

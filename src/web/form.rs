@@ -137,8 +137,9 @@ async fn read<'r, T: Fields>(
         Some(kind) if kind.is_form() || kind.is_form_data() => {
             match Form::<Contextual<'r, T>>::from_data(request, data).await {
                 Outcome::Success(form) => form.into_inner(),
-                Outcome::Error((status, _)) => return refuse(status),
-                Outcome::Forward((_, status)) => return refuse(status),
+                Outcome::Error((status, _)) | Outcome::Forward((_, status)) => {
+                    return refuse(status);
+                }
             }
         }
         Some(kind) if json_too && is_json(kind) => {

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use rocket::Request;
-use rocket::http::{Accept, Status};
+use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
 
 use super::errors;
@@ -75,32 +75,24 @@ pub(super) enum Wants {
 impl Wants {
     /// A page where there is no `Accept`; programs send `*/*`, browsers name `text/html`.
     pub(super) fn of(request: &Request<'_>) -> Self {
-        let weight = |accept: &Accept, wanted: &str| {
-            let quality = |media: &rocket::http::QMediaType| media.weight().unwrap_or(1.0);
-            accept
-                .iter()
-                .filter(|media| {
-                    let (top, sub) = (media.top().as_str(), media.sub().as_str());
-                    (top == "*" && sub == "*") || format!("{top}/{sub}") == wanted
-                })
-                // The most specific entry counts (RFC 9110, 12.5.1).
-                .max_by_key(|media| u8::from(media.top() != "*"))
-                .map_or(0.0, quality)
-        };
-        match request.accept() {
-            None => Self::Page,
-            Some(accept) => {
-                let named = accept.iter().any(|media| media.media_type().is_html());
-                let (html, json) =
-                    (weight(accept, "text/html"), weight(accept, "application/json"));
-                if html > json || (html == json && named && html > 0.0) {
-                    Self::Page
-                } else {
-                    Self::Json
-                }
-            }
+        let Some(accept) = request.accept() else { return Self::Page };
+        let (html, json) = (weight(accept, &MediaType::HTML), weight(accept, &MediaType::JSON));
+        let names_html = accept.iter().any(|media| media.is_html());
+        if html > json || (html == json && names_html && html > 0) {
+            Self::Page
+        } else {
+            Self::Json
         }
     }
+}
+
+/// How much a kind of answer is wanted, in thousandths: the most specific entry that matches it counts
+/// (RFC 9110, 12.5.1).
+fn weight(accept: &Accept, wanted: &MediaType) -> u32 {
+    let matches = |media: &&QMediaType| media.top() == "*" || media.media_type() == wanted;
+    let best = accept.iter().filter(matches).max_by_key(|media| media.top() != "*");
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 1,000")]
+    best.map_or(0, |media| (media.weight().unwrap_or(1.0).clamp(0.0, 1.0) * 1000.0) as u32)
 }
 
 #[rocket::async_trait]

@@ -28,7 +28,6 @@ impl<T> ByAccept<T> {
 }
 
 #[derive(Responder)]
-#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
 pub(super) enum Either {
     Page(Shown),
     Json(Value),

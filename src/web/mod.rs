@@ -78,7 +78,7 @@ pub(crate) fn catchers() -> Vec<Catcher> {
     catchers![errors::catch]
 }
 
-/// Managed when every path of the Rocket is ours, and not only those of [`routes`].
+/// Managed when every path of the Rocket is ours, and not only those of [`routes()`].
 pub(crate) struct WholeService;
 
 /// What every request passes before a handler sees it, and every answer before it leaves.
@@ -128,7 +128,7 @@ fn asked_path<'r>(request: &'r Request<'_>) -> &'r str {
     &request.local_cache(|| AskedPath(request.uri().path().as_str().to_owned())).0
 }
 
-/// The first segments under which all of [`routes`] lie.
+/// The first segments under which all of [`routes()`] lie.
 const OWN: [&str; 9] = [
     "signup",
     "login",

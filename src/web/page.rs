@@ -126,7 +126,7 @@ impl Notice {
     }
 
     /// The sentence.
-    pub(super) fn text(&self) -> &'static str {
-        NOTICES.iter().find(|(notice, ..)| notice == self).map_or("", |(.., text)| text)
+    pub(super) fn text(self) -> &'static str {
+        NOTICES.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., text)| text)
     }
 }

@@ -1,12 +1,11 @@
 //! A service and a browser for one journey: the real binary on a port of its own, and Debian's
-//! Chromium driven by its ChromeDriver.
+//! Chromium driven by its `ChromeDriver`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fantoccini::elements::Element;
@@ -14,6 +13,7 @@ use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 pub const PASSWORD: &str = "seven purple lanterns";
 pub const NEW_PASSWORD: &str = "a quiet morning tide";
@@ -47,7 +47,7 @@ impl Drop for Process {
 }
 
 /// Two cores: one browser at a time is quickest.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 impl Journey {
     /// `None`, loudly, where there is no browser; in CI that is a failure.
@@ -68,7 +68,7 @@ impl Journey {
             );
             return None;
         };
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = TURN.lock().await;
         let folder = TempDir::new().unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut service = Command::new(binary());

@@ -1,5 +1,7 @@
 //! Journeys through the service in a real browser.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod harness;
 
 use fantoccini::Locator;

@@ -87,7 +87,7 @@ fn looking_changes_nothing() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     app.submit("/password-reset", [("email", "ada@example.com")]);
-    let links: Vec<String> = app.letters().iter().map(|letter| letter.link()).collect();
+    let links: Vec<String> = app.letters().iter().map(super::harness::Letter::link).collect();
     let before = app.dump();
     let paths = [
         "/",

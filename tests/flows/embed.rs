@@ -11,7 +11,7 @@ mod example;
 
 #[test]
 fn the_example_greets_whoever_is_signed_in() {
-    let app = TestApp::start(|figment| figment, |figment| example::app(figment));
+    let app = TestApp::start(|figment| figment, example::app);
     app.visit("/hello").redirects_to("/login?next=/hello");
     app.sign_up("ada@example.com");
     app.visit("/hello").is(200).says("Hello, ada@example.com!");

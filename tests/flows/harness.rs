@@ -20,7 +20,7 @@ use vestibule::{Clock, Letters, SentLetter};
 
 /// A password that meets the default policy.
 pub const PASSWORD: &str = "seven purple lanterns";
-/// Set for the run of these stories on PostgreSQL: the server.
+/// Set for the run of these stories on `PostgreSQL`: the server.
 pub const SECOND_RUN: &str = "FLOWS_ON_POSTGRES_URL";
 /// Another one.
 pub const NEW_PASSWORD: &str = "a quiet morning tide";
@@ -55,7 +55,7 @@ impl TestApp {
 
     /// With other settings.
     pub fn with(change: impl FnOnce(Figment) -> Figment) -> Self {
-        Self::start(change, |figment| vestibule::service(figment))
+        Self::start(change, vestibule::service)
     }
 
     /// With other settings, around another Rocket.

@@ -37,7 +37,7 @@ pub enum Tls {
     /// From the first byte.
     Implicit,
     /// After `STARTTLS`, and only then with a password.
-    StartTls,
+    Later,
 }
 
 trait Wire: Read + Write {}
@@ -104,7 +104,7 @@ fn converse(
                 answer.to_owned()
             }
             ("", _) => "220 localhost ESMTP".into(),
-            (c, _) if c.starts_with("EHLO") && tls == Tls::StartTls && !is_secure => {
+            (c, _) if c.starts_with("EHLO") && tls == Tls::Later && !is_secure => {
                 "250-localhost\r\n250 STARTTLS".into()
             }
             (c, _) if c.starts_with("EHLO") && tls != Tls::No => {

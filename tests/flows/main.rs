@@ -1,6 +1,8 @@
 //! The service as people and programs meet it, through Rocket's local client. `cargo test` runs these
-//! stories on SQLite, and again on PostgreSQL if `TEST_POSTGRES_URL` names a server; see
+//! stories on `SQLite`, and again on `PostgreSQL` if `TEST_POSTGRES_URL` names a server; see
 //! `postgres.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod harness;
 mod mail_server;

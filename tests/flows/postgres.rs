@@ -1,4 +1,4 @@
-//! The same stories on PostgreSQL.
+//! The same stories on `PostgreSQL`.
 
 use std::io::Write;
 use std::process::{Command, Stdio};

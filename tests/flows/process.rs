@@ -307,7 +307,7 @@ fn a_stop_answers_what_is_in_flight() {
 fn letters_leave_by_tls_and_with_a_password() {
     for (tls, url) in [
         (Tls::Implicit, "smtps://postman:a%20secret@localhost:PORT"),
-        (Tls::StartTls, "smtp://postman:a%20secret@localhost:PORT?tls=required"),
+        (Tls::Later, "smtp://postman:a%20secret@localhost:PORT?tls=required"),
     ] {
         let server = MailServer::start_with(tls, vec![]);
         let folder = TempDir::new().unwrap();

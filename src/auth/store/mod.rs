@@ -1,5 +1,5 @@
-//! The only SQL in the crate. One text serves both engines: SQLite takes `$1`, `RETURNING` and
-//! `ON CONFLICT` as PostgreSQL does. Each table has a file; what a file offers is a verb:
+//! The only SQL in the crate. One text serves both engines: `SQLite` takes `$1`, `RETURNING` and
+//! `ON CONFLICT` as `PostgreSQL` does. Each table has a file; what a file offers is a verb:
 //! `find_*` reads, `insert_*`, `update_*` and `delete_*` write, `take_*` reads and deletes at once.
 
 mod health;

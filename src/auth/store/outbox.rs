@@ -27,7 +27,6 @@ const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device
                       attempts, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
 
 impl OutboxRow {
-    #[expect(clippy::type_complexity, reason = "one value for each column")]
     fn params(
         &self,
     ) -> (Uuid, String, Option<UserId>, Option<String>, String, String, i64, Timestamp) {
