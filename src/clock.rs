@@ -38,6 +38,16 @@ impl Clock {
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// Reads what [`as_millis`](Self::as_millis) gave.
+    pub(crate) fn from_millis(ms: i64) -> Self {
+        Self(ms)
+    }
+
+    /// Milliseconds since 1970.
+    pub(crate) fn as_millis(self) -> i64 {
+        self.0
+    }
+
     /// As RFC 3339 in UTC with whole seconds: `2026-11-21T14:12:41Z`.
     pub fn rfc3339(self) -> String {
         self.utc().format(&Rfc3339).unwrap_or_default()

@@ -12,6 +12,7 @@ use std::time::Duration;
 use figment::error::Kind;
 use figment::providers::Env;
 use figment::{Figment, Profile};
+use ipnet::IpNet;
 use lettre::message::Mailbox;
 use rocket::http::uri::Absolute;
 use serde::{Deserialize, Deserializer};
@@ -38,6 +39,15 @@ pub struct Config {
     pub session: SessionConfig,
     /// How letters leave.
     pub mail: MailConfig,
+    /// How often something may be tried.
+    pub throttle: ThrottleConfig,
+    /// What is noted of what happened.
+    pub events: EventsConfig,
+    /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are
+    /// believed when they say who the client is. Default: none.
+    pub trusted_proxies: Vec<Proxy>,
+    /// The header in which trusted proxies say who the client is. Default `X-Forwarded-For`.
+    pub client_ip_header: String,
     /// Whether this process delivers letters and sweeps what expired. Default `true`.
     pub jobs: bool,
     /// Whether browsers are told to insist on https for a year, subdomains included, when
@@ -63,13 +73,45 @@ pub struct PasswordConfig {
 }
 
 /// `hashing.*`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HashingConfig {
     /// Threads that hash passwords. Default: the number of cores.
     pub workers: Option<usize>,
     /// How long a hash may wait for its turn before the answer is 503. Default `5s`.
     pub max_wait: Span<5>,
+    /// How many hashes may wait in each of the two lanes, for browsers that opened the account before
+    /// and for strangers, before the answer is 503. Default 256.
+    pub queue: usize,
+}
+
+/// `throttle.*`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ThrottleConfig {
+    /// Failed tries on an account before strangers have to wait. Default 5.
+    pub free_tries: i64,
+    /// The first wait; it doubles with every further failure. Default `1s`.
+    pub first_wait: Span<1>,
+    /// The longest wait. Default `15min`.
+    pub longest_wait: Span<{ 15 * 60 }>,
+    /// Failures are forgotten after this long without one. Default `24h`.
+    pub forget_after: Span<{ 24 * HOUR }>,
+    /// Failed logins, sign-ups and requests for a letter that one network (IPv4 address, IPv6 /64)
+    /// may make a minute. Default 30.
+    pub tries_by_client: i64,
+    /// Letters of one kind that strangers can have sent to one address an hour. Default 3.
+    pub letters_to_address: i64,
+    /// Letters that one network can cause an hour. Default 20.
+    pub letters_by_client: i64,
+}
+
+/// `events.*`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventsConfig {
+    /// How long a row stays. Default `180days`.
+    pub keep_for: Span<{ 180 * DAY }>,
 }
 
 /// `session.*`
@@ -85,6 +127,10 @@ pub struct SessionConfig {
     pub remembered_idle_ttl: Span<{ 14 * DAY }>,
     /// `absolute_ttl` with "keep me signed in". Default `30days`.
     pub remembered_absolute_ttl: Span<{ 30 * DAY }>,
+    /// How long a session that was looked up is believed without asking the database, at most `1s`.
+    /// What this process revokes counts at once; what another one does, after this long. `0s`: not at
+    /// all. Default `1s`.
+    pub cache_for: Span<1>,
 }
 
 /// `mail.*`
@@ -115,10 +161,34 @@ impl Default for Config {
             hashing: HashingConfig::default(),
             session: SessionConfig::default(),
             mail: MailConfig::default(),
+            throttle: ThrottleConfig::default(),
+            events: EventsConfig::default(),
+            trusted_proxies: Vec::new(),
+            client_ip_header: "X-Forwarded-For".into(),
             jobs: true,
             hsts: true,
             reveal_reset_token: false,
             port: 8000,
+        }
+    }
+}
+
+impl Default for HashingConfig {
+    fn default() -> Self {
+        Self { workers: None, max_wait: Span::default(), queue: 256 }
+    }
+}
+
+impl Default for ThrottleConfig {
+    fn default() -> Self {
+        Self {
+            free_tries: 5,
+            first_wait: Span::default(),
+            longest_wait: Span::default(),
+            forget_after: Span::default(),
+            tries_by_client: 30,
+            letters_to_address: 3,
+            letters_by_client: 20,
         }
     }
 }
@@ -159,13 +229,14 @@ impl Config {
                 ),
             );
         }
-        let local_only =
-            address.is_loopback() && self.public_url.as_ref().is_none_or(PublicUrl::is_loopback);
+        let local_only = address.is_loopback()
+            && self.trusted_proxies.is_empty()
+            && self.public_url.as_ref().is_none_or(PublicUrl::is_loopback);
         if self.reveal_reset_token && !local_only {
             return refuse(
                 "vestibule.reveal_reset_token",
                 "lets anybody take any account: it is refused unless the service listens on \
-                 loopback and public_url is unset or a loopback origin",
+                 loopback, public_url is unset or a loopback origin, and no proxy is trusted",
             );
         }
         if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
@@ -179,6 +250,27 @@ impl Config {
         }
         if !(4..=31).contains(&self.password.cost) {
             return refuse("vestibule.password.cost", "must be from 4 to 31");
+        }
+        if self.session.cache_for.get() > Duration::from_secs(1) {
+            return refuse("vestibule.session.cache_for", "must be at most 1s");
+        }
+        let idle = [self.session.idle_ttl.get(), self.session.remembered_idle_ttl.get()];
+        if idle.into_iter().any(|ttl| ttl < Duration::from_secs(120)) {
+            return refuse(
+                "vestibule.session.idle_ttl",
+                "must be at least 2min: use is noted once a minute",
+            );
+        }
+        if self.throttle.free_tries < 1 {
+            return refuse("vestibule.throttle.free_tries", "must be at least 1");
+        }
+        for (key, length) in [
+            ("hashing.max_wait", self.hashing.max_wait.get()),
+            ("throttle.first_wait", self.throttle.first_wait.get()),
+        ] {
+            if length.is_zero() {
+                return refuse(&format!("vestibule.{key}"), "must be longer than nothing");
+            }
         }
         if self.hashing.workers == Some(0) {
             return refuse("vestibule.hashing.workers", "must be at least 1");
@@ -262,7 +354,9 @@ impl From<&figment::Error> for ConfigError {
         // figment's own words repeat the value that was found; a mistyped `smtp_url` is a secret.
         let reason = match &error.kind {
             Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => {
-                format!("must be {wanted}")
+                let wanted = wanted.to_string();
+                let whole = ["u8", "u16", "u32", "usize", "i64"].contains(&wanted.as_str());
+                format!("must be {}", if whole { "a whole number" } else { wanted.as_str() })
             }
             Kind::UnknownField(_, known) => {
                 format!("is not a setting; here are: {}", known.join(", "))
@@ -270,7 +364,12 @@ impl From<&figment::Error> for ConfigError {
             Kind::Message(reason) => reason.clone(),
             _ => "can't be read".into(),
         };
-        let key = error.path.join(".");
+        // figment puts the table's name last.
+        let mut path = error.path.clone();
+        if path.last().is_some_and(|last| last == "vestibule") {
+            path.rotate_right(1);
+        }
+        let key = path.join(".");
         let place = error.metadata.as_ref().map_or_else(String::new, |found| {
             let profile = error.profile.as_ref().filter(|p| *p != Profile::Global);
             let profile = profile.map_or_else(String::new, |p| format!(" [{p}]"));
@@ -311,7 +410,7 @@ impl<const DEFAULT: u64> Default for Span<DEFAULT> {
 impl<'de, const DEFAULT: u64> Deserialize<'de> for Span<DEFAULT> {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         parsed(value, "must be a length of time such as 90s, 15min, 12h or 14days", |text| {
-            humantime::parse_duration(text).ok().filter(|length| !length.is_zero()).map(Self)
+            humantime::parse_duration(text).ok().map(Self)
         })
     }
 }
@@ -364,6 +463,25 @@ impl<'de> Deserialize<'de> for PublicUrl {
             "must be an origin without a path, such as https://accounts.example.com",
             Self::parse,
         )
+    }
+}
+
+/// A proxy that is believed: an address or a network.
+#[derive(Clone, Copy, Debug)]
+pub struct Proxy(IpNet);
+
+impl Proxy {
+    pub(crate) fn is(&self, address: IpAddr) -> bool {
+        self.0.contains(&address)
+    }
+}
+
+impl<'de> Deserialize<'de> for Proxy {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, "must be addresses or networks such as 10.0.0.1 or 10.0.0.0/8", |text| {
+            let address = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
+            text.parse().ok().or_else(address).map(Self)
+        })
     }
 }
 

@@ -56,7 +56,7 @@ pub use error::Error;
 pub use jobs::run_jobs;
 pub use mail::{Letters, SentLetter};
 
-use auth::Auth;
+use auth::{Auth, Pepper};
 use mail::Mail;
 
 /// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
@@ -109,7 +109,7 @@ pub fn service(figment: Figment) -> Rocket<Build> {
             })
         }))
         .mount("/", web::service_routes())
-        .register("/", web::catchers())
+        .register("/", web::catchers().0)
 }
 
 /// Reads the settings and attaches what they ask for.
@@ -127,6 +127,8 @@ fn settle(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         Err(reason) => return Err((rocket, reason)),
     };
     let config = Arc::new(config);
+    let (catchers, bases) = web::catchers();
+    let rocket = bases.fold(rocket, |rocket, base| rocket.register(base, catchers.clone()));
     Ok(rocket
         .configure(figment)
         .manage(config.clone())
@@ -182,7 +184,8 @@ fn secret_key(path: &Path) -> io::Result<String> {
         getrandom::fill(&mut key).map_err(io::Error::other)?;
         let draft = path.with_extension(format!("{}.draft", std::process::id()));
         let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
+        // One that a killed process left behind is no obstacle.
+        options.write(true).create(true).truncate(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&draft)?;
@@ -210,8 +213,19 @@ fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
     if config.reveal_reset_token {
         warn!("reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT");
     }
+    if config.is_https() && config.trusted_proxies.is_empty() {
+        warn!(
+            "public_url is https but no proxy is trusted: who comes by a proxy on this machine or \
+             a private network gets no limit by address; set trusted_proxies"
+        );
+    }
     let clock = rocket.state::<Clock>().cloned().unwrap_or_default();
-    Auth::new(rocket, config, clock, mail).map_err(|e| errors_in_a_row(&e))
+    let secret: String = rocket
+        .figment()
+        .extract_inner("secret_key")
+        .map_err(|_| "the setting secret_key must be a text, in base64 or hex".to_owned())?;
+    let pepper = Pepper::new(&secret);
+    Auth::new(rocket, config, clock, mail, pepper).map_err(|e| errors_in_a_row(&e))
 }
 
 /// An error with its causes, for the log.

@@ -77,19 +77,19 @@ impl Letters {
 
 /// Both forms of a letter, from `templates/mail`.
 macro_rules! letter {
-    ($text:ident $text_path:literal, $html:ident $html_path:literal) => {
+    ($text:ident $text_path:literal, $html:ident $html_path:literal $(, $more:ty)?) => {
         #[derive(Template)]
         #[template(path = $text_path)]
-        struct $text<'a>(&'a Lines<'a>);
+        struct $text<'a>(&'a Lines<'a>, $(&'a $more)?);
         #[derive(Template)]
         #[template(path = $html_path)]
-        struct $html<'a>(&'a Lines<'a>);
+        struct $html<'a>(&'a Lines<'a>, $(&'a $more)?);
     };
 }
 
 letter!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
 letter!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
-letter!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
+letter!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html", Notice);
 
 /// What letters are made of. Never the person's name: whoever signs up with a stranger's address
 /// chooses it, and would write into the stranger's letter.
@@ -99,7 +99,6 @@ struct Lines<'a> {
     subject: &'a str,
     address: &'a str,
     link: &'a str,
-    notice: Option<&'a Notice>,
 }
 
 impl Mail {
@@ -149,13 +148,13 @@ impl Mail {
         id: Uuid,
         to: &Email,
         occasion: Occasion,
-        secret: &str,
+        secret: Option<&str>,
     ) -> Result<(), Error> {
-        let letter = self.write(id, to, occasion, secret)?;
+        let link = self.link(&occasion, secret);
+        let letter = self.write(id, to, &occasion, &link)?;
         match &self.transport {
             Transport::Smtp(server) => {
-                let message = self.message(&letter)?;
-                server.send(message).await.map(|_| ()).map_err(failed)
+                server.send(self.message(&letter)?).await.map(|_| ()).map_err(failed)?;
             }
             Transport::Folder(folder) => {
                 let message = self.message(&letter)?.formatted();
@@ -163,54 +162,54 @@ impl Mail {
                 spawn_blocking(move || write_durably(&path, &message))
                     .await
                     .map_err(failed)?
-                    .map_err(failed)
+                    .map_err(failed)?;
             }
             Transport::Memory(letters) => {
-                letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter);
-                Ok(())
+                letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter.clone());
             }
         }
+        if self.log_links && secret.is_some() {
+            info!("{}: {link}", letter.subject);
+        }
+        Ok(())
+    }
+
+    fn link(&self, occasion: &Occasion, secret: Option<&str>) -> String {
+        let page = match occasion {
+            Occasion::VerifyEmail => "verify-email",
+            Occasion::PasswordReset | Occasion::PasswordChanged(_) => "password-reset",
+        };
+        let secret = secret.map_or_else(String::new, |secret| format!("/{secret}"));
+        format!("{}/{page}{secret}", self.origin)
     }
 
     fn write(
         &self,
         id: Uuid,
         to: &Email,
-        occasion: Occasion,
-        secret: &str,
+        occasion: &Occasion,
+        link: &str,
     ) -> Result<SentLetter, Error> {
         let site = &self.site_name;
-        let (subject, path, notice) = match occasion {
-            Occasion::VerifyEmail => {
-                (format!("Confirm your e-mail address for {site}"), "verify-email", None)
-            }
-            Occasion::PasswordReset => {
-                (format!("Reset your {site} password"), "password-reset", None)
-            }
-            Occasion::PasswordChanged(notice) => {
-                (format!("Your {site} password was changed"), "password-reset", Some(notice))
-            }
-        };
-        let link = match secret {
-            "" => format!("{}/{path}", self.origin),
-            secret => format!("{}/{path}/{secret}", self.origin),
+        let subject = match occasion {
+            Occasion::VerifyEmail => format!("Confirm your e-mail address for {site}"),
+            Occasion::PasswordReset => format!("Reset your {site} password"),
+            Occasion::PasswordChanged(_) => format!("Your {site} password was changed"),
         };
         let lines = Lines {
             site_name: site,
             origin: &self.origin,
             subject: &subject,
             address: to.as_str(),
-            link: &link,
-            notice: notice.as_ref(),
+            link,
         };
-        let (text, html) = match (path, &notice) {
-            ("verify-email", _) => (VerifyText(&lines).render(), VerifyHtml(&lines).render()),
-            (_, None) => (ResetText(&lines).render(), ResetHtml(&lines).render()),
-            (_, Some(_)) => (ChangedText(&lines).render(), ChangedHtml(&lines).render()),
+        let (text, html) = match occasion {
+            Occasion::VerifyEmail => (VerifyText(&lines).render(), VerifyHtml(&lines).render()),
+            Occasion::PasswordReset => (ResetText(&lines).render(), ResetHtml(&lines).render()),
+            Occasion::PasswordChanged(notice) => {
+                (ChangedText(&lines, notice).render(), ChangedHtml(&lines, notice).render())
+            }
         };
-        if self.log_links && !secret.is_empty() {
-            info!("{subject}: {link}");
-        }
         let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
         Ok(SentLetter { id, to: to.deliverable(), subject, text, html })
     }

@@ -1,21 +1,36 @@
-//! Who asks: the address and the device that a request came from.
+//! Who asks: the address, the device, and the accounts that this browser has opened before.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
-/// The other end of a request, as shown to the owner of an account.
+use super::device::Device;
+
+/// The other end of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    /// The network address.
+    /// The network address, as the trusted proxies tell it.
     pub(crate) address: IpAddr,
+    /// Whether many people share the address for all we know, so that no limit by address is fair.
+    pub(crate) is_shared: bool,
     /// What the browser says of itself; at most 256 characters, none of them control characters.
     pub(crate) user_agent: String,
+    /// The accounts that this browser has opened before.
+    pub(crate) devices: Vec<Device>,
 }
 
 impl Client {
     /// Cuts the user agent to what may be kept: it comes from strangers and is shown to others.
     pub(crate) fn new(address: IpAddr, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(256).collect();
-        Self { address: address.to_canonical(), user_agent }
+        let address = address.to_canonical();
+        Self { address, is_shared: false, user_agent, devices: Vec::new() }
+    }
+
+    /// Whom limits by address count: an IPv6 customer has a whole /64.
+    pub(in crate::auth) fn network(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        }
     }
 
     /// The device in words: `Firefox on Linux`. A guess for people, never a reason to trust.
@@ -71,11 +86,20 @@ mod tests {
         assert_eq!(device("curl/8.0"), "an unknown device");
     }
 
+    /// Promise 29.
+    #[test]
+    fn an_ipv6_customer_counts_as_one() {
+        let network = |text: &str| Client::new(text.parse().unwrap(), "").network().to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("203.0.113.7"), "203.0.113.7");
+        assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
+    }
+
     /// Promise 38.
     #[test]
     fn a_user_agent_is_cut_and_cleaned() {
-        let client =
-            Client::new(IpAddr::from([127, 0, 0, 1]), &format!("a\u{1b}[31m\0{}", "é".repeat(300)));
+        let agent = format!("a\u{1b}[31m\0{}", "é".repeat(300));
+        let client = Client::new(IpAddr::from([127, 0, 0, 1]), &agent);
         assert!(client.user_agent.starts_with("a[31mé"));
         assert_eq!(client.user_agent.chars().count(), 256);
     }

@@ -1,9 +1,11 @@
-//! The session cookie: the one place that reads, writes and removes it.
+//! The cookies that are worth something, the session and the device cookie: the one place that reads,
+//! writes and removes them.
 
 use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::time::Duration;
 
-use super::SessionToken;
+use super::device::Device;
+use super::{Client, SessionToken};
 use crate::config::Config;
 
 /// The token that the browser sent, if it is one.
@@ -26,6 +28,21 @@ pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, token: &SessionToken, 
 /// that is removed without `Secure`.
 pub(crate) fn remove(jar: &CookieJar<'_>, config: &Config) {
     jar.remove_private(cookie(config, String::new()));
+}
+
+const DEVICE: &str = "vestibule_device";
+
+/// The accounts that this browser has opened before.
+pub(crate) fn read_devices(jar: &CookieJar<'_>) -> Vec<Device> {
+    jar.get_private(DEVICE).map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
+}
+
+/// Notes in the browser that it has opened an account, for 180 days.
+pub(crate) fn write_device(jar: &CookieJar<'_>, config: &Config, device: Device, client: &Client) {
+    let mut cookie = cookie(config, Device::write_all(&device.before(&client.devices)));
+    cookie.set_name(DEVICE);
+    cookie.set_max_age(Duration::days(180));
+    jar.add_private(cookie);
 }
 
 /// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in

@@ -5,14 +5,18 @@
 
 mod client;
 pub(crate) mod cookie;
+mod device;
+mod events;
 mod hasher;
 mod outbox;
 mod password;
 mod password_reset;
 mod profile;
 mod session;
+mod session_cache;
 mod signup;
 mod store;
+mod throttle;
 mod token;
 mod user;
 mod verify_email;
@@ -28,9 +32,10 @@ use rocket_db_pools::Database;
 pub(crate) use client::Client;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_reset::ResetPasswordError;
-pub(crate) use session::{LogInError, Session};
+pub(crate) use session::{LogInError, LoggedIn, Session};
 pub(crate) use signup::{SignUp, SignUpError};
 pub(crate) use store::InFlight;
+pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
 pub use user::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use verify_email::VerifyEmailError;
@@ -40,6 +45,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
 use hasher::Hasher;
+use session_cache::SessionCache;
 use store::{Db, Store};
 
 /// The one handle to everything about accounts. Cheap to clone.
@@ -47,9 +53,11 @@ use store::{Db, Store};
 pub(crate) struct Auth {
     store: Store,
     hasher: Arc<Hasher>,
+    sessions: Arc<SessionCache>,
     config: Arc<Config>,
     clock: Clock,
     mail: Arc<Mail>,
+    pepper: Pepper,
     letter_waits: Arc<Notify>,
     /// When the database was last looked at, and whether it could be written.
     last_look: Arc<Mutex<Option<(Instant, bool)>>>,
@@ -67,6 +75,7 @@ impl Auth {
         config: Arc<Config>,
         clock: Clock,
         mail: Mail,
+        pepper: Pepper,
     ) -> Result<Self, Error> {
         let db: Option<&Db> = rocket.state();
         let db = db.ok_or_else(|| Error::new("no accounts", "the database is not open"))?;
@@ -75,9 +84,11 @@ impl Auth {
         Ok(Self {
             store: Store::clone(db),
             hasher: Arc::new(hasher),
+            sessions: Arc::new(SessionCache::new(config.session.cache_for.get())),
             config,
             clock,
             mail: Arc::new(mail),
+            pepper,
             letter_waits: Arc::default(),
             last_look: Arc::default(),
         })
@@ -100,9 +111,13 @@ impl Auth {
         email: &Email,
         name: Option<&Name>,
     ) -> Result<Result<NewPassword, WeakPassword>, Error> {
-        let mut context = vec![email.as_str().to_owned(), self.config.site_name.clone()];
-        context.extend(email.as_str().split(['@', '.']).map(str::to_owned));
-        context.extend(name.map(|name| name.as_str().to_owned()));
+        let local = email.as_str().split('@').next();
+        let site = Some(self.config.site_name.as_str());
+        let texts = [Some(email.as_str()), local, site, name.map(Name::as_str)];
+        let texts = texts.into_iter().flatten();
+        let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
+        let context = texts.chain(parts).map(str::to_owned).collect();
         self.hasher.check(password, context).await
     }
 

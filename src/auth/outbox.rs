@@ -31,13 +31,13 @@ const LEASE: Duration = Duration::from_mins(2);
 
 /// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
 /// the one that the owner is about to open.
-const MOST_OPEN_LINKS: i64 = 3;
+pub(in crate::auth) const MOST_OPEN_LINKS: i64 = 3;
 
 /// After this long a letter that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
 
 impl Letter {
-    fn as_str(self) -> &'static str {
+    pub(in crate::auth) fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify-email",
             Self::PasswordReset => "password-reset",
@@ -63,6 +63,7 @@ impl Letter {
 impl Auth {
     /// A letter to a user, for the outbox.
     pub(in crate::auth) fn letter(&self, letter: Letter, to: UserId, client: &Client) -> OutboxRow {
+        let now = self.clock.now();
         OutboxRow {
             id: Uuid::now_v7(),
             letter: letter.as_str().to_owned(),
@@ -71,7 +72,8 @@ impl Auth {
             device: client.device(),
             network: client.address.to_string(),
             attempts: 0,
-            created_at: self.clock.now(),
+            created_at: now,
+            due_at: now,
         }
     }
 
@@ -154,12 +156,13 @@ impl Auth {
                     sent_to: user.email.key().to_owned(),
                     now,
                     expires_at: now + letter.link_ttl(),
+                    letter: Some(row.id),
                 };
                 self.send_link(row, &user, &new, Occasion::VerifyEmail, &token.in_link()).await
             }
             Letter::PasswordReset => {
                 let token = ResetToken::new()?;
-                let new = self.reset_token_for(&token, &user);
+                let new = self.reset_token_for(&token, &user, Some(row.id));
                 self.send_link(row, &user, &new, Occasion::PasswordReset, &token.in_link()).await
             }
             Letter::PasswordChanged => {
@@ -168,7 +171,7 @@ impl Auth {
                     device: row.device.clone(),
                     network: row.network.clone(),
                 });
-                self.mail.send(row.id, &user.email, notice, "").await
+                self.mail.send(row.id, &user.email, notice, None).await
             }
         }
     }
@@ -183,11 +186,16 @@ impl Auth {
         occasion: Occasion,
         secret: &str,
     ) -> Result<(), Error> {
-        if !self.store.insert_token(token, MOST_OPEN_LINKS).await? {
+        let mut tx = self.store.begin().await?;
+        tx.lock_user(user.id).await?;
+        tx.delete_token_of_letter(user.id, row.id).await?;
+        let is_new = tx.insert_token(token, MOST_OPEN_LINKS).await?;
+        tx.commit().await?;
+        if !is_new {
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
             return Ok(());
         }
-        let sent = self.mail.send(row.id, &user.email, occasion, secret).await;
+        let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
         if sent.is_err() {
             self.store.delete_token(token.digest).await?;
         }

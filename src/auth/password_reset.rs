@@ -1,7 +1,12 @@
 //! Back in with a forgotten password: ask, get a letter, follow its link, set a new one.
 
+use uuid::Uuid;
+
+use super::device::Device;
+use super::events::Event;
 use super::outbox::Letter;
 use super::store::{NewToken, Purpose};
+use super::throttle::Wait;
 use super::{Auth, Client, Email, Password, ResetToken, User, WeakPassword};
 use crate::Error;
 
@@ -29,10 +34,21 @@ impl Auth {
         &self,
         email: &Email,
         client: &Client,
-    ) -> Result<(), Error> {
-        self.store.insert_letter(&self.letter_to_whoever_has(email, client)).await?;
+    ) -> Result<Result<(), Wait>, Error> {
+        if let Err(wait) = self.count_network(client).await? {
+            return Ok(Err(wait));
+        }
+        let letter = self.letter_to_whoever_has(email, client);
+        let mut tx = self.store.begin().await?;
+        // One letter too many is left out, and the answer is the same.
+        if self.count_letter(&mut tx, Letter::PasswordReset, email, client).await?.is_ok() {
+            tx.insert_letter(&letter).await?;
+        }
+        tx.insert_event(Event::PasswordResetAsked, None, client, self.clock.now()).await?;
+        tx.commit().await?;
+        Event::PasswordResetAsked.log(None, client);
         self.wake_postman();
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// For `reveal_reset_token` alone: a token at once, for whoever asks. `None` if the address has
@@ -43,12 +59,19 @@ impl Auth {
     ) -> Result<Option<ResetToken>, Error> {
         let Some(user) = self.store.find_user_by_email(email.key()).await? else { return Ok(None) };
         let token = ResetToken::new()?;
-        self.store.insert_token(&self.reset_token_for(&token, &user), i64::MAX).await?;
+        let mut tx = self.store.begin().await?;
+        tx.insert_token(&self.reset_token_for(&token, &user, None), i64::MAX).await?;
+        tx.commit().await?;
         Ok(Some(token))
     }
 
     /// What the table keeps of a fresh reset token.
-    pub(in crate::auth) fn reset_token_for(&self, token: &ResetToken, user: &User) -> NewToken {
+    pub(in crate::auth) fn reset_token_for(
+        &self,
+        token: &ResetToken,
+        user: &User,
+        letter: Option<Uuid>,
+    ) -> NewToken {
         let now = self.clock.now();
         NewToken {
             digest: token.digest(),
@@ -57,6 +80,7 @@ impl Auth {
             sent_to: user.email.key().to_owned(),
             now,
             expires_at: now + Letter::PasswordReset.link_ttl(),
+            letter,
         }
     }
 
@@ -73,7 +97,7 @@ impl Auth {
         token: &ResetToken,
         password: Password,
         client: &Client,
-    ) -> Result<User, ResetPasswordError> {
+    ) -> Result<Device, ResetPasswordError> {
         // Looked up before anything is hashed: junk costs no hash.
         let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
         let password = self
@@ -83,6 +107,7 @@ impl Auth {
         let hash = self.hasher.hash(&password.0).await?;
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        tx.lock_user(user.id).await?;
         // The hash took a while: only who takes the token now may go on.
         let sent_to = tx
             .take_token(token.digest(), Purpose::PasswordReset, user.id, now)
@@ -93,12 +118,17 @@ impl Auth {
         if !tx.update_verified(user.id, &sent_to, now).await? {
             return Err(ResetPasswordError::DeadLink);
         }
-        tx.update_password(user.id, &hash).await?;
+        tx.update_password(user.id, &hash, now).await?;
+        self.forget_tries(&mut tx, &user.email).await?;
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_of(user.id).await?;
         tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        tx.insert_event(Event::PasswordReset, Some(user.id), client, now).await?;
         tx.commit().await?;
+        self.sessions.forget_user(user.id);
+        Event::PasswordReset.log(Some(user.id), client);
         self.wake_postman();
-        Ok(user)
+        // What made this browser a stranger to the account is over.
+        Ok(Device::new(user.id, now))
     }
 }

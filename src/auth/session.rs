@@ -4,11 +4,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::device::Device;
+use super::events::Event;
+use super::store::Credentials;
+use super::throttle::Wait;
 use super::{Auth, Client, Email, Password, SessionToken, User, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
 
 /// Somebody is signed in.
+#[derive(Clone)]
 pub(crate) struct Session {
     /// The key of the session, which may be shown.
     pub(crate) id: Uuid,
@@ -20,10 +25,26 @@ pub(crate) struct Session {
     pub(crate) expires_at: Timestamp,
 }
 
+/// Somebody gave the password of an account.
+pub(crate) struct LoggedIn {
+    pub(crate) user: User,
+    /// The hash that it was found right against: a reset meanwhile makes it worth nothing.
+    pub(in crate::auth) stored_hash: String,
+}
+
+/// What a browser gets that was signed in.
+pub(crate) struct NewSession {
+    pub(crate) token: SessionToken,
+    /// That it opened this account.
+    pub(crate) device: Device,
+}
+
 /// Why somebody cannot log in.
 pub(crate) enum LogInError {
     /// No such account, another password, or a disabled account: nobody is told which.
     WrongCredentials,
+    /// Too many tries; known and unknown accounts alike.
+    Wait(Wait),
     /// Not their fault.
     Failed(Error),
 }
@@ -35,59 +56,105 @@ impl From<Error> for LogInError {
 }
 
 /// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
-const SEEN_EVERY: Duration = Duration::from_mins(1);
+const SEEN_EVERY: Duration = Duration::from_secs(60);
 
 impl Auth {
     /// Finds the account that this address and password open. Takes as long whether or not there is
     /// one.
-    pub(crate) async fn log_in(&self, email: &str, password: &str) -> Result<User, LogInError> {
+    pub(crate) async fn log_in(
+        &self,
+        email: &str,
+        password: &str,
+        client: &Client,
+    ) -> Result<LoggedIn, LogInError> {
         // What cannot be an address or a password of anybody is simply wrong.
-        let (Ok(email), Ok(password)) = (email.parse::<Email>(), password.parse::<Password>())
-        else {
+        let (email, password) = (email.parse::<Email>().ok(), password.parse::<Password>().ok());
+        let found = match &email {
+            Some(email) => self.store.find_credentials(email).await?,
+            None => None,
+        };
+        let tried = self.count_try(email.as_ref(), found.as_ref(), client).await?;
+        let tried = tried.map_err(LogInError::Wait)?;
+        let (Some(_), Some(password)) = (email, password) else {
+            self.record(Event::LogInFailed, found.map(|found| found.user.id), client).await?;
             return Err(LogInError::WrongCredentials);
         };
-        let found = self.store.find_credentials(&email).await?;
         let hash = found.as_ref().map_or(self.hasher.dummy(), |found| &found.password_hash);
-        let matches = self.hasher.verify(&password, hash).await?;
-        let found = found
-            .filter(|found| matches && !found.is_disabled)
-            .ok_or(LogInError::WrongCredentials)?;
-        if self.hasher.is_outdated(&found.password_hash) {
-            let new = self.hasher.hash(&password).await?;
-            self.store.update_outdated_hash(found.user.id, found.stored_hash, &new).await?;
-        }
-        Ok(found.user)
+        let matches = match self.hasher.verify(&password, hash, tried.lane()).await {
+            Ok(matches) => matches,
+            Err(error) => {
+                self.try_dropped(tried).await?;
+                return Err(LogInError::Failed(error));
+            }
+        };
+        let (user, is_open) = match &found {
+            Some(found) => (Some(found.user.id), matches && !found.is_disabled),
+            None => (None, false),
+        };
+        let Some(found) = found.filter(|_| is_open) else {
+            self.record(Event::LogInFailed, user, client).await?;
+            return Err(LogInError::WrongCredentials);
+        };
+        self.try_succeeded(tried).await?;
+        let stored_hash = self.renewed_hash(&found, &password).await?;
+        Ok(LoggedIn { user: found.user, stored_hash })
     }
 
-    /// Whether `password` opens the account of `email`, for somebody who proves that it is theirs.
-    pub(crate) async fn proves(&self, email: &Email, password: &str) -> Result<bool, Error> {
-        match self.log_in(email.key(), password).await {
-            Ok(_) => Ok(true),
-            Err(LogInError::WrongCredentials) => Ok(false),
-            Err(LogInError::Failed(error)) => Err(error),
+    /// The stored hash, written anew first if it was imported, or is of lower cost, now that the
+    /// password is known.
+    async fn renewed_hash(
+        &self,
+        found: &Credentials,
+        password: &Password,
+    ) -> Result<String, Error> {
+        let old = found.stored_hash.clone();
+        if !self.hasher.is_outdated(&found.password_hash) {
+            return Ok(old);
         }
+        let new = self.hasher.hash(password).await?;
+        self.store.update_outdated_hash(found.user.id, old, &new).await?;
+        Ok(new.to_string())
     }
 
     /// Signs a user in. Always a new token, so that nobody can plant one of theirs in a victim's
-    /// browser (session fixation); the session that the browser had is `replaced`.
+    /// browser (session fixation); the session that the browser had is `replaced`. `None` if the
+    /// password was changed or the account disabled while this one was being checked: whoever holds
+    /// the old password must not slip in beside a reset.
     pub(crate) async fn start_session(
         &self,
-        user: UserId,
+        logged_in: &LoggedIn,
         remember: bool,
         client: &Client,
         replaced: Option<SessionToken>,
-    ) -> Result<SessionToken, Error> {
+    ) -> Result<Option<NewSession>, Error> {
         let (token, now) = (SessionToken::new()?, self.clock.now());
-        let limits = &self.config.session;
-        let limit =
-            if remember { limits.remembered_absolute_ttl.get() } else { limits.absolute_ttl.get() };
+        let user = logged_in.user.id;
         let mut tx = self.store.begin().await?;
-        if let Some(old) = replaced {
+        if !tx.lock_user_with_hash(user, &logged_in.stored_hash).await? {
+            return Ok(None);
+        }
+        if let Some(old) = &replaced {
             tx.delete_session(old.digest()).await?;
         }
-        tx.insert_session(token.digest(), user, remember, now, now + limit, client).await?;
+        let expires_at = now + self.absolute_ttl(remember);
+        tx.insert_session(token.digest(), user, remember, now, expires_at, client).await?;
+        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
         tx.commit().await?;
-        Ok(token)
+        if let Some(old) = replaced {
+            self.sessions.forget(old.digest());
+        }
+        Event::LoggedIn.log(Some(user), client);
+        Ok(Some(NewSession { token, device: Device::new(user, now) }))
+    }
+
+    fn absolute_ttl(&self, remembered: bool) -> Duration {
+        let limits = &self.config.session;
+        if remembered { limits.remembered_absolute_ttl.get() } else { limits.absolute_ttl.get() }
+    }
+
+    fn idle_ttl(&self, remembered: bool) -> Duration {
+        let limits = &self.config.session;
+        if remembered { limits.remembered_idle_ttl.get() } else { limits.idle_ttl.get() }
     }
 
     /// The session that a token stands for, if it has not ended; notes that it is in use.
@@ -96,43 +163,56 @@ impl Auth {
         token: &SessionToken,
     ) -> Result<Option<Session>, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
+        if let Some(session) = self.sessions.get(digest, now)
+            && now.since(session.last_seen_at) < SEEN_EVERY
+            && session.expires_at > now
+        {
+            return Ok(Some(session));
+        }
+        let lookup = self.sessions.begin_lookup();
         let Some(row) = self.store.find_session(digest, now).await? else { return Ok(None) };
-        let limits = &self.config.session;
-        let idle =
-            if row.remembered { limits.remembered_idle_ttl.get() } else { limits.idle_ttl.get() };
-        if row.last_seen_at + idle <= now {
+        if row.last_seen_at + self.idle_ttl(row.remembered) <= now {
             return Ok(None);
         }
-        let mut last_seen_at = row.last_seen_at;
-        if now.since(last_seen_at) >= SEEN_EVERY {
+        let mut session = row.into_session();
+        if now.since(session.last_seen_at) >= SEEN_EVERY {
             self.store.update_last_seen(digest, now).await?;
-            last_seen_at = now;
+            session.last_seen_at = now;
         }
-        Ok(Some(Session {
-            id: row.session_id,
-            created_at: row.created_at,
-            last_seen_at,
-            expires_at: row.expires_at,
-            user: row.into_user(),
-        }))
+        self.sessions.put(lookup, digest, &session, now);
+        Ok(Some(session))
     }
 
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
-    pub(crate) async fn log_out(&self, token: &SessionToken) -> Result<(), Error> {
-        self.store.delete_session(token.digest()).await
+    pub(crate) async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Error> {
+        let ended = self.store.delete_session(token.digest()).await?;
+        self.sessions.forget(token.digest());
+        if let Some(user) = ended {
+            self.record(Event::LoggedOut, Some(user), client).await?;
+        }
+        Ok(())
     }
 
-    /// Removes what expired: sessions, links, and letters in the folder whose links are dead.
+    /// Notes in the database and in the log that something happened.
+    pub(in crate::auth) async fn record(
+        &self,
+        event: Event,
+        user: Option<UserId>,
+        client: &Client,
+    ) -> Result<(), Error> {
+        event.log(user, client);
+        self.store.insert_event(event, user, client, self.clock.now()).await
+    }
+
+    /// Removes what expired: sessions, links, counts, events, and letters in the folder whose links
+    /// are dead.
     pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        let (now, limits) = (self.clock.now(), &self.config.session);
-        self.store
-            .delete_expired_sessions(
-                now,
-                now - limits.idle_ttl.get(),
-                now - limits.remembered_idle_ttl.get(),
-            )
-            .await?;
+        let now = self.clock.now();
+        let idle_since = |remembered| now - self.idle_ttl(remembered);
+        self.store.delete_expired_sessions(now, idle_since(false), idle_since(true)).await?;
         self.store.delete_expired_tokens(now).await?;
+        self.store.delete_forgotten_buckets(now).await?;
+        self.store.delete_events_before(now - self.config.events.keep_for.get()).await?;
         self.mail.sweep(now).await
     }
 }

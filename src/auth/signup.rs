@@ -1,7 +1,10 @@
 //! Signing up.
 
+use super::events::Event;
 use super::outbox::Letter;
+use super::session::LoggedIn;
 use super::store::NewUser;
+use super::throttle::Wait;
 use super::{Auth, Client, Email, Name, Password, User, UserId, WeakPassword};
 use crate::Error;
 
@@ -18,6 +21,8 @@ pub(crate) enum SignUpError {
     EmailTaken,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
+    /// Too many sign-ups from this network.
+    Wait(Wait),
     /// Not their fault.
     Failed(Error),
 }
@@ -31,8 +36,13 @@ impl From<Error> for SignUpError {
 impl Auth {
     /// Makes an account and puts the letter that verifies its address into the outbox, both or
     /// neither.
-    pub(crate) async fn sign_up(&self, form: SignUp, client: &Client) -> Result<User, SignUpError> {
+    pub(crate) async fn sign_up(
+        &self,
+        form: SignUp,
+        client: &Client,
+    ) -> Result<LoggedIn, SignUpError> {
         let SignUp { email, password, name } = form;
+        self.count_network(client).await?.map_err(SignUpError::Wait)?;
         let password = self
             .check_new_password(password, &email, name.as_ref())
             .await?
@@ -45,9 +55,17 @@ impl Auth {
         if !tx.insert_user(new).await? {
             return Err(SignUpError::EmailTaken);
         }
-        tx.insert_letter(&self.letter(Letter::VerifyEmail, id, client)).await?;
+        let mut letter = self.letter(Letter::VerifyEmail, id, client);
+        // One letter too many waits; without it there would be an account that nobody can verify.
+        if let Err(at) = self.count_letter(&mut tx, Letter::VerifyEmail, &email, client).await? {
+            letter.due_at = at;
+        }
+        tx.insert_letter(&letter).await?;
+        tx.insert_event(Event::SignedUp, Some(id), client, now).await?;
         tx.commit().await?;
+        Event::SignedUp.log(Some(id), client);
         self.wake_postman();
-        Ok(User { id, email, name, email_verified_at: None, created_at: now })
+        let user = User { id, email, name, email_verified_at: None, created_at: now };
+        Ok(LoggedIn { user, stored_hash: password_hash.to_string() })
     }
 }

@@ -13,6 +13,11 @@ use sha2::{Digest as _, Sha256};
 pub(in crate::auth) struct Digest([u8; 32]);
 
 impl Digest {
+    /// Any part of it is as random as any other.
+    pub(in crate::auth) fn first_byte(self) -> u8 {
+        self.0[0]
+    }
+
     /// As stored.
     pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
         self.0.to_vec()

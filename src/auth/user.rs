@@ -49,6 +49,14 @@ impl UserId {
     }
 }
 
+impl FromStr for UserId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Uuid::try_parse(text).map(Self).map_err(|_| ())
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -1,7 +1,10 @@
 //! Showing that an address is one's own: get a letter, follow its link, press the button.
 
-use super::outbox::Letter;
+use super::events::Event;
+use super::outbox::{Letter, MOST_OPEN_LINKS};
+use super::session::{LogInError, LoggedIn};
 use super::store::Purpose;
+use super::throttle::Wait;
 use super::{Auth, Client, User, VerifyToken};
 use crate::Error;
 
@@ -11,6 +14,8 @@ pub(crate) enum VerifyEmailError {
     DeadLink,
     /// Whoever pressed the button has not shown that the account is theirs.
     WrongPassword,
+    /// Too many wrong passwords.
+    Wait(Wait),
     /// Not their fault.
     Failed(Error),
 }
@@ -22,15 +27,24 @@ impl From<Error> for VerifyEmailError {
 }
 
 impl Auth {
-    /// Sends the letter again.
+    /// Sends the letter again; `false` if enough of them with good links have been sent.
     pub(crate) async fn request_verification(
         &self,
         user: &User,
         client: &Client,
-    ) -> Result<(), Error> {
-        self.store.insert_letter(&self.letter(Letter::VerifyEmail, user.id, client)).await?;
+    ) -> Result<bool, Error> {
+        let letter = self.letter(Letter::VerifyEmail, user.id, client);
+        let now = self.clock.now();
+        let open = self.store.count_open_tokens(user.id, Purpose::VerifyEmail, now).await?;
+        let mut tx = self.store.begin().await?;
+        let counted = self.count_letter(&mut tx, Letter::VerifyEmail, &user.email, client).await?;
+        if open >= MOST_OPEN_LINKS || counted.is_err() {
+            return Ok(false);
+        }
+        tx.insert_letter(&letter).await?;
+        tx.commit().await?;
         self.wake_postman();
-        Ok(())
+        Ok(true)
     }
 
     /// Whose address the link verifies, without using it up; `None` if the link is dead.
@@ -45,20 +59,31 @@ impl Auth {
     ///
     /// Following a link is not enough: somebody may have signed up with a stranger's address and a
     /// password of their own, and wait for the stranger to click (account pre-hijacking). So the
-    /// browser must be signed in to this very account, or give its password.
+    /// browser must be signed in to this very account, or give its password: then it may be signed in.
     pub(crate) async fn verify_email(
         &self,
         token: &VerifyToken,
         signed_in: Option<&User>,
         password: &str,
-    ) -> Result<User, VerifyEmailError> {
+        client: &Client,
+    ) -> Result<Option<LoggedIn>, VerifyEmailError> {
         let user = self.find_verify_link(token).await?.ok_or(VerifyEmailError::DeadLink)?;
         let is_theirs = signed_in.is_some_and(|signed_in| signed_in.id == user.id);
-        if !is_theirs && !self.proves(&user.email, password).await? {
-            return Err(VerifyEmailError::WrongPassword);
+        let mut proved = None;
+        if !is_theirs {
+            if password.is_empty() {
+                return Err(VerifyEmailError::WrongPassword);
+            }
+            let logged_in = self.log_in(user.email.key(), password, client).await;
+            proved = Some(logged_in.map_err(|error| match error {
+                LogInError::WrongCredentials => VerifyEmailError::WrongPassword,
+                LogInError::Wait(wait) => VerifyEmailError::Wait(wait),
+                LogInError::Failed(error) => VerifyEmailError::Failed(error),
+            })?);
         }
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
+        tx.lock_user(user.id).await?;
         let sent_to = tx
             .take_token(token.digest(), Purpose::VerifyEmail, user.id, now)
             .await?
@@ -67,7 +92,10 @@ impl Auth {
             return Err(VerifyEmailError::DeadLink);
         }
         tx.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
+        tx.insert_event(Event::EmailVerified, Some(user.id), client, now).await?;
         tx.commit().await?;
-        Ok(user)
+        self.sessions.forget_user(user.id);
+        Event::EmailVerified.log(Some(user.id), client);
+        Ok(proved)
     }
 }

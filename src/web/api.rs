@@ -6,11 +6,11 @@ use rocket::serde::json::{Value, json};
 use rocket::{FromForm, Responder, State, get, patch, post};
 
 use super::errors::Refusal;
-use super::form::{Fields, Input, Typed};
+use super::form::{Fields, Input, MaybeName, SaidName, Typed};
 use super::guards::Visitor;
-use super::login::{self, LogInForm, SignedOut, WRONG_CREDENTIALS};
+use super::login::{LogInForm, WRONG_CREDENTIALS};
 use super::password_reset::AskForm;
-use super::profile::ProfileForm;
+use super::signing::{self, SignedOut};
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
     Auth, Client, LogInError, Password, ResetPasswordError, ResetToken, SignUp, SignUpError,
@@ -18,7 +18,7 @@ use crate::auth::{
 use crate::{Email, Error, User};
 
 /// JSON, or why not.
-pub(super) type Answer = Result<Value, No>;
+pub(super) type Reply = Result<Value, No>;
 
 /// A refusal, or a fault.
 #[derive(Responder)]
@@ -39,13 +39,8 @@ impl From<Error> for No {
     }
 }
 
-/// Refuses one field.
-pub(super) fn refuse(field: &str, message: impl Into<String>) -> No {
-    Refusal::fields(vec![(field.to_owned(), message.into())]).into()
-}
-
 fn not_signed_in() -> No {
-    Refusal::new(Status::Unauthorized, "Sign in first.").into()
+    Refusal::new(Status::Unauthorized, "Log in first.").into()
 }
 
 fn user_json(user: &User) -> Value {
@@ -58,18 +53,23 @@ fn user_json(user: &User) -> Value {
     })
 }
 
-/// Signs up, and says so as the older clients expect it.
+/// Signs up, and says so as the older clients expect it; `taken` is the answer for an address
+/// that has an account.
 pub(super) async fn sign_up(
     input: Input<SignUpForm>,
     client: &Client,
     auth: &Auth,
-) -> Result<Value, No> {
+    taken: Refusal,
+) -> Reply {
     let SignUpForm { email, password, name, .. } = input.fields()?;
-    let form = SignUp { email: email.clone(), password, name: name.0 };
+    let form = SignUp { email, password, name: name.0 };
     match auth.sign_up(form, client).await {
-        Ok(user) => Ok(json!({ "email": user.email.as_str(), "message": "user created" })),
-        Err(SignUpError::EmailTaken) => Err(refuse("email", EMAIL_TAKEN)),
-        Err(SignUpError::WeakPassword(weak)) => Err(refuse("password", weak.to_string())),
+        Ok(new) => Ok(json!({ "email": new.user.email.as_str(), "message": "user created" })),
+        Err(SignUpError::EmailTaken) => Err(taken.into()),
+        Err(SignUpError::Wait(wait)) => Err(Refusal::wait(wait).into()),
+        Err(SignUpError::WeakPassword(weak)) => {
+            Err(Refusal::field("password", weak.to_string()).into())
+        }
         Err(SignUpError::Failed(error)) => Err(error.into()),
     }
 }
@@ -80,7 +80,10 @@ pub(super) async fn register(
     client: Client,
     auth: &State<Auth>,
 ) -> Result<(Status, Value), No> {
-    Ok((Status::Created, sign_up(input, &client, auth).await?))
+    Ok((
+        Status::Created,
+        sign_up(input, &client, auth, Refusal::field("email", EMAIL_TAKEN)).await?,
+    ))
 }
 
 /// For `/sessions` and `/api/v1/session` alike.
@@ -90,22 +93,24 @@ pub(super) async fn log_in(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     let form = input.fields()?;
-    match auth.log_in(&form.email.0, &form.password.0).await {
+    let wrong = || Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS);
+    match auth.log_in(&form.email.0, &form.password.0, &client).await {
         Ok(user) => {
-            login::sign_in(auth, jar, &client, user.id, form.remember.0).await?;
+            if !signing::sign_in(auth, jar, &client, &user, form.remember.0).await? {
+                return Err(wrong().into());
+            }
             Ok(json!({ "email": form.email.0, "message": "logged in" }))
         }
-        Err(LogInError::WrongCredentials) => {
-            Err(Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS).into())
-        }
+        Err(LogInError::WrongCredentials) => Err(wrong().into()),
+        Err(LogInError::Wait(wait)) => Err(Refusal::wait(wait).into()),
         Err(LogInError::Failed(error)) => Err(error.into()),
     }
 }
 
 #[get("/api/v1/session")]
-pub(super) fn session(visitor: Visitor<'_>) -> Answer {
+pub(super) fn session(visitor: Visitor<'_>) -> Reply {
     let session = visitor.0.ok_or_else(not_signed_in)?;
     Ok(json!({
         "user": user_json(&session.user),
@@ -121,26 +126,41 @@ pub(super) fn session(visitor: Visitor<'_>) -> Answer {
 #[post("/api/v1/logout")]
 pub(super) async fn log_out(
     visitor: Visitor<'_>,
+    client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<SignedOut<Value>, No> {
     if visitor.0.is_none() {
         return Err(not_signed_in());
     }
-    login::sign_out(auth, jar).await?;
+    signing::sign_out(auth, jar, &client).await?;
     Ok(SignedOut::new(json!({ "message": "logged out" })))
+}
+
+#[derive(FromForm)]
+pub(super) struct RenameFields {
+    /// Left out: nothing changes.
+    name: SaidName,
 }
 
 #[patch("/api/v1/profile", data = "<input>")]
 pub(super) async fn rename(
-    input: Input<ProfileForm>,
+    input: Input<RenameFields>,
     visitor: Visitor<'_>,
+    client: Client,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     let session = visitor.0.ok_or_else(not_signed_in)?;
-    let name = input.fields()?.name.0;
-    auth.rename(session.user.id, name.as_ref()).await?;
-    Ok(json!({ "user": user_json(&User { name, ..session.user.clone() }) }))
+    let mut user = session.user.clone();
+    if let SaidName(Some(MaybeName(name))) = input.fields()?.name {
+        auth.rename(user.id, name.as_ref(), &client).await?;
+        user.name = name;
+    }
+    Ok(json!({ "user": user_json(&user) }))
+}
+
+impl Fields for RenameFields {
+    const SHOWN: &'static [&'static str] = &[];
 }
 
 /// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
@@ -150,10 +170,10 @@ pub(super) async fn ask_for_reset(
     client: &Client,
     auth: &Auth,
     unknown: Status,
-) -> Answer {
+) -> Reply {
     let AskForm { email } = input.fields()?;
     if !auth.config().reveal_reset_token {
-        auth.request_password_reset(&email, client).await?;
+        auth.request_password_reset(&email, client).await?.map_err(Refusal::wait)?;
         return Ok(json!({ "email": email.as_str(), "message": "reset link sent" }));
     }
     match auth.reveal_reset_token(&email).await? {
@@ -167,7 +187,7 @@ pub(super) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     ask_for_reset(input, &client, auth, Status::NotFound).await
 }
 
@@ -186,14 +206,15 @@ pub(super) async fn reset_password(
     input: Input<ResetFields>,
     client: Client,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     let ResetFields { reset_token, new_password } = input.fields()?;
-    let user = set_password(auth, &reset_token.0, None, new_password, &client, Status::BadRequest);
-    let email = user.await?.email;
+    let token = &reset_token.0;
+    let email = set_password(auth, token, None, new_password, &client, Status::BadRequest).await?;
     Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
 }
 
-/// Resets a password with a token from a link. `email`: whose token it has to be, if that was said.
+/// Resets a password with a token from a link; the address of the account. `email`: whose token it has
+/// to be, if that was said.
 pub(super) async fn set_password(
     auth: &Auth,
     token: &str,
@@ -201,18 +222,18 @@ pub(super) async fn set_password(
     password: Password,
     client: &Client,
     dead: Status,
-) -> Result<User, No> {
+) -> Result<Email, No> {
     let invalid = || No::from(Refusal::new(dead, "The reset token is not valid, or not any more."));
     let token: ResetToken = token.parse().map_err(|_| invalid())?;
-    if let Some(email) = email {
-        let owner = auth.find_reset_link(&token).await?;
-        owner.filter(|owner| owner.email.key() == email.key()).ok_or_else(invalid)?;
+    let owner = auth.find_reset_link(&token).await?.ok_or_else(invalid)?.email;
+    if email.is_some_and(|email| email.key() != owner.key()) {
+        return Err(invalid());
     }
     match auth.reset_password(&token, password, client).await {
-        Ok(user) => Ok(user),
+        Ok(_) => Ok(owner),
         Err(ResetPasswordError::DeadLink) => Err(invalid()),
         Err(ResetPasswordError::WeakPassword(weak)) => {
-            Err(refuse("new_password", weak.to_string()))
+            Err(Refusal::field("new_password", weak.to_string()).into())
         }
         Err(ResetPasswordError::Failed(error)) => Err(error.into()),
     }

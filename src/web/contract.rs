@@ -2,15 +2,16 @@
 
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::serde::json::{Value, json};
+use rocket::serde::json::json;
 use rocket::{FromForm, State, delete, post, put};
 
-use super::api::{self, Answer, No};
+use super::api::{self, No, Reply};
 use super::errors::Refusal;
 use super::form::{Fields, Input, Typed};
 use super::guards::Visitor;
-use super::login::{self, LogInForm, SignedOut};
+use super::login::LogInForm;
 use super::password_reset::AskForm;
+use super::signing::{self, SignedOut};
 use super::signup::SignUpForm;
 use crate::Email;
 use crate::auth::{Auth, Client, Password};
@@ -19,12 +20,10 @@ use crate::auth::{Auth, Client, Password};
 pub(super) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
 
 #[post("/users", data = "<input>")]
-pub(super) async fn sign_up(
-    input: Input<SignUpForm>,
-    client: Client,
-    auth: &State<Auth>,
-) -> Answer {
-    api::sign_up(input, &client, auth).await
+pub(super) async fn sign_up(input: Input<SignUpForm>, client: Client, auth: &State<Auth>) -> Reply {
+    // The older servers' very words.
+    let taken = Refusal::new(Status::BadRequest, "email already registered");
+    api::sign_up(input, &client, auth, taken).await
 }
 
 #[post("/sessions", data = "<input>")]
@@ -33,20 +32,21 @@ pub(super) async fn log_in(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     api::log_in(input, client, jar, auth).await
 }
 
 #[delete("/sessions")]
 pub(super) async fn log_out(
     visitor: Visitor<'_>,
+    client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<SignedOut<Redirect>, No> {
     if visitor.0.is_none() {
-        return Err(Refusal::new(Status::Forbidden, "not signed in").into());
+        return Err(Refusal::new(Status::Forbidden, "not logged in").into());
     }
-    login::sign_out(auth, jar).await?;
+    signing::sign_out(auth, jar, &client).await?;
     Ok(SignedOut::new(Redirect::found("/")))
 }
 
@@ -55,7 +55,7 @@ pub(super) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
     auth: &State<Auth>,
-) -> Answer {
+) -> Reply {
     api::ask_for_reset(input, &client, auth, Status::Forbidden).await
 }
 
@@ -75,7 +75,7 @@ pub(super) async fn reset_password(
     input: Input<ResetFields>,
     client: Client,
     auth: &State<Auth>,
-) -> Result<Value, No> {
+) -> Reply {
     let ResetFields { email, reset_token, new_password } = input.fields()?;
     let token = &reset_token.0;
     api::set_password(auth, token, Some(&email), new_password, &client, Status::Forbidden).await?;

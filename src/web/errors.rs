@@ -11,8 +11,10 @@ use rocket::serde::json::{Value, json};
 use rocket::{Request, catch};
 
 use super::guards::Wants;
+use super::headers;
 use super::page::Frame;
-use super::{asked_path, contract, login};
+use super::{asked_path, contract, signing};
+use crate::auth::Wait;
 use crate::{Error, errors_in_a_row};
 
 /// An answer that says no, and why.
@@ -20,25 +22,41 @@ pub(super) struct Refusal {
     status: Status,
     message: String,
     fields: Vec<(String, String)>,
+    wait: Option<Wait>,
 }
 
 impl Refusal {
     /// Refuses with a sentence for people.
     pub(super) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), fields: Vec::new() }
+        Self { status, message: message.into(), fields: Vec::new(), wait: None }
+    }
+
+    /// Refuses one field.
+    pub(super) fn field(name: &str, message: impl Into<String>) -> Self {
+        Self::fields(vec![(name.to_owned(), message.into())])
+    }
+
+    /// Asks to come back later.
+    pub(super) fn wait(wait: Wait) -> Self {
+        let refusal = Self::new(Status::TooManyRequests, wait.to_string());
+        Self { wait: Some(wait), ..refusal }
     }
 
     /// Refuses what was sent; `fields` are pairs of a field's name and what is wrong with it.
     pub(super) fn fields(fields: Vec<(String, String)>) -> Self {
         let message = fields.iter().map(|(name, text)| format!("{name}: {text}"));
         let message = message.collect::<Vec<_>>().join(" ");
-        Self { status: Status::BadRequest, message, fields }
+        Self { status: Status::BadRequest, message, fields, wait: None }
     }
 }
 
 impl<'r> Responder<'r, 'static> for Refusal {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        answer(request, self.status, &self.message, &self.fields)
+        let mut response = answer(request, self.status, &self.message, &self.fields)?;
+        if let Some(wait) = self.wait {
+            response.set_header(Header::new("Retry-After", wait.seconds().to_string()));
+        }
+        Ok(response)
     }
 }
 
@@ -80,9 +98,12 @@ impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
         if status == Status::Unauthorized && style(request) == Style::Page {
-            return login::first(asked_path(request)).respond_to(request);
+            return signing::first(asked_path(request)).respond_to(request);
         }
-        answer(request, status, sentence(status), &[])
+        let mut response = answer(request, status, sentence(status), &[])?;
+        // Rocket runs no response fairing for requests that it could not read.
+        headers::set(request, &mut response);
+        Ok(response)
     }
 }
 
@@ -164,12 +185,13 @@ fn errors_by_field(fields: &[(String, String)]) -> Value {
 fn title(status: Status) -> &'static str {
     match status.code {
         400 => "That was not understood",
-        401 => "Not signed in",
+        401 => "Not logged in",
         403 => "Not allowed",
         404 => "Not found",
         405 => "Not possible here",
         413 => "Too much at once",
-        415 => "Not a form",
+        415 => "Not a form that is read here",
+        429 => "Please wait a moment",
         422 => "Something is missing",
         503 => "Not just now",
         code if code >= 500 => "Something broke",
@@ -180,12 +202,12 @@ fn title(status: Status) -> &'static str {
 fn sentence(status: Status) -> &'static str {
     match status.code {
         400 => "The request could not be read. Go back, load the page anew and try again.",
-        401 => "Sign in first.",
+        401 => "Log in first.",
         403 => "You may not do this.",
         404 => "There is no page at this address. Perhaps it was mistyped, or the page has moved.",
         405 => "This address exists, but not for what was tried.",
         413 => "What was sent is larger than anything we ask for.",
-        415 => "This address takes forms only.",
+        415 => "Pages take forms; addresses for programs take forms and JSON.",
         422 => "What was sent is not what this address asks for.",
         503 => "The service cannot do this at the moment. Try again in a few seconds.",
         code if code >= 500 => "The fault is ours, not yours. Try again in a while.",

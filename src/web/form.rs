@@ -6,12 +6,12 @@ use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::form::error::ErrorKind;
 use rocket::form::{self, Context, Contextual, Form, FromForm, FromFormField, Options, ValueField};
-use rocket::http::{ContentType, Status};
+use rocket::http::Status;
 use rocket::request::local_cache;
 use rocket::serde::json::Value;
 
 use super::errors::Refusal;
-use crate::auth::{Password, PasswordError};
+use crate::auth::{Password, PasswordError, Wait};
 use crate::{Email, EmailError, Name};
 
 /// Largest body, in bytes.
@@ -28,12 +28,19 @@ pub(super) trait Fields: for<'f> FromForm<'f> + Send {
 pub(super) struct FormState {
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
+    alert: Option<Alert>,
+}
+
+/// What is said of a form as a whole.
+pub(super) struct Alert {
+    pub(super) title: &'static str,
+    pub(super) text: String,
 }
 
 impl FormState {
     /// A form with one field filled in.
     pub(super) fn with(name: &str, value: &str) -> Self {
-        Self { values: vec![(name.to_owned(), value.to_owned())], errors: Vec::new() }
+        Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
     }
 
     /// What stands in the field.
@@ -56,11 +63,31 @@ impl FormState {
         self.errors.push((name.to_owned(), message.into()));
     }
 
+    /// What is said of the form as a whole.
+    pub(super) fn alerted(&self) -> Option<&Alert> {
+        self.alert.as_ref()
+    }
+
+    /// Whether there is something wrong.
+    pub(super) fn is_refused(&self) -> bool {
+        self.alert.is_some() || !self.errors.is_empty()
+    }
+
+    /// Says something of the form as a whole.
+    pub(super) fn alert(&mut self, title: &'static str, text: impl Into<String>) {
+        self.alert = Some(Alert { title, text: text.into() });
+    }
+
+    /// Says that there were too many tries.
+    pub(super) fn ask_to_wait(&mut self, wait: Wait) {
+        self.alert("Please wait a moment", wait.to_string());
+    }
+
     fn new<T: Fields>(context: &Context<'_>) -> Self {
         let value =
             |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));
         let mut state =
-            Self { values: T::SHOWN.iter().filter_map(value).collect(), errors: Vec::new() };
+            Self { values: T::SHOWN.iter().filter_map(value).collect(), ..Self::default() };
         for error in context.errors() {
             let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
             let message = match &error.kind {
@@ -142,7 +169,7 @@ async fn read<'r, T: Fields>(
                 }
             }
         }
-        Some(kind) if json_too && is_json(kind) => {
+        Some(kind) if json_too && kind.is_json() => {
             let text = match data.open(MOST.bytes()).into_string().await {
                 Ok(text) if text.is_complete() => text.into_inner(),
                 Ok(_) => return refuse(Status::PayloadTooLarge),
@@ -162,10 +189,6 @@ async fn read<'r, T: Fields>(
     }
     let state = FormState::new::<T>(&contextual.context);
     Outcome::Success(Submitted { form: contextual.value, state })
-}
-
-fn is_json(kind: &ContentType) -> bool {
-    kind.is_json()
 }
 
 fn parse<'f, T: FromForm<'f>>(fields: &'f [(String, String)]) -> Contextual<'f, T> {
@@ -189,7 +212,7 @@ fn json_fields(text: &str) -> Option<Vec<(String, String)>> {
             Value::String(text) => fields.push((name, text)),
             Value::Number(number) => fields.push((name, number.to_string())),
             Value::Bool(truth) => fields.push((name, truth.to_string())),
-            Value::Null => {}
+            Value::Null => fields.push((name, String::new())),
             Value::Array(_) | Value::Object(_) => return None,
         }
     }
@@ -204,16 +227,41 @@ impl<'v> FromFormField<'v> for Email {
 
 impl<'v> FromFormField<'v> for Password {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        field.value.parse().map_err(|e: PasswordError| refused(&e))
+        field.value.parse().map_err(|e| match e {
+            PasswordError::Missing => form::Error::from(ErrorKind::Missing).into(),
+            PasswordError::TooLong => refused(&e),
+        })
     }
 }
 
-/// A name that may be left out.
+/// A name, or none: an empty text takes the name away.
+pub(super) struct MaybeName(pub(super) Option<Name>);
+
+impl<'v> FromFormField<'v> for MaybeName {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Name::parse(field.value).map(Self).map_err(|e| refused(&e))
+    }
+}
+
+/// Whether a name was said at all, and which.
+pub(super) struct SaidName(pub(super) Option<MaybeName>);
+
+impl<'v> FromFormField<'v> for SaidName {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        MaybeName::from_value(field).map(|name| Self(Some(name)))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self(None))
+    }
+}
+
+/// A name that need not be said at all.
 pub(super) struct OptionalName(pub(super) Option<Name>);
 
 impl<'v> FromFormField<'v> for OptionalName {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        Name::parse(field.value).map(Self).map_err(|e| refused(&e))
+        MaybeName::from_value(field).map(|name| Self(name.0))
     }
 
     fn default() -> Option<Self> {

@@ -1,13 +1,11 @@
-//! Who asks, and what for.
-
-use std::net::{IpAddr, Ipv4Addr};
+//! Who is signed in, and what they would rather read.
 
 use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
 
 use super::errors;
-use crate::auth::{Auth, Client, Session, cookie};
+use crate::auth::{Auth, Session, cookie};
 use crate::{Error, User};
 
 /// The session of the request, looked up once.
@@ -49,18 +47,6 @@ impl<'r> FromRequest<'r> for User {
             Outcome::Error(error) => Outcome::Error(error),
             Outcome::Forward(status) => Outcome::Forward(status),
         }
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for Client {
-    type Error = std::convert::Infallible;
-
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        // Only local test clients have no peer.
-        let peer = request.remote().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-        let agent = request.headers().get_one("User-Agent").unwrap_or_default();
-        Outcome::Success(Self::new(peer, agent))
     }
 }
 

@@ -11,7 +11,8 @@ use crate::auth::Auth;
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
-pub(super) fn set<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
+pub(super) fn set(request: &Request<'_>, response: &mut Response<'_>) {
+    let is_success = response.status().class().is_success();
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
@@ -24,7 +25,7 @@ pub(super) fn set<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
     // is a secret, the origin alone goes out.
     let is_secret = LINKED.into_iter().any(|page| path.starts_with(page));
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
-    if !assets::PATHS.contains(&path) {
+    if !(is_success && assets::PATHS.contains(&path)) {
         set("Cache-Control", "no-store");
     }
     let config = request.rocket().state::<Auth>().map(Auth::config);

@@ -1,30 +1,17 @@
 //! The front page.
 
 use askama::Template;
-use rocket::http::{Header, Status};
+use rocket::http::Status;
 use rocket::serde::json::{Value, json};
 use rocket::{Responder, get};
 
 use super::guards::Wants;
-use super::page::{self, Frame, Page, Shown};
+use super::page::{self, ByAccept, Frame, Page, Shown};
 
 #[derive(Template)]
 #[template(path = "home.html")]
 struct Home<'a> {
     frame: Frame<'a>,
-}
-
-/// One path that is a page for people and JSON for programs.
-#[derive(Responder)]
-pub(super) struct ByAccept<T> {
-    answer: T,
-    vary: Header<'static>,
-}
-
-impl<T> ByAccept<T> {
-    pub(super) fn new(answer: T) -> Self {
-        Self { answer, vary: Header::new("Vary", "Accept") }
-    }
 }
 
 #[derive(Responder)]

@@ -2,12 +2,15 @@
 
 use std::str::FromStr;
 
+use askama::Template;
+use rocket::http::Status;
 use rocket::http::uri::Origin;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use rocket::{Request, get, uri};
 
-use super::password_reset;
+use super::page::{self, Answer, Frame, Page};
+use super::{clean_path, password_reset};
 
 /// Pages that are reached by a mailed link, `/<page>/<secret>`.
 pub(super) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
@@ -15,7 +18,7 @@ pub(super) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
 /// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the
 /// handler gets the secret by the guard [`Link`].
 pub(super) fn hide_secret(request: &mut Request<'_>) {
-    let path = request.uri().path().as_str();
+    let path = clean_path(request.uri());
     let Some(page) = LINKED.into_iter().find(|page| path.starts_with(page)) else { return };
     let secret = path[page.len()..].to_owned();
     if let Ok(uri) = Origin::parse_owned(format!("{page}link")) {
@@ -37,6 +40,19 @@ impl<'r, T: FromStr> FromRequest<'r> for Link<T> {
         let Secret(text) = request.local_cache(|| Secret(String::new()));
         Outcome::Success(Self(text.parse().ok()))
     }
+}
+
+#[derive(Template)]
+#[template(path = "dead_link.html")]
+struct DeadLinkPage<'a> {
+    frame: Frame<'a>,
+    /// Whether the link was one to reset a password.
+    is_reset: bool,
+}
+
+/// The page about a link that was used, is too old, or never was one.
+pub(super) fn dead(page: &Page<'_>, is_reset: bool) -> Answer {
+    Answer::Page(page::show(Status::NotFound, &DeadLinkPage { frame: page.frame, is_reset }))
 }
 
 /// Where a password manager finds the form to change a password (W3C, "A Well-Known URL for

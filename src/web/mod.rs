@@ -2,6 +2,7 @@
 
 mod api;
 mod assets;
+mod client;
 mod contract;
 mod errors;
 mod form;
@@ -16,6 +17,7 @@ mod origin;
 mod page;
 mod password_reset;
 mod profile;
+mod signing;
 mod signup;
 mod verify_email;
 
@@ -34,7 +36,7 @@ pub(crate) fn routes() -> Vec<Route> {
         signup::submit,
         login::show,
         login::submit,
-        login::log_out,
+        signing::log_out,
         profile::show,
         profile::submit,
         password_reset::show,
@@ -73,9 +75,9 @@ pub(crate) fn service_routes() -> Vec<Route> {
     ]
 }
 
-/// Error pages for everything, for the binary alone.
-pub(crate) fn catchers() -> Vec<Catcher> {
-    catchers![errors::catch]
+/// What draws errors, and for which paths of [`routes()`].
+pub(crate) fn catchers() -> (Vec<Catcher>, impl Iterator<Item = String>) {
+    (catchers![errors::catch], OWN.into_iter().map(|own| format!("/{own}")))
 }
 
 /// Managed when every path of the Rocket is ours, and not only those of [`routes()`].
@@ -99,8 +101,7 @@ impl Fairing for Entrance {
         if let Some(auth) = auth {
             request.local_cache::<InFlight, _>(|| auth.enter());
         }
-        let path = request.uri().path().as_str().to_owned();
-        request.local_cache(|| AskedPath(path));
+        asked_path(request);
         if !is_ours(request) {
             return;
         }
@@ -123,13 +124,31 @@ impl Fairing for Entrance {
 /// The path as it was asked for, before any of it was rewritten. May hold a secret.
 struct AskedPath(String);
 
-/// The path that the client asked for.
+/// The path that the client asked for, as [`clean_path`] has it.
 fn asked_path<'r>(request: &'r Request<'_>) -> &'r str {
-    &request.local_cache(|| AskedPath(request.uri().path().as_str().to_owned())).0
+    &request.local_cache(|| AskedPath(clean_path(request.uri()))).0
 }
 
-/// The first segments under which all of [`routes()`] lie.
-const OWN: [&str; 9] = [
+/// The path as the router sees it, and as a browser would: decoded, without empty segments, `.` and
+/// `..`. Whoever decides by a path must not be fooled by another spelling of it.
+fn clean_path(uri: &Origin<'_>) -> String {
+    let mut segments: Vec<String> = Vec::new();
+    for raw in uri.path().raw_segments() {
+        match &*raw.url_decode_lossy() {
+            "" | "." => {}
+            ".." => drop(segments.pop()),
+            segment => segments.push(segment.to_owned()),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+/// What all of [`routes()`] lie under.
+const OWN: [&str; 13] = [
+    "-",
+    "static/style.css",
+    "static/theme.css",
+    "static/favicon.svg",
     "signup",
     "login",
     "logout",
@@ -146,11 +165,10 @@ fn is_ours(request: &Request<'_>) -> bool {
     if request.rocket().state::<WholeService>().is_some() {
         return true;
     }
-    let path = asked_path(request).trim_matches('/');
-    let under = |own: &str| {
+    let path = &asked_path(request)[1..];
+    OWN.into_iter().any(|own| {
         path.strip_prefix(own).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    OWN.into_iter().any(under) || assets::PATHS.into_iter().any(|own| under(&own[1..]))
+    })
 }
 
 /// `/users/` is `/users`: several of the older servers took both.
@@ -163,5 +181,36 @@ fn trim_slash(request: &mut Request<'_>) {
     let query = request.uri().query().map_or_else(String::new, |query| format!("?{query}"));
     if let Ok(uri) = Origin::parse_owned(format!("{trimmed}{query}")) {
         request.set_uri(uri);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 32: a page that is not under one of our own paths would have no cross-site check in
+    /// somebody else's app.
+    #[test]
+    fn every_route_lies_under_a_path_of_ours() {
+        for route in routes() {
+            let path = route.uri.path();
+            let is_own = OWN.into_iter().any(|own| path[1..].starts_with(own));
+            assert!(is_own, "{path}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_disguise_is_known() {
+        for (path, clean) in [
+            ("/", "/"),
+            ("/login", "/login"),
+            ("/%6Cogin", "/login"),
+            ("//login/", "/login"),
+            ("/./a/../login", "/login"),
+            ("/%2e%2e/login", "/login"),
+            ("/password%2Dreset/x", "/password-reset/x"),
+        ] {
+            assert_eq!(clean_path(&Origin::parse(path).unwrap()), clean, "{path}");
+        }
     }
 }

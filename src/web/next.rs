@@ -3,6 +3,7 @@
 use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
 
+use super::clean_path;
 use super::links::LINKED;
 
 /// A path of this very site. Anything else is as if it were not there: a link to our log-in page
@@ -16,9 +17,10 @@ impl Next {
         // Browsers read `//host` and `/\host` as another host, and drop tabs and line ends first.
         let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
         let is_plain = text.bytes().all(|b| b.is_ascii() && b > 0x20 && b != 0x7f && b != b'\\');
-        let is_link = LINKED.into_iter().any(|page| text.starts_with(page));
-        let ok = is_path && is_plain && !is_link && Origin::parse(text).is_ok();
-        ok.then(|| Self(text.to_owned()))
+        let uri = Origin::parse(text).ok().filter(|_| is_path && is_plain)?;
+        let path = clean_path(&uri);
+        let is_link = LINKED.into_iter().any(|page| path.starts_with(page));
+        (!is_link).then(|| Self(text.to_owned()))
     }
 
     /// The path to go to.
@@ -60,6 +62,10 @@ mod tests {
             "javascript:alert(1)",
             "/password-reset/abc",
             "/verify-email/abc",
+            "/./password-reset/abc",
+            "/x/../password-reset/abc",
+            "/%70assword-reset/abc",
+            "//password-reset/abc",
             "/a#b",
         ] {
             assert_eq!(Next::parse(text), None, "{text:?}");

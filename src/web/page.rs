@@ -1,14 +1,17 @@
-//! What every page needs: the frame around it, and the word about what was just done.
+//! What every page needs: the frame around it, the forms of an answer, and the word about what was
+//! just done.
 
 use askama::Template;
-use rocket::http::{Cookie, CookieJar, SameSite, Status};
+use rocket::http::{Cookie, CookieJar, Header, SameSite, Status};
 use rocket::request::{FromRequest, Outcome};
+use rocket::response::Redirect;
 use rocket::response::content::RawHtml;
-use rocket::{Request, State};
+use rocket::{Request, Responder};
 
 use super::assets::Assets;
 use super::guards::Visitor;
-use crate::auth::{Auth, Session};
+use super::next::Next;
+use crate::auth::{Auth, Session, Wait};
 use crate::{Error, User};
 
 /// What `layout.html` needs.
@@ -18,6 +21,8 @@ pub(super) struct Frame<'r> {
     pub(super) site_name: &'r str,
     /// Changes when a style sheet does.
     pub(super) version: &'r str,
+    /// Whether to offer logging in or out: where nobody looked who is signed in, neither is true.
+    pub(super) has_menu: bool,
     /// Who is signed in.
     pub(super) user: Option<&'r User>,
     /// What was just done.
@@ -31,6 +36,7 @@ impl<'r> Frame<'r> {
         Self {
             site_name: config.map_or("Vestibule", |config| &config.site_name),
             version: Assets::version(request),
+            has_menu: false,
             user: None,
             notice: None,
         }
@@ -50,6 +56,7 @@ impl<'r> FromRequest<'r> for Page<'r> {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         Visitor::from_request(request).await.map(|Visitor(session)| {
             let mut frame = Frame::bare(request);
+            frame.has_menu = true;
             frame.user = session.map(|session| &session.user);
             frame.notice = Notice::take(request);
             Self { frame, session }
@@ -73,60 +80,109 @@ pub(super) fn show(status: Status, page: &impl Template) -> Shown {
     Ok((status, RawHtml(text)))
 }
 
+/// A page, or on to another.
+#[derive(Responder)]
+pub(super) enum Answer {
+    Page(Shown),
+    /// With how long to wait.
+    Later(Shown, Header<'static>),
+    Go(Redirect),
+}
+
+impl Answer {
+    /// On to where the person wanted to go, or to the profile.
+    pub(super) fn go(next: Option<&Next>) -> Self {
+        Self::Go(Redirect::to(next.map_or("/profile", Next::as_str).to_owned()))
+    }
+
+    /// A page that asks to come back later.
+    pub(super) fn later(page: Shown, wait: Wait) -> Self {
+        Self::Later(page, Header::new("Retry-After", wait.seconds().to_string()))
+    }
+}
+
+/// An answer to a path that is a page for people and JSON for programs.
+#[derive(Responder)]
+pub(super) struct ByAccept<T> {
+    answer: T,
+    vary: Header<'static>,
+}
+
+impl<T> ByAccept<T> {
+    pub(super) fn new(answer: T) -> Self {
+        Self { answer, vary: Header::new("Vary", "Accept") }
+    }
+}
+
 /// What was just done, said once on the page that the browser is sent to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notice {
-    SignedOut,
+    LoggedOut,
     NameSaved,
     LetterSent,
+    EnoughLetters,
     EmailVerified,
     PasswordChanged,
 }
 
-const NOTICES: [(Notice, &str, &str); 5] = [
-    (Notice::SignedOut, "signed-out", "You are signed out."),
-    (Notice::NameSaved, "name-saved", "Your name is saved."),
-    (
-        Notice::LetterSent,
-        "letter-sent",
-        "A letter with a link is on its way. It can take a few minutes.",
-    ),
-    (Notice::EmailVerified, "email-verified", "Your e-mail address is confirmed."),
-    (
-        Notice::PasswordChanged,
-        "password-changed",
-        "Your new password is set, and every device is signed out. Log in with it now.",
-    ),
-];
-
 const COOKIE: &str = "notice";
 
 impl Notice {
+    const ALL: [Self; 6] = [
+        Self::LoggedOut,
+        Self::NameSaved,
+        Self::LetterSent,
+        Self::EnoughLetters,
+        Self::EmailVerified,
+        Self::PasswordChanged,
+    ];
+
+    /// As it stands in the cookie.
+    fn word(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged-out",
+            Self::NameSaved => "name-saved",
+            Self::LetterSent => "letter-sent",
+            Self::EnoughLetters => "enough-letters",
+            Self::EmailVerified => "email-verified",
+            Self::PasswordChanged => "password-changed",
+        }
+    }
+
+    /// The sentence.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "You are logged out.",
+            Self::NameSaved => "Your name is saved.",
+            Self::LetterSent => {
+                "An e-mail with a link is on its way to you. It can take a few minutes."
+            }
+            Self::EnoughLetters => {
+                "We have sent you several e-mails whose links still work. Look for them, also in \
+                 the spam folder; tomorrow you can ask for another."
+            }
+            Self::EmailVerified => "Your e-mail address is confirmed.",
+            Self::PasswordChanged => {
+                "Your new password is set, and every device is logged out. Log in with it now."
+            }
+        }
+    }
+
     /// Says it on the next page.
-    pub(super) fn put(self, jar: &CookieJar<'_>, auth: &State<Auth>) {
-        let word =
-            NOTICES.iter().find(|(notice, ..)| *notice == self).map_or("", |(_, word, _)| word);
-        let minute = rocket::time::Duration::MINUTE;
-        let secure = auth.config().is_https();
-        jar.add(
-            Cookie::build((COOKIE, word))
-                .path("/")
-                .http_only(true)
-                .same_site(SameSite::Lax)
-                .secure(secure)
-                .max_age(minute),
-        );
+    pub(super) fn put(self, jar: &CookieJar<'_>, auth: &Auth) {
+        let cookie = Cookie::build((COOKIE, self.word()))
+            .path("/")
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(auth.config().is_https())
+            .max_age(rocket::time::Duration::MINUTE);
+        jar.add(cookie);
     }
 
     fn take(request: &Request<'_>) -> Option<Self> {
         let jar = request.cookies();
         let word = jar.get(COOKIE)?.value();
         jar.remove(Cookie::build(COOKIE).path("/"));
-        NOTICES.iter().find(|(_, known, _)| *known == word).map(|(notice, ..)| *notice)
-    }
-
-    /// The sentence.
-    pub(super) fn text(self) -> &'static str {
-        NOTICES.iter().find(|(notice, ..)| *notice == self).map_or("", |(.., text)| text)
+        Self::ALL.into_iter().find(|notice| notice.word() == word)
     }
 }

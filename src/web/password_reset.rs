@@ -6,10 +6,10 @@ use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
 use super::form::{Fields, FormState, Submitted};
-use super::links::Link;
-use super::login::{self, Answer};
-use super::page::{self, Frame, Notice, Page, Shown};
-use crate::auth::{Auth, Client, Password, ResetPasswordError, ResetToken};
+use super::links::{Link, dead};
+use super::page::{self, Answer, Frame, Notice, Page, Shown};
+use super::{login, signing};
+use crate::auth::{Auth, Client, Password, ResetPasswordError, ResetToken, cookie};
 use crate::{Email, Error, User};
 
 #[derive(FromForm)]
@@ -53,21 +53,9 @@ struct NewPasswordPage<'a> {
     min_length: usize,
 }
 
-#[derive(Template)]
-#[template(path = "dead_link.html")]
-pub(super) struct DeadLinkPage<'a> {
-    pub(super) frame: Frame<'a>,
-    /// Whether the link was one to reset a password.
-    pub(super) is_reset: bool,
-}
-
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
     let min_length = auth.config().password.min_length;
     page::show(status, &NewPasswordPage { frame: page.frame, form, user, min_length })
-}
-
-fn dead(page: &Page<'_>) -> Answer {
-    Answer::Page(page::show(Status::NotFound, &DeadLinkPage { frame: page.frame, is_reset: true }))
 }
 
 #[get("/password-reset")]
@@ -83,14 +71,18 @@ pub(super) async fn submit(
     page: Page<'_>,
     client: Client,
     auth: &State<Auth>,
-) -> Shown {
-    let Submitted { form, state } = submitted;
+) -> Result<Answer, Error> {
+    let Submitted { form, mut state } = submitted;
+    let draw =
+        |status, state: &FormState| page::show(status, &AskPage { frame: page.frame, form: state });
     let Some(AskForm { email }) = form else {
-        let again = AskPage { frame: page.frame, form: &state };
-        return page::show(Status::UnprocessableEntity, &again);
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    auth.request_password_reset(&email, &client).await?;
-    page::show(Status::Ok, &SentPage { frame: page.frame, email: &email })
+    if let Err(wait) = auth.request_password_reset(&email, &client).await? {
+        state.ask_to_wait(wait);
+        return Ok(Answer::later(draw(Status::TooManyRequests, &state), wait));
+    }
+    Ok(Answer::Page(page::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
 }
 
 #[get("/password-reset/link")]
@@ -99,8 +91,8 @@ pub(super) async fn show_link(
     page: Page<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page)) };
-    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page)) };
+    let Some(token) = link.0 else { return Ok(dead(&page, true)) };
+    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page, true)) };
     Ok(Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth)))
 }
 
@@ -113,17 +105,18 @@ pub(super) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page)) };
-    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page)) };
+    let Some(token) = link.0 else { return Ok(dead(&page, true)) };
+    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page, true)) };
     let Submitted { form, mut state } = submitted;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&token, new_password, &client).await {
-            Ok(_) => {
-                login::sign_out(auth, jar).await?;
+            Ok(device) => {
+                signing::sign_out(auth, jar, &client).await?;
+                cookie::write_device(jar, auth.config(), device, &client);
                 Notice::PasswordChanged.put(jar, auth);
                 return Ok(Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>)))));
             }
-            Err(ResetPasswordError::DeadLink) => return Ok(dead(&page)),
+            Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
             Err(ResetPasswordError::WeakPassword(weak)) => {
                 state.refuse("new_password", weak.to_string());
             }

@@ -7,17 +7,16 @@ use rocket::serde::json::json;
 use rocket::{FromForm, Responder, State, get, post, uri};
 
 use super::errors::Refusal;
-use super::form::{Fields, FormState, OptionalName, Submitted};
+use super::form::{Fields, FormState, MaybeName, Submitted};
 use super::guards::Wants;
-use super::home::ByAccept;
-use super::login::{self, Answer};
-use super::page::{self, Frame, Notice, Page, Shown};
-use crate::auth::Auth;
+use super::page::{self, Answer, ByAccept, Frame, Notice, Page, Shown};
+use super::signing;
+use crate::auth::{Auth, Client};
 use crate::{Error, Name, User};
 
 #[derive(FromForm)]
 pub(super) struct ProfileForm {
-    pub(super) name: OptionalName,
+    pub(super) name: MaybeName,
 }
 
 impl Fields for ProfileForm {
@@ -52,8 +51,8 @@ pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
-        (None, Wants::Page) => Profile::Answer(Answer::Go(login::first("/profile"))),
-        (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not signed in")),
+        (None, Wants::Page) => Profile::Answer(Answer::Go(signing::first("/profile"))),
+        (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not logged in")),
     })
 }
 
@@ -61,15 +60,16 @@ pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
 pub(super) async fn submit(
     submitted: Submitted<ProfileForm>,
     page: Page<'_>,
+    client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(user) = page.user() else { return Ok(Answer::Go(login::first("/profile"))) };
+    let Some(user) = page.user() else { return Ok(Answer::Go(signing::first("/profile"))) };
     let Submitted { form, state } = submitted;
     let Some(form) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, user, &state)));
     };
-    auth.rename(user.id, form.name.0.as_ref()).await?;
+    auth.rename(user.id, form.name.0.as_ref(), &client).await?;
     Notice::NameSaved.put(jar, auth);
     Ok(Answer::Go(Redirect::to(uri!(show))))
 }

@@ -2,13 +2,12 @@
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
-use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
 use super::form::{Fields, FormState, OptionalName, Submitted};
-use super::login::{Answer, sign_in};
 use super::next::Next;
-use super::page::{self, Frame, Page, Shown};
+use super::page::{self, Answer, Frame, Page, Shown};
+use super::signing::sign_in;
 use crate::auth::{Auth, Client, Password, SignUp, SignUpError};
 use crate::{Email, Error};
 
@@ -30,16 +29,18 @@ struct SignUpPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     min_length: usize,
+    /// Whether the address has an account.
+    is_taken: bool,
 }
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState, auth: &Auth) -> Shown {
     let min_length = auth.config().password.min_length;
-    page::show(status, &SignUpPage { frame: page.frame, form, min_length })
+    let is_taken = form.error("email") == Some(EMAIL_TAKEN);
+    page::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
 }
 
 /// What stands beside the address field when somebody has it already.
-pub(super) const EMAIL_TAKEN: &str =
-    "This address is already in use. Log in instead, or reset the password.";
+pub(super) const EMAIL_TAKEN: &str = "This address is already in use.";
 
 #[get("/signup?<next>")]
 pub(super) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
@@ -65,19 +66,16 @@ pub(super) async fn submit(
     };
     match auth.sign_up(SignUp { email, password, name: name.0 }, &client).await {
         Ok(user) => {
-            sign_in(auth, jar, &client, user.id, false).await?;
+            sign_in(auth, jar, &client, &user, false).await?;
             return Ok(Answer::go(next.as_ref()));
         }
         Err(SignUpError::EmailTaken) => state.refuse("email", EMAIL_TAKEN),
+        Err(SignUpError::Wait(wait)) => {
+            state.ask_to_wait(wait);
+            return Ok(Answer::later(draw(Status::TooManyRequests, &page, &state, auth), wait));
+        }
         Err(SignUpError::WeakPassword(weak)) => state.refuse("password", weak.to_string()),
         Err(SignUpError::Failed(error)) => return Err(error),
     }
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)))
-}
-
-impl Answer {
-    /// On to where the person wanted to go, or to the profile.
-    pub(super) fn go(next: Option<&Next>) -> Self {
-        Self::Go(Redirect::to(next.map_or("/profile", Next::as_str).to_owned()))
-    }
 }

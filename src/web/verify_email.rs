@@ -6,11 +6,9 @@ use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
 use super::form::{Fields, FormState, Submitted};
-use super::links::Link;
-use super::login::{self, Answer};
-use super::page::{self, Frame, Notice, Page, Shown};
-use super::password_reset::DeadLinkPage;
-use super::profile;
+use super::links::{Link, dead};
+use super::page::{self, Answer, Frame, Notice, Page, Shown};
+use super::{profile, signing};
 use crate::auth::{Auth, Client, VerifyEmailError, VerifyToken};
 use crate::{Error, User};
 
@@ -38,10 +36,6 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown
     page::show(status, &VerifyPage { frame: page.frame, form, user, asks_password })
 }
 
-fn dead(page: &Page<'_>) -> Answer {
-    Answer::Page(page::show(Status::NotFound, &DeadLinkPage { frame: page.frame, is_reset: false }))
-}
-
 #[post("/verify-email")]
 pub(super) async fn submit(
     page: Page<'_>,
@@ -49,10 +43,10 @@ pub(super) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, Error> {
-    let Some(user) = page.user() else { return Ok(login::first("/profile")) };
+    let Some(user) = page.user() else { return Ok(signing::first("/profile")) };
     if user.email_verified_at.is_none() {
-        auth.request_verification(user, &client).await?;
-        Notice::LetterSent.put(jar, auth);
+        let was_sent = auth.request_verification(user, &client).await?;
+        if was_sent { Notice::LetterSent } else { Notice::EnoughLetters }.put(jar, auth);
     }
     Ok(Redirect::to(uri!(profile::show)))
 }
@@ -61,10 +55,18 @@ pub(super) async fn submit(
 pub(super) async fn show_link(
     link: Link<VerifyToken>,
     page: Page<'_>,
+    jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page)) };
-    let Some(user) = auth.find_verify_link(&token).await? else { return Ok(dead(&page)) };
+    let Some(token) = link.0 else { return Ok(dead(&page, false)) };
+    let Some(user) = auth.find_verify_link(&token).await? else {
+        // A second click on a link that has done its work.
+        if page.user().is_some_and(|user| user.email_verified_at.is_some()) {
+            Notice::EmailVerified.put(jar, auth);
+            return Ok(Answer::go(None));
+        }
+        return Ok(dead(&page, false));
+    };
     Ok(Answer::Page(draw(Status::Ok, &page, &user, &FormState::default())))
 }
 
@@ -77,24 +79,28 @@ pub(super) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page)) };
-    let Some(user) = auth.find_verify_link(&token).await? else { return Ok(dead(&page)) };
+    let Some(token) = link.0 else { return Ok(dead(&page, false)) };
+    let Some(user) = auth.find_verify_link(&token).await? else { return Ok(dead(&page, false)) };
     let password = submitted.form.and_then(|form| form.password).unwrap_or_default();
     let mut state = FormState::default();
-    match auth.verify_email(&token, page.user(), &password).await {
-        Ok(verified) => {
-            if page.user().is_none_or(|signed_in| signed_in.id != verified.id) {
-                login::sign_in(auth, jar, &client, verified.id, false).await?;
+    match auth.verify_email(&token, page.user(), &password, &client).await {
+        Ok(proved) => {
+            if let Some(user) = proved {
+                signing::sign_in(auth, jar, &client, &user, false).await?;
             }
             Notice::EmailVerified.put(jar, auth);
             return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
         }
-        Err(VerifyEmailError::DeadLink) => return Ok(dead(&page)),
+        Err(VerifyEmailError::DeadLink) => return Ok(dead(&page, false)),
         Err(VerifyEmailError::WrongPassword) if password.is_empty() => {
             state.refuse("password", "Enter your password.");
         }
         Err(VerifyEmailError::WrongPassword) => {
             state.refuse("password", "This is not the password of this account.");
+        }
+        Err(VerifyEmailError::Wait(wait)) => {
+            state.ask_to_wait(wait);
+            return Ok(Answer::later(draw(Status::TooManyRequests, &page, &user, &state), wait));
         }
         Err(VerifyEmailError::Failed(error)) => return Err(error),
     }

@@ -40,21 +40,21 @@ async fn whole_way(look: Look) {
 
     j.click(j.find("header button").await).await;
     j.is_at("/").await;
-    j.says("You are signed out.").await;
+    j.says("You are logged out.").await;
     j.visit("/profile").await;
     j.is_at("/login?next=/profile").await;
     j.look_at("login").await;
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", "was it this one?").await;
     j.press("Log in").await;
-    j.says("That address and password do not belong together.").await;
+    j.says("The e-mail address or the password is wrong.").await;
     j.look_at("login-wrong").await;
 
     j.press("Forgot your password?").await;
     j.look_at("password-reset").await;
     j.type_into("email", "ada@example.com").await;
     j.press("Send the link").await;
-    j.says("Look into your mailbox").await;
+    j.says("Check your e-mail").await;
     j.look_at("password-reset-sent").await;
     let link = j.link("/password-reset").await;
     j.visit(&link).await;

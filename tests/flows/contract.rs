@@ -21,7 +21,9 @@ fn a_program_of_the_course_project_walks_the_whole_way() {
     app.call(Post, "/users", [email, password])
         .is(200)
         .is_json(r#"{"email":"Guillaume@holberton.io","message":"user created"}"#);
-    app.call(Post, "/users", [email, password]).is(400).says("email");
+    app.call(Post, "/users", [email, password])
+        .is(400)
+        .is_json(r#"{"message":"email already registered"}"#);
     app.call(Post, "/sessions", [email, ("password", "wrong")]).is(401);
     app.call(Post, "/sessions", [("email", "nobody@holberton.io"), password]).is(401);
     app.ask(Get, "/profile").is(403).says("message");

@@ -151,8 +151,10 @@ impl TestApp {
         self.database.starts_with("sqlite")
     }
 
-    /// Changes the database behind the service's back.
+    /// Changes the database behind the service's back, as another node would: what it revokes counts
+    /// after a second.
     pub fn sql(&self, sql: &str) {
+        self.clock.advance(Duration::from_secs(1));
         self.block_on(async {
             let sql = AssertSqlSafe(sql.to_owned());
             if self.is_sqlite() {

@@ -263,13 +263,14 @@ fn what_was_answered_survives_a_kill() {
         let service = Process::start(folder.path(), &[]);
         let seen = service.sign_up(&format!("p{round}@example.com"));
         assert!(seen.contains("303 See Other"), "{seen}");
-        let cookie = seen.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+        let cookie =
+            seen.lines().find_map(|line| line.strip_prefix("set-cookie: session_id=")).unwrap();
         let cookie = cookie.split(';').next().unwrap().to_owned();
         service.signal("-KILL");
         service.end();
         let service = Process::start(folder.path(), &[]);
         let session = answer(service.send(&format!(
-            "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookie}\r\n\r\n"
+            "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\r\n"
         )));
         assert!(session.contains(&format!("p{round}@example.com")), "{session}");
     }

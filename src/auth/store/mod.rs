@@ -2,9 +2,11 @@
 //! `ON CONFLICT` as `PostgreSQL` does. Each table has a file; what a file offers is a verb:
 //! `find_*` reads, `insert_*`, `update_*` and `delete_*` write, `take_*` reads and deletes at once.
 
+mod events;
 mod health;
 mod outbox;
 mod sessions;
+mod throttle;
 mod tokens;
 mod users;
 
@@ -31,7 +33,7 @@ use sqlx::{
 
 pub(in crate::auth) use outbox::OutboxRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
-pub(in crate::auth) use users::NewUser;
+pub(in crate::auth) use users::{Credentials, NewUser};
 
 use crate::Error;
 

@@ -21,15 +21,17 @@ pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) network: String,
     pub(in crate::auth) attempts: i64,
     pub(in crate::auth) created_at: Timestamp,
+    pub(in crate::auth) due_at: Timestamp,
 }
 
 const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device, network, \
-                      attempts, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8)";
+                      attempts, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
 impl OutboxRow {
     fn params(
         &self,
-    ) -> (Uuid, String, Option<UserId>, Option<String>, String, String, i64, Timestamp) {
+    ) -> (Uuid, String, Option<UserId>, Option<String>, String, String, i64, Timestamp, Timestamp)
+    {
         (
             self.id,
             self.letter.clone(),
@@ -39,16 +41,12 @@ impl OutboxRow {
             self.network.clone(),
             self.attempts,
             self.created_at,
+            self.due_at,
         )
     }
 }
 
 impl Store {
-    pub(in crate::auth) async fn insert_letter(&self, letter: &OutboxRow) -> Result<()> {
-        self.run(INSERT, letter.params()).await?;
-        Ok(())
-    }
-
     /// Takes up to `most` letters that are due, for this process alone: until `lease` has passed
     /// nobody else sees them. A process that dies meanwhile leaves them to the next.
     pub(in crate::auth) async fn claim_due_letters(
@@ -62,7 +60,7 @@ impl Store {
         self.returning(
             "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE due_at <= $1 AND id IN \
              (SELECT id FROM outbox WHERE due_at <= $1 ORDER BY due_at LIMIT $3) \
-             RETURNING id, letter, user_id, email_key, device, network, attempts, created_at",
+             RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at",
             (now, now + lease, most),
         )
         .await

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::users::{UserRow, user_columns};
 use super::{Result, Store, Tx};
 use crate::auth::client::Client;
+use crate::auth::session::Session;
 use crate::auth::token::Digest;
 use crate::auth::user::UserId;
 use crate::clock::Timestamp;
@@ -13,19 +14,30 @@ use crate::clock::Timestamp;
 /// A session with its user, as found.
 #[derive(FromRow)]
 pub(in crate::auth) struct SessionRow {
-    pub(in crate::auth) session_id: Uuid,
+    session_id: Uuid,
     pub(in crate::auth) remembered: bool,
-    pub(in crate::auth) created_at: Timestamp,
+    created_at: Timestamp,
     pub(in crate::auth) last_seen_at: Timestamp,
-    pub(in crate::auth) expires_at: Timestamp,
+    expires_at: Timestamp,
     #[sqlx(flatten)]
     user: UserRow,
 }
 
 impl SessionRow {
-    pub(in crate::auth) fn into_user(self) -> crate::auth::User {
-        self.user.into()
+    pub(in crate::auth) fn into_session(self) -> Session {
+        Session {
+            id: self.session_id,
+            created_at: self.created_at,
+            last_seen_at: self.last_seen_at,
+            expires_at: self.expires_at,
+            user: self.user.into(),
+        }
     }
+}
+
+#[derive(FromRow)]
+struct Ended {
+    user_id: UserId,
 }
 
 impl Store {
@@ -62,9 +74,11 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::auth) async fn delete_session(&self, digest: Digest) -> Result<()> {
-        self.run("DELETE FROM sessions WHERE digest = $1", (digest.to_vec(),)).await?;
-        Ok(())
+    /// Ends a session; whose it was, if there was one.
+    pub(in crate::auth) async fn delete_session(&self, digest: Digest) -> Result<Option<UserId>> {
+        let sql = "DELETE FROM sessions WHERE digest = $1 RETURNING user_id";
+        let ended: Vec<Ended> = self.returning(sql, (digest.to_vec(),)).await?;
+        Ok(ended.first().map(|ended| ended.user_id))
     }
 
     /// Removes sessions past their limits: the absolute one, and the idle one of each kind.

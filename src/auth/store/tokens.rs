@@ -1,6 +1,7 @@
 //! The table `tokens`: what may be known of the links that were mailed.
 
 use sqlx::FromRow;
+use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
 use super::{Result, Store, Tx};
@@ -33,6 +34,13 @@ pub(in crate::auth) struct NewToken {
     pub(in crate::auth) sent_to: String,
     pub(in crate::auth) now: Timestamp,
     pub(in crate::auth) expires_at: Timestamp,
+    /// The letter that it leaves in.
+    pub(in crate::auth) letter: Option<Uuid>,
+}
+
+#[derive(FromRow)]
+struct Open {
+    n: i64,
 }
 
 #[derive(FromRow)]
@@ -64,26 +72,16 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// Adds a link unless the user has `most` open ones of this purpose: `false`, and nothing is
-    /// voided, since the owner may be about to open one of them.
-    pub(in crate::auth) async fn insert_token(&self, token: &NewToken, most: i64) -> Result<bool> {
-        let inserted = self
-            .run(
-                "INSERT INTO tokens (digest, purpose, user_id, sent_to, created_at, expires_at) \
-                 SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT COUNT(*) FROM tokens \
-                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5) < $7",
-                (
-                    token.digest.to_vec(),
-                    token.purpose.as_str(),
-                    token.user,
-                    token.sent_to.clone(),
-                    token.now,
-                    token.expires_at,
-                    most,
-                ),
-            )
-            .await?;
-        Ok(inserted == 1)
+    pub(in crate::auth) async fn count_open_tokens(
+        &self,
+        user: UserId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS n FROM tokens \
+                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3";
+        let open: Option<Open> = self.find(sql, (user, purpose.as_str(), now)).await?;
+        Ok(open.map_or(0, |open| open.n))
     }
 
     pub(in crate::auth) async fn delete_token(&self, digest: Digest) -> Result<()> {
@@ -97,6 +95,45 @@ impl Store {
 }
 
 impl Tx {
+    /// Adds a link unless the user has `most` open ones of this purpose: `false`, and nothing is
+    /// voided, since the owner may be about to open one of them. The user must be locked.
+    pub(in crate::auth) async fn insert_token(
+        &mut self,
+        token: &NewToken,
+        most: i64,
+    ) -> Result<bool> {
+        let inserted = self
+            .run(
+                "INSERT INTO tokens \
+                 (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
+                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(*) FROM tokens \
+                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5) < $7",
+                (
+                    token.digest.to_vec(),
+                    token.purpose.as_str(),
+                    token.user,
+                    token.sent_to.clone(),
+                    token.now,
+                    token.expires_at,
+                    most,
+                    token.letter,
+                ),
+            )
+            .await?;
+        Ok(inserted == 1)
+    }
+
+    /// Removes the link of an earlier try to send a letter.
+    pub(in crate::auth) async fn delete_token_of_letter(
+        &mut self,
+        user: UserId,
+        letter: Uuid,
+    ) -> Result<()> {
+        let sql = "DELETE FROM tokens WHERE user_id = $1 AND letter_id = $2";
+        self.run(sql, (user, letter)).await?;
+        Ok(())
+    }
+
     /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement
     /// lets one win.
     pub(in crate::auth) async fn take_token(

@@ -4,6 +4,8 @@ use sqlx::FromRow;
 
 use super::{Result, Store, Tx};
 use crate::Error;
+use crate::auth::client::Client;
+use crate::auth::device::Device;
 use crate::auth::password::PasswordHash;
 use crate::auth::user::{Email, Name, User, UserId};
 use crate::clock::Timestamp;
@@ -15,6 +17,15 @@ pub(in crate::auth) struct Credentials {
     /// The hash as it stands in the table: an imported one has more than one spelling.
     pub(in crate::auth) stored_hash: String,
     pub(in crate::auth) is_disabled: bool,
+    devices_valid_from: Timestamp,
+}
+
+impl Credentials {
+    /// What shows that this browser has opened the account before, if it is still valid.
+    pub(in crate::auth) fn device_of<'c>(&self, client: &'c Client) -> Option<&'c Device> {
+        let valid = |d: &&Device| d.user == self.user.id && d.at >= self.devices_valid_from;
+        client.devices.iter().find(valid)
+    }
 }
 
 /// What a sign-up writes.
@@ -55,6 +66,7 @@ struct CredentialsRow {
     user: UserRow,
     password_hash: String,
     disabled_at: Option<Timestamp>,
+    devices_valid_from: Timestamp,
 }
 
 /// The columns of [`UserRow`], for a `SELECT` from `users`.
@@ -76,7 +88,8 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    ", users.password_hash, users.disabled_at FROM users WHERE users.email_key = $1"
+                    ", users.password_hash, users.disabled_at, users.devices_valid_from \
+                     FROM users WHERE users.email_key = $1"
                 ),
                 (email.key().to_owned(),),
             )
@@ -91,6 +104,7 @@ impl Store {
                         .map_err(|e| Error::new("an account cannot be read", e))?,
                     stored_hash: row.password_hash,
                     is_disabled: row.disabled_at.is_some(),
+                    devices_valid_from: row.devices_valid_from,
                 })
             })
             .transpose()
@@ -169,13 +183,37 @@ impl Tx {
         Ok(inserted == 1)
     }
 
+    /// Lets nobody else change the user until this transaction ends. First in every transaction that
+    /// changes several rows of a user: on PostgreSQL two that take them in different order would wait
+    /// for each other. `false` if there is no such user, or the account is disabled.
+    pub(in crate::auth) async fn lock_user(&mut self, id: UserId) -> Result<bool> {
+        let sql = "UPDATE users SET id = id WHERE id = $1 AND disabled_at IS NULL";
+        Ok(self.run(sql, (id,)).await? == 1)
+    }
+
+    /// [`lock_user`](Self::lock_user), if the stored hash is still this one.
+    pub(in crate::auth) async fn lock_user_with_hash(
+        &mut self,
+        id: UserId,
+        hash: &str,
+    ) -> Result<bool> {
+        let sql = "UPDATE users SET id = id \
+                   WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
+        Ok(self.run(sql, (id, hash.to_owned())).await? == 1)
+    }
+
+    /// Sets a password; every browser that opened the account before is a stranger again.
     pub(in crate::auth) async fn update_password(
         &mut self,
         id: UserId,
         hash: &PasswordHash,
+        now: Timestamp,
     ) -> Result<()> {
-        self.run("UPDATE users SET password_hash = $2 WHERE id = $1", (id, hash.to_string()))
-            .await?;
+        self.run(
+            "UPDATE users SET password_hash = $2, devices_valid_from = $3 WHERE id = $1",
+            (id, hash.to_string(), now),
+        )
+        .await?;
         Ok(())
     }
 

@@ -1,0 +1,43 @@
+//! What happened to accounts: a row in the table `events` and a line in the log, for whoever has to
+//! find out later (ASVS 16.3).
+
+use log::info;
+
+use super::client::Client;
+use super::user::UserId;
+
+/// Something that happened to an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::auth) enum Event {
+    SignedUp,
+    LoggedIn,
+    LogInFailed,
+    LoggedOut,
+    PasswordResetAsked,
+    PasswordReset,
+    EmailVerified,
+    Renamed,
+}
+
+impl Event {
+    /// As it stands in the table and in the log.
+    pub(in crate::auth) fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedUp => "signed-up",
+            Self::LoggedIn => "logged-in",
+            Self::LogInFailed => "log-in-failed",
+            Self::LoggedOut => "logged-out",
+            Self::PasswordResetAsked => "password-reset-asked",
+            Self::PasswordReset => "password-reset",
+            Self::EmailVerified => "email-verified",
+            Self::Renamed => "renamed",
+        }
+    }
+
+    /// Writes the line. Never what somebody typed as an address: people type passwords there.
+    pub(in crate::auth) fn log(self, user: Option<UserId>, client: &Client) {
+        let user = user.map_or_else(|| "none".to_owned(), |user| user.to_string());
+        let (kind, address, agent) = (self.as_str(), client.address, &client.user_agent);
+        info!("event={kind} user={user} address={address} agent={agent:?}");
+    }
+}

@@ -1,0 +1,150 @@
+//! Sessions that were looked up a moment ago. A page then costs no trip to the database; the price is
+//! that what *another* node revokes counts here only after `session.cache_for`, at most one second.
+//! What this node revokes counts at once.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::session::Session;
+use super::token::Digest;
+use super::user::UserId;
+use crate::clock::Timestamp;
+
+/// A few locks instead of one, so that the threads seldom meet.
+const SHARDS: usize = 16;
+
+/// Most sessions in one shard; a full one is emptied, which costs some look-ups and no more.
+const MOST: usize = 4096;
+
+pub(in crate::auth) struct SessionCache {
+    keep_for: Duration,
+    shards: [Mutex<HashMap<Digest, Entry>>; SHARDS],
+    /// How many revocations there have been.
+    revocations: AtomicU64,
+}
+
+struct Entry {
+    session: Session,
+    found_at: Timestamp,
+}
+
+/// A look-up that is under way; what was revoked since it began must not be kept.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Lookup(u64);
+
+impl SessionCache {
+    /// Keeps sessions for so long; zero: not at all.
+    pub(in crate::auth) fn new(keep_for: Duration) -> Self {
+        let (shards, revocations) = (Default::default(), AtomicU64::default());
+        Self { keep_for, shards, revocations }
+    }
+
+    /// The session, if it was looked up a moment ago.
+    pub(in crate::auth) fn get(&self, digest: Digest, now: Timestamp) -> Option<Session> {
+        let shard = self.shard(digest);
+        // A clock that was set back makes an entry old, not young for ever.
+        let is_fresh =
+            |entry: &&Entry| entry.found_at <= now && entry.found_at + self.keep_for > now;
+        shard.get(&digest).filter(is_fresh).map(|entry| entry.session.clone())
+    }
+
+    /// To be called before the database is asked.
+    pub(in crate::auth) fn begin_lookup(&self) -> Lookup {
+        Lookup(self.revocations.load(Ordering::SeqCst))
+    }
+
+    /// Keeps what was found, unless something was revoked since the look-up began.
+    pub(in crate::auth) fn put(
+        &self,
+        lookup: Lookup,
+        digest: Digest,
+        session: &Session,
+        now: Timestamp,
+    ) {
+        if self.keep_for.is_zero() {
+            return;
+        }
+        let mut shard = self.shard(digest);
+        // Under the lock: a revocation counts up first and then takes the locks to remove.
+        if self.revocations.load(Ordering::SeqCst) == lookup.0 {
+            if shard.len() >= MOST {
+                shard.clear();
+            }
+            shard.insert(digest, Entry { session: session.clone(), found_at: now });
+        }
+    }
+
+    /// To be called after a session was ended in the database.
+    pub(in crate::auth) fn forget(&self, digest: Digest) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+        self.shard(digest).remove(&digest);
+    }
+
+    /// To be called after anything about a user, or all their sessions, changed in the database.
+    pub(in crate::auth) fn forget_user(&self, user: UserId) {
+        self.revocations.fetch_add(1, Ordering::SeqCst);
+        for shard in &self.shards {
+            lock(shard).retain(|_, entry| entry.session.user.id != user);
+        }
+    }
+
+    fn shard(&self, digest: Digest) -> MutexGuard<'_, HashMap<Digest, Entry>> {
+        lock(&self.shards[usize::from(digest.first_byte()) % SHARDS])
+    }
+}
+
+fn lock(shard: &Mutex<HashMap<Digest, Entry>>) -> MutexGuard<'_, HashMap<Digest, Entry>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::token::SessionToken;
+    use crate::auth::user::{Email, User};
+
+    fn session() -> (Digest, Session) {
+        let at = Timestamp::from_millis(0);
+        let email: Email = "ada@example.com".parse().unwrap();
+        let user =
+            User { id: UserId::new(), email, name: None, email_verified_at: None, created_at: at };
+        let id = uuid::Uuid::now_v7();
+        let digest = SessionToken::new().unwrap().digest();
+        let [created_at, last_seen_at, expires_at] = [at; 3];
+        (digest, Session { id, user, created_at, last_seen_at, expires_at })
+    }
+
+    /// Promise 45.
+    #[test]
+    fn a_session_that_was_revoked_during_its_look_up_is_not_kept() {
+        let (cache, now) = (SessionCache::new(Duration::from_secs(1)), Timestamp::from_millis(5));
+        let (digest, session) = session();
+        for revoke in [SessionCache::forget, |c: &SessionCache, _| c.forget_user(UserId::new())] {
+            let lookup = cache.begin_lookup();
+            revoke(&cache, digest);
+            cache.put(lookup, digest, &session, now);
+            assert!(cache.get(digest, now).is_none());
+        }
+        cache.put(cache.begin_lookup(), digest, &session, now);
+        assert!(cache.get(digest, now).is_some());
+        cache.forget_user(session.user.id);
+        assert!(cache.get(digest, now).is_none());
+    }
+
+    /// Promise 45.
+    #[test]
+    fn a_session_is_kept_for_a_moment_whatever_the_clock_does() {
+        let (digest, session) = session();
+        let cache = SessionCache::new(Duration::from_secs(1));
+        let at = Timestamp::from_millis;
+        cache.put(cache.begin_lookup(), digest, &session, at(5_000));
+        assert!(cache.get(digest, at(5_999)).is_some());
+        assert!(cache.get(digest, at(6_000)).is_none());
+        assert!(cache.get(digest, at(4_999)).is_none());
+        let off = SessionCache::new(Duration::ZERO);
+        off.put(off.begin_lookup(), digest, &session, at(0));
+        assert!(off.get(digest, at(0)).is_none());
+    }
+}

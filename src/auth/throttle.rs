@@ -1,0 +1,259 @@
+//! How often something may be tried. The counts are in the database, so that all nodes share them and
+//! a restart forgets nothing; one SQL statement counts and decides, so that many tries at once count
+//! as many.
+
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::hasher::Lane;
+use super::outbox::Letter;
+use super::store::{Credentials, Tx};
+use super::{Auth, Client, Email};
+use crate::Error;
+use crate::clock::Timestamp;
+
+/// That something has been tried too often, and how long to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait(Duration);
+
+impl Wait {
+    pub(in crate::auth) fn until(at: Timestamp, now: Timestamp) -> Self {
+        Self(at.since(now))
+    }
+
+    /// Whole seconds, at least one.
+    pub(crate) fn seconds(self) -> u64 {
+        self.0.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+    }
+}
+
+impl std::fmt::Display for Wait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (n, unit) = match self.seconds() {
+            seconds @ ..90 => (seconds, "second"),
+            seconds => (seconds.div_ceil(60), "minute"),
+        };
+        let s = if n == 1 { "" } else { "s" };
+        write!(f, "Too many tries. Wait {n} {unit}{s} and try again.")
+    }
+}
+
+/// What is counted. The database sees an HMAC of it: who steals a copy learns nobody's address.
+pub(in crate::auth) enum Bucket<'a> {
+    /// Tries to open an account, by strangers.
+    Account(&'a Email),
+    /// Tries to open an account by a browser that has opened it before.
+    Device(uuid::Uuid),
+    /// Tries of whatever kind from one network.
+    Network(&'a Client),
+    /// Letters of one kind to one address.
+    Letters(Letter, &'a Email),
+    /// Letters that one network causes.
+    LettersOf(&'a Client),
+}
+
+/// The key under which a bucket stands in the table.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::auth) struct BucketKey([u8; 32]);
+
+impl BucketKey {
+    pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
+        self.0.to_vec()
+    }
+}
+
+/// What turns buckets into keys; the same on every node.
+#[derive(Clone)]
+pub(crate) struct Pepper([u8; 32]);
+
+impl Pepper {
+    /// Derives it from the secret key of the service.
+    pub(crate) fn new(secret_key: &str) -> Self {
+        Self(mac(secret_key.as_bytes(), "vestibule throttle"))
+    }
+
+    fn key(&self, bucket: &Bucket<'_>) -> BucketKey {
+        let text = match bucket {
+            Bucket::Account(email) => format!("account {}", email.key()),
+            Bucket::Device(id) => format!("device {id}"),
+            Bucket::Network(client) => format!("network {}", client.network()),
+            Bucket::Letters(letter, email) => {
+                format!("letters {} {}", letter.as_str(), email.key())
+            }
+            Bucket::LettersOf(client) => format!("letters of {}", client.network()),
+        };
+        BucketKey(mac(&self.0, &text))
+    }
+}
+
+fn mac(key: &[u8], text: &str) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(text.as_bytes());
+    mac.finalize().into_bytes().into()
+}
+
+/// A growing wait: none for the first tries, then doubling.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Growing {
+    pub(in crate::auth) free: i64,
+    pub(in crate::auth) first: Duration,
+    pub(in crate::auth) longest: Duration,
+    pub(in crate::auth) forget_after: Duration,
+}
+
+/// So many in a window of time.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Window {
+    pub(in crate::auth) most: i64,
+    pub(in crate::auth) per: Duration,
+}
+
+/// The kind of what a try was counted in.
+enum Counted {
+    /// By a browser that is known: in its own bucket alone.
+    AsKnown(BucketKey),
+    /// In the account's bucket, if an address could be read, and in the network's, if that is limited.
+    AsStranger { account: Option<BucketKey>, network: Option<BucketKey> },
+}
+
+/// A try that was let in and counted. Say how it ended.
+pub(in crate::auth) struct Try(Counted);
+
+impl Try {
+    /// Where its hash waits.
+    pub(in crate::auth) fn lane(&self) -> Lane {
+        match self.0 {
+            Counted::AsKnown(_) => Lane::Known,
+            Counted::AsStranger { .. } => Lane::Strangers,
+        }
+    }
+}
+
+impl Auth {
+    /// Counts a try to open an account before anything is hashed. `found` is the account, if there is
+    /// one; the answer does not depend on it, but for browsers that opened it before.
+    pub(in crate::auth) async fn count_try(
+        &self,
+        email: Option<&Email>,
+        found: Option<&Credentials>,
+        client: &Client,
+    ) -> Result<Result<Try, Wait>, Error> {
+        let (now, limits) = (self.clock.now(), &self.config.throttle);
+        let mut tx = self.store.begin().await?;
+        let device = found.and_then(|found| found.device_of(client));
+        if let Some(device) = device {
+            let key = self.pepper.key(&Bucket::Device(device.id));
+            let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
+            if tx.insert_in_window(key, window, now).await?.is_ok() {
+                tx.commit().await?;
+                return Ok(Ok(Try(Counted::AsKnown(key))));
+            }
+        }
+        let network = self.network_key(client);
+        if let Some(key) = network
+            && let Err(at) = tx.insert_in_window(key, self.network_window(), now).await?
+        {
+            return Ok(Err(Wait::until(at, now)));
+        }
+        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
+        if let Some(key) = account
+            && let Err(at) = tx.insert_growing(key, self.growing(), now).await?
+        {
+            return Ok(Err(Wait::until(at, now)));
+        }
+        tx.commit().await?;
+        Ok(Ok(Try(Counted::AsStranger { account, network })))
+    }
+
+    /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
+    pub(in crate::auth) async fn try_succeeded(&self, tried: Try) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        match tried.0 {
+            Counted::AsKnown(key) => tx.delete_bucket(key).await?,
+            Counted::AsStranger { account, network } => {
+                if let Some(key) = account {
+                    tx.delete_bucket(key).await?;
+                }
+                if let Some(key) = network {
+                    tx.update_uncounted(key).await?;
+                }
+            }
+        }
+        tx.commit().await
+    }
+
+    /// The try was never carried out: it tells nobody anything, and counts for nothing.
+    pub(in crate::auth) async fn try_dropped(&self, tried: Try) -> Result<(), Error> {
+        let mut tx = self.store.begin().await?;
+        let keys = match tried.0 {
+            Counted::AsKnown(key) => [Some(key), None],
+            Counted::AsStranger { account, network } => [account, network],
+        };
+        for key in keys.into_iter().flatten() {
+            tx.update_uncounted(key).await?;
+        }
+        tx.commit().await
+    }
+
+    /// Counts something that a network may do so often a minute: sign-ups, requests for a letter.
+    pub(in crate::auth) async fn count_network(
+        &self,
+        client: &Client,
+    ) -> Result<Result<(), Wait>, Error> {
+        let Some(key) = self.network_key(client) else { return Ok(Ok(())) };
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        let counted = tx.insert_in_window(key, self.network_window(), now).await?;
+        tx.commit().await?;
+        Ok(counted.map_err(|at| Wait::until(at, now)))
+    }
+
+    /// Counts a letter that a stranger can ask for; when it may leave if there have been too many.
+    pub(in crate::auth) async fn count_letter(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        email: &Email,
+        client: &Client,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let (now, limits) = (self.clock.now(), &self.config.throttle);
+        let per = Duration::from_secs(60 * 60);
+        let to_one = self.pepper.key(&Bucket::Letters(letter, email));
+        let window = Window { most: limits.letters_to_address, per };
+        let counted = tx.insert_in_window(to_one, window, now).await?;
+        if counted.is_err() || client.is_shared {
+            return Ok(counted);
+        }
+        let of_one = self.pepper.key(&Bucket::LettersOf(client));
+        tx.insert_in_window(of_one, Window { most: limits.letters_by_client, per }, now).await
+    }
+
+    /// Ends an account's wait: its owner has just read the mail.
+    pub(in crate::auth) async fn forget_tries(
+        &self,
+        tx: &mut Tx,
+        email: &Email,
+    ) -> Result<(), Error> {
+        tx.delete_bucket(self.pepper.key(&Bucket::Account(email))).await
+    }
+
+    fn growing(&self) -> Growing {
+        let limits = &self.config.throttle;
+        Growing {
+            free: limits.free_tries,
+            first: limits.first_wait.get(),
+            longest: limits.longest_wait.get(),
+            forget_after: limits.forget_after.get(),
+        }
+    }
+
+    fn network_key(&self, client: &Client) -> Option<BucketKey> {
+        (!client.is_shared).then(|| self.pepper.key(&Bucket::Network(client)))
+    }
+
+    fn network_window(&self) -> Window {
+        Window { most: self.config.throttle.tries_by_client, per: Duration::from_secs(60) }
+    }
+}

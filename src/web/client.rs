@@ -1,0 +1,124 @@
+//! Who asks, when proxies stand in between.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use rocket::Request;
+use rocket::request::{FromRequest, Outcome};
+
+use crate::auth::{Auth, Client, cookie};
+use crate::config::Config;
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Client {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        // Only local test clients have no peer.
+        let peer = request.remote().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+        let agent = request.headers().get_one("User-Agent").unwrap_or_default();
+        let Some(config) = request.rocket().state::<Auth>().map(Auth::config) else {
+            return Outcome::Success(Self::new(peer, agent));
+        };
+        let said: Vec<&str> = request.headers().get(&config.client_ip_header).collect();
+        let mut client = Self::new(address(peer, &said, config), agent);
+        client.is_shared =
+            config.is_https() && config.trusted_proxies.is_empty() && is_internal(client.address);
+        client.devices = cookie::read_devices(request.cookies());
+        Outcome::Success(client)
+    }
+}
+
+/// The address of the client: the peer's, unless that is a trusted proxy; then the right-most one in
+/// the header that is not (each proxy adds on the right whom it saw, and what stands further left
+/// came from outside and may be anything).
+fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
+    let is_trusted = |ip: IpAddr| config.trusted_proxies.iter().any(|proxy| proxy.is(ip));
+    let mut client = peer.to_canonical();
+    for hop in said.iter().rev().flat_map(|line| line.rsplit(',')) {
+        if !is_trusted(client) {
+            break;
+        }
+        let Some(ip) = parse(hop.trim()) else { break };
+        client = ip;
+    }
+    client
+}
+
+/// An address as proxies write it: bare, in brackets, with or without a port.
+fn parse(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
+    let ip = bare.parse().ok().or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))?;
+    Some(IpAddr::to_canonical(&ip))
+}
+
+/// Of this machine or a private network: a proxy that nobody named, and everybody's address.
+fn is_internal(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::Figment;
+    use figment::providers::Serialized;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn seen(proxies: &[&str], peer: &str, said: &[&str]) -> String {
+        let figment = Figment::from(Serialized::default("trusted_proxies", proxies));
+        let config: Config = figment.extract().unwrap();
+        address(peer.parse().unwrap(), said, &config).to_string()
+    }
+
+    /// Promise 30.
+    #[test]
+    fn nobody_is_believed_who_is_not_trusted() {
+        assert_eq!(seen(&[], "198.51.100.1", &["203.0.113.7"]), "198.51.100.1");
+        assert_eq!(seen(&["10.0.0.0/8"], "198.51.100.1", &["203.0.113.7"]), "198.51.100.1");
+        assert_eq!(seen(&["10.0.0.0/8"], "10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(seen(&["10.0.0.1"], "10.0.0.2", &["203.0.113.7"]), "10.0.0.2");
+    }
+
+    /// Promise 30.
+    #[test]
+    fn the_right_most_hop_that_is_not_trusted_is_the_client() {
+        let proxies = ["10.0.0.0/8", "2001:db8::/32"];
+        for (said, client) in [
+            (&["203.0.113.7"][..], "203.0.113.7"),
+            (&["6.6.6.6, 203.0.113.7"], "203.0.113.7"),
+            (&["6.6.6.6, 203.0.113.7, 10.1.1.1"], "203.0.113.7"),
+            (&["6.6.6.6", "203.0.113.7, 10.1.1.1", "10.2.2.2"], "203.0.113.7"),
+            (&["10.3.3.3, 10.1.1.1"], "10.3.3.3"),
+            (&["203.0.113.7:4711"], "203.0.113.7"),
+            (&["[2001:470::1]:4711"], "2001:470::1"),
+            (&["[2001:470::1]"], "2001:470::1"),
+            (&["2001:470::1, 2001:db8::5"], "2001:470::1"),
+            (&["::ffff:203.0.113.7"], "203.0.113.7"),
+            // What cannot be read ends the search at the proxy that passed it on.
+            (&["6.6.6.6, nonsense"], "10.0.0.1"),
+            (&["6.6.6.6, nonsense, 10.1.1.1"], "10.1.1.1"),
+            (&[""], "10.0.0.1"),
+        ] {
+            assert_eq!(seen(&proxies, "10.0.0.1", said), client, "{said:?}");
+        }
+        assert_eq!(seen(&proxies, "::ffff:10.0.0.1", &["203.0.113.7"]), "203.0.113.7");
+    }
+
+    proptest! {
+        /// Whatever strangers write on the left changes nothing.
+        #[test]
+        fn the_left_part_of_the_header_is_never_believed(left in "[ -~]{0,60}") {
+            let said = format!("{left}, 203.0.113.7");
+            prop_assert_eq!(seen(&["10.0.0.1"], "10.0.0.1", &[&said]), "203.0.113.7");
+            prop_assert_eq!(seen(&[], "198.51.100.1", &[&left]), "198.51.100.1");
+        }
+
+        #[test]
+        fn any_header_is_survived(said in "\\PC{0,80}") {
+            seen(&["10.0.0.1", "::/0"], "10.0.0.1", &[&said]);
+        }
+    }
+}

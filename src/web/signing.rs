@@ -1,0 +1,71 @@
+//! Signing a browser in and out, whatever page or program asked for it.
+
+use rocket::http::{CookieJar, Header};
+use rocket::response::Redirect;
+use rocket::{Responder, State, post, uri};
+
+use super::login;
+use super::page::Notice;
+use crate::Error;
+use crate::auth::{Auth, Client, LoggedIn, cookie};
+
+/// To the log-in page first, and back to `next` then.
+pub(super) fn first(next: &str) -> Redirect {
+    // A slash needs no escape in a query, and reads better without.
+    Redirect::to(uri!(login::show(next = Some(next))).to_string().replace("%2F", "/"))
+}
+
+/// Signs a user in on this browser; `false` if the account has changed since the proof was given.
+pub(super) async fn sign_in(
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+    user: &LoggedIn,
+    remember: bool,
+) -> Result<bool, Error> {
+    let replaced = cookie::read(jar, auth.config());
+    let Some(new) = auth.start_session(user, remember, client, replaced).await? else {
+        return Ok(false);
+    };
+    cookie::write(jar, auth.config(), &new.token, remember);
+    cookie::write_device(jar, auth.config(), new.device, client);
+    Ok(true)
+}
+
+/// The answer to a log-out: nothing that a browser kept of signed-in pages outlives it. Not
+/// `"cookies"`: that would take those of every app on the domain.
+#[derive(Responder)]
+pub(super) struct SignedOut<T> {
+    answer: T,
+    clear: Header<'static>,
+}
+
+impl<T> SignedOut<T> {
+    pub(super) fn new(answer: T) -> Self {
+        Self { answer, clear: Header::new("Clear-Site-Data", "\"cache\"") }
+    }
+}
+
+/// Ends the session of this browser, if it has one, in the database and then in the browser.
+pub(super) async fn sign_out(
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+) -> Result<(), Error> {
+    if let Some(token) = cookie::read(jar, auth.config()) {
+        auth.log_out(&token, client).await?;
+    }
+    cookie::remove(jar, auth.config());
+    Ok(())
+}
+
+#[post("/logout")]
+pub(super) async fn log_out(
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<SignedOut<Redirect>, Error> {
+    sign_out(auth, jar, &client).await?;
+    Notice::LoggedOut.put(jar, auth);
+    Ok(SignedOut::new(Redirect::to("/")))
+}
