@@ -35,7 +35,19 @@ fn main() -> ExitCode {
     }
 }
 
+/// A proxy-less service holds thousands of silent connections cheaply, but only if it may open them:
+/// raises the soft limit on open files to the hard one.
+#[cfg(unix)]
+fn allow_many_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // Refused: then it stays as it is.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}
+
 fn serve() -> ExitCode {
+    #[cfg(unix)]
+    allow_many_connections();
     let figment = vestibule::figment();
     log::init(&figment);
     match rocket::execute(vestibule::service(figment).launch()) {

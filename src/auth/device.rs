@@ -68,6 +68,8 @@ impl FromStr for Device {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -84,5 +86,14 @@ mod tests {
         let again = Device::new(users[4], Timestamp::from_millis(9)).before(&known);
         assert_eq!((again.len(), again[0].user), (5, users[4]));
         assert_eq!(Device::read_all("nonsense~~a.b.c~"), []);
+    }
+
+    proptest! {
+        #[test]
+        fn any_cookie_is_survived(text in "\\PC{0,200}|([0-9a-f-]{36}\\.[0-9a-f]{32}\\.[0-9]{1,20}~?){0,8}") {
+            let devices = Device::read_all(&text);
+            prop_assert!(devices.len() <= MOST);
+            prop_assert_eq!(Device::read_all(&Device::write_all(&devices)), devices);
+        }
     }
 }

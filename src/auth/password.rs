@@ -302,6 +302,8 @@ fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotAHash> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn opens(password: &str, hash: &str) -> bool {
@@ -388,5 +390,25 @@ mod tests {
         assert_eq!("".parse::<Password>().unwrap_err(), PasswordError::Missing);
         assert_eq!("a".repeat(257).parse::<Password>().unwrap_err(), PasswordError::TooLong);
         assert_eq!(" a ".parse::<Password>().unwrap().as_str(), " a ");
+    }
+
+    proptest! {
+        #[test]
+        fn any_stored_text_is_survived(text in "\\PC{0,80}|\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{50,56}") {
+            if let Ok(hash) = text.parse::<PasswordHash>() {
+                let again: PasswordHash = hash.to_string().parse().unwrap();
+                prop_assert_eq!(again.to_string(), hash.to_string());
+            }
+        }
+
+        #[test]
+        fn any_text_makes_a_key_of_at_most_72_bytes(text in "(?s).{1,300}", salt: [u8; 16]) {
+            if let Ok(password) = text.parse::<Password>() {
+                for scheme in [Scheme::Sha256, Scheme::Plain] {
+                    let key = scheme.key(&password, &salt);
+                    prop_assert!((1..=72).contains(&key.len()));
+                }
+            }
+        }
     }
 }

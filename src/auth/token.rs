@@ -86,6 +86,8 @@ token! {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -116,5 +118,15 @@ mod tests {
     #[test]
     fn a_token_is_mute() {
         assert_eq!(format!("{:?}", SessionToken::new().unwrap()), "SessionToken(…)");
+    }
+
+    proptest! {
+        /// One text for one token: nobody has a second name for a link.
+        #[test]
+        fn a_token_has_one_spelling(text in "[a-zA-Z0-9_=-]{40,46}|\\PC{0,50}") {
+            if let Ok(token) = text.parse::<ResetToken>() {
+                prop_assert_eq!(token.in_link(), text);
+            }
+        }
     }
 }

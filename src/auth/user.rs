@@ -240,6 +240,8 @@ impl fmt::Display for NameError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(text: &str) -> Result<String, EmailError> {
@@ -311,6 +313,27 @@ mod tests {
         assert_eq!(Name::parse(&"é".repeat(101)), Err(NameError::TooLong));
         for text in ["a\0b", "a\nb", "a\u{7f}b", "a\u{202e}b"] {
             assert_eq!(Name::parse(text), Err(NameError::ControlCharacter), "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// What is taken can be mailed to, is taken again as the same account, and holds no surprise.
+        #[test]
+        fn an_address_that_is_taken_is_sound(text in "\\PC{0,60}|[a-z.+]{1,20}@[a-zäöü.-]{1,30}") {
+            if let Ok(email) = text.parse::<Email>() {
+                prop_assert!(email.key.is_ascii() && email.key.len() <= 254);
+                prop_assert_eq!(email.key.to_ascii_lowercase(), email.key.clone());
+                prop_assert!(email.deliverable().parse::<lettre::Address>().is_ok());
+                let again: Email = email.key.parse().unwrap();
+                prop_assert_eq!(again.key, email.key);
+            }
+        }
+
+        #[test]
+        fn a_name_that_is_taken_is_one_line(text in "(?s).{0,120}") {
+            if let Ok(Some(name)) = Name::parse(&text) {
+                prop_assert!(name.0.lines().count() == 1 && !name.0.contains('\0'));
+            }
         }
     }
 }

@@ -297,3 +297,19 @@ impl<'v> FromFormField<'v> for Ticked {
 fn refused<'v>(reason: &impl ToString) -> form::Errors<'v> {
     form::Error::validation(reason.to_string()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_json_is_survived(text in "\\PC{0,60}|\\{(\"[a-z]{0,5}\":(1|true|null|\"\\PC{0,9}\"|\\[\\]),?){0,4}\\}") {
+            if let Some(fields) = json_fields(&text) {
+                prop_assert!(fields.len() <= 4 || text.len() > 20);
+            }
+        }
+    }
+}

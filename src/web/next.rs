@@ -37,6 +37,8 @@ impl<'v> FromFormField<'v> for Next {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Promise 34.
@@ -69,6 +71,19 @@ mod tests {
             "/a#b",
         ] {
             assert_eq!(Next::parse(text), None, "{text:?}");
+        }
+    }
+
+    proptest! {
+        /// As browsers see it (WHATWG URL): what is followed stays on this site.
+        #[test]
+        fn what_is_followed_stays_here(text in "[/\\\\.:@a-z%0-9?#\t ]{0,20}|\\PC{0,20}") {
+            if Next::parse(&text).is_some() {
+                let base = url::Url::parse("https://here.example/login").unwrap();
+                let there = base.join(&text).unwrap();
+                prop_assert_eq!(there.origin(), base.origin());
+                prop_assert!(!there.path().starts_with("/password-reset/"));
+            }
         }
     }
 }

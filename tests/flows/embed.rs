@@ -47,6 +47,14 @@ fn a_host_keeps_its_own_paths_to_itself() {
     app.request(Post, "/hook", &cross_site, None).is(200);
     app.request(Post, "/logout", &cross_site, None).is(403);
     app.request(Post, "/api/v1/logout", &cross_site, None).is(403);
+    // In disguise they are ours too.
+    for path in ["/%6Cogout", "//logout", "/api//v1/logout", "/%73ignup"] {
+        let seen = app.request(Post, path, &cross_site, None).is(403);
+        assert!(seen.header("content-security-policy").is_some(), "{path}");
+    }
+    let seen = app.ask(Get, "/api/v1/nope").is(404);
+    assert_eq!(seen.header("content-type"), Some("application/problem+json"));
+    app.send_json(Post, "/api/v1/register", "{").is(400).says("\"title\"");
     assert!(app.visit("/login").header("content-security-policy").is_some());
     app.request(Get, "/users", &[], None).is(404);
     app.sign_up("ada@example.com");

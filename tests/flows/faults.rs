@@ -92,3 +92,50 @@ fn a_crowd_that_is_too_large_is_told_to_come_back() {
     assert!(statuses.contains(&401) && statuses.contains(&503), "{statuses:?}");
     assert!(statuses.iter().all(|status| matches!(status, 401 | 503)), "{statuses:?}");
 }
+
+/// Promise 53: another process holds the database for longer than we wait.
+#[test]
+fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
+    let app = TestApp::with(|figment| figment.merge(("databases.vestibule.connect_timeout", 1)));
+    app.sign_up("ada@example.com");
+    if !app.is_sqlite() {
+        return; // PostgreSQL has no such lock.
+    }
+    app.while_locked(|| {
+        app.visit("/profile").is(200);
+        app.post("/profile", [("name", "x")]).is(503);
+        app.other_browser().log_in("ada@example.com", PASSWORD).is(503);
+        app.visit("/health/ready").is(503);
+    });
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 53: PostgreSQL ends every connection, as when it restarts.
+#[test]
+fn connections_that_the_database_ended_are_made_anew() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    if app.is_sqlite() {
+        return;
+    }
+    app.end_connections();
+    app.visit("/profile").is(200);
+    app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
+}
+
+#[test]
+fn a_clock_that_is_set_back_signs_nobody_out_and_lets_nobody_in() {
+    let app = TestApp::new();
+    app.clock.advance(std::time::Duration::from_secs(24 * 3600));
+    app.sign_up("ada@example.com");
+    app.other_browser().log_in("ada@example.com", "wrong").is(401);
+    let cookies = app.cookies.borrow().clone();
+    let link = app.last_letter().link();
+    let app = app.restarted_at(vestibule::Clock::default());
+    *app.cookies.borrow_mut() = cookies;
+    assert!(app.is_signed_in());
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.visit(&link).and_submit([]).redirects_to("/profile");
+    app.log_out();
+    assert!(!app.is_signed_in());
+}

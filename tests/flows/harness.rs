@@ -66,12 +66,38 @@ impl TestApp {
         let folder = Rc::new(TempDir::new().unwrap());
         let runtime = new_runtime();
         let database = runtime.block_on(fresh_database(folder.path()));
-        Self::open(folder, runtime, database, change, build)
+        Self::open(folder, runtime, database, Clock::default(), change, build)
     }
 
     /// The same service after a restart: what was not on disk is gone.
     pub fn restarted(self) -> Self {
         self.restarted_with(|figment| figment)
+    }
+
+    /// The same service after a restart, with another time of day.
+    pub fn restarted_at(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self.restarted()
+    }
+
+    /// Does something while another process holds the SQLite file for writing.
+    pub fn while_locked(&self, act: impl FnOnce()) {
+        let mut db = self.block_on(sqlite(&self.database));
+        self.block_on(sqlx::query("BEGIN IMMEDIATE").execute(&mut db)).unwrap();
+        act();
+        self.block_on(sqlx::query("ROLLBACK").execute(&mut db)).unwrap();
+    }
+
+    /// Ends the connections of this service to PostgreSQL.
+    pub fn end_connections(&self) {
+        let (_, rest) = self.database.split_once("application_name=").unwrap();
+        let name = rest.split('&').next().unwrap();
+        self.block_on(async {
+            let mut db = postgres(&std::env::var(SECOND_RUN).unwrap()).await;
+            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1";
+            let ended = sqlx::query(sql).bind(name).fetch_all(&mut db).await.unwrap();
+            assert!(!ended.is_empty());
+        });
     }
 
     /// The same service after a restart with other settings.
@@ -80,27 +106,33 @@ impl TestApp {
         let (folder, database, clock) = (folder.clone(), database.clone(), clock.clone());
         drop(self);
         let runtime = new_runtime();
-        let mut app = Self::open(folder, runtime, database, change, vestibule::service);
-        app.clock = clock;
-        app
+        Self::open(folder, runtime, database, clock, change, vestibule::service)
     }
 
     /// Another node of the same service, on the same database.
     pub fn twin(&self) -> Self {
         let (folder, database) = (self.folder.clone(), self.database.clone());
         let runtime = self.browser.server.runtime.clone();
-        Self::open(folder, runtime, database, |figment| figment, vestibule::service)
+        Self::open(
+            folder,
+            runtime,
+            database,
+            Clock::default(),
+            |figment| figment,
+            vestibule::service,
+        )
     }
 
     fn open(
         folder: Rc<TempDir>,
         runtime: Rc<Runtime>,
         database: String,
+        clock: Clock,
         change: impl FnOnce(Figment) -> Figment,
         build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
         let figment = settings(folder.path(), &database);
-        let (clock, letters) = (Clock::default(), Letters::default());
+        let letters = Letters::default();
         let figment = change(figment);
         let keeps_letters = !figment.contains("vestibule.mail");
         let mut rocket = build(figment).manage(clock.clone());
@@ -247,7 +279,7 @@ async fn fresh_database(folder: &Path) -> String {
     sqlx::query(create).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let joint = if server.contains('?') { '&' } else { '?' };
-    format!("{server}{joint}options=-c%20search_path%3D{schema}")
+    format!("{server}{joint}application_name={schema}&options=-c%20search_path%3D{schema}")
 }
 
 async fn sqlite(url: &str) -> sqlx::SqliteConnection {
@@ -376,6 +408,71 @@ impl Browser {
         let all = (0..n).map(|_| self.dispatch(Method::Post, path, &headers, Some(&body)));
         let seen = self.server.runtime.block_on(rocket::futures::future::join_all(all));
         seen.into_iter().map(|seen| seen.status).collect()
+    }
+
+    /// Sends forms at once; the statuses of the answers, in order.
+    pub fn send_all<const N: usize>(
+        &self,
+        requests: impl Iterator<Item = (Method, String, [(String, String); N])>,
+    ) -> Vec<u16> {
+        let all = requests.map(|(method, path, fields)| async move {
+            let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+            self.dispatch(method, &path, &headers, Some(&urlencoded(&fields))).await.status
+        });
+        self.server.runtime.block_on(rocket::futures::future::join_all(all))
+    }
+
+    /// Sends a form `n` times, and once another beside it, all at once.
+    pub fn post_beside<const N: usize, const M: usize>(
+        &self,
+        n: usize,
+        path: &str,
+        fields: [(&str, &str); N],
+        other: &str,
+        other_fields: [(&str, &str); M],
+    ) -> Vec<u16> {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        let own = |fields: &[(&str, &str)]| -> Vec<(String, String)> {
+            fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        };
+        let (body, other_body) = (urlencoded(&own(&fields)), urlencoded(&own(&other_fields)));
+        let mut all: Vec<_> =
+            (0..n).map(|_| self.dispatch(Method::Post, path, &headers, Some(&body))).collect();
+        all.push(self.dispatch(Method::Post, other, &headers, Some(&other_body)));
+        let seen = self.server.runtime.block_on(rocket::futures::future::join_all(all));
+        seen.into_iter().map(|seen| seen.status).collect()
+    }
+
+    /// Sends a form `n` times at once, and visits pages before any of that is answered; the statuses
+    /// of both.
+    pub fn during_storm<const N: usize>(
+        &self,
+        n: usize,
+        path: &str,
+        fields: [(&str, &str); N],
+        pages: &[&str],
+    ) -> (Vec<u16>, Vec<u16>) {
+        use rocket::futures::future::{join, join_all};
+        let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let body = urlencoded(&fields);
+        let headers = [("Content-Type", "application/x-www-form-urlencoded")];
+        let is_over = std::cell::Cell::new(0);
+        let storm = join_all((0..n).map(|_| async {
+            let seen = self.dispatch(Method::Post, path, &headers, Some(&body)).await;
+            is_over.set(is_over.get() + usize::from(seen.status != 503));
+            seen.status
+        }));
+        let visits = async {
+            let mut statuses = Vec::new();
+            for _ in 0..5 {
+                for page in pages {
+                    statuses.push(self.dispatch(Method::Get, page, &[], None).await.status);
+                }
+            }
+            assert!(is_over.get() < 25, "the pages were answered during the storm");
+            statuses
+        };
+        self.server.runtime.block_on(join(storm, visits))
     }
 
     async fn dispatch(

@@ -35,7 +35,11 @@ fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
 
 impl Process {
     fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(folder, settings).spawn().unwrap();
+        Self::run(command(folder, settings))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, log) = channel();
         std::thread::spawn(move || {
@@ -337,4 +341,93 @@ fn a_mail_server_that_cannot_be_trusted_gets_no_letter() {
     let line = service.line("failed");
     assert!(line.contains("kind=verify-email") && !line.contains("secret"), "{line}");
     assert!(!server.has_letter());
+}
+
+/// Promise 53: the disk is full. (The limit on a file's size stands in for it: the same error.)
+#[cfg(unix)]
+#[test]
+fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    service.sign_up("ada@example.com");
+    service.signal("-TERM");
+    assert!(service.end().0.success());
+
+    let full = format!("trap '' XFSZ; ulimit -f 600; exec {}", env!("CARGO_BIN_EXE_vestibule"));
+    let mut shell = Command::new("sh");
+    let plain = command(folder.path(), &[("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "100000")]);
+    shell.args(["-c", &full]).envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))));
+    shell
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let service = Process::run(shell);
+    let mut taken = 0;
+    let refused = (0..2_000).find_map(|n| {
+        let seen = service.sign_up(&format!("p{n}@example.com"));
+        if seen.contains("303 See Other") {
+            taken += 1;
+            return None;
+        }
+        Some(seen)
+    });
+    let refused = refused.expect("the disk gets full");
+    assert!(
+        refused.contains("503 Service Unavailable") && refused.contains("reference"),
+        "{refused}"
+    );
+    assert!(service.get("/login").contains("200 OK"));
+    assert!(service.get("/health/live").contains("200 OK"));
+    assert!(service.get("/health/ready").contains("503"));
+    drop(service);
+
+    let service = Process::start(folder.path(), &[]);
+    assert!(service.get("/health/ready").contains("200 OK"));
+    for n in [0, taken - 1] {
+        let form = sign_up_form(&format!("p{n}@example.com"));
+        assert!(answer(service.post("/login", &form)).contains("303 See Other"), "{n} of {taken}");
+    }
+}
+
+/// Promise 53: a mail server that takes the connection and says nothing.
+#[test]
+fn a_silent_mail_server_holds_up_nobody() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = TempDir::new().unwrap();
+    let url = format!("smtp://127.0.0.1:{}", silent.local_addr().unwrap().port());
+    let service = Process::start(folder.path(), &[("VESTIBULE_MAIL__SMTP_URL", &url)]);
+    let start = Instant::now();
+    for n in 0..5 {
+        assert!(service.sign_up(&format!("p{n}@example.com")).contains("303 See Other"));
+    }
+    assert!(service.get("/login").contains("200 OK"));
+    // Its own time-out is half a minute.
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+/// Thousands who say nothing, and hundreds who say it slowly.
+#[cfg(unix)]
+#[test]
+fn silent_and_slow_connections_hold_up_nobody() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    let silent: Vec<TcpStream> = (0..1_000).map(|_| service.send("")).collect();
+    let mut slow: Vec<TcpStream> = (0..300)
+        .map(|_| {
+            service.send("POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\n")
+        })
+        .collect();
+    for byte in [b"e", b"m", b"a"] {
+        for stream in &mut slow {
+            stream.write_all(byte).unwrap();
+        }
+        assert!(service.get("/health/live").contains("200 OK"));
+        assert!(service.get("/login").contains("200 OK"));
+    }
+    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
+    drop((silent, slow));
 }

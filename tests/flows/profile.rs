@@ -60,5 +60,13 @@ fn a_program_renames_its_user() {
     let seen = app.send_json(Method::Patch, "/api/v1/profile", r#"{"name":"Ada"}"#).is(200);
     assert_eq!(seen.json()["user"]["name"], "Ada");
     app.call(Method::Patch, "/api/v1/profile", [("name", &"x".repeat(101))]).is(400);
+    let name = |body: &str| {
+        let seen = app.send_json(Method::Patch, "/api/v1/profile", body).is(200);
+        seen.json()["user"]["name"].clone()
+    };
+    assert_eq!(name("{}"), "Ada", "what is not said does not change");
+    assert_eq!(name(r#"{"nam":"x"}"#), "Ada");
+    assert!(name(r#"{"name":null}"#).is_null());
+    app.post("/profile", []).is(422);
     app.other_browser().send_json(Method::Patch, "/api/v1/profile", "{}").is(401);
 }

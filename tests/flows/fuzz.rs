@@ -1,0 +1,143 @@
+//! Random requests at every door: whatever strangers send, no answer is a fault of ours. Seconds in
+//! `cargo test`; `FUZZ_REQUESTS=100000 cargo test fuzz` for more.
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use rocket::http::Method;
+
+use crate::harness::TestApp;
+
+const PATHS: [&str; 26] = [
+    "/",
+    "/signup",
+    "/login",
+    "/logout",
+    "/profile",
+    "/password-reset",
+    "/password-reset/link",
+    "/password-reset/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q",
+    "/verify-email",
+    "/verify-email/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q",
+    "/health/live",
+    "/health/ready",
+    "/.well-known/change-password",
+    "/static/style.css",
+    "/static/theme.css",
+    "/-/refused",
+    "/users",
+    "/sessions",
+    "/reset_password",
+    "/api/v1/register",
+    "/api/v1/session",
+    "/api/v1/logout",
+    "/api/v1/profile",
+    "/api/v1/reset_password",
+    "/api/v1/update_password",
+    "/nowhere",
+];
+
+const METHODS: [Method; 8] = [
+    Method::Get,
+    Method::Head,
+    Method::Post,
+    Method::Put,
+    Method::Patch,
+    Method::Delete,
+    Method::Options,
+    Method::Trace,
+];
+
+const KINDS: [&str; 7] = [
+    "application/x-www-form-urlencoded",
+    "application/json",
+    "multipart/form-data; boundary=b",
+    "multipart/form-data",
+    "text/plain",
+    "",
+    "application/x-www-form-urlencoded; charset=\"",
+];
+
+/// Text as strangers write it: mostly nearly right.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => "[a-z]{1,8}@[a-z]{1,8}\\.(com|example|\u{fc}b\u{fc}cher)",
+        3 => "\\PC{0,40}",
+        1 => "[\\x00-\\x7f]{0,40}",
+        1 => "(%[0-9a-f]{2}|\\+|&|=|\\[|\\]|\\.){0,20}",
+        1 => "[a-zA-Z0-9_-]{43}",
+        1 => "x{250,300}",
+        1 => "seven purple lanterns",
+    ]
+}
+
+fn body() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        4 => prop::sample::select(vec![
+            "email", "password", "new_password", "name", "next", "remember", "reset_token", "_method"
+        ]).prop_map(str::to_owned),
+        1 => text(),
+    ];
+    let fields = prop::collection::vec((name, text()), 0..5);
+    (fields, 0..5).prop_map(|(fields, form)| match form {
+        0 => fields.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("&"),
+        1 => crate::harness::urlencoded(&fields),
+        2 => {
+            let members: Vec<String> = fields.iter().map(|(k, v)| format!("{k:?}:{v:?}")).collect();
+            format!("{{{}}}", members.join(","))
+        }
+        3 => fields
+            .iter()
+            .map(|(k, v)| {
+                format!("--b\r\nContent-Disposition: form-data; name=\"{k}\"\r\n\r\n{v}\r\n")
+            })
+            .chain(["--b--\r\n".to_owned()])
+            .collect(),
+        _ => fields.into_iter().map(|(_, v)| v).collect(),
+    })
+}
+
+#[test]
+fn no_request_is_answered_with_a_fault() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.throttle.tries_by_client", 1_000_000))
+            .merge(("vestibule.throttle.letters_by_client", 1_000_000))
+    });
+    app.sign_up("ada@example.com");
+    let sealed = app.session_cookie().unwrap();
+    let requests: usize =
+        std::env::var("FUZZ_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
+    let request = (
+        prop::sample::select(PATHS.to_vec()),
+        prop::option::of(text()),
+        prop::sample::select(METHODS.to_vec()),
+        prop::sample::select(KINDS.to_vec()),
+        body(),
+        (text(), text(), 0..4),
+    );
+    let mut runner = TestRunner::default();
+    let browser = app.other_browser();
+    for _ in 0..requests {
+        let (path, query, method, kind, body, (agent, cookie, signed)) =
+            request.new_tree(&mut runner).unwrap().current();
+        let query = query.map_or_else(String::new, |q| format!("?next={}", q.replace('#', "")));
+        // The local client refuses a URI that hyper would have refused.
+        let uri = format!("{path}{query}");
+        if rocket::http::uri::Origin::parse(&uri).is_err() {
+            continue;
+        }
+        let cookie = match signed {
+            0 => format!("session_id={cookie}; vestibule_device={agent}; notice={cookie}"),
+            1 => cookie,
+            _ => format!("session_id={sealed}"),
+        };
+        let mut headers = vec![("User-Agent", agent.as_str()), ("Cookie", &cookie)];
+        if !kind.is_empty() {
+            headers.push(("Content-Type", kind));
+        }
+        let seen = browser.request(method, &uri, &headers, Some(&body));
+        assert!(seen.status < 500, "{method} {uri} {kind} {body:?} {cookie:?}: {}", seen.status);
+        browser.cookies.borrow_mut().clear();
+    }
+}

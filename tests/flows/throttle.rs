@@ -1,0 +1,401 @@
+//! Attackers and crowds.
+
+use std::time::Duration;
+
+use rocket::http::Method::{Get, Post};
+
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn fail(browser: &Browser, email: &str) -> u16 {
+    browser.post("/login", [("email", email), ("password", "wrong")]).status
+}
+
+fn retry_after(browser: &Browser, email: &str) -> u64 {
+    let seen = browser.post("/login", [("email", email), ("password", PASSWORD)]).is(429);
+    seen.header("retry-after").expect("Retry-After").parse().unwrap()
+}
+
+/// Promise 27.
+#[test]
+fn guessing_has_to_wait_longer_and_longer() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let thief = app.other_browser();
+    for _ in 0..5 {
+        assert_eq!(fail(&thief, "ada@example.com"), 401);
+    }
+    for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        // Even the right password; and asking again does not make it longer.
+        for _ in 0..2 {
+            assert_eq!(retry_after(&thief, "ADA@example.com"), wait);
+        }
+        app.clock.advance(Duration::from_secs(wait));
+        assert_eq!(fail(&thief, "ada@example.com"), 401);
+    }
+    // Never for good.
+    app.clock.advance(900 * SECOND);
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    assert_eq!(fail(&thief, "ada@example.com"), 401, "a success empties the bucket");
+}
+
+/// Promise 27.
+#[test]
+fn failures_are_forgotten_after_a_day() {
+    let app = TestApp::new();
+    for _ in 0..7 {
+        fail(&app, "ada@example.com");
+        app.clock.advance(2 * SECOND);
+    }
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    for _ in 0..5 {
+        assert_eq!(fail(&app, "ada@example.com"), 401);
+    }
+    assert_eq!(fail(&app, "ada@example.com"), 429);
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    app.run_jobs();
+    assert_eq!(app.count("throttle"), 0, "and swept");
+}
+
+/// Promise 27.
+#[test]
+fn many_tries_at_once_count_as_many() {
+    let app = TestApp::new();
+    let form = [("email", "ada@example.com"), ("password", "wrong")];
+    let statuses = app.post_at_once(20, "/login", form);
+    let tried = statuses.iter().filter(|status| **status == 401).count();
+    assert_eq!(tried, 5, "{statuses:?}");
+}
+
+/// Promise 27.
+#[test]
+fn every_door_counts_in_the_same_bucket_and_the_page_keeps_what_was_typed() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let thief = app.other_browser();
+    let form = [("email", "ada@example.com"), ("password", "wrong")];
+    for path in ["/login", "/sessions", "/api/v1/session", "/login", "/sessions"] {
+        thief.call(Post, path, form).is(401);
+    }
+    let seen = thief
+        .submit("/login?next=/x", form)
+        .is(429)
+        .says("Too many tries. Wait 1 second and try again.")
+        .says("value=\"ada@example.com\"")
+        .says("name=\"next\" value=\"/x\"");
+    assert!(seen.title().starts_with("Error: "));
+    for path in ["/sessions", "/api/v1/session"] {
+        let seen = thief.call(Post, path, form).is(429).says("Too many tries.");
+        assert_eq!(seen.header("retry-after"), Some("1"));
+    }
+    let json = r#"{"email":"ada@example.com","password":"wrong"}"#;
+    thief.send_json(Post, "/api/v1/session", json).is(429);
+    // The link that verifies an address asks for the password too.
+    let link = app.last_letter().link();
+    thief.visit(&link).and_submit([("password", PASSWORD)]).is(429).says("Wait 1 second");
+}
+
+/// Promise 12.
+#[test]
+fn waiting_tells_nobody_who_has_an_account() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let answers = ["ada@example.com", "bob@example.com"].map(|email| {
+        let thief = app.other_browser();
+        let mut seen: Vec<_> = Vec::new();
+        for _ in 0..7 {
+            let answer = thief.post("/login", [("email", email), ("password", "wrong")]);
+            seen.push((answer.status, answer.headers, answer.body.replace(email, "…")));
+        }
+        seen
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+/// Promise 27.
+#[test]
+fn a_reset_is_never_subject_to_the_wait_and_ends_it() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        fail(&thief, "ada@example.com");
+    }
+    let owner = app.other_browser();
+    owner.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    let link = app.last_letter().link();
+    owner.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 28.
+#[test]
+fn strangers_who_guess_do_not_keep_the_owner_out() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    assert!(app.cookies.borrow().contains_key("vestibule_device"));
+    let thief = app.other_browser();
+    for _ in 0..40 {
+        fail(&thief, "ada@example.com");
+    }
+    assert!(fail(&thief, "ada@example.com") == 429);
+    app.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.log_out();
+    // Known for this account alone.
+    for _ in 0..6 {
+        fail(&app, "bob@example.com");
+    }
+    assert_eq!(fail(&app, "bob@example.com"), 429);
+    // After five failures of its own it is a stranger too.
+    for _ in 0..5 {
+        assert_eq!(fail(&app, "ada@example.com"), 401);
+    }
+    assert_eq!(fail(&app, "ada@example.com"), 429);
+}
+
+/// Promise 28.
+#[test]
+fn the_device_cookie_is_sealed_and_void_after_a_reset() {
+    let app = TestApp::new();
+    let seen = app.submit("/signup", [("email", "ada@example.com"), ("password", PASSWORD)]);
+    let cookie = seen.headers.iter().find(|(_, v)| v.starts_with("vestibule_device=")).unwrap();
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"] {
+        assert!(cookie.1.contains(attribute), "{}", cookie.1);
+    }
+    let old = app.other_browser();
+    old.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    app.log_out();
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    app.clock.advance(SECOND);
+    let link = app.last_letter().link();
+    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        fail(&thief, "ada@example.com");
+    }
+    let form = [("email", "ada@example.com"), ("password", NEW_PASSWORD)];
+    old.post("/login", form).is(429);
+    // The browser that reset got a new one.
+    app.post("/login", form).redirects_to("/profile");
+}
+
+/// Promise 29.
+#[test]
+fn one_network_cannot_try_many_accounts() {
+    let app = TestApp::new();
+    for n in 0..30 {
+        assert_eq!(fail(&app, &format!("p{n}@example.com")), 401);
+    }
+    assert_eq!(fail(&app, "p30@example.com"), 429);
+    let form = [("email", "new@example.com"), ("password", PASSWORD)];
+    app.other_browser().post("/signup", form).is(429).says("Too many tries.");
+    app.post("/password-reset", [form[0]]).is(429).says("Too many tries.");
+    app.call(Post, "/users", form).is(429);
+    app.call(Post, "/reset_password", [form[0]]).is(429);
+    app.clock.advance(60 * SECOND);
+    assert_eq!(fail(&app, "p30@example.com"), 401);
+}
+
+/// Promise 29.
+#[test]
+fn a_network_that_logs_in_rightly_is_not_held_up() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    for _ in 0..40 {
+        app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    }
+}
+
+/// Promise 29.
+#[test]
+fn sign_ups_and_taken_addresses_count_too() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let statuses: Vec<u16> =
+        (0..30).map(|_| app.other_browser().post("/signup", form).status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 29);
+    assert_eq!(statuses.last(), Some(&429));
+}
+
+/// Promise 30.
+#[test]
+fn a_forged_header_makes_nobody_somebody_else() {
+    let app = TestApp::new();
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for n in 0..31 {
+        let forged = format!("203.0.113.{n}");
+        let headers = [
+            form,
+            ("X-Forwarded-For", forged.as_str()),
+            ("X-Real-IP", &forged),
+            ("Forwarded", &forged),
+            ("True-Client-IP", &forged),
+        ];
+        let body = format!("email=p{n}@example.com&password=wrong");
+        let seen = app.request(Post, "/login", &headers, Some(&body));
+        assert_eq!(seen.status, if n < 30 { 401 } else { 429 }, "{n}");
+    }
+    assert_eq!(app.texts("SELECT DISTINCT address FROM events"), ["127.0.0.1"]);
+}
+
+/// Promise 30.
+#[test]
+fn a_trusted_proxy_says_who_the_client_is() {
+    let proxies = ["127.0.0.0/8", "10.0.0.1"];
+    let app = TestApp::with(|f| f.merge(("vestibule.trusted_proxies", proxies)));
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    for n in 0..31 {
+        // The left part is what the client made up.
+        let hops = format!("6.6.6.6, 203.0.113.{n}, 10.0.0.1");
+        let body = format!("email=p{n}@example.com&password=wrong");
+        app.request(Post, "/login", &[form, ("X-Forwarded-For", &hops)], Some(&body)).is(401);
+    }
+    for n in 0..31 {
+        let hops = format!("2001:db8:1:2:{n:x}::1");
+        let body = format!("email=q{n}@example.com&password=wrong");
+        let seen = app.request(Post, "/login", &[form, ("X-Forwarded-For", &hops)], Some(&body));
+        assert_eq!(seen.status, if n < 30 { 401 } else { 429 }, "one /64 is one client");
+    }
+    assert_eq!(app.count("events WHERE address = '203.0.113.7'"), 1);
+}
+
+/// Promise 30.
+#[test]
+fn behind_a_proxy_that_nobody_named_no_limit_by_address_holds() {
+    let app = TestApp::with(|f| f.merge(("vestibule.public_url", "https://accounts.example.com")));
+    for n in 0..40 {
+        app.call(Post, "/sessions", [("email", &*format!("p{n}@example.com")), ("password", "x")])
+            .is(401);
+    }
+}
+
+/// Promise 31.
+#[test]
+fn nobody_can_flood_a_mailbox() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let mut bodies: Vec<String> = Vec::new();
+    for email in ["ada@example.com", "bob@example.com"] {
+        for _ in 0..5 {
+            let seen = app.submit("/password-reset", [("email", email)]).is(200);
+            bodies.push(seen.body.replace(email, "…"));
+        }
+        assert!(app.count("outbox") <= 7);
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "the answer stays the same");
+    let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    assert_eq!(resets(), 3);
+    // Not because three links are open: the hour counts.
+    app.sql("DELETE FROM tokens");
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    assert_eq!(resets(), 3);
+    app.clock.advance(3600 * SECOND);
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    assert_eq!(resets(), 4);
+}
+
+/// Promise 31.
+#[test]
+fn one_client_causes_so_many_letters_and_a_sign_up_s_waits() {
+    let app = TestApp::new();
+    for n in 0..22 {
+        app.other_browser().sign_up(&format!("p{n}@example.com"));
+    }
+    assert_eq!(app.letters().len(), 20);
+    assert_eq!(app.count("outbox"), 2);
+    app.clock.advance(3600 * SECOND);
+    assert_eq!(app.letters().len(), 22);
+}
+
+/// Promise 26.
+#[test]
+fn a_login_storm_holds_up_neither_pages_nor_health() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.password.cost", 10))
+            .merge(("vestibule.hashing.workers", 1))
+            .merge(("vestibule.hashing.queue", 50))
+            .merge(("vestibule.throttle.free_tries", 1000))
+            .merge(("vestibule.throttle.tries_by_client", 1000))
+    });
+    app.sign_up("ada@example.com");
+    let form = [("email", "bob@example.com"), ("password", "wrong")];
+    let (storm, pages) = app.during_storm(200, "/login", form, &["/health/live", "/profile"]);
+    assert!(pages.iter().all(|status| *status == 200), "{pages:?}");
+    let busy = storm.iter().filter(|status| **status == 503).count();
+    assert!(busy >= 100, "one at work, fifty in the lane: {busy}");
+    assert!(storm.iter().all(|status| matches!(status, 401 | 503)));
+}
+
+/// Promise 26.
+#[test]
+fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
+    let app = TestApp::with(|f| f.merge(("vestibule.hashing.queue", 0)));
+    let form = [("email", "ada@example.com"), ("password", "wrong")];
+    for _ in 0..20 {
+        let seen = app.post("/login", form).is(503).says("cannot do this at the moment");
+        assert_eq!(seen.header("retry-after"), Some("5"));
+    }
+    assert_eq!(app.count("throttle WHERE tries > 0"), 0);
+}
+
+/// Promise 52.
+#[test]
+fn what_happens_to_accounts_is_noted() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.submit("/profile", [("name", "Ada")]);
+    app.log_out();
+    fail(&app, "ada@example.com");
+    app.other_browser().log_in("a stranger's password", "x").is(401);
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let letters = app.letters();
+    app.visit(&letters[1].link()).and_submit([("new_password", NEW_PASSWORD)]);
+    app.log_in("ada@example.com", NEW_PASSWORD);
+    let kinds = app.texts("SELECT kind FROM events ORDER BY id");
+    assert_eq!(
+        kinds,
+        [
+            "signed-up",
+            "logged-in",
+            "renamed",
+            "logged-out",
+            "log-in-failed",
+            "log-in-failed",
+            "password-reset-asked",
+            "password-reset",
+            "logged-in"
+        ]
+    );
+    assert_eq!(app.count("events WHERE user_id IS NULL"), 2, "the stranger, and who asked");
+    assert_eq!(
+        app.count("events WHERE user_agent LIKE 'Mozilla/5.0%' AND address = '127.0.0.1'"),
+        9
+    );
+    let all = app.texts("SELECT kind || address || user_agent FROM events").concat();
+    assert!(!all.contains("stranger") && !all.contains("ada@"));
+    app.clock.advance(Duration::from_secs(181 * 24 * 3600));
+    app.run_jobs();
+    assert_eq!(app.count("events"), 0);
+}
+
+/// Promise 45: what another node revokes counts here within a second, what this one does at once.
+#[test]
+fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let twin = app.twin();
+    let there = twin.other_browser();
+    there.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    assert!(there.is_signed_in());
+    let here = app.other_browser();
+    here.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    app.log_out();
+    assert!(!here.is_signed_in());
+    twin.clock.advance(SECOND);
+    assert!(!there.is_signed_in());
+    there.ask(Get, "/profile").is(403);
+}
