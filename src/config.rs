@@ -80,6 +80,9 @@ pub struct HashingConfig {
     pub workers: Option<usize>,
     /// How long a hash may wait for its turn before the answer is 503. Default `5s`.
     pub max_wait: Span<5>,
+    /// Most hashes that one worker computes side by side, 1 to 6. More keep a processor with a large
+    /// first-level cache busier. Default 4.
+    pub batch: usize,
     /// How many hashes may wait in each of the two lanes, for browsers that opened the account before
     /// and for strangers, before the answer is 503. Default 256.
     pub queue: usize,
@@ -175,7 +178,7 @@ impl Default for Config {
 
 impl Default for HashingConfig {
     fn default() -> Self {
-        Self { workers: None, max_wait: Span::default(), queue: 256 }
+        Self { workers: None, max_wait: Span::default(), batch: 4, queue: 256 }
     }
 }
 
@@ -271,6 +274,9 @@ impl Config {
             if length.is_zero() {
                 return refuse(&format!("vestibule.{key}"), "must be longer than nothing");
             }
+        }
+        if !(1..=6).contains(&self.hashing.batch) {
+            return refuse("vestibule.hashing.batch", "must be from 1 to 6");
         }
         if self.hashing.workers == Some(0) {
             return refuse("vestibule.hashing.workers", "must be at least 1");

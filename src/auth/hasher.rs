@@ -1,4 +1,5 @@
-//! The threads that hash passwords: a fixed number, of low priority, behind one queue.
+//! The threads that hash passwords: a fixed number, of low priority, behind one queue. Each works on
+//! several hashes side by side, see [`eksblowfish`].
 //!
 //! A hash takes a quarter of a second of one core. On the async threads it would hold up every other
 //! request; on threads of its own without a bound, a crowd of logins would hold up the machine.
@@ -9,6 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use eksblowfish::{Lane as Hash, MOST_LANES, advance};
 use log::error;
 use rocket::tokio::sync::oneshot;
 
@@ -19,7 +21,7 @@ use crate::config::{Config, PasswordConfig};
 /// The only user of bcrypt. The last handle to go ends the threads.
 pub(in crate::auth) struct Hasher {
     queue: Arc<Queue>,
-    policy: PasswordConfig,
+    cost: u32,
     max_wait: Duration,
     dummy: PasswordHash,
 }
@@ -47,6 +49,8 @@ struct Jobs {
     strangers: VecDeque<Job>,
     /// Whether the next job comes from the known, if there is one.
     known_next: bool,
+    /// Workers that wait for a job.
+    idle: usize,
     closed: bool,
 }
 
@@ -78,20 +82,6 @@ enum Task {
     Check(Password, Vec<String>, oneshot::Sender<Result<NewPassword, WeakPassword>>),
 }
 
-impl Task {
-    fn run(self, policy: &PasswordConfig) {
-        // An answer that nobody waits for any more is no fault.
-        match self {
-            Self::Hash(Bcrypt { cost, salt, key }, reply) => {
-                let _ = reply.send(bcrypt::bcrypt(cost, salt, &key));
-            }
-            Self::Check(password, context, reply) => {
-                let _ = reply.send(password.meets(policy, &context));
-            }
-        }
-    }
-}
-
 impl Hasher {
     /// Starts the workers.
     pub(in crate::auth) fn start(config: &Config) -> std::io::Result<Self> {
@@ -101,16 +91,23 @@ impl Hasher {
             ready: Condvar::new(),
             most: config.hashing.queue,
         });
+        // Whoever builds this for another processor or with another compiler gets the crate's hashes,
+        // quick or not.
+        let batch = if agrees_with_the_crate() { config.hashing.batch } else { 0 };
+        if batch == 0 {
+            error!(
+                "hashing several passwords at once gives wrong hashes on this machine: the bcrypt crate hashes alone"
+            );
+        }
         let max_wait = config.hashing.max_wait.get();
         for n in 0..config.hashing.workers.unwrap_or_else(cores) {
             let (queue, policy) = (queue.clone(), config.password.clone());
             thread::Builder::new()
                 .name(format!("hash-{n}"))
-                .spawn(move || work(&queue, &policy, max_wait))?;
+                .spawn(move || Worker { queue, policy, max_wait, batch }.work())?;
         }
-        let policy = config.password.clone();
-        let dummy = PasswordHash::dummy(policy.cost);
-        Ok(Self { queue, policy, max_wait, dummy })
+        let cost = config.password.cost;
+        Ok(Self { queue, cost, max_wait, dummy: PasswordHash::dummy(cost) })
     }
 
     /// What to check the password of an account against that does not exist.
@@ -120,7 +117,7 @@ impl Hasher {
 
     /// The hash to store of `password`.
     pub(in crate::auth) async fn hash(&self, password: &Password) -> Result<PasswordHash, Error> {
-        let bcrypt = PasswordHash::begin(password, self.policy.cost)?;
+        let bcrypt = PasswordHash::begin(password, self.cost)?;
         let (cost, salt) = (bcrypt.cost, bcrypt.salt);
         Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, Lane::Strangers).await?))
     }
@@ -138,7 +135,7 @@ impl Hasher {
             return Ok(true);
         }
         // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
-        for cost in hash.cost()..self.policy.cost {
+        for cost in hash.cost()..self.cost {
             self.compute(PasswordHash::dummy(cost).attempt(password), lane).await?;
         }
         Ok(false)
@@ -146,7 +143,7 @@ impl Hasher {
 
     /// Whether `hash` should be replaced now that its password is known.
     pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        hash.is_outdated(self.policy.cost)
+        hash.is_outdated(self.cost)
     }
 
     /// Whether `password` may be set. `context`: words that an attacker would try first.
@@ -190,8 +187,8 @@ impl Queue {
         }
     }
 
-    /// The next job; `None` when the service is gone.
-    fn next(&self) -> Option<Job> {
+    /// The next job; waits for one. `None` when the service is gone.
+    fn wait(&self) -> Option<Job> {
         let mut jobs = self.lock();
         loop {
             if let Some(job) = jobs.pop() {
@@ -200,8 +197,17 @@ impl Queue {
             if jobs.closed {
                 return None;
             }
+            jobs.idle += 1;
             jobs = self.ready.wait(jobs).unwrap_or_else(PoisonError::into_inner);
+            jobs.idle -= 1;
         }
+    }
+
+    /// Another job for a worker that has one already: only what no idle worker is about to take.
+    fn join(&self) -> Option<Job> {
+        let mut jobs = self.lock();
+        let waiting = jobs.known.len() + jobs.strangers.len();
+        if waiting > jobs.idle { jobs.pop() } else { None }
     }
 
     fn lock(&self) -> MutexGuard<'_, Jobs> {
@@ -209,20 +215,86 @@ impl Queue {
     }
 }
 
-fn work(queue: &Queue, policy: &PasswordConfig, max_wait: Duration) {
-    // Pages stay quick beside a crowd of logins; 10, not 19, so that a busy neighbour on the machine
-    // does not starve logins. Where the system refuses, hashing merely competes.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::process::setpriority_process(None, 10);
-    while let Some(Job { queued_at, task }) = queue.next() {
-        if queued_at.elapsed() > max_wait {
-            // Whoever asked has been kept too long: dropping the reply answers "busy".
-            continue;
-        }
-        // Strangers choose what zxcvbn looks at; a panic in there must cost an answer, not a worker.
-        let done = catch_unwind(AssertUnwindSafe(|| task.run(policy)));
-        if done.is_err() {
-            error!("a hash worker met a fault in a library and goes on");
+struct Worker {
+    queue: Arc<Queue>,
+    policy: PasswordConfig,
+    max_wait: Duration,
+    /// Most hashes side by side; 0: the crate hashes, one after the other.
+    batch: usize,
+}
+
+/// After so many turns, a millisecond or two, a worker looks whether somebody else waits: a hash joins
+/// those that are under way, and leaves when it is done, so that nobody waits for company.
+const TURNS: u64 = 32;
+
+impl Worker {
+    fn work(&self) {
+        // Pages stay quick beside a crowd of logins; 10, not 19, so that a busy neighbour on the
+        // machine does not starve logins. Where the system refuses, hashing merely competes.
+        #[cfg(target_os = "linux")]
+        let _ = rustix::process::setpriority_process(None, 10);
+        let (mut lanes, mut replies) = (Vec::new(), Vec::new());
+        loop {
+            while lanes.len() < self.batch.max(1) {
+                let job = if lanes.is_empty() {
+                    let Some(job) = self.queue.wait() else { return };
+                    job
+                } else {
+                    let Some(job) = self.queue.join() else { break };
+                    job
+                };
+                if let Some((lane, reply)) = self.begin(job) {
+                    lanes.push(lane);
+                    replies.push(reply);
+                }
+            }
+            advance(&mut lanes, TURNS);
+            for n in (0..lanes.len()).rev().filter(|n| lanes[*n].is_done()).collect::<Vec<_>>() {
+                // An answer that nobody waits for any more is no fault.
+                let _ = replies.swap_remove(n).send(lanes.swap_remove(n).finish());
+            }
         }
     }
+
+    /// Begins a hash; anything else is done at once. Whoever has been kept too long is not served any
+    /// more: dropping the reply answers "busy".
+    fn begin(&self, Job { queued_at, task }: Job) -> Option<(Hash, oneshot::Sender<[u8; 24]>)> {
+        if queued_at.elapsed() > self.max_wait {
+            return None;
+        }
+        match task {
+            Task::Hash(Bcrypt { cost, salt, key }, reply) if self.batch > 0 => {
+                Some((Hash::new(cost, salt, &key), reply))
+            }
+            Task::Hash(Bcrypt { cost, salt, key }, reply) => {
+                let _ = reply.send(bcrypt::bcrypt(cost, salt, &key));
+                None
+            }
+            Task::Check(password, context, reply) => {
+                // Strangers choose what zxcvbn looks at; a panic in there must cost an answer, not a
+                // worker.
+                let check = AssertUnwindSafe(|| password.meets(&self.policy, &context));
+                match catch_unwind(check) {
+                    Ok(checked) => drop(reply.send(checked)),
+                    Err(_) => error!("the strength of a password could not be estimated"),
+                }
+                None
+            }
+        }
+    }
+}
+
+/// Whether a small batch gives the same bytes as the `bcrypt` crate, on this machine, as it was built:
+/// milliseconds. If it ever does not, the crate hashes alone.
+fn agrees_with_the_crate() -> bool {
+    let inputs = [(b"a salt of sixteen", b"one\0"), (b"another salt, too", b"two\0")];
+    let salt = |text: &[u8; 17]| <[u8; 16]>::try_from(&text[..16]).unwrap_or_default();
+    (1..=MOST_LANES).all(|size| {
+        let batch: Vec<_> = inputs.into_iter().cycle().take(size).collect();
+        let mut lanes: Vec<Hash> =
+            batch.iter().map(|(text, key)| Hash::new(4, salt(text), *key)).collect();
+        advance(&mut lanes, 1 << 4);
+        let hashes = lanes.into_iter().map(Hash::finish);
+        hashes.zip(batch).all(|(hash, (text, key))| hash == bcrypt::bcrypt(4, salt(text), key))
+    })
 }
