@@ -76,13 +76,13 @@ impl Request {
     pub fn get(path: &str, cookie: Option<&str>) -> Self {
         let mut head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
         if let Some(cookie) = cookie {
-            head.push_str(&format!("Cookie: session_id={cookie}\r\n"));
+            head = format!("{head}Cookie: session_id={cookie}\r\n");
         }
         Self { head, body: String::new() }
     }
 
     pub fn accept(mut self, kinds: &str) -> Self {
-        self.head.push_str(&format!("Accept: {kinds}\r\n"));
+        self.head = format!("{}Accept: {kinds}\r\n", self.head);
         self
     }
 
@@ -208,7 +208,7 @@ pub fn closed_loop(port: u16, clients: usize, requests: &[Request], time: Durati
                     while start.elapsed() < time {
                         let status = client.send(&requests[next % requests.len()]).await;
                         errors += usize::from(!matches!(status, 200 | 303));
-                        next += if requests.len() == clients { 0 } else { 1 };
+                        next += usize::from(requests.len() != clients);
                         count += 1;
                     }
                     (count, errors)
@@ -295,6 +295,7 @@ pub fn median(values: &mut [f64]) -> f64 {
 
 pub fn percentile(values: &mut [f64], part: f64) -> f64 {
     values.sort_by(f64::total_cmp);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index")]
     let at = (values.len() as f64 * part) as usize;
     values[at.min(values.len() - 1)]
 }

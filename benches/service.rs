@@ -2,6 +2,9 @@
 //! release binary on loopback, drives it from this process, and ends by itself after some minutes.
 //! Measure on a quiet machine.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+
 mod load;
 
 use std::process::Command;
@@ -28,10 +31,10 @@ fn main() {
     pages();
     old_sessions();
     logins("", env!("CARGO_BIN_EXE_vestibule"), cores);
+    starts();
     if let Some(native) = native_build() {
         logins(", built with `target-cpu=native`", &native, cores);
     }
-    starts();
 }
 
 fn row(what: &str, reached: &str) {
@@ -118,7 +121,7 @@ fn pages() {
     }
 }
 
-/// SQLite, and PostgreSQL where `TEST_POSTGRES_URL` names a server.
+/// `SQLite`, and `PostgreSQL` where `TEST_POSTGRES_URL` names a server.
 fn databases() -> Vec<(&'static str, Vec<(String, String)>)> {
     let mut all = vec![("SQLite", Vec::new())];
     if let Ok(url) = std::env::var("TEST_POSTGRES_URL") {

@@ -120,7 +120,6 @@ pub struct EventsConfig {
 /// `session.*`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_field_names, reason = "each is the name of a setting")]
 pub struct SessionConfig {
     /// A session ends when nothing happened in it for this long. Default `2h`.
     pub idle_ttl: Span<{ 2 * HOUR }>,
@@ -360,9 +359,8 @@ impl From<&figment::Error> for ConfigError {
         // figment's own words repeat the value that was found; a mistyped `smtp_url` is a secret.
         let reason = match &error.kind {
             Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => {
-                let wanted = wanted.to_string();
-                let whole = ["u8", "u16", "u32", "usize", "i64"].contains(&wanted.as_str());
-                format!("must be {}", if whole { "a whole number" } else { wanted.as_str() })
+                let is_whole = ["u8", "u16", "u32", "usize", "i64"].contains(&wanted.as_str());
+                format!("must be {}", if is_whole { "a whole number" } else { wanted.as_str() })
             }
             Kind::UnknownField(_, known) => {
                 format!("is not a setting; here are: {}", known.join(", "))

@@ -8,29 +8,39 @@
 //! every word of the state, one after the other, by encrypting with the state as it stands, and then
 //! does the same with the salt ("eksblowfish", expensive key schedule).
 //!
-//! So one bcrypt is a chain of billions of look-ups, each of which waits some cycles for the one
-//! before, and the processor has nothing else to do meanwhile. Independent hashes worked on in turns
-//! fill those gaps: every step here is done for all [`Lane`]s before the next step. Four together take
-//! little longer than one alone. A state is 4 KiB, so about eight fit into a first-level cache.
+//! So one bcrypt is a chain of hundreds of millions of look-ups, each of which waits some cycles for
+//! the one before, and the processor has little else to do meanwhile. Independent hashes worked on in
+//! turns fill those gaps: every step here is done for all lanes of a [`Batch`] before the next step.
+//! Four together take little longer than one alone. A state is 4 KiB, so six to eight fit into a
+//! first-level cache.
 //!
 //! What a hash is remains the business of the `bcrypt` crate: formats, salts and costs are its own,
 //! tests hold this one against it, and so does the service at every start.
 
+#[expect(clippy::unreadable_literal, reason = "nobody reads digits of a fraction")]
 mod pi;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::Zeroize;
+
+/// Most hashes of a [`Batch`].
+pub const MOST: usize = 6;
+
+/// Hashes on their way, side by side; they may join and leave at any time. Wiped when done.
+pub struct Batch {
+    /// In one piece, so that one register is enough to find them all.
+    states: Box<[State; MOST]>,
+    schedules: Vec<Schedule>,
+}
 
 /// The state of one Blowfish.
-#[derive(Zeroize)]
+#[derive(Clone, Zeroize)]
 struct State {
     p: [u32; 18],
     s: [[u32; 256]; 4],
 }
 
-/// One hash on its way. Wiped when dropped.
-#[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Lane {
-    state: Box<State>,
+/// What is mixed into a state, and how often.
+struct Schedule {
     /// The key, repeated to as many words as P has.
     key: [u32; 18],
     /// The salt, likewise.
@@ -39,94 +49,112 @@ pub struct Lane {
     left: u64,
 }
 
+impl Drop for Schedule {
+    fn drop(&mut self) {
+        self.key.zeroize();
+        self.salt.zeroize();
+    }
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        self.states.iter_mut().for_each(Zeroize::zeroize);
+    }
+}
+
 /// What bcrypt encrypts 64 times with the final state.
 const TEXT: &[u8; 24] = b"OrpheanBeholderScryDoubt";
-
-impl Lane {
-    /// Begins a hash. `key`: 1 to 72 bytes, ending in NUL where there is room for it.
-    pub fn new(cost: u32, salt: [u8; 16], key: &[u8]) -> Self {
-        let mut lane = Self {
-            state: Box::new(State { p: pi::P, s: pi::S }),
-            key: repeated(key),
-            salt: repeated(&salt),
-            left: 1 << cost,
-        };
-        // The first time the salt goes in through the data as well, two words at a time.
-        let (key, salt) = (lane.key, lane.salt);
-        expand(&mut [&mut lane.state], [&key], [&salt]);
-        lane
-    }
-
-    /// Whether nothing is left but [`finish`](Self::finish).
-    pub fn is_done(&self) -> bool {
-        self.left == 0
-    }
-
-    /// The hash, 24 bytes.
-    pub fn finish(mut self) -> [u8; 24] {
-        let mut output = [0; 24];
-        for (text, out) in TEXT.chunks_exact(8).zip(output.chunks_exact_mut(8)) {
-            let (mut l, mut r) = ([word(text, 0)], [word(text, 4)]);
-            for _ in 0..64 {
-                encrypt(&mut [&mut self.state], &mut l, &mut r);
-            }
-            out[..4].copy_from_slice(&l[0].to_be_bytes());
-            out[4..].copy_from_slice(&r[0].to_be_bytes());
-        }
-        output
-    }
-}
-
-/// Most lanes that [`advance`] takes.
-pub const MOST_LANES: usize = 6;
-
-/// Works on all lanes, side by side, for at most `turns` turns or until the first is done.
-pub fn advance(lanes: &mut [Lane], turns: u64) {
-    let left = lanes.iter().map(|lane| lane.left).min().unwrap_or(0);
-    let turns = turns.min(left);
-    match lanes.len() {
-        0 => {}
-        1 => advance_by::<1>(lanes, turns),
-        2 => advance_by::<2>(lanes, turns),
-        3 => advance_by::<3>(lanes, turns),
-        4 => advance_by::<4>(lanes, turns),
-        5 => advance_by::<5>(lanes, turns),
-        _ => {
-            let (these, others) = lanes.split_at_mut(MOST_LANES);
-            advance_by::<MOST_LANES>(these, turns);
-            advance(others, turns);
-        }
-    }
-}
-
-fn advance_by<const N: usize>(lanes: &mut [Lane], turns: u64) {
-    let Ok(lanes) = <&mut [Lane; N]>::try_from(lanes) else { return };
-    for lane in lanes.iter_mut() {
-        lane.left -= turns;
-    }
-    let (mut keys, mut salts, mut n) = ([&NOTHING; N], [&NOTHING; N], 0);
-    let mut states = lanes.each_mut().map(|lane| {
-        (keys[n], salts[n]) = (&lane.key, &lane.salt);
-        n += 1;
-        &mut *lane.state
-    });
-    for _ in 0..turns {
-        expand(&mut states, keys, [&NOTHING; N]);
-        expand(&mut states, salts, [&NOTHING; N]);
-    }
-}
 
 /// What is mixed into the data but for the first time.
 const NOTHING: [u32; 18] = [0; 18];
 
+impl Default for Batch {
+    fn default() -> Self {
+        let empty = State { p: [0; 18], s: [[0; 256]; 4] };
+        Self { states: Box::new(std::array::from_fn(|_| empty.clone())), schedules: Vec::new() }
+    }
+}
+
+impl Batch {
+    /// How many hashes are on their way.
+    pub fn len(&self) -> usize {
+        self.schedules.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.schedules.is_empty()
+    }
+
+    /// Begins a hash, as the last of the batch. `cost`: below 64. `key`: 1 to 72 bytes, ending in NUL
+    /// where there is room for it.
+    ///
+    /// # Panics
+    /// If there are [`MOST`] already.
+    pub fn push(&mut self, cost: u32, salt: [u8; 16], key: &[u8]) {
+        let schedule = Schedule { key: repeated(key), salt: repeated(&salt), left: 1 << cost };
+        let state = &mut self.states[self.schedules.len()];
+        (state.p, state.s) = (pi::P, pi::S);
+        // The first time the salt goes in through the data as well, two words at a time.
+        expand(std::array::from_mut(state), [&schedule.key], [&schedule.salt]);
+        self.schedules.push(schedule);
+    }
+
+    /// Works on all of them for `turns` turns, or until the first is done.
+    pub fn advance(&mut self, turns: u64) {
+        let turns =
+            self.schedules.iter().map(|schedule| schedule.left).min().unwrap_or(0).min(turns);
+        match self.len() {
+            0 => {}
+            1 => self.advance_by::<1>(turns),
+            2 => self.advance_by::<2>(turns),
+            3 => self.advance_by::<3>(turns),
+            4 => self.advance_by::<4>(turns),
+            5 => self.advance_by::<5>(turns),
+            _ => self.advance_by::<MOST>(turns),
+        }
+    }
+
+    fn advance_by<const N: usize>(&mut self, turns: u64) {
+        let Some(states) = self.states.first_chunk_mut::<N>() else { return };
+        let (mut keys, mut salts) = ([&NOTHING; N], [&NOTHING; N]);
+        for (n, schedule) in self.schedules.iter_mut().enumerate() {
+            schedule.left -= turns;
+            (keys[n], salts[n]) = (&schedule.key, &schedule.salt);
+        }
+        for _ in 0..turns {
+            expand(states, keys, [&NOTHING; N]);
+            expand(states, salts, [&NOTHING; N]);
+        }
+    }
+
+    /// Takes out a hash that is done: its place in the batch, which the last one takes now, and its 24
+    /// bytes.
+    pub fn pop_done(&mut self) -> Option<(usize, [u8; 24])> {
+        let place = self.schedules.iter().position(|schedule| schedule.left == 0)?;
+        let mut output = [0; 24];
+        let state = std::array::from_mut(&mut self.states[place]);
+        for (text, out) in TEXT.chunks_exact(8).zip(output.chunks_exact_mut(8)) {
+            let (left, right) = text.split_at(4);
+            let (mut l, mut r) = (repeated::<1>(left), repeated::<1>(right));
+            for _ in 0..64 {
+                encrypt(state, &mut l, &mut r);
+            }
+            out[..4].copy_from_slice(&l[0].to_be_bytes());
+            out[4..].copy_from_slice(&r[0].to_be_bytes());
+        }
+        self.schedules.swap_remove(place);
+        let last = self.schedules.len();
+        self.states.swap(place, last);
+        self.states[last].zeroize();
+        Some((place, output))
+    }
+}
+
 /// Mixes a key into each P and then replaces every word of each state, two at a time, by encrypting
 /// what the last encryption gave; `data` is mixed into that.
 #[inline(always)]
-fn expand<const N: usize>(
-    states: &mut [&mut State; N],
-    keys: [&[u32; 18]; N],
-    data: [&[u32; 18]; N],
-) {
+fn expand<const N: usize>(states: &mut [State; N], keys: [&[u32; 18]; N], data: [&[u32; 18]; N]) {
     for n in 0..N {
         for (p, key) in states[n].p.iter_mut().zip(keys[n]) {
             *p ^= key;
@@ -134,7 +162,7 @@ fn expand<const N: usize>(
     }
     let (mut l, mut r) = ([0; N], [0; N]);
     // The data is a salt of four words; P takes eighteen, so S goes on with the third.
-    let mut step = |states: &mut [&mut State; N], at: usize| {
+    let mut step = |states: &[State; N], at: usize| {
         for n in 0..N {
             l[n] ^= data[n][at % 4];
             r[n] ^= data[n][at % 4 + 1];
@@ -145,55 +173,69 @@ fn expand<const N: usize>(
     for i in (0..18).step_by(2) {
         let (l, r) = step(states, i);
         for n in 0..N {
-            states[n].p[i] = l[n];
-            states[n].p[i + 1] = r[n];
+            (states[n].p[i], states[n].p[i + 1]) = (l[n], r[n]);
         }
     }
     for b in 0..4 {
         for i in (0..256).step_by(2) {
             let (l, r) = step(states, i + 2);
             for n in 0..N {
-                states[n].s[b][i] = l[n];
-                states[n].s[b][i + 1] = r[n];
+                (states[n].s[b][i], states[n].s[b][i + 1]) = (l[n], r[n]);
             }
         }
     }
 }
 
 /// Encrypts one block, two halves, with each state: sixteen rounds, each for all lanes.
+///
+/// A round is `l ^= P[i]; r ^= F(l)`, the halves changing places. Even lanes mix the next word of P in
+/// while they wait for F; odd ones do it when its turn comes. Both are right, the first is quicker, and
+/// that neighbours differ keeps LLVM from making gather instructions of them where it may
+/// (`target-cpu=native`): those take two to three times as long as the plain loads.
 #[inline(always)]
-fn encrypt<const N: usize>(states: &mut [&mut State; N], l: &mut [u32; N], r: &mut [u32; N]) {
+fn encrypt<const N: usize>(states: &[State; N], l: &mut [u32; N], r: &mut [u32; N]) {
+    for n in (0..N).step_by(2) {
+        l[n] ^= states[n].p[0];
+    }
     for i in (0..16).step_by(2) {
         for n in 0..N {
-            l[n] ^= states[n].p[i];
-            r[n] ^= mix(&states[n].s, l[n]);
+            let State { p, s } = &states[n];
+            if n % 2 == 0 {
+                r[n] = (r[n] ^ p[i + 1]) ^ mix(s, l[n]);
+            } else {
+                l[n] ^= p[i];
+                r[n] ^= mix(s, l[n]);
+            }
         }
         for n in 0..N {
-            r[n] ^= states[n].p[i + 1];
-            l[n] ^= mix(&states[n].s, r[n]);
+            let State { p, s } = &states[n];
+            if n % 2 == 0 {
+                l[n] = (l[n] ^ p[i + 2]) ^ mix(s, r[n]);
+            } else {
+                r[n] ^= p[i + 1];
+                l[n] ^= mix(s, r[n]);
+            }
         }
     }
     for n in 0..N {
-        (l[n], r[n]) = (r[n] ^ states[n].p[17], l[n] ^ states[n].p[16]);
+        let p = &states[n].p;
+        let right = if n % 2 == 0 { l[n] } else { l[n] ^ p[16] };
+        (l[n], r[n]) = (r[n] ^ p[17], right);
     }
 }
 
 /// Blowfish's F: four look-ups, one for each byte.
 #[inline(always)]
 fn mix(s: &[[u32; 256]; 4], x: u32) -> u32 {
-    let [a, b, c, d] = x.to_be_bytes().map(usize::from);
-    (s[0][a].wrapping_add(s[1][b]) ^ s[2][c]).wrapping_add(s[3][d])
+    let byte = |shift: u32| (x >> shift & 0xff) as usize;
+    (s[0][byte(24)].wrapping_add(s[1][byte(16)]) ^ s[2][byte(8)]).wrapping_add(s[3][byte(0)])
 }
 
-/// Eighteen words, big-endian, of the bytes over and over.
-fn repeated(bytes: &[u8]) -> [u32; 18] {
+/// Words, big-endian, of the bytes over and over.
+fn repeated<const WORDS: usize>(bytes: &[u8]) -> [u32; WORDS] {
     let mut cycle = bytes.iter().copied().cycle();
     let mut next = || cycle.next().unwrap_or(0);
     std::array::from_fn(|_| u32::from_be_bytes(std::array::from_fn(|_| next())))
-}
-
-fn word(bytes: &[u8], at: usize) -> u32 {
-    bytes[at..at + 4].iter().fold(0, |word, byte| word << 8 | u32::from(*byte))
 }
 
 #[cfg(test)]
@@ -234,7 +276,7 @@ mod tests {
                 _ => self.next() % 80,
             };
             let mut bytes = self.bytes(usize::try_from(length).unwrap());
-            if self.next() % 4 == 0 && !bytes.is_empty() {
+            if self.next().is_multiple_of(4) && !bytes.is_empty() {
                 let at = usize::try_from(self.next()).unwrap() % bytes.len();
                 bytes[at] = 0;
             }
@@ -249,38 +291,39 @@ mod tests {
         let mut inputs = Inputs::new();
         let hashes: u32 =
             std::env::var("HASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(12_000);
-        let (mut lanes, mut expected) = (Vec::new(), Vec::new());
+        let (mut batch, mut expected) = (Batch::default(), Vec::new());
         let mut begun = 0;
-        while begun < hashes || !lanes.is_empty() {
+        while begun < hashes || !batch.is_empty() {
             let most = usize::try_from(1 + inputs.next() % 6).unwrap();
-            while lanes.len() < most && begun < hashes {
-                let cost = if inputs.next() % 16 == 0 {
-                    5 + u32::try_from(inputs.next() % 2).unwrap()
-                } else {
-                    4
-                };
+            while batch.len() < most && begun < hashes {
+                let is_costly = inputs.next().is_multiple_of(16);
+                let cost =
+                    4 + if is_costly { 1 + u32::try_from(inputs.next() % 2).unwrap() } else { 0 };
                 let salt: [u8; 16] = inputs.bytes(16).try_into().unwrap();
                 let key = inputs.key();
-                lanes.push(Lane::new(cost, salt, &key));
+                batch.push(cost, salt, &key);
                 expected.push((cost, salt, key));
                 begun += 1;
             }
-            advance(&mut lanes, 1 + inputs.next() % 20);
-            for n in (0..lanes.len()).rev().filter(|n| lanes[*n].is_done()).collect::<Vec<_>>() {
-                let (cost, salt, key) = expected.swap_remove(n);
-                let hash = lanes.swap_remove(n).finish();
+            batch.advance(1 + inputs.next() % 20);
+            while let Some((place, hash)) = batch.pop_done() {
+                let (cost, salt, key) = expected.swap_remove(place);
                 assert_eq!(hash, bcrypt::bcrypt(cost, salt, &key), "{cost} {salt:?} {key:?}");
             }
         }
     }
 
+    /// Whatever was done is wiped.
     #[test]
-    fn more_lanes_than_fit_are_all_advanced() {
-        let key = ended(b"password");
-        let mut lanes: Vec<Lane> = (0..15).map(|n| Lane::new(4, [n; 16], &key)).collect();
-        advance(&mut lanes, 1 << 4);
-        for (n, lane) in (0..15).zip(lanes) {
-            assert_eq!(lane.finish(), bcrypt::bcrypt(4, [n; 16], &key));
+    fn nothing_is_left_of_a_hash() {
+        let mut batch = Batch::default();
+        for n in 0..3 {
+            batch.push(4, [n; 16], b"password\0");
+        }
+        batch.advance(u64::MAX);
+        while batch.pop_done().is_some() {}
+        for state in batch.states.iter() {
+            assert!(state.p.iter().chain(state.s.iter().flatten()).all(|word| *word == 0));
         }
     }
 
@@ -351,17 +394,18 @@ mod tests {
         ];
         for cost in 5..=6 {
             let of_cost = vectors.iter().filter(|(_, hash)| hash[4..6].parse() == Ok(cost));
-            let mut lanes: Vec<Lane> = of_cost
-                .clone()
-                .map(|(password, hash)| {
-                    let salt = bcrypt::BASE_64.decode(&hash[7..29]).unwrap();
-                    Lane::new(cost, salt.try_into().unwrap(), &ended(password))
-                })
-                .collect();
-            assert!(lanes.len() >= 3);
-            advance(&mut lanes, 1 << cost);
-            for ((_, hash), lane) in of_cost.zip(lanes) {
-                assert_eq!(bcrypt::BASE_64.encode(&lane.finish()[..23]), hash[29..], "{hash}");
+            let mut batch = Batch::default();
+            let mut left: Vec<&str> = Vec::new();
+            for (password, hash) in of_cost.take(MOST) {
+                let salt = bcrypt::BASE_64.decode(&hash[7..29]).unwrap();
+                batch.push(cost, salt.try_into().unwrap(), &ended(password));
+                left.push(hash);
+            }
+            assert!(batch.len() >= 3);
+            batch.advance(u64::MAX);
+            while let Some((place, output)) = batch.pop_done() {
+                let hash = left.swap_remove(place);
+                assert_eq!(bcrypt::BASE_64.encode(&output[..23]), hash[29..], "{hash}");
             }
         }
     }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use eksblowfish::{Lane as Hash, MOST_LANES, advance};
+use eksblowfish::Batch;
 use log::error;
 use rocket::tokio::sync::oneshot;
 
@@ -233,38 +233,40 @@ impl Worker {
         // machine does not starve logins. Where the system refuses, hashing merely competes.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, 10);
-        let (mut lanes, mut replies) = (Vec::new(), Vec::new());
+        let (mut batch, mut replies) = (Batch::default(), Vec::new());
         loop {
-            while lanes.len() < self.batch.max(1) {
-                let job = if lanes.is_empty() {
+            while batch.len() < self.batch.max(1) {
+                let job = if batch.is_empty() {
                     let Some(job) = self.queue.wait() else { return };
                     job
                 } else {
                     let Some(job) = self.queue.join() else { break };
                     job
                 };
-                if let Some((lane, reply)) = self.begin(job) {
-                    lanes.push(lane);
-                    replies.push(reply);
-                }
+                replies.extend(self.begin(job, &mut batch));
             }
-            advance(&mut lanes, TURNS);
-            for n in (0..lanes.len()).rev().filter(|n| lanes[*n].is_done()).collect::<Vec<_>>() {
+            batch.advance(TURNS);
+            while let Some((place, hash)) = batch.pop_done() {
                 // An answer that nobody waits for any more is no fault.
-                let _ = replies.swap_remove(n).send(lanes.swap_remove(n).finish());
+                let _ = replies.swap_remove(place).send(hash);
             }
         }
     }
 
-    /// Begins a hash; anything else is done at once. Whoever has been kept too long is not served any
-    /// more: dropping the reply answers "busy".
-    fn begin(&self, Job { queued_at, task }: Job) -> Option<(Hash, oneshot::Sender<[u8; 24]>)> {
+    /// Begins a hash, and says where its answer goes; anything else is done at once. Whoever has been
+    /// kept too long is not served any more: dropping the reply answers "busy".
+    fn begin(
+        &self,
+        Job { queued_at, task }: Job,
+        batch: &mut Batch,
+    ) -> Option<oneshot::Sender<[u8; 24]>> {
         if queued_at.elapsed() > self.max_wait {
             return None;
         }
         match task {
             Task::Hash(Bcrypt { cost, salt, key }, reply) if self.batch > 0 => {
-                Some((Hash::new(cost, salt, &key), reply))
+                batch.push(cost, salt, &key);
+                Some(reply)
             }
             Task::Hash(Bcrypt { cost, salt, key }, reply) => {
                 let _ = reply.send(bcrypt::bcrypt(cost, salt, &key));
@@ -284,17 +286,22 @@ impl Worker {
     }
 }
 
-/// Whether a small batch gives the same bytes as the `bcrypt` crate, on this machine, as it was built:
-/// milliseconds. If it ever does not, the crate hashes alone.
+/// Whether small batches give the same bytes as the `bcrypt` crate, on this machine, as it was built:
+/// milliseconds. If they ever do not, the crate hashes alone.
 fn agrees_with_the_crate() -> bool {
-    let inputs = [(b"a salt of sixteen", b"one\0"), (b"another salt, too", b"two\0")];
-    let salt = |text: &[u8; 17]| <[u8; 16]>::try_from(&text[..16]).unwrap_or_default();
-    (1..=MOST_LANES).all(|size| {
-        let batch: Vec<_> = inputs.into_iter().cycle().take(size).collect();
-        let mut lanes: Vec<Hash> =
-            batch.iter().map(|(text, key)| Hash::new(4, salt(text), *key)).collect();
-        advance(&mut lanes, 1 << 4);
-        let hashes = lanes.into_iter().map(Hash::finish);
-        hashes.zip(batch).all(|(hash, (text, key))| hash == bcrypt::bcrypt(4, salt(text), key))
+    let (salts, key) = ([*b"a salt of 16 by.", *b"another of those"], b"a password\0");
+    (1..=eksblowfish::MOST).all(|size| {
+        let mut batch = Batch::default();
+        let mut left: Vec<_> = salts.into_iter().cycle().take(size).collect();
+        for salt in &left {
+            batch.push(4, *salt, key);
+        }
+        batch.advance(1 << 4);
+        while let Some((place, hash)) = batch.pop_done() {
+            if hash != bcrypt::bcrypt(4, left.swap_remove(place), key) {
+                return false;
+            }
+        }
+        left.is_empty()
     })
 }

@@ -1,5 +1,6 @@
 //! Logging in and out, and the session in between.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -13,7 +14,6 @@ use crate::Error;
 use crate::clock::Timestamp;
 
 /// Somebody is signed in.
-#[derive(Clone)]
 pub(crate) struct Session {
     /// The key of the session, which may be shown.
     pub(crate) id: Uuid,
@@ -161,7 +161,7 @@ impl Auth {
     pub(crate) async fn find_session(
         &self,
         token: &SessionToken,
-    ) -> Result<Option<Session>, Error> {
+    ) -> Result<Option<Arc<Session>>, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
         if let Some(session) = self.sessions.get(digest, now)
             && now.since(session.last_seen_at) < SEEN_EVERY
@@ -179,6 +179,7 @@ impl Auth {
             self.store.update_last_seen(digest, now).await?;
             session.last_seen_at = now;
         }
+        let session = Arc::new(session);
         self.sessions.put(lookup, digest, &session, now);
         Ok(Some(session))
     }

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::session::Session;
@@ -26,7 +26,7 @@ pub(in crate::auth) struct SessionCache {
 }
 
 struct Entry {
-    session: Session,
+    session: Arc<Session>,
     found_at: Timestamp,
 }
 
@@ -42,7 +42,7 @@ impl SessionCache {
     }
 
     /// The session, if it was looked up a moment ago.
-    pub(in crate::auth) fn get(&self, digest: Digest, now: Timestamp) -> Option<Session> {
+    pub(in crate::auth) fn get(&self, digest: Digest, now: Timestamp) -> Option<Arc<Session>> {
         let shard = self.shard(digest);
         // A clock that was set back makes an entry old, not young for ever.
         let is_fresh =
@@ -60,7 +60,7 @@ impl SessionCache {
         &self,
         lookup: Lookup,
         digest: Digest,
-        session: &Session,
+        session: &Arc<Session>,
         now: Timestamp,
     ) {
         if self.keep_for.is_zero() {
@@ -105,7 +105,7 @@ mod tests {
     use crate::auth::token::SessionToken;
     use crate::auth::user::{Email, User};
 
-    fn session() -> (Digest, Session) {
+    fn session() -> (Digest, Arc<Session>) {
         let at = Timestamp::from_millis(0);
         let email: Email = "ada@example.com".parse().unwrap();
         let user =
@@ -113,7 +113,7 @@ mod tests {
         let id = uuid::Uuid::now_v7();
         let digest = SessionToken::new().unwrap().digest();
         let [created_at, last_seen_at, expires_at] = [at; 3];
-        (digest, Session { id, user, created_at, last_seen_at, expires_at })
+        (digest, Arc::new(Session { id, user, created_at, last_seen_at, expires_at }))
     }
 
     /// Promise 45.

@@ -2,8 +2,10 @@
 //! 9457) for what is refused.
 
 use rocket::http::{CookieJar, Status};
-use rocket::serde::json::{Value, json};
+use rocket::serde::json::{Json, Value, json};
 use rocket::{FromForm, Responder, State, get, patch, post};
+use serde::Serialize;
+use uuid::Uuid;
 
 use super::errors::Refusal;
 use super::form::{Fields, Input, MaybeName, SaidName, Typed};
@@ -15,7 +17,7 @@ use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
     Auth, Client, LogInError, Password, ResetPasswordError, ResetToken, SignUp, SignUpError,
 };
-use crate::{Email, Error, User};
+use crate::{Email, Error, Name, User, UserId};
 
 /// JSON, or why not.
 pub(super) type Reply = Result<Value, No>;
@@ -43,14 +45,40 @@ fn not_signed_in() -> No {
     Refusal::new(Status::Unauthorized, "Log in first.").into()
 }
 
-fn user_json(user: &User) -> Value {
-    json!({
-        "id": user.id,
-        "email": user.email.as_str(),
-        "name": user.name,
-        "email_verified": user.email_verified_at.is_some(),
-        "created_at": user.created_at.rfc3339(),
-    })
+/// A user, as programs see them.
+#[derive(Serialize)]
+struct UserJson<'a> {
+    id: UserId,
+    email: &'a str,
+    name: Option<&'a str>,
+    email_verified: bool,
+    created_at: String,
+}
+
+impl<'a> UserJson<'a> {
+    fn new(user: &'a User, name: Option<&'a Name>) -> Self {
+        Self {
+            id: user.id,
+            email: user.email.as_str(),
+            name: name.map(Name::as_str),
+            email_verified: user.email_verified_at.is_some(),
+            created_at: user.created_at.rfc3339(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct SessionJson {
+    id: Uuid,
+    created_at: String,
+    last_seen_at: String,
+    expires_at: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct WhoAmI<'a> {
+    user: UserJson<'a>,
+    session: SessionJson,
 }
 
 /// Signs up, and says so as the older clients expect it; `taken` is the answer for an address
@@ -110,15 +138,15 @@ pub(super) async fn log_in(
 }
 
 #[get("/api/v1/session")]
-pub(super) fn session(visitor: Visitor<'_>) -> Reply {
+pub(super) fn session(visitor: Visitor<'_>) -> Result<Json<WhoAmI<'_>>, No> {
     let session = visitor.0.ok_or_else(not_signed_in)?;
-    Ok(json!({
-        "user": user_json(&session.user),
-        "session": {
-            "id": session.id,
-            "created_at": session.created_at.rfc3339(),
-            "last_seen_at": session.last_seen_at.rfc3339(),
-            "expires_at": session.expires_at.rfc3339(),
+    Ok(Json(WhoAmI {
+        user: UserJson::new(&session.user, session.user.name.as_ref()),
+        session: SessionJson {
+            id: session.id,
+            created_at: session.created_at.rfc3339(),
+            last_seen_at: session.last_seen_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         },
     }))
 }
@@ -151,12 +179,13 @@ pub(super) async fn rename(
     auth: &State<Auth>,
 ) -> Reply {
     let session = visitor.0.ok_or_else(not_signed_in)?;
-    let mut user = session.user.clone();
-    if let SaidName(Some(MaybeName(name))) = input.fields()?.name {
-        auth.rename(user.id, name.as_ref(), &client).await?;
-        user.name = name;
+    let user = &session.user;
+    let mut name = user.name.clone();
+    if let SaidName(Some(MaybeName(new))) = input.fields()?.name {
+        auth.rename(user.id, new.as_ref(), &client).await?;
+        name = new;
     }
-    Ok(json!({ "user": user_json(&user) }))
+    Ok(json!({ "user": UserJson::new(user, name.as_ref()) }))
 }
 
 impl Fields for RenameFields {

@@ -1,5 +1,7 @@
 //! Who is signed in, and what they would rather read.
 
+use std::sync::Arc;
+
 use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
@@ -18,16 +20,16 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
     /// A database that is away is a fault (503), not a visitor without a session: pages would send
     /// people to log in who are signed in.
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let found: &Result<Option<Session>, Error> =
+        let found: &Result<Option<Arc<Session>>, Error> =
             request.local_cache_async(find_session(request)).await;
         match found {
-            Ok(session) => Outcome::Success(Self(session.as_ref())),
+            Ok(session) => Outcome::Success(Self(session.as_deref())),
             Err(error) => Outcome::Error((errors::record(request, error), ())),
         }
     }
 }
 
-async fn find_session(request: &Request<'_>) -> Result<Option<Session>, Error> {
+async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {
     let Some(auth) = request.rocket().state::<Auth>() else { return Ok(None) };
     match cookie::read(request.cookies(), auth.config()) {
         Some(token) => auth.find_session(&token).await,

@@ -36,7 +36,6 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown
 }
 
 #[derive(Responder)]
-#[expect(clippy::large_enum_variant, reason = "lives for one answer")]
 pub(super) enum Profile {
     Answer(Answer),
     Json(rocket::serde::json::Value),
