@@ -121,7 +121,7 @@ fn pages() {
     }
 }
 
-/// `SQLite`, and `PostgreSQL` where `TEST_POSTGRES_URL` names a server.
+/// SQLite, and PostgreSQL where `TEST_POSTGRES_URL` names a server.
 fn databases() -> Vec<(&'static str, Vec<(String, String)>)> {
     let mut all = vec![("SQLite", Vec::new())];
     if let Ok(url) = std::env::var("TEST_POSTGRES_URL") {
@@ -218,12 +218,11 @@ fn logins(build: &str, binary: &str, cores: usize) {
             (storm, beside.map(|beside| beside.join().unwrap()))
         });
         assert_eq!(storm.errors, 0);
-        match latencies {
-            Some(latencies) => in_storm.extend(latencies),
-            None => {
-                ratios.push(storm.rate / yardstick);
-                rates.push(storm.rate);
-            }
+        if let Some(latencies) = latencies {
+            in_storm.extend(latencies);
+        } else {
+            ratios.push(storm.rate / yardstick);
+            rates.push(storm.rate);
         }
         memory.push(server.resident_mib());
     }

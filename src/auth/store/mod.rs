@@ -300,7 +300,9 @@ async fn open_sqlite(
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);
-    let read = pool().max_connections(connections).connect_with(options.read_only(true)).await?;
+    // Each connection has a cache of its own; what all of them read is in the system's cache anyway.
+    let options = options.read_only(true).pragma("cache_size", "-512");
+    let read = pool().max_connections(connections).connect_with(options).await?;
     Ok(Engine::Sqlite { read, write })
 }
 

@@ -184,7 +184,7 @@ impl Tx {
     }
 
     /// Lets nobody else change the user until this transaction ends. First in every transaction that
-    /// changes several rows of a user: on `PostgreSQL` two that take them in different order would wait
+    /// changes several rows of a user: on PostgreSQL two that take them in different order would wait
     /// for each other. `false` if there is no such user, or the account is disabled.
     pub(in crate::auth) async fn lock_user(&mut self, id: UserId) -> Result<bool> {
         let sql = "UPDATE users SET id = id WHERE id = $1 AND disabled_at IS NULL";
