@@ -199,6 +199,21 @@ fn logins(build: &str, binary: &str, cores: usize) {
         &format!("{:.2}", of_four / lone),
     );
 
+    // A wrong password for an account and for none, in turns.
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for _ in 0..30 {
+        for (name, times) in [("p0", &mut known), ("nobody", &mut unknown)] {
+            let start = Instant::now();
+            let wrong = form("/login", &format!("email={name}@example.com&password=wrong"));
+            load::each_once(server.port, 1, vec![wrong]);
+            times.push(start.elapsed().as_secs_f64());
+        }
+    }
+    row(
+        &format!("a wrong password for no account ÷ for one, medians of 30{build}"),
+        &format!("{:.2}", median(&mut unknown) / median(&mut known)),
+    );
+
     // Storms, and the crate on all cores, in turns.
     let all: Vec<Request> = (0..STORM).map(log_in).collect();
     let profile: Vec<Request> = cookies

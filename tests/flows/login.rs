@@ -80,7 +80,7 @@ fn a_wrong_password_takes_as_long_for_any_account() {
         times.sort_unstable();
         times[times.len() / 2].as_secs_f64()
     });
-    // The promise is a tenth, which the benchmark shows; here a machine at work must not fail the
+    // The promise is a tenth, which `cargo bench` measures; here a machine at work must not fail the
     // suite, and a short cut (an eighth of the work, or none) must.
     for other in [imported, unknown] {
         let ratio = other / known;
