@@ -1,6 +1,6 @@
 //! What the service does, measured from outside and told in ratios: `cargo bench`. It starts the
 //! release binary on loopback, drives it from this process, and ends by itself after some minutes.
-//! Measure on a quiet machine.
+//! Measure on a quiet machine. `cargo bench -- pages old logins starts native` chooses parts of it.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -28,11 +28,23 @@ fn main() {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     println!("\n{} cores, {}\n", cores, cpu());
     println!("| What | Reached |\n|---|---|");
-    pages();
-    old_sessions();
-    logins("", env!("CARGO_BIN_EXE_vestibule"), cores);
-    starts();
-    if let Some(native) = native_build() {
+    let parts: Vec<String> = std::env::args().skip(1).filter(|w| !w.starts_with("--")).collect();
+    let is_wanted = |part: &str| parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+    if is_wanted("pages") {
+        pages();
+    }
+    if is_wanted("old") {
+        old_sessions();
+    }
+    if is_wanted("logins") {
+        logins("", env!("CARGO_BIN_EXE_vestibule"), cores);
+    }
+    if is_wanted("starts") {
+        starts();
+    }
+    if is_wanted("native")
+        && let Some(native) = native_build()
+    {
         logins(", built with `target-cpu=native`", &native, cores);
     }
 }
