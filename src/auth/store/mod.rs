@@ -293,6 +293,8 @@ async fn open_sqlite(
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(wait)
+        // In KiB. Each connection has a cache of its own; what they read is in the system's anyway.
+        .pragma("cache_size", "-256")
         .disable_statement_logging();
     let pool = || SqlitePoolOptions::new().acquire_timeout(wait).test_before_acquire(false);
     // SQLite has no lock for migrations: two processes that start at once would both create tables.
@@ -300,9 +302,7 @@ async fn open_sqlite(
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);
-    // Each connection has a cache of its own; what all of them read is in the system's cache anyway.
-    let options = options.read_only(true).pragma("cache_size", "-512");
-    let read = pool().max_connections(connections).connect_with(options).await?;
+    let read = pool().max_connections(connections).connect_with(options.read_only(true)).await?;
     Ok(Engine::Sqlite { read, write })
 }
 
