@@ -23,9 +23,15 @@ impl Error {
         Self { what, retry_after: None, source: Some(source.into()) }
     }
 
-    /// Everything else works, this is only too much at once; worth another try after `retry_after`.
+    /// Everything works, there is only too much at once; worth another try after `retry_after`. The one
+    /// kind without a cause.
     pub(crate) fn busy(what: &'static str, retry_after: Duration) -> Self {
         Self { what, retry_after: Some(retry_after), source: None }
+    }
+
+    /// Worth another try after this long, if nothing is broken.
+    pub(crate) fn busy_for(&self) -> Option<Duration> {
+        self.retry_after.filter(|_| self.source.is_none())
     }
 
     pub(crate) fn database(source: sqlx::Error) -> Self {

@@ -47,6 +47,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use log::{error, info, warn};
 use rocket::fairing::AdHoc;
+use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
 pub use auth::{Email, EmailError, Name, NameError, User, UserId};
@@ -99,6 +100,8 @@ pub fn stage() -> AdHoc {
 pub fn service(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::WholeService)
+        // Rocket's own headers allow framing by the same site; ours stand instead.
+        .attach(Shield::new())
         .attach(stage())
         .attach(AdHoc::on_liftoff("Vestibule: greeting", |rocket| {
             Box::pin(async move {

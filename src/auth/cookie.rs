@@ -5,6 +5,7 @@ use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::time::Duration;
 
 use super::device::Device;
+use super::session::NewSession;
 use super::{Client, SessionToken};
 use crate::config::Config;
 
@@ -13,15 +14,16 @@ pub(crate) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken>
     jar.get_private(name(config))?.value().parse().ok()
 }
 
-/// Hands the token to the browser; until it is closed, or for as long as a remembered session can
-/// last.
-pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, token: &SessionToken, remember: bool) {
-    let mut cookie = cookie(config, token.in_cookie());
-    if remember {
+/// Hands a session to the browser; until it is closed, or for as long as a remembered session can
+/// last. And notes there that it has opened this account.
+pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, new: NewSession, client: &Client) {
+    let mut cookie = cookie(config, new.token.in_cookie());
+    if new.remember {
         let limit = config.session.remembered_absolute_ttl.get();
         cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
     }
     jar.add_private(cookie);
+    write_device(jar, config, new.device, client);
 }
 
 /// Takes the cookie from the browser. All attributes are sent: a browser keeps a `__Host-` cookie

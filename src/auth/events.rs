@@ -15,6 +15,7 @@ pub(in crate::auth) enum Event {
     LoggedOut,
     PasswordResetAsked,
     PasswordReset,
+    PasswordChanged,
     EmailVerified,
     Renamed,
 }
@@ -29,6 +30,7 @@ impl Event {
             Self::LoggedOut => "logged-out",
             Self::PasswordResetAsked => "password-reset-asked",
             Self::PasswordReset => "password-reset",
+            Self::PasswordChanged => "password-changed",
             Self::EmailVerified => "email-verified",
             Self::Renamed => "renamed",
         }

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use eksblowfish::Batch;
-use log::error;
+use log::{error, warn};
 use rocket::tokio::sync::oneshot;
 
 use super::password::{Bcrypt, NewPassword, Password, PasswordHash, WeakPassword};
@@ -31,6 +31,7 @@ struct Queue {
     ready: Condvar,
     /// Most jobs in a lane.
     most: usize,
+    workers: usize,
 }
 
 /// Where a job waits. Workers take from both in turn, so that a crowd of strangers holds up nobody who
@@ -49,8 +50,8 @@ struct Jobs {
     strangers: VecDeque<Job>,
     /// Whether the next job comes from the known, if there is one.
     known_next: bool,
-    /// Workers that wait for a job.
-    idle: usize,
+    /// Jobs that workers have in hand.
+    in_hand: usize,
     closed: bool,
 }
 
@@ -64,11 +65,13 @@ impl Jobs {
 
     fn pop(&mut self) -> Option<Job> {
         self.known_next = !self.known_next;
-        if self.known_next {
+        let job = if self.known_next {
             self.known.pop_front().or_else(|| self.strangers.pop_front())
         } else {
             self.strangers.pop_front().or_else(|| self.known.pop_front())
-        }
+        };
+        self.in_hand += usize::from(job.is_some());
+        job
     }
 }
 
@@ -86,11 +89,9 @@ impl Hasher {
     /// Starts the workers.
     pub(in crate::auth) fn start(config: &Config) -> std::io::Result<Self> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
-        let queue = Arc::new(Queue {
-            jobs: Mutex::default(),
-            ready: Condvar::new(),
-            most: config.hashing.queue,
-        });
+        let workers = config.hashing.workers.unwrap_or_else(cores);
+        let (jobs, ready, most) = (Mutex::default(), Condvar::new(), config.hashing.queue);
+        let queue = Arc::new(Queue { jobs, ready, most, workers });
         // Whoever builds this for another processor or with another compiler gets the crate's hashes,
         // quick or not.
         let batch =
@@ -101,7 +102,7 @@ impl Hasher {
             );
         }
         let max_wait = config.hashing.max_wait.get();
-        for n in 0..config.hashing.workers.unwrap_or_else(cores) {
+        for n in 0..workers {
             let (queue, policy) = (queue.clone(), config.password.clone());
             thread::Builder::new()
                 .name(format!("hash-{n}"))
@@ -166,6 +167,7 @@ impl Hasher {
     }
 
     fn busy(&self) -> Error {
+        warn!("too many passwords to hash at once: somebody was asked to come back later");
         Error::busy("too many passwords to hash at once", self.max_wait)
     }
 }
@@ -198,17 +200,21 @@ impl Queue {
             if jobs.closed {
                 return None;
             }
-            jobs.idle += 1;
             jobs = self.ready.wait(jobs).unwrap_or_else(PoisonError::into_inner);
-            jobs.idle -= 1;
         }
     }
 
-    /// Another job for a worker that has one already: only what no idle worker is about to take.
-    fn join(&self) -> Option<Job> {
+    /// Another job for a worker that has some already, up to its share: the more side by side, the
+    /// longer each takes, so all workers should have the same number.
+    fn join(&self, has: usize) -> Option<Job> {
         let mut jobs = self.lock();
-        let waiting = jobs.known.len() + jobs.strangers.len();
-        if waiting > jobs.idle { jobs.pop() } else { None }
+        let all = jobs.in_hand + jobs.known.len() + jobs.strangers.len();
+        if has < all.div_ceil(self.workers) { jobs.pop() } else { None }
+    }
+
+    /// A worker has finished a job.
+    fn finished(&self) {
+        self.lock().in_hand -= 1;
     }
 
     fn lock(&self) -> MutexGuard<'_, Jobs> {
@@ -241,13 +247,18 @@ impl Worker {
                     let Some(job) = self.queue.wait() else { return };
                     job
                 } else {
-                    let Some(job) = self.queue.join() else { break };
+                    let Some(job) = self.queue.join(batch.len()) else { break };
                     job
                 };
-                replies.extend(self.begin(job, &mut batch));
+                let reply = self.begin(job, &mut batch);
+                if reply.is_none() {
+                    self.queue.finished();
+                }
+                replies.extend(reply);
             }
             batch.advance(TURNS);
             while let Some((place, hash)) = batch.pop_done() {
+                self.queue.finished();
                 // An answer that nobody waits for any more is no fault.
                 let _ = replies.swap_remove(place).send(hash);
             }

@@ -10,6 +10,7 @@ mod events;
 mod hasher;
 mod outbox;
 mod password;
+mod password_change;
 mod password_reset;
 mod profile;
 mod session;
@@ -31,6 +32,7 @@ use rocket_db_pools::Database;
 
 pub(crate) use client::Client;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
+pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::ResetPasswordError;
 pub(crate) use session::{LogInError, LoggedIn, Session};
 pub(crate) use signup::{SignUp, SignUpError};

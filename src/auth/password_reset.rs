@@ -16,13 +16,18 @@ pub(crate) enum ResetPasswordError {
     DeadLink,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
+    /// Too many others at the same time.
+    Wait(Wait),
     /// Not their fault.
     Failed(Error),
 }
 
 impl From<Error> for ResetPasswordError {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match Wait::in_crowd(&error) {
+            Some(wait) => Self::Wait(wait),
+            None => Self::Failed(error),
+        }
     }
 }
 

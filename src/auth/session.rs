@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::device::Device;
 use super::events::Event;
-use super::store::Credentials;
+use super::store::{Credentials, Tx};
 use super::throttle::Wait;
 use super::{Auth, Client, Email, Password, SessionToken, User, UserId};
 use crate::Error;
@@ -18,6 +18,8 @@ pub(crate) struct Session {
     /// The key of the session, which may be shown.
     pub(crate) id: Uuid,
     pub(crate) user: User,
+    /// Whether it outlives the browser: "keep me logged in".
+    pub(in crate::auth) remembered: bool,
     pub(crate) created_at: Timestamp,
     /// To the minute.
     pub(crate) last_seen_at: Timestamp,
@@ -35,6 +37,8 @@ pub(crate) struct LoggedIn {
 /// What a browser gets that was signed in.
 pub(crate) struct NewSession {
     pub(crate) token: SessionToken,
+    /// Whether it is to outlive the browser.
+    pub(crate) remember: bool,
     /// That it opened this account.
     pub(crate) device: Device,
 }
@@ -43,7 +47,7 @@ pub(crate) struct NewSession {
 pub(crate) enum LogInError {
     /// No such account, another password, or a disabled account: nobody is told which.
     WrongCredentials,
-    /// Too many tries; known and unknown accounts alike.
+    /// Too many tries, known and unknown accounts alike; or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -51,7 +55,10 @@ pub(crate) enum LogInError {
 
 impl From<Error> for LogInError {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match Wait::in_crowd(&error) {
+            Some(wait) => Self::Wait(wait),
+            None => Self::Failed(error),
+        }
     }
 }
 
@@ -84,7 +91,7 @@ impl Auth {
             Ok(matches) => matches,
             Err(error) => {
                 self.try_dropped(tried).await?;
-                return Err(LogInError::Failed(error));
+                return Err(error.into());
             }
         };
         let (user, is_open) = match &found {
@@ -127,7 +134,6 @@ impl Auth {
         client: &Client,
         replaced: Option<SessionToken>,
     ) -> Result<Option<NewSession>, Error> {
-        let (token, now) = (SessionToken::new()?, self.clock.now());
         let user = logged_in.user.id;
         let mut tx = self.store.begin().await?;
         if !tx.lock_user_with_hash(user, &logged_in.stored_hash).await? {
@@ -136,15 +142,28 @@ impl Auth {
         if let Some(old) = &replaced {
             tx.delete_session(old.digest()).await?;
         }
-        let expires_at = now + self.absolute_ttl(remember);
-        tx.insert_session(token.digest(), user, remember, now, expires_at, client).await?;
-        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
+        let new = self.insert_session(&mut tx, user, remember, client).await?;
+        tx.insert_event(Event::LoggedIn, Some(user), client, self.clock.now()).await?;
         tx.commit().await?;
         if let Some(old) = replaced {
             self.sessions.forget(old.digest());
         }
         Event::LoggedIn.log(Some(user), client);
-        Ok(Some(NewSession { token, device: Device::new(user, now) }))
+        Ok(Some(new))
+    }
+
+    /// Adds a session with a new token.
+    pub(in crate::auth) async fn insert_session(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        remember: bool,
+        client: &Client,
+    ) -> Result<NewSession, Error> {
+        let (token, now) = (SessionToken::new()?, self.clock.now());
+        let expires_at = now + self.absolute_ttl(remember);
+        tx.insert_session(token.digest(), user, remember, now, expires_at, client).await?;
+        Ok(NewSession { token, remember, device: Device::new(user, now) })
     }
 
     fn absolute_ttl(&self, remembered: bool) -> Duration {

@@ -18,11 +18,36 @@ const SHARDS: usize = 16;
 /// Most sessions in one shard; a full one is emptied, which costs some look-ups and no more.
 const MOST: usize = 4096;
 
+/// A shard is first looked through for old entries when it has so many.
+const FEW: usize = 64;
+
 pub(in crate::auth) struct SessionCache {
     keep_for: Duration,
-    shards: [Mutex<HashMap<Digest, Entry>>; SHARDS],
+    shards: [Mutex<Shard>; SHARDS],
     /// How many revocations there have been.
     revocations: AtomicU64,
+}
+
+#[derive(Default)]
+struct Shard {
+    entries: HashMap<Digest, Entry>,
+    /// With how many entries the old ones are removed next.
+    sweep_at: usize,
+}
+
+impl Shard {
+    /// Keeps memory to about twice what is in use. The next sweep is so far off that each entry pays
+    /// for one look at it.
+    fn make_room(&mut self, is_fresh: impl Fn(&Entry) -> bool) {
+        if self.entries.len() < self.sweep_at.max(FEW) {
+            return;
+        }
+        self.entries.retain(|_, entry| is_fresh(entry));
+        if self.entries.len() >= MOST {
+            self.entries.clear();
+        }
+        self.sweep_at = (2 * self.entries.len()).min(MOST);
+    }
 }
 
 struct Entry {
@@ -44,10 +69,16 @@ impl SessionCache {
     /// The session, if it was looked up a moment ago.
     pub(in crate::auth) fn get(&self, digest: Digest, now: Timestamp) -> Option<Arc<Session>> {
         let shard = self.shard(digest);
+        shard
+            .entries
+            .get(&digest)
+            .filter(|entry| self.is_fresh(entry, now))
+            .map(|entry| entry.session.clone())
+    }
+
+    fn is_fresh(&self, entry: &Entry, now: Timestamp) -> bool {
         // A clock that was set back makes an entry old, not young for ever.
-        let is_fresh =
-            |entry: &&Entry| entry.found_at <= now && entry.found_at + self.keep_for > now;
-        shard.get(&digest).filter(is_fresh).map(|entry| entry.session.clone())
+        entry.found_at <= now && entry.found_at + self.keep_for > now
     }
 
     /// To be called before the database is asked.
@@ -69,33 +100,31 @@ impl SessionCache {
         let mut shard = self.shard(digest);
         // Under the lock: a revocation counts up first and then takes the locks to remove.
         if self.revocations.load(Ordering::SeqCst) == lookup.0 {
-            if shard.len() >= MOST {
-                shard.clear();
-            }
-            shard.insert(digest, Entry { session: session.clone(), found_at: now });
+            shard.make_room(|entry| self.is_fresh(entry, now));
+            shard.entries.insert(digest, Entry { session: session.clone(), found_at: now });
         }
     }
 
     /// To be called after a session was ended in the database.
     pub(in crate::auth) fn forget(&self, digest: Digest) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
-        self.shard(digest).remove(&digest);
+        self.shard(digest).entries.remove(&digest);
     }
 
     /// To be called after anything about a user, or all their sessions, changed in the database.
     pub(in crate::auth) fn forget_user(&self, user: UserId) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {
-            lock(shard).retain(|_, entry| entry.session.user.id != user);
+            lock(shard).entries.retain(|_, entry| entry.session.user.id != user);
         }
     }
 
-    fn shard(&self, digest: Digest) -> MutexGuard<'_, HashMap<Digest, Entry>> {
+    fn shard(&self, digest: Digest) -> MutexGuard<'_, Shard> {
         lock(&self.shards[usize::from(digest.first_byte()) % SHARDS])
     }
 }
 
-fn lock(shard: &Mutex<HashMap<Digest, Entry>>) -> MutexGuard<'_, HashMap<Digest, Entry>> {
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -113,7 +142,10 @@ mod tests {
         let id = uuid::Uuid::now_v7();
         let digest = SessionToken::new().unwrap().digest();
         let [created_at, last_seen_at, expires_at] = [at; 3];
-        (digest, Arc::new(Session { id, user, created_at, last_seen_at, expires_at }))
+        (
+            digest,
+            Arc::new(Session { id, user, remembered: false, created_at, last_seen_at, expires_at }),
+        )
     }
 
     /// Promise 45.
@@ -146,5 +178,17 @@ mod tests {
         let off = SessionCache::new(Duration::ZERO);
         off.put(off.begin_lookup(), digest, &session, at(0));
         assert!(off.get(digest, at(0)).is_none());
+    }
+
+    #[test]
+    fn old_entries_do_not_pile_up() {
+        let cache = SessionCache::new(Duration::from_secs(1));
+        for n in 0..20_000 {
+            let (digest, session) = session();
+            let now = Timestamp::from_millis(n * 10);
+            cache.put(cache.begin_lookup(), digest, &session, now);
+        }
+        let kept: usize = cache.shards.iter().map(|shard| lock(shard).entries.len()).sum();
+        assert!(kept <= SHARDS * FEW, "a hundred are fresh, {kept} are kept");
     }
 }

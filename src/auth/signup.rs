@@ -21,7 +21,7 @@ pub(crate) enum SignUpError {
     EmailTaken,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
-    /// Too many sign-ups from this network.
+    /// Too many sign-ups from this network, or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -29,7 +29,10 @@ pub(crate) enum SignUpError {
 
 impl From<Error> for SignUpError {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match Wait::in_crowd(&error) {
+            Some(wait) => Self::Wait(wait),
+            None => Self::Failed(error),
+        }
     }
 }
 

@@ -14,18 +14,29 @@ use super::{Auth, Client, Email};
 use crate::Error;
 use crate::clock::Timestamp;
 
-/// That something has been tried too often, and how long to wait.
+/// Not now: why, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wait(Duration);
+pub(crate) enum Wait {
+    /// It has been tried too often.
+    TooManyTries(Duration),
+    /// Too many people want their passwords hashed at the same time.
+    Crowd(Duration),
+}
 
 impl Wait {
     pub(in crate::auth) fn until(at: Timestamp, now: Timestamp) -> Self {
-        Self(at.since(now))
+        Self::TooManyTries(at.since(now))
+    }
+
+    /// The wait, if there is nothing worse than a crowd.
+    pub(in crate::auth) fn in_crowd(error: &Error) -> Option<Self> {
+        error.busy_for().map(Self::Crowd)
     }
 
     /// Whole seconds, at least one.
     pub(crate) fn seconds(self) -> u64 {
-        self.0.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
+        let (Self::TooManyTries(time) | Self::Crowd(time)) = self;
+        time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
     }
 }
 
@@ -36,7 +47,13 @@ impl std::fmt::Display for Wait {
             seconds => (seconds.div_ceil(60), "minute"),
         };
         let s = if n == 1 { "" } else { "s" };
-        write!(f, "Too many tries. Wait {n} {unit}{s} and try again.")
+        match self {
+            Self::TooManyTries(_) => write!(f, "Too many tries. Wait {n} {unit}{s} and try again."),
+            Self::Crowd(_) => write!(
+                f,
+                "Very many people are logging in just now. Wait {n} {unit}{s} and try again."
+            ),
+        }
     }
 }
 

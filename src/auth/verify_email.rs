@@ -14,7 +14,7 @@ pub(crate) enum VerifyEmailError {
     DeadLink,
     /// Whoever pressed the button has not shown that the account is theirs.
     WrongPassword,
-    /// Too many wrong passwords.
+    /// Too many wrong passwords, or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -22,7 +22,10 @@ pub(crate) enum VerifyEmailError {
 
 impl From<Error> for VerifyEmailError {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        match Wait::in_crowd(&error) {
+            Some(wait) => Self::Wait(wait),
+            None => Self::Failed(error),
+        }
     }
 }
 

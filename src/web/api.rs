@@ -11,11 +11,13 @@ use super::errors::Refusal;
 use super::form::{Fields, Input, MaybeName, SaidName, Typed};
 use super::guards::Visitor;
 use super::login::{LogInForm, WRONG_CREDENTIALS};
+use super::password_change::{ChangeForm, WRONG_PASSWORD};
 use super::password_reset::AskForm;
 use super::signing::{self, SignedOut};
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
-    Auth, Client, LogInError, Password, ResetPasswordError, ResetToken, SignUp, SignUpError,
+    Auth, ChangePasswordError, Client, LogInError, Password, ResetPasswordError, ResetToken,
+    SignUp, SignUpError, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -192,6 +194,33 @@ impl Fields for RenameFields {
     const SHOWN: &'static [&'static str] = &[];
 }
 
+#[post("/api/v1/password_change", data = "<input>")]
+pub(super) async fn change_password(
+    input: Input<ChangeForm>,
+    visitor: Visitor<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let ChangeForm { password, new_password } = input.fields()?;
+    match auth.change_password(session, &password.0, new_password, &client).await {
+        Ok(renewed) => {
+            cookie::write(jar, auth.config(), renewed, &client);
+            let email = session.user.email.as_str();
+            Ok(json!({ "email": email, "message": "Password updated" }))
+        }
+        Err(ChangePasswordError::WrongPassword) => {
+            Err(Refusal::field("password", WRONG_PASSWORD).into())
+        }
+        Err(ChangePasswordError::WeakPassword(weak)) => {
+            Err(Refusal::field("new_password", weak.to_string()).into())
+        }
+        Err(ChangePasswordError::Wait(wait)) => Err(Refusal::wait(wait).into()),
+        Err(ChangePasswordError::Failed(error)) => Err(error.into()),
+    }
+}
+
 /// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
 /// in the answer, and `unknown` is what an unknown address gets.
 pub(super) async fn ask_for_reset(
@@ -264,6 +293,7 @@ pub(super) async fn set_password(
         Err(ResetPasswordError::WeakPassword(weak)) => {
             Err(Refusal::field("new_password", weak.to_string()).into())
         }
+        Err(ResetPasswordError::Wait(wait)) => Err(Refusal::wait(wait).into()),
         Err(ResetPasswordError::Failed(error)) => Err(error.into()),
     }
 }

@@ -38,7 +38,7 @@ impl Refusal {
 
     /// Asks to come back later.
     pub(super) fn wait(wait: Wait) -> Self {
-        let refusal = Self::new(Status::TooManyRequests, wait.to_string());
+        let refusal = Self::new(status(wait), wait.to_string());
         Self { wait: Some(wait), ..refusal }
     }
 
@@ -50,11 +50,24 @@ impl Refusal {
     }
 }
 
+/// The status of an answer that asks to wait.
+pub(super) fn status(wait: Wait) -> Status {
+    match wait {
+        Wait::TooManyTries(_) => Status::TooManyRequests,
+        Wait::Crowd(_) => Status::ServiceUnavailable,
+    }
+}
+
+/// For how long.
+pub(super) fn retry_after(wait: Wait) -> Header<'static> {
+    Header::new("Retry-After", wait.seconds().to_string())
+}
+
 impl<'r> Responder<'r, 'static> for Refusal {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = answer(request, self.status, &self.message, &self.fields)?;
         if let Some(wait) = self.wait {
-            response.set_header(Header::new("Retry-After", wait.seconds().to_string()));
+            response.set_header(retry_after(wait));
         }
         Ok(response)
     }

@@ -10,7 +10,7 @@ use rocket::response::Redirect;
 use rocket::{Request, get, uri};
 
 use super::page::{self, Answer, Frame, Page};
-use super::{clean_path, password_reset};
+use super::{clean_path, password_change};
 
 /// Pages that are reached by a mailed link, `/<page>/<secret>`.
 pub(super) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
@@ -59,5 +59,5 @@ pub(super) fn dead(page: &Page<'_>, is_reset: bool) -> Answer {
 /// Changing Passwords").
 #[get("/.well-known/change-password")]
 pub(super) fn change_password() -> Redirect {
-    Redirect::to(uri!(password_reset::show))
+    Redirect::to(uri!(password_change::show))
 }

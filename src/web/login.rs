@@ -67,8 +67,7 @@ pub(super) async fn submit(
         }
         Err(LogInError::WrongCredentials) => {}
         Err(LogInError::Wait(wait)) => {
-            state.ask_to_wait(wait);
-            return Ok(Answer::later(draw(Status::TooManyRequests, &page, &state), wait));
+            return Ok(Answer::later(wait, state, |status, state| draw(status, &page, state)));
         }
         Err(LogInError::Failed(error)) => return Err(error),
     }

@@ -15,6 +15,7 @@ mod login;
 mod next;
 mod origin;
 mod page;
+mod password_change;
 mod password_reset;
 mod profile;
 mod signing;
@@ -39,6 +40,8 @@ pub(crate) fn routes() -> Vec<Route> {
         signing::log_out,
         profile::show,
         profile::submit,
+        password_change::show,
+        password_change::submit,
         password_reset::show,
         password_reset::submit,
         password_reset::show_link,
@@ -58,6 +61,7 @@ pub(crate) fn routes() -> Vec<Route> {
         api::session,
         api::log_out,
         api::rename,
+        api::change_password,
         api::request_password_reset,
         api::reset_password,
     ]
@@ -134,7 +138,8 @@ fn asked_path<'r>(request: &'r Request<'_>) -> &'r str {
 fn clean_path(uri: &Origin<'_>) -> String {
     let path = uri.path().as_str();
     // Nearly every path is clean as it is.
-    if !["%", "//", "/."].into_iter().any(|odd| path.contains(odd)) {
+    let is_odd = |two: &[u8]| two[0] == b'%' || (two[0] == b'/' && matches!(two[1], b'/' | b'.'));
+    if !path.as_bytes().windows(2).any(is_odd) {
         return path.to_owned();
     }
     let mut segments: Vec<String> = Vec::new();
@@ -149,7 +154,7 @@ fn clean_path(uri: &Origin<'_>) -> String {
 }
 
 /// What all of [`routes()`] lie under.
-const OWN: [&str; 13] = [
+const OWN: [&str; 14] = [
     "-",
     "static/style.css",
     "static/theme.css",
@@ -158,6 +163,7 @@ const OWN: [&str; 13] = [
     "login",
     "logout",
     "profile",
+    "password-change",
     "password-reset",
     "verify-email",
     "health",

@@ -9,6 +9,8 @@ use rocket::response::content::RawHtml;
 use rocket::{Request, Responder};
 
 use super::assets::Assets;
+use super::errors;
+use super::form::FormState;
 use super::guards::Visitor;
 use super::next::Next;
 use crate::auth::{Auth, Session, Wait};
@@ -95,9 +97,14 @@ impl Answer {
         Self::Go(Redirect::to(next.map_or("/profile", Next::as_str).to_owned()))
     }
 
-    /// A page that asks to come back later.
-    pub(super) fn later(page: Shown, wait: Wait) -> Self {
-        Self::Later(page, Header::new("Retry-After", wait.seconds().to_string()))
+    /// The form again, with how long to wait.
+    pub(super) fn later(
+        wait: Wait,
+        mut state: FormState,
+        draw: impl FnOnce(Status, &FormState) -> Shown,
+    ) -> Self {
+        state.ask_to_wait(wait);
+        Self::Later(draw(errors::status(wait), &state), errors::retry_after(wait))
     }
 }
 
@@ -123,18 +130,20 @@ pub(super) enum Notice {
     EnoughLetters,
     EmailVerified,
     PasswordChanged,
+    PasswordReset,
 }
 
 const COOKIE: &str = "notice";
 
 impl Notice {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::LoggedOut,
         Self::NameSaved,
         Self::LetterSent,
         Self::EnoughLetters,
         Self::EmailVerified,
         Self::PasswordChanged,
+        Self::PasswordReset,
     ];
 
     /// As it stands in the cookie.
@@ -146,6 +155,7 @@ impl Notice {
             Self::EnoughLetters => "enough-letters",
             Self::EmailVerified => "email-verified",
             Self::PasswordChanged => "password-changed",
+            Self::PasswordReset => "password-reset",
         }
     }
 
@@ -163,6 +173,9 @@ impl Notice {
             }
             Self::EmailVerified => "Your e-mail address is confirmed.",
             Self::PasswordChanged => {
+                "Your new password is set, and every other device is logged out."
+            }
+            Self::PasswordReset => {
                 "Your new password is set, and every device is logged out. Log in with it now."
             }
         }

@@ -72,15 +72,14 @@ pub(super) async fn submit(
     client: Client,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, mut state } = submitted;
+    let Submitted { form, state } = submitted;
     let draw =
         |status, state: &FormState| page::show(status, &AskPage { frame: page.frame, form: state });
     let Some(AskForm { email }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
     if let Err(wait) = auth.request_password_reset(&email, &client).await? {
-        state.ask_to_wait(wait);
-        return Ok(Answer::later(draw(Status::TooManyRequests, &state), wait));
+        return Ok(Answer::later(wait, state, draw));
     }
     Ok(Answer::Page(page::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
 }
@@ -113,12 +112,16 @@ pub(super) async fn submit_link(
             Ok(device) => {
                 signing::sign_out(auth, jar, &client).await?;
                 cookie::write_device(jar, auth.config(), device, &client);
-                Notice::PasswordChanged.put(jar, auth);
+                Notice::PasswordReset.put(jar, auth);
                 return Ok(Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>)))));
             }
             Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
             Err(ResetPasswordError::WeakPassword(weak)) => {
                 state.refuse("new_password", weak.to_string());
+            }
+            Err(ResetPasswordError::Wait(wait)) => {
+                let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
+                return Ok(Answer::later(wait, state, draw));
             }
             Err(ResetPasswordError::Failed(error)) => return Err(error),
         }

@@ -27,8 +27,7 @@ pub(super) async fn sign_in(
     let Some(new) = auth.start_session(user, remember, client, replaced).await? else {
         return Ok(false);
     };
-    cookie::write(jar, auth.config(), &new.token, remember);
-    cookie::write_device(jar, auth.config(), new.device, client);
+    cookie::write(jar, auth.config(), new, client);
     Ok(true)
 }
 

@@ -71,8 +71,8 @@ pub(super) async fn submit(
         }
         Err(SignUpError::EmailTaken) => state.refuse("email", EMAIL_TAKEN),
         Err(SignUpError::Wait(wait)) => {
-            state.ask_to_wait(wait);
-            return Ok(Answer::later(draw(Status::TooManyRequests, &page, &state, auth), wait));
+            let draw = |status, state: &FormState| draw(status, &page, state, auth);
+            return Ok(Answer::later(wait, state, draw));
         }
         Err(SignUpError::WeakPassword(weak)) => state.refuse("password", weak.to_string()),
         Err(SignUpError::Failed(error)) => return Err(error),

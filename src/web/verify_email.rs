@@ -99,8 +99,8 @@ pub(super) async fn submit_link(
             state.refuse("password", "This is not the password of this account.");
         }
         Err(VerifyEmailError::Wait(wait)) => {
-            state.ask_to_wait(wait);
-            return Ok(Answer::later(draw(Status::TooManyRequests, &page, &user, &state), wait));
+            let draw = |status, state: &FormState| draw(status, &page, &user, state);
+            return Ok(Answer::later(wait, state, draw));
         }
         Err(VerifyEmailError::Failed(error)) => return Err(error),
     }

@@ -74,6 +74,20 @@ async fn whole_way(look: Look) {
     j.press("Log in").await;
     j.is_at("/profile").await;
 
+    j.press("Change the password").await;
+    j.is_at("/password-change").await;
+    j.look_at("password-change").await;
+    j.type_into("password", "was it this one?").await;
+    j.type_into("new_password", PASSWORD).await;
+    j.press("Change the password").await;
+    j.says("This is not your current password.").await;
+    j.look_at("password-change-wrong").await;
+    j.type_into("password", NEW_PASSWORD).await;
+    j.type_into("new_password", PASSWORD).await;
+    j.press("Change the password").await;
+    j.is_at("/profile").await;
+    j.says("Your new password is set, and every other device is logged out.").await;
+
     j.visit(&link).await;
     j.says("This link does not work any more").await;
     j.look_at("dead-link").await;

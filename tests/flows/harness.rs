@@ -144,6 +144,22 @@ impl TestApp {
         Self { browser: Browser::new(server), clock, letters, database, folder }
     }
 
+    /// Every path that has a route.
+    pub fn paths(&self) -> Vec<String> {
+        let mut paths: Vec<String> = self.routes().into_iter().map(|(_, path)| path).collect();
+        paths.dedup();
+        paths
+    }
+
+    /// Every route.
+    pub fn routes(&self) -> Vec<(Method, String)> {
+        let rocket = self.browser.server.client().rocket();
+        let route = |route: &rocket::Route| (route.method, route.uri.path().to_owned());
+        let mut routes: Vec<_> = rocket.routes().map(route).collect();
+        routes.sort_by(|(_, a), (_, b)| a.cmp(b));
+        routes
+    }
+
     /// Somebody else, with a browser of their own.
     pub fn other_browser(&self) -> Browser {
         Browser::new(self.browser.server.clone())

@@ -15,6 +15,7 @@ mod fuzz;
 mod input;
 mod letters;
 mod login;
+mod password_change;
 mod password_reset;
 mod postgres;
 mod process;

@@ -258,9 +258,3 @@ fn a_disabled_account_gets_no_link() {
     app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
     assert_eq!(app.letters().len(), letters);
 }
-
-#[test]
-fn a_password_manager_finds_the_form() {
-    let app = TestApp::new();
-    app.visit("/.well-known/change-password").redirects_to("/password-reset");
-}

@@ -336,7 +336,15 @@ fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
     let app = TestApp::with(|f| f.merge(("vestibule.hashing.queue", 0)));
     let form = [("email", "ada@example.com"), ("password", "wrong")];
     for _ in 0..20 {
-        let seen = app.post("/login", form).is(503).says("cannot do this at the moment");
+        let seen = app
+            .post("/login", form)
+            .is(503)
+            .says("Very many people are logging in just now. Wait 5 seconds and try again.")
+            .says("value=\"ada@example.com\"");
+        assert_eq!(seen.header("retry-after"), Some("5"));
+    }
+    for path in ["/sessions", "/api/v1/session"] {
+        let seen = app.call(Post, path, form).is(503).says("Very many people");
         assert_eq!(seen.header("retry-after"), Some("5"));
     }
     assert_eq!(app.count("throttle WHERE tries > 0"), 0);

@@ -27,6 +27,7 @@ impl SessionRow {
     pub(in crate::auth) fn into_session(self) -> Session {
         Session {
             id: self.session_id,
+            remembered: self.remembered,
             created_at: self.created_at,
             last_seen_at: self.last_seen_at,
             expires_at: self.expires_at,

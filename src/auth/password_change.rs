@@ -1,0 +1,75 @@
+//! A new password, for somebody who is signed in and knows the current one.
+
+use super::events::Event;
+use super::outbox::Letter;
+use super::session::{NewSession, Session};
+use super::store::Purpose;
+use super::throttle::Wait;
+use super::{Auth, Client, LogInError, Password, WeakPassword};
+use crate::Error;
+
+/// Why a password cannot be changed like this.
+pub(crate) enum ChangePasswordError {
+    /// The current password was given wrongly, or is not the current one any more.
+    WrongPassword,
+    /// The new password does not meet the policy.
+    WeakPassword(WeakPassword),
+    /// Too many tries, or too many others at the same time.
+    Wait(Wait),
+    /// Not their fault.
+    Failed(Error),
+}
+
+impl From<Error> for ChangePasswordError {
+    fn from(error: Error) -> Self {
+        match Wait::in_crowd(&error) {
+            Some(wait) => Self::Wait(wait),
+            None => Self::Failed(error),
+        }
+    }
+}
+
+impl Auth {
+    /// Sets a new password. The current one is asked for, and a wrong one counts like a failed login
+    /// (ASVS 6.2.3): whoever found an unlocked screen must not take the account over, nor guess at its
+    /// password. All other sessions end and this one is renewed (ASVS 7.4.3); links to reset the
+    /// password die.
+    pub(crate) async fn change_password(
+        &self,
+        session: &Session,
+        current: &str,
+        new: Password,
+        client: &Client,
+    ) -> Result<NewSession, ChangePasswordError> {
+        let user = &session.user;
+        // Advice on the new password costs no try.
+        let new = self
+            .check_new_password(new, &user.email, user.name.as_ref())
+            .await?
+            .map_err(ChangePasswordError::WeakPassword)?;
+        let proof =
+            self.log_in(user.email.as_str(), current, client).await.map_err(|e| match e {
+                LogInError::WrongCredentials => ChangePasswordError::WrongPassword,
+                LogInError::Wait(wait) => ChangePasswordError::Wait(wait),
+                LogInError::Failed(error) => ChangePasswordError::Failed(error),
+            })?;
+        let hash = self.hasher.hash(&new.0).await?;
+        let now = self.clock.now();
+        let mut tx = self.store.begin().await?;
+        // The hash took a while: of two changes at once, the one that knows the password then wins.
+        if !tx.lock_user_with_hash(user.id, &proof.stored_hash).await? {
+            return Err(ChangePasswordError::WrongPassword);
+        }
+        tx.update_password(user.id, &hash, now).await?;
+        tx.delete_sessions_of(user.id).await?;
+        tx.delete_tokens_for(user.id, Purpose::PasswordReset).await?;
+        let renewed = self.insert_session(&mut tx, user.id, session.remembered, client).await?;
+        tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;
+        tx.commit().await?;
+        self.sessions.forget_user(user.id);
+        Event::PasswordChanged.log(Some(user.id), client);
+        self.wake_postman();
+        Ok(renewed)
+    }
+}

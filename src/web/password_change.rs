@@ -1,0 +1,81 @@
+//! The page to change the password that one knows.
+
+use askama::Template;
+use rocket::http::{CookieJar, Status};
+use rocket::response::Redirect;
+use rocket::{FromForm, State, get, post, uri};
+
+use super::form::{Fields, FormState, Submitted, Typed};
+use super::page::{self, Answer, Frame, Notice, Page, Shown};
+use super::{profile, signing};
+use crate::auth::{Auth, ChangePasswordError, Client, Password, cookie};
+use crate::{Error, User};
+
+#[derive(FromForm)]
+pub(super) struct ChangeForm {
+    pub(super) password: Typed,
+    pub(super) new_password: Password,
+}
+
+impl Fields for ChangeForm {
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+#[derive(Template)]
+#[template(path = "password_change.html")]
+struct ChangePage<'a> {
+    frame: Frame<'a>,
+    form: &'a FormState,
+    user: &'a User,
+    min_length: usize,
+}
+
+/// What stands beside the field of the current password when it is another.
+pub(super) const WRONG_PASSWORD: &str = "This is not your current password.";
+
+fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
+    let min_length = auth.config().password.min_length;
+    page::show(status, &ChangePage { frame: page.frame, form, user, min_length })
+}
+
+#[get("/password-change")]
+pub(super) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
+    match page.user() {
+        Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
+        None => Answer::Go(signing::first("/password-change")),
+    }
+}
+
+#[post("/password-change", data = "<submitted>")]
+pub(super) async fn submit(
+    submitted: Submitted<ChangeForm>,
+    page: Page<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<Answer, Error> {
+    let Some(session) = page.session else {
+        return Ok(Answer::Go(signing::first("/password-change")));
+    };
+    let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
+    let Submitted { form, mut state } = submitted;
+    let Some(ChangeForm { password, new_password }) = form else {
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
+    };
+    match auth.change_password(session, &password.0, new_password, &client).await {
+        Ok(renewed) => {
+            cookie::write(jar, auth.config(), renewed, &client);
+            Notice::PasswordChanged.put(jar, auth);
+            return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
+        }
+        Err(ChangePasswordError::WrongPassword) => state.refuse("password", WRONG_PASSWORD),
+        Err(ChangePasswordError::WeakPassword(weak)) => {
+            state.refuse("new_password", weak.to_string());
+        }
+        Err(ChangePasswordError::Wait(wait)) => {
+            return Ok(Answer::later(wait, state, draw));
+        }
+        Err(ChangePasswordError::Failed(error)) => return Err(error),
+    }
+    Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)))
+}

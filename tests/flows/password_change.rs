@@ -1,0 +1,162 @@
+use std::time::Duration;
+
+use rocket::http::Method::{Get, Post};
+
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+
+const WRONG: &str = "This is not your current password.";
+
+/// Promises 7, 43, 47.
+#[test]
+fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let elsewhere = app.other_browser();
+    elsewhere.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    let stolen = app.other_browser();
+    stolen.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    app.visit("/profile").says("href=\"/password-change\"");
+    app.visit("/password-change")
+        .is(200)
+        .says("autocomplete=\"username\" value=\"ada@example.com\"")
+        .says("autocomplete=\"current-password\"")
+        .says("autocomplete=\"new-password\"")
+        .and_submit([("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+        .redirects_to("/profile");
+    app.visit("/profile").says("Your new password is set, and every other device is logged out.");
+    assert!(!elsewhere.is_signed_in());
+    assert!(!stolen.is_signed_in(), "the session has a new token");
+    assert_eq!(app.count("sessions"), 1);
+    app.other_browser().log_in("ada@example.com", PASSWORD).is(401);
+    app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 7.
+#[test]
+fn without_the_current_password_nothing_changes() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let change = |password, new| {
+        app.submit("/password-change", [("password", password), ("new_password", new)]).is(422)
+    };
+    let seen = change(NEW_PASSWORD, NEW_PASSWORD).says(WRONG);
+    assert!(seen.title().starts_with("Error: "));
+    change("", NEW_PASSWORD).says("Enter your password.");
+    change(PASSWORD, "").says("Enter a new password.");
+    change(PASSWORD, "short").says("At least 8 characters");
+    change(PASSWORD, "ada@example.com").does_not_say(WRONG).says("id=\"new_password-error\"");
+    assert!(app.is_signed_in());
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}
+
+/// Promises 7 and 28: somebody at an unlocked screen guesses no longer than anybody else.
+#[test]
+fn wrong_tries_count_for_the_throttle() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let guess = || {
+        let form = [("password", "wrong"), ("new_password", NEW_PASSWORD)];
+        app.submit("/password-change", form)
+    };
+    // Five as a browser that is known, five as a stranger.
+    for _ in 0..10 {
+        guess().is(422).says(WRONG);
+    }
+    let seen = guess().is(429).says("Too many tries. Wait 1 second and try again.");
+    assert_eq!(seen.header("retry-after"), Some("1"));
+    let json = format!(r#"{{"password":"{PASSWORD}","new_password":"{NEW_PASSWORD}"}}"#);
+    app.send_json(Post, "/api/v1/password_change", &json).is(429);
+    app.other_browser().log_in("ada@example.com", PASSWORD).is(429);
+    app.clock.advance(Duration::from_secs(1));
+    app.send_json(Post, "/api/v1/password_change", &json).is(200);
+    assert_eq!(app.count("events WHERE kind = 'log-in-failed'"), 10);
+    assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
+}
+
+/// Promise 28.
+#[test]
+fn browsers_that_were_known_are_strangers_afterwards() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let old = app.other_browser();
+    old.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    app.clock.advance(Duration::from_secs(1));
+    app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+        .redirects_to("/profile");
+    app.log_out();
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.post("/login", [("email", "ada@example.com"), ("password", "wrong")]);
+    }
+    let form = [("email", "ada@example.com"), ("password", NEW_PASSWORD)];
+    old.post("/login", form).is(429);
+    app.post("/login", form).redirects_to("/profile");
+}
+
+/// Promises 21 and 51.
+#[test]
+fn links_to_reset_it_die_and_the_owner_is_told() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let link = app.last_letter().link();
+    app.visit(&link).is(200);
+    app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+        .redirects_to("/profile");
+    app.visit(&link).is(404);
+    let letter = app.last_letter();
+    assert_eq!(letter.to, "ada@example.com");
+    assert_eq!(letter.subject, "Your Vestibule password was changed");
+    assert!(letter.text.contains("Firefox on Linux, network address 127.0.0.1"));
+}
+
+#[test]
+fn keep_me_logged_in_is_kept() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("remember", "on")];
+    app.submit("/login", form).redirects_to("/profile");
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    let seen = app.submit("/password-change", change).redirects_to("/profile");
+    let cookie = seen.headers.iter().find(|(_, v)| v.starts_with("session_id=")).unwrap();
+    assert!(cookie.1.contains("Max-Age=2592000"), "{}", cookie.1);
+}
+
+#[test]
+fn of_two_changes_at_once_one_wins() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.post_at_once(4, "/password-change", form);
+    assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
+    assert_eq!(app.count("sessions"), 1);
+    assert_eq!(app.letters().len(), 2, "one about the address, one about the change");
+}
+
+#[test]
+fn whoever_is_not_signed_in_logs_in_first() {
+    let app = TestApp::new();
+    app.visit("/password-change").redirects_to("/login?next=/password-change");
+    let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.post("/password-change", form).redirects_to("/login?next=/password-change");
+    app.call(Post, "/api/v1/password_change", form).is(401);
+    // Where password managers look for it.
+    app.visit("/.well-known/change-password").redirects_to("/password-change");
+}
+
+#[test]
+fn a_program_changes_the_password_of_its_user() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let change = |form: [(&str, &str); 2]| app.call(Post, "/api/v1/password_change", form);
+    let errors = |form| change(form).is(400).json()["errors"].clone();
+    let wrong = errors([("password", "wrong"), ("new_password", NEW_PASSWORD)]);
+    assert_eq!(wrong["password"][0], WRONG);
+    assert!(errors([("password", PASSWORD), ("new_password", "x")])["new_password"].is_array());
+    change([("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+        .is(200)
+        .is_json(r#"{"email":"ada@example.com","message":"Password updated"}"#);
+    app.ask(Get, "/api/v1/session").is(200);
+    app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
