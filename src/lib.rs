@@ -155,13 +155,19 @@ fn settle(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
 /// key that outlives the process.
 fn with_own_files(figment: Figment, config: &Config) -> Result<Figment, String> {
     const URL: &str = "databases.vestibule.url";
+    const READERS: &str = "databases.vestibule.max_connections";
     let folder = &config.data_dir;
     mail::make_private_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
     let database: Option<String> = figment.extract_inner(URL).ok();
     let is_shared = database.as_ref().is_some_and(|url| url.starts_with("postgres"));
     let file = folder.join("vestibule.sqlite3");
-    let figment = figment.join(Serialized::default(URL, format!("sqlite:{}", file.display())));
+    let mut figment = figment.join(Serialized::default(URL, format!("sqlite:{}", file.display())));
+    if !is_shared {
+        // Each is a thread; more than there are cores read no quicker.
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        figment = figment.join(Serialized::default(READERS, cores.max(2)));
+    }
     let rocket =
         rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
     if rocket.secret_key.is_provided() {

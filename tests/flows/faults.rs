@@ -55,18 +55,45 @@ fn health_tells_a_live_process_from_a_ready_one() {
     broken.visit("/health/ready").is(503);
 }
 
-/// Promise 55.
+/// Promises 53 and 55.
 #[test]
-fn health_notices_a_database_that_only_reads() {
+fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
     let app = TestApp::new();
-    let refuse = if app.is_sqlite() {
-        "CREATE TRIGGER t BEFORE UPDATE ON health BEGIN SELECT RAISE(FAIL, 'read only'); END"
+    app.sign_up("ada@example.com");
+    let tables = ["users", "sessions", "tokens", "outbox", "throttle", "events", "health"];
+    if app.is_sqlite() {
+        for table in tables {
+            for act in ["INSERT", "UPDATE", "DELETE"] {
+                app.sql(&format!(
+                    "CREATE TRIGGER no_{act}_{table} BEFORE {act} ON {table} \
+                     BEGIN SELECT RAISE(FAIL, 'attempt to write a readonly database'); END"
+                ));
+            }
+        }
     } else {
-        "ALTER TABLE health ADD CHECK (checked_at = 0)"
-    };
-    app.sql(refuse);
+        app.sql(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION ''read-only'' USING ERRCODE = ''25006''; END'",
+        );
+        for table in tables {
+            app.sql(&format!(
+                "CREATE TRIGGER no_write BEFORE INSERT OR UPDATE OR DELETE ON {table} \
+                 FOR EACH STATEMENT EXECUTE FUNCTION refuse()"
+            ));
+        }
+    }
+    app.visit("/profile").is(200);
+    app.visit("/login").redirects_to("/profile");
+    app.visit("/health/live").is(200);
     app.visit("/health/ready").is(503);
-    app.visit("/login").is(200);
+    app.submit("/profile", [("name", "Ada")]).is(503);
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let other = app.other_browser();
+    other.submit("/login", form).is(503);
+    other.submit("/signup", [("email", "bob@example.com"), ("password", PASSWORD)]).is(503);
+    other.submit("/password-reset", [("email", "ada@example.com")]).is(503);
+    assert!(other.session_cookie().is_none(), "fails closed");
+    assert!(app.is_signed_in());
 }
 
 #[test]
@@ -107,6 +134,38 @@ fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
         app.other_browser().log_in("ada@example.com", PASSWORD).is(503);
         app.visit("/health/ready").is(503);
     });
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}
+
+/// Promises 53 and 55: PostgreSQL is gone for a while.
+#[test]
+fn a_database_that_went_and_came_back() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return; // It is in the process.
+    }
+    app.sign_up("ada@example.com");
+    let cookies = app.cookies.borrow().clone();
+    let (gate, url) = app.gate();
+    let app = app.restarted_with(|figment| {
+        figment
+            .merge(("databases.vestibule.url", url))
+            .merge(("databases.vestibule.connect_timeout", 1))
+    });
+    *app.cookies.borrow_mut() = cookies;
+    assert!(app.is_signed_in());
+    gate.shut();
+    app.clock.advance(std::time::Duration::from_secs(2));
+    let seen = app.visit("/profile").is(503).says("reference");
+    assert_eq!(seen.header("retry-after"), Some("5"));
+    app.other_browser()
+        .post("/login", [("email", "ada@example.com"), ("password", PASSWORD)])
+        .is(503);
+    app.other_browser().visit("/login").is(200);
+    app.visit("/health/live").is(200);
+    app.visit("/health/ready").is(503);
+    gate.open();
+    app.visit("/profile").is(200);
     app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
 }
 

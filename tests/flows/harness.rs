@@ -4,6 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::net::ToSocketAddrs;
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
@@ -18,8 +19,12 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use vestibule::{Clock, Letters, SentLetter};
 
+use crate::gate::Gate;
+
 /// A password that meets the default policy.
 pub const PASSWORD: &str = "seven purple lanterns";
+/// What seals the cookies.
+pub const SECRET_KEY: &str = "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4=";
 /// Set for the run of these stories on `PostgreSQL`: the server.
 pub const SECOND_RUN: &str = "FLOWS_ON_POSTGRES_URL";
 /// Another one.
@@ -86,6 +91,17 @@ impl TestApp {
         self.block_on(sqlx::query("BEGIN IMMEDIATE").execute(&mut db)).unwrap();
         act();
         self.block_on(sqlx::query("ROLLBACK").execute(&mut db)).unwrap();
+    }
+
+    /// A gate before PostgreSQL, and how this service's database is reached through it.
+    pub fn gate(&self) -> (Gate, String) {
+        let mut url: url::Url = self.database.parse().unwrap();
+        let host = url.host_str().unwrap().to_owned();
+        let server = (host.as_str(), url.port().unwrap_or(5432)).to_socket_addrs();
+        let gate = Gate::before(server.unwrap().next().unwrap());
+        url.set_ip_host(gate.address.ip()).unwrap();
+        url.set_port(Some(gate.address.port())).unwrap();
+        (gate, url.into())
     }
 
     /// Ends the connections of this service to PostgreSQL.
@@ -278,7 +294,7 @@ pub fn settings(folder: &Path, database: &str) -> Figment {
     vestibule::figment()
         .merge(("databases.vestibule.url", database))
         .merge(("log_level", "off"))
-        .merge(("secret_key", "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4="))
+        .merge(("secret_key", SECRET_KEY))
         .merge(("vestibule.data_dir", folder.join("data")))
         .merge(("vestibule.password.cost", 4))
         .merge(("vestibule.jobs", false))
@@ -286,11 +302,21 @@ pub fn settings(folder: &Path, database: &str) -> Figment {
 
 /// A database that nobody has used: a file, or a schema on the server of the second run.
 async fn fresh_database(folder: &Path) -> String {
-    let Ok(server) = std::env::var(SECOND_RUN) else {
-        return format!("sqlite:{}", folder.join("test.sqlite3").display());
-    };
+    match std::env::var(SECOND_RUN) {
+        Ok(server) => fresh_schema(&server).await,
+        Err(_) => format!("sqlite:{}", folder.join("test.sqlite3").display()),
+    }
+}
+
+/// The same for a process of its own; `None` where these stories run on `SQLite`.
+pub fn new_postgres_database() -> Option<String> {
+    let server = std::env::var(SECOND_RUN).ok()?;
+    Some(new_runtime().block_on(fresh_schema(&server)))
+}
+
+async fn fresh_schema(server: &str) -> String {
     let schema = format!("t{}", uuid::Uuid::now_v7().simple());
-    let mut db = postgres(&server).await;
+    let mut db = postgres(server).await;
     let create = AssertSqlSafe(format!("CREATE SCHEMA {schema}"));
     sqlx::query(create).execute(&mut db).await.unwrap();
     db.close().await.unwrap();

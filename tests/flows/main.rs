@@ -4,9 +4,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod gate;
 mod harness;
 mod mail_server;
+mod process;
 
+mod binary;
 mod contract;
 mod cross_site;
 mod embed;
@@ -18,9 +21,10 @@ mod login;
 mod password_change;
 mod password_reset;
 mod postgres;
-mod process;
 mod profile;
+mod proxies;
 mod races;
 mod signup;
+mod stopping;
 mod throttle;
 mod verify_email;

@@ -1,0 +1,155 @@
+//! The proxies of `docs/deployment.md`, set up as it says, before the real binary: what is sent slowly is
+//! cut off, and the service learns who the client is.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rocket::tokio::net::TcpSocket;
+use tempfile::TempDir;
+
+use crate::process::{Process, form_post, sign_up_form};
+
+const DOCUMENT: &str = include_str!("../../docs/deployment.md");
+
+/// What the document says in this language.
+fn snippet(language: &str) -> &'static str {
+    let rest = DOCUMENT.split_once(&format!("```{language}\n")).unwrap().1;
+    rest.split("```").next().unwrap()
+}
+
+/// A proxy at `port`, without TLS; the time-outs are what is tested.
+struct Proxy {
+    child: Child,
+    port: u16,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Proxy {
+    /// `None`, loudly, where there is no such program; in CI that is a failure.
+    fn start(program: &str, folder: &Path, words: &[&str], port: u16) -> Option<Self> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let child = Command::new(program)
+            .args(words)
+            .env("PATH", format!("{path}:/usr/sbin"))
+            .envs(["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, folder)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let Ok(child) = child else {
+            assert!(std::env::var_os("CI").is_none(), "{program} must be there in CI");
+            let _ = writeln!(
+                std::io::stderr(),
+                "\nSKIPPED: nothing was tested behind {program}. Install it to do so.\n"
+            );
+            return None;
+        };
+        let proxy = Self { child, port };
+        let start = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{program} does not start");
+            std::thread::yield_now();
+        }
+        Some(proxy)
+    }
+
+    /// Sends this from another address of this machine; what came back until somebody hung up.
+    fn send(&self, request: &str) -> String {
+        let runtime = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let to: SocketAddr = ([127, 0, 0, 1], self.port).into();
+        let mut stream = runtime.unwrap().block_on(async {
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.bind(([127, 0, 0, 2], 0).into()).unwrap();
+            socket.connect(to).await.unwrap().into_std().unwrap()
+        });
+        stream.set_nonblocking(false).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut seen = Vec::new();
+        stream.read_to_end(&mut seen).expect("the proxy hangs up on who is slow");
+        String::from_utf8_lossy(&seen).into_owned()
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn start_service(folder: &Path) -> Process {
+    Process::start(folder, &[("VESTIBULE_TRUSTED_PROXIES", "[\"127.0.0.1\"]")])
+}
+
+/// Promise 30, and what Rocket cannot do: no time-out of it cuts off who sends slowly.
+fn does_its_part(proxy: &Proxy, service: &mut Process) {
+    let form = form_post("/signup", &sign_up_form("ada@example.com"));
+    let forged = form.replacen("Host:", "X-Forwarded-For: 6.6.6.6\r\nHost:", 1);
+    assert!(proxy.send(&forged).contains("303 See Other"));
+    assert!(service.line("event=signed-up").contains("address=127.0.0.2 "));
+    let slow = [
+        "",
+        "GET /login HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+        "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nemail=",
+    ];
+    std::thread::scope(|scope| {
+        for request in slow {
+            scope.spawn(move || {
+                let seen = proxy.send(request);
+                // Some versions of Caddy say 200, and nothing else.
+                assert!(!seen.contains("<html lang="), "{request:?} {seen}");
+            });
+        }
+    });
+}
+
+#[test]
+fn nginx_as_documented() {
+    let folder = TempDir::new().unwrap();
+    let mut service = start_service(folder.path());
+    let port = free_port();
+    let server: String = snippet("nginx")
+        .lines()
+        .filter(|line| !line.contains("ssl_certificate"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let server = server
+        .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"))
+        .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port));
+    let place = folder.path().display();
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {place}/{kind};"))
+        .concat();
+    let config = folder.path().join("nginx.conf");
+    let text = format!(
+        "daemon off; master_process off; pid {place}/pid; events {{}}\nhttp {{ access_log off; {paths}\n{server} }}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let log = folder.path().join("nginx.log");
+    let words = ["-c", config.to_str().unwrap(), "-e", log.to_str().unwrap()];
+    let Some(proxy) = Proxy::start("nginx", folder.path(), &words, port) else { return };
+    does_its_part(&proxy, &mut service);
+}
+
+#[test]
+fn caddy_as_documented() {
+    let folder = TempDir::new().unwrap();
+    let mut service = start_service(folder.path());
+    let port = free_port();
+    let text = snippet("caddyfile")
+        .replacen("{\n", "{\n    admin off\n", 1)
+        .replace("accounts.example.com", &format!("http://localhost:{port}"))
+        .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port));
+    let config = folder.path().join("Caddyfile");
+    std::fs::write(&config, text).unwrap();
+    let words = ["run", "--adapter", "caddyfile", "--config", config.to_str().unwrap()];
+    let Some(proxy) = Proxy::start("caddy", folder.path(), &words, port) else { return };
+    does_its_part(&proxy, &mut service);
+}

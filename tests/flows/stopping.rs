@@ -1,0 +1,99 @@
+//! How the service ends, gently or not, on either database.
+
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::harness;
+use crate::process::{Process, answer, ask, form_post, sign_up_form};
+
+/// A folder to start the service in, with a database of its own.
+fn new_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    if let Some(url) = harness::new_postgres_database() {
+        let key = harness::SECRET_KEY;
+        let text = format!(
+            "[default]\nsecret_key = \"{key}\"\n[default.databases.vestibule]\nurl = \"{url}\"\n"
+        );
+        std::fs::write(folder.path().join("Rocket.toml"), text).unwrap();
+    }
+    folder
+}
+
+/// Promise 54: killed while a crowd signs up.
+#[test]
+fn what_was_answered_survives_a_kill_at_any_moment() {
+    let folder = new_folder();
+    for (round, answers) in [1, 7, 30].into_iter().enumerate() {
+        let service =
+            Process::start(folder.path(), &[("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "9999")]);
+        let (sender, answered) = channel();
+        let signed_up: Vec<(String, String)> = std::thread::scope(|scope| {
+            for person in 0..4 {
+                let (port, sender) = (service.port, sender.clone());
+                scope.spawn(move || {
+                    for n in 0.. {
+                        let email = format!("p{round}-{person}-{n}@example.com");
+                        // Nothing, or half an answer, promises nothing.
+                        let seen = ask(port, &form_post("/signup", &sign_up_form(&email)));
+                        let Some(cookie) = seen.as_deref().and_then(session_cookie) else { return };
+                        sender.send((email, cookie.to_owned())).unwrap();
+                    }
+                });
+            }
+            drop(sender);
+            let mut signed_up: Vec<_> = answered.iter().take(answers).collect();
+            service.signal("-KILL");
+            signed_up.extend(answered.iter());
+            signed_up
+        });
+        assert!(signed_up.len() >= answers);
+        service.end();
+        let service = Process::start(folder.path(), &[]);
+        for (email, cookie) in signed_up {
+            let session = answer(service.send(&format!(
+                "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\r\n"
+            )));
+            assert!(session.contains(&email), "{email}: {session}");
+        }
+        service.signal("-TERM");
+        assert!(service.end().0.success());
+    }
+}
+
+/// The cookie of a whole answer that signs in.
+fn session_cookie(answer: &str) -> Option<&str> {
+    let (head, _) = answer.split_once("\r\n\r\n")?;
+    let line = head.lines().find_map(|line| line.strip_prefix("set-cookie: session_id="))?;
+    line.split(';').next()
+}
+
+/// Promise 53: requests in flight, those that wait for a hash included, are answered before the
+/// database closes.
+#[test]
+fn a_stop_answers_what_is_in_flight() {
+    let folder = new_folder();
+    let settings = [("VESTIBULE_PASSWORD__COST", "9"), ("VESTIBULE_HASHING__WORKERS", "1")];
+    let mut service = Process::start(folder.path(), &settings);
+    let waiting: Vec<TcpStream> = (0..8)
+        .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
+        .collect();
+    // The stop comes when at least one has been worked on and others wait.
+    service.line("/verify-email/");
+    service.signal("-TERM");
+    let stopped = Instant::now();
+    for stream in waiting {
+        let seen = answer(stream);
+        assert!(seen.contains("303 See Other"), "{seen}");
+    }
+    let (status, log) = service.end();
+    assert!(status.success(), "{log:#?}");
+    assert!(stopped.elapsed() < Duration::from_secs(15), "an idle service does not linger");
+    let service = Process::start(folder.path(), &[]);
+    for n in 0..8 {
+        let form = format!("{}&remember=on", sign_up_form(&format!("p{n}@example.com")));
+        assert!(answer(service.post("/login", &form)).contains("303 See Other"));
+    }
+}
