@@ -115,11 +115,8 @@ fn nginx_as_documented() {
     let folder = TempDir::new().unwrap();
     let mut service = start_service(folder.path());
     let port = free_port();
-    let server: String = snippet("nginx")
-        .lines()
-        .filter(|line| !line.contains("ssl_certificate"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines = snippet("nginx").split_inclusive('\n');
+    let server: String = lines.filter(|line| !line.contains("ssl_certificate")).collect();
     let server = server
         .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"))
         .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port));
