@@ -15,14 +15,25 @@ use time::macros::format_description;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
+    /// Set: it moves only when it is told to.
+    stopped_at: Option<Timestamp>,
 }
 
 impl Clock {
+    /// A clock that shows the present instant until it is moved, for tests: a slow machine changes
+    /// nothing.
+    pub fn stopped() -> Self {
+        let stopped_at = Some(Self::default().now());
+        Self { stopped_at, ..Self::default() }
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let Timestamp(real) = SystemTime::now().into();
-        Timestamp(real + self.ahead_ms.load(Ordering::Relaxed))
+        let Timestamp(here) = self.stopped_at.unwrap_or_else(|| {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+            SystemTime::now().into()
+        });
+        Timestamp(here + self.ahead_ms.load(Ordering::Relaxed))
     }
 
     /// Moves this clock, and every clone of it, ahead.
@@ -39,6 +50,7 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Reads what [`as_millis`](Self::as_millis) gave.
+    #[cfg(test)]
     pub(crate) fn from_millis(ms: i64) -> Self {
         Self(ms)
     }

@@ -47,6 +47,7 @@ pub struct Config {
     pub events: EventsConfig,
     /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are
     /// believed when they say who the client is. Default: none.
+    #[serde(deserialize_with = "values::list")]
     pub trusted_proxies: Vec<Proxy>,
     /// The header in which trusted proxies say who the client is. Default `X-Forwarded-For`.
     pub client_ip_header: String,
@@ -102,9 +103,11 @@ pub struct ThrottleConfig {
     pub longest_wait: Span<{ 15 * 60 }>,
     /// Failures are forgotten after this long without one. Default `24h`.
     pub forget_after: Span<{ 24 * HOUR }>,
-    /// Failed logins, sign-ups and requests for a letter that one network (IPv4 address, IPv6 /64)
+    /// Failed logins, sign-ups, changes and requests for a letter that one network (IPv4 address, IPv6 /64)
     /// may make a minute. Default 30.
     pub tries_by_client: i64,
+    /// Changes of the password of one account an hour; each sends a letter. Default 3.
+    pub password_changes: i64,
     /// Letters of one kind that strangers can have sent to one address an hour. Default 3.
     pub letters_to_address: i64,
     /// Letters that one network can cause an hour. Default 20.
@@ -146,6 +149,9 @@ pub struct MailConfig {
     /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. Not
     /// set: letters are written to `folder`.
     pub smtp_url: Option<SmtpUrl>,
+    /// How long the mail server may take for a letter before it is tried again later. Default 30 s, at
+    /// most a minute.
+    pub timeout: Span<30>,
     /// Where letters are written as `.eml` files when no server is set. Default `mail` in the data
     /// folder.
     pub folder: Option<PathBuf>,
@@ -191,6 +197,7 @@ impl Default for ThrottleConfig {
             longest_wait: Span::default(),
             forget_after: Span::default(),
             tries_by_client: 30,
+            password_changes: 3,
             letters_to_address: 3,
             letters_by_client: 20,
         }
@@ -258,12 +265,19 @@ impl Config {
         if self.session.cache_for.get() > Duration::from_secs(1) {
             return refuse("vestibule.session.cache_for", "must be at most 1s");
         }
-        let idle = [self.session.idle_ttl.get(), self.session.remembered_idle_ttl.get()];
-        if idle.into_iter().any(|ttl| ttl < Duration::from_secs(120)) {
-            return refuse(
-                "vestibule.session.idle_ttl",
-                "must be at least 2min: use is noted once a minute",
-            );
+        for (key, ttl) in [
+            ("idle_ttl", self.session.idle_ttl.get()),
+            ("remembered_idle_ttl", self.session.remembered_idle_ttl.get()),
+        ] {
+            if ttl < Duration::from_secs(120) {
+                return refuse(
+                    &format!("vestibule.session.{key}"),
+                    "must be at least 2min: use is noted once a minute",
+                );
+            }
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&self.mail.timeout.get()) {
+            return refuse("vestibule.mail.timeout", "must be from 1s to 60s");
         }
         if self.throttle.free_tries < 1 {
             return refuse("vestibule.throttle.free_tries", "must be at least 1");

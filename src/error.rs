@@ -60,3 +60,15 @@ impl std::error::Error for Error {
         self.source.as_ref().map(|source| &**source as &(dyn std::error::Error + 'static))
     }
 }
+
+/// An error with its causes, for the log.
+pub(crate) fn errors_in_a_row(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string().replace(['\n', '\r'], " "));
+        cause = error.source();
+    }
+    text
+}

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use log::error;
 use rocket::fairing::AdHoc;
+use rocket::futures::FutureExt;
 use rocket::tokio::time::{Instant, sleep};
 use rocket::tokio::{self, select};
 use rocket::{Orbit, Rocket};
 
-use crate::Error;
 use crate::auth::Auth;
-use crate::errors_in_a_row;
+use crate::error::{Error, errors_in_a_row};
 
 /// How often the outbox is looked at without a call: for letters whose retry is due, and for those
 /// that another node put there.
@@ -19,7 +19,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often what expired is removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(15);
 
-/// Starts the background job with the service, and stops it between two letters.
+/// For how long a letter under way holds up the end of the service. One that is cut off comes again, from
+/// the next process.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+
+/// Starts the background job with the service, and stops it with the letters that are under way.
 pub(crate) fn fairing() -> AdHoc {
     AdHoc::on_liftoff("Vestibule: letters and sweeping", |rocket| {
         Box::pin(async move {
@@ -36,7 +40,15 @@ async fn work(auth: Auth, mut shutdown: rocket::Shutdown) {
         {
             // The pool stays open until this round is done.
             let _in_flight = auth.enter();
-            report(auth.deliver_due().await.map(|_| ()));
+            let is_over = || shutdown.clone().now_or_never().is_some();
+            let cut_off = async {
+                shutdown.clone().await;
+                sleep(FINISH_WITHIN).await;
+            };
+            select! {
+                done = auth.deliver_due(is_over) => report(done),
+                () = cut_off => return,
+            }
             if Instant::now() >= sweep_at {
                 report(auth.sweep().await);
                 sweep_at = Instant::now() + SWEEP_EVERY;
@@ -65,6 +77,6 @@ fn report(done: Result<(), Error>) {
 pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
     let auth: Option<&Auth> = rocket.state();
     let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;
-    auth.deliver_due().await?;
+    auth.deliver_due(|| false).await?;
     auth.sweep().await
 }

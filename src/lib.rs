@@ -24,25 +24,21 @@
 //! | `web` | what is shown: pages, forms, JSON; the checks that every request passes |
 //! | `mail` | letters, and how they leave |
 //! | `jobs` | what happens without being asked |
-//! | `config`, `clock`, `error` | settings, time, faults |
+//! | `config`, `data_dir`, `clock`, `error` | settings, own files, time, faults |
 //!
 //! `web` and `jobs` know `auth`; `auth` knows `mail`; nobody but `auth` knows the database.
 
 mod auth;
 mod clock;
 mod config;
+mod data_dir;
 mod error;
 mod jobs;
 mod mail;
 mod web;
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Profile};
 use log::{error, info, warn};
@@ -58,6 +54,7 @@ pub use jobs::run_jobs;
 pub use mail::{Letters, SentLetter};
 
 use auth::{Auth, Pepper};
+use error::errors_in_a_row;
 use mail::Mail;
 
 /// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
@@ -157,7 +154,7 @@ fn with_own_files(figment: Figment, config: &Config) -> Result<Figment, String> 
     const URL: &str = "databases.vestibule.url";
     const READERS: &str = "databases.vestibule.max_connections";
     let folder = &config.data_dir;
-    mail::make_private_folder(folder)
+    data_dir::make_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
     let database: Option<String> = figment.extract_inner(URL).ok();
     let is_shared = database.as_ref().is_some_and(|url| url.starts_with("postgres"));
@@ -180,32 +177,9 @@ fn with_own_files(figment: Figment, config: &Config) -> Result<Figment, String> 
                 .into(),
         );
     }
-    let key = secret_key(&folder.join("secret_key"))
+    let key = data_dir::secret_key(&folder.join("secret_key"))
         .map_err(|e| format!("the secret key in {} cannot be kept: {e}", folder.display()))?;
     Ok(figment.merge(Serialized::global("secret_key", key)))
-}
-
-/// The key that seals cookies: made once, read from then on.
-fn secret_key(path: &Path) -> io::Result<String> {
-    use std::io::Write;
-    if !path.exists() {
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(io::Error::other)?;
-        let draft = path.with_extension(format!("{}.draft", std::process::id()));
-        let mut options = fs::OpenOptions::new();
-        // One that a killed process left behind is no obstacle.
-        options.write(true).create(true).truncate(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut file = options.open(&draft)?;
-        file.write_all(STANDARD.encode(key).as_bytes())?;
-        file.sync_all()?;
-        // Of two processes that start at once the first one's key stays.
-        let linked = fs::hard_link(&draft, path);
-        fs::remove_file(draft)?;
-        linked.or_else(|e| if path.exists() { Ok(()) } else { Err(e) })?;
-    }
-    Ok(fs::read_to_string(path)?.trim().to_owned())
 }
 
 fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
@@ -235,16 +209,4 @@ fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
         .map_err(|_| "the setting secret_key must be a text, in base64 or hex".to_owned())?;
     let pepper = Pepper::new(&secret);
     Auth::new(rocket, config, clock, mail, pepper).map_err(|e| errors_in_a_row(&e))
-}
-
-/// An error with its causes, for the log.
-fn errors_in_a_row(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string().replace(['\n', '\r'], " "));
-        cause = error.source();
-    }
-    text
 }

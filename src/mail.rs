@@ -1,6 +1,6 @@
 //! Letters, as text and HTML, and how they leave: by a mail server, or as files in a folder.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,15 +12,18 @@ use lettre::message::{Mailbox, Message, MultiPart};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use log::info;
 use rocket::tokio::task::spawn_blocking;
+use rocket::tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigError};
-use crate::{Email, Error};
+use crate::{Email, Error, data_dir};
 
 /// Writes letters and hands them over.
 pub(crate) struct Mail {
     transport: Transport,
+    /// How long a mail server may take for a letter.
+    timeout: Duration,
     sender: Mailbox,
     site_name: String,
     origin: String,
@@ -113,18 +116,18 @@ impl Mail {
             (None, Some(url)) => Transport::Smtp(
                 AsyncSmtpTransport::<Tokio1Executor>::from_url(&url.0)
                     .map_err(|_| MailError::SmtpUrl)?
-                    .timeout(Some(Duration::from_secs(30)))
                     .build(),
             ),
             (None, None) => {
                 let folder = config.mail_folder();
-                make_private_folder(&folder).map_err(MailError::Folder)?;
+                data_dir::make_folder(&folder).map_err(MailError::Folder)?;
                 Transport::Folder(folder)
             }
         };
         let log_links = log_links && matches!(transport, Transport::Folder(_));
         Ok(Self {
             transport,
+            timeout: config.mail.timeout.get(),
             sender: config.sender().map_err(MailError::Sender)?,
             site_name: config.site_name.clone(),
             origin: config.origin(),
@@ -154,7 +157,10 @@ impl Mail {
         let letter = self.write(id, to, &occasion, &link)?;
         match &self.transport {
             Transport::Smtp(server) => {
-                server.send(self.message(&letter)?).await.map(|_| ()).map_err(failed)?;
+                // lettre's own limit holds for the connection alone, not for a server that then says
+                // nothing.
+                let sent = timeout(self.timeout, server.send(self.message(&letter)?)).await;
+                sent.map_err(failed)?.map_err(failed)?;
             }
             Transport::Folder(folder) => {
                 let message = self.message(&letter)?.formatted();
@@ -246,15 +252,6 @@ impl Mail {
 
 fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new("a letter did not leave", cause)
-}
-
-/// A folder that only we can read: its letters hold links that open accounts.
-pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
 }
 
 /// Whole and on disk, or not there: the letter leaves the outbox next.

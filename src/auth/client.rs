@@ -34,7 +34,7 @@ impl Client {
     }
 
     /// The device in words: `Firefox on Linux`. A guess for people, never a reason to trust.
-    pub(crate) fn device(&self) -> String {
+    pub(crate) fn described(&self) -> String {
         let find = |known: &[(&str, &'static str)]| {
             known.iter().find(|(mark, _)| self.user_agent.contains(mark)).map(|(_, name)| *name)
         };
@@ -72,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_device_is_told_in_words() {
-        let device = |agent| Client::new(IpAddr::from([127, 0, 0, 1]), agent).device();
+        let device = |agent| Client::new(IpAddr::from([127, 0, 0, 1]), agent).described();
         assert_eq!(
             device("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
             "Firefox on Linux"

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use uuid::Uuid;
 
 use super::UserId;
-use crate::clock::Timestamp;
+use super::password::PasswordVersion;
 
 /// That this browser opened an account. It travels in a sealed cookie and has a bucket of its own for
 /// failed tries, keyed by `id`.
@@ -15,16 +15,16 @@ use crate::clock::Timestamp;
 pub(crate) struct Device {
     pub(in crate::auth) user: UserId,
     pub(in crate::auth) id: Uuid,
-    /// When it was handed out; void once the account's `devices_valid_from` is later.
-    pub(in crate::auth) at: Timestamp,
+    /// With which password it opened the account; void once there is another.
+    pub(in crate::auth) password: PasswordVersion,
 }
 
 /// Most accounts that one browser is known for.
 const MOST: usize = 5;
 
 impl Device {
-    pub(in crate::auth) fn new(user: UserId, at: Timestamp) -> Self {
-        Self { user, id: Uuid::now_v7(), at }
+    pub(in crate::auth) fn new(user: UserId, password: PasswordVersion) -> Self {
+        Self { user, id: Uuid::now_v7(), password }
     }
 
     /// Reads what the cookie holds; what is no device is left out.
@@ -47,7 +47,7 @@ impl Device {
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.user, self.id.simple(), self.at.as_millis())
+        write!(f, "{}.{}.{}", self.user, self.id.simple(), self.password)
     }
 }
 
@@ -57,11 +57,11 @@ impl FromStr for Device {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('.');
         let mut part = || parts.next().ok_or(());
-        let (user, id, at) = (part()?, part()?, part()?);
+        let (user, id, password) = (part()?, part()?, part()?);
         Ok(Self {
             user: user.parse()?,
             id: Uuid::try_parse(id).map_err(|_| ())?,
-            at: Timestamp::from_millis(at.parse().map_err(|_| ())?),
+            password: password.parse().map_err(|_| ())?,
         })
     }
 }
@@ -76,14 +76,14 @@ mod tests {
     fn a_browser_is_known_for_its_last_five_accounts() {
         let mut known = Vec::new();
         let users: Vec<UserId> = (0..7).map(|_| UserId::new()).collect();
-        for (n, user) in users.iter().enumerate() {
-            let at = Timestamp::from_millis(i64::try_from(n).unwrap());
-            known = Device::new(*user, at).before(&known);
+        let version = PasswordVersion::default();
+        for user in &users {
+            known = Device::new(*user, version).before(&known);
         }
         assert_eq!(known.len(), 5);
         assert_eq!(known[0].user, users[6]);
         assert_eq!(Device::read_all(&Device::write_all(&known)), known);
-        let again = Device::new(users[4], Timestamp::from_millis(9)).before(&known);
+        let again = Device::new(users[4], version).before(&known);
         assert_eq!((again.len(), again[0].user), (5, users[4]));
         assert_eq!(Device::read_all("nonsense~~a.b.c~"), []);
     }

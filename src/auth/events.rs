@@ -3,8 +3,10 @@
 
 use log::info;
 
+use super::Auth;
 use super::client::Client;
 use super::user::UserId;
+use crate::Error;
 
 /// Something that happened to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,5 +43,18 @@ impl Event {
         let user = user.map_or_else(|| "none".to_owned(), |user| user.to_string());
         let (kind, address, agent) = (self.as_str(), client.address, &client.user_agent);
         info!("event={kind} user={user} address={address} agent={agent:?}");
+    }
+}
+
+impl Auth {
+    /// Notes in the database and in the log that something happened.
+    pub(in crate::auth) async fn record(
+        &self,
+        event: Event,
+        user: Option<UserId>,
+        client: &Client,
+    ) -> Result<(), Error> {
+        event.log(user, client);
+        self.store.insert_event(event, user, client, self.clock.now()).await
     }
 }

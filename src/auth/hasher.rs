@@ -5,6 +5,9 @@
 //! request; on threads of its own without a bound, a crowd of logins would hold up the machine.
 
 use std::collections::VecDeque;
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -14,6 +17,7 @@ use eksblowfish::Batch;
 use log::{error, warn};
 use rocket::tokio::sync::oneshot;
 
+use super::Client;
 use super::password::{Bcrypt, NewPassword, Password, PasswordHash, WeakPassword};
 use crate::Error;
 use crate::config::{Config, PasswordConfig};
@@ -38,11 +42,23 @@ struct Queue {
 /// has been here before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) enum Lane {
-    /// Browsers that opened the account before.
-    Known,
+    /// Browsers that opened the account before, and whoever has a session or a good link; from this
+    /// network, if limits by address are fair.
+    Known(Option<IpAddr>),
     /// Everybody else.
     Strangers,
 }
+
+impl Lane {
+    /// The lane of a client that is known.
+    pub(in crate::auth) fn known(client: &Client) -> Self {
+        Self::Known((!client.is_shared).then(|| client.network()))
+    }
+}
+
+/// Most jobs of one network that wait among the known. Anybody can have an account, and with it come back a
+/// hundred times at once; the others then wait among the strangers.
+const MOST_OF_ONE: usize = 4;
 
 #[derive(Default)]
 struct Jobs {
@@ -57,9 +73,12 @@ struct Jobs {
 
 impl Jobs {
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<Job> {
+        let is_crowded = |network: IpAddr| {
+            self.known.iter().filter(|job| job.network == Some(network)).count() >= MOST_OF_ONE
+        };
         match lane {
-            Lane::Known => &mut self.known,
-            Lane::Strangers => &mut self.strangers,
+            Lane::Known(network) if !network.is_some_and(is_crowded) => &mut self.known,
+            _ => &mut self.strangers,
         }
     }
 
@@ -77,11 +96,14 @@ impl Jobs {
 
 struct Job {
     queued_at: Instant,
+    /// Whose it is, among the known.
+    network: Option<IpAddr>,
     task: Task,
 }
 
 enum Task {
-    Hash(Bcrypt, oneshot::Sender<[u8; 24]>),
+    /// A hash; afterwards those of these costs are done for nothing.
+    Hash(Bcrypt, Range<u32>, oneshot::Sender<[u8; 24]>),
     Check(Password, Vec<String>, oneshot::Sender<Result<NewPassword, WeakPassword>>),
 }
 
@@ -118,29 +140,28 @@ impl Hasher {
     }
 
     /// The hash to store of `password`.
-    pub(in crate::auth) async fn hash(&self, password: &Password) -> Result<PasswordHash, Error> {
+    pub(in crate::auth) async fn hash(
+        &self,
+        password: &Password,
+        lane: Lane,
+    ) -> Result<PasswordHash, Error> {
         let bcrypt = PasswordHash::begin(password, self.cost)?;
         let (cost, salt) = (bcrypt.cost, bcrypt.salt);
-        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, Lane::Strangers).await?))
+        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, lane).await?))
     }
 
-    /// Whether `password` is the one of `hash`. A wrong one takes as long against an imported hash of
-    /// lower cost as against any other: the missing rounds are done for nothing, so that the clock
-    /// does not tell which accounts exist.
+    /// Whether `password` is the one of `hash`. It takes as long against an imported hash of lower cost
+    /// as against any other: the missing rounds are done for nothing, and in the same turn, so that
+    /// neither the clock nor a crowd tells which accounts exist.
     pub(in crate::auth) async fn verify(
         &self,
         password: &Password,
         hash: &PasswordHash,
         lane: Lane,
     ) -> Result<bool, Error> {
-        if hash.is(self.compute(hash.attempt(password), lane).await?) {
-            return Ok(true);
-        }
         // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
-        for cost in hash.cost()..self.cost {
-            self.compute(PasswordHash::dummy(cost).attempt(password), lane).await?;
-        }
-        Ok(false)
+        let missing = hash.cost()..self.cost;
+        Ok(hash.is(self.compute(hash.attempt(password), missing, lane).await?))
     }
 
     /// Whether `hash` should be replaced now that its password is known.
@@ -153,16 +174,22 @@ impl Hasher {
         &self,
         password: Password,
         context: Vec<String>,
+        lane: Lane,
     ) -> Result<Result<NewPassword, WeakPassword>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(Lane::Strangers, Task::Check(password, context, reply));
+        self.queue.push(lane, Task::Check(password, context, reply));
         answer.await.map_err(|_| self.busy())
     }
 
-    async fn compute(&self, bcrypt: Bcrypt, lane: Lane) -> Result<[u8; 24], Error> {
+    async fn compute(
+        &self,
+        bcrypt: Bcrypt,
+        then: Range<u32>,
+        lane: Lane,
+    ) -> Result<[u8; 24], Error> {
         let (reply, answer) = oneshot::channel();
         // A full lane drops the reply, which is the answer "busy".
-        self.queue.push(lane, Task::Hash(bcrypt, reply));
+        self.queue.push(lane, Task::Hash(bcrypt, then, reply));
         answer.await.map_err(|_| self.busy())
     }
 
@@ -182,10 +209,11 @@ impl Drop for Hasher {
 impl Queue {
     /// Puts a job into its lane, or drops it if the lane is full.
     fn push(&self, lane: Lane, task: Task) {
+        let network = if let Lane::Known(network) = lane { network } else { None };
         let mut jobs = self.lock();
         let lane = jobs.lane(lane);
         if lane.len() < self.most {
-            lane.push_back(Job { queued_at: Instant::now(), task });
+            lane.push_back(Job { queued_at: Instant::now(), network, task });
             self.ready.notify_one();
         }
     }
@@ -230,9 +258,24 @@ struct Worker {
     batch: usize,
 }
 
+/// A hash on its way through a batch.
+struct Running {
+    /// Set when only what is done for nothing is left.
+    hash: Option<[u8; 24]>,
+    then: Range<u32>,
+    reply: oneshot::Sender<[u8; 24]>,
+}
+
+/// What is hashed for nothing: a salt and a key.
+const NOTHING: ([u8; 16], &[u8]) = ([0x5a; 16], b"nothing\0");
+
 /// After so many turns, a millisecond or two, a worker looks whether somebody else waits: a hash joins
 /// those that are under way, and leaves when it is done, so that nobody waits for company.
 const TURNS: u64 = 32;
+
+/// So many turns lie between two jobs that are no hashes: a flood of them slows down the hashes under way
+/// by a fifth or so and does not stop them.
+const TURNS_BETWEEN_OTHERS: u64 = 8 * TURNS;
 
 impl Worker {
     fn work(&self) {
@@ -240,48 +283,61 @@ impl Worker {
         // machine does not starve logins. Where the system refuses, hashing merely competes.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, 10);
-        let (mut batch, mut replies) = (Batch::default(), Vec::new());
+        let (mut batch, mut running) = (Batch::default(), Vec::<Running>::new());
         loop {
+            let mut turns = TURNS;
             while batch.len() < self.batch.max(1) {
-                let job = if batch.is_empty() {
-                    let Some(job) = self.queue.wait() else { return };
-                    job
-                } else {
-                    let Some(job) = self.queue.join(batch.len()) else { break };
-                    job
+                let is_idle = batch.is_empty();
+                let next = if is_idle { self.queue.wait() } else { self.queue.join(batch.len()) };
+                let Some(job) = next else {
+                    if is_idle {
+                        return;
+                    }
+                    break;
                 };
-                let reply = self.begin(job, &mut batch);
-                if reply.is_none() {
-                    self.queue.finished();
+                let is_late = job.queued_at.elapsed() > self.max_wait;
+                match (!is_late).then(|| self.begin(job.task, &mut batch)) {
+                    Some(Some(hash)) => running.push(hash),
+                    Some(None) if is_idle => self.queue.finished(),
+                    Some(None) => {
+                        self.queue.finished();
+                        turns = TURNS_BETWEEN_OTHERS;
+                        break;
+                    }
+                    // Whoever has been kept too long is not served any more: dropping the reply answers
+                    // "busy".
+                    None => self.queue.finished(),
                 }
-                replies.extend(reply);
             }
-            batch.advance(TURNS);
-            while let Some((place, hash)) = batch.pop_done() {
-                self.queue.finished();
-                // An answer that nobody waits for any more is no fault.
-                let _ = replies.swap_remove(place).send(hash);
+            batch.advance(turns);
+            while let Some((place, output)) = batch.pop_done() {
+                let mut done = running.swap_remove(place);
+                let hash = *done.hash.get_or_insert(output);
+                if let Some(cost) = done.then.next() {
+                    batch.push(cost, NOTHING.0, NOTHING.1);
+                    running.push(done);
+                } else {
+                    self.queue.finished();
+                    // An answer that nobody waits for any more is no fault.
+                    let _ = done.reply.send(hash);
+                }
             }
         }
     }
 
-    /// Begins a hash, and says where its answer goes; anything else is done at once. Whoever has been
-    /// kept too long is not served any more: dropping the reply answers "busy".
-    fn begin(
-        &self,
-        Job { queued_at, task }: Job,
-        batch: &mut Batch,
-    ) -> Option<oneshot::Sender<[u8; 24]>> {
-        if queued_at.elapsed() > self.max_wait {
-            return None;
-        }
+    /// Begins a hash; anything else is done at once.
+    fn begin(&self, task: Task, batch: &mut Batch) -> Option<Running> {
         match task {
-            Task::Hash(Bcrypt { cost, salt, key }, reply) if self.batch > 0 => {
+            Task::Hash(Bcrypt { cost, salt, key }, then, reply) if self.batch > 0 => {
                 batch.push(cost, salt, &key);
-                Some(reply)
+                Some(Running { hash: None, then, reply })
             }
-            Task::Hash(Bcrypt { cost, salt, key }, reply) => {
-                let _ = reply.send(bcrypt::bcrypt(cost, salt, &key));
+            Task::Hash(Bcrypt { cost, salt, key }, then, reply) => {
+                let hash = bcrypt::bcrypt(cost, salt, &key);
+                for cost in then {
+                    black_box(bcrypt::bcrypt(cost, NOTHING.0, NOTHING.1));
+                }
+                let _ = reply.send(hash);
                 None
             }
             Task::Check(password, context, reply) => {

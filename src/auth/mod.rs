@@ -17,6 +17,7 @@ mod session;
 mod session_cache;
 mod signup;
 mod store;
+mod sweep;
 mod throttle;
 mod token;
 mod user;
@@ -34,6 +35,7 @@ pub(crate) use client::Client;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::ResetPasswordError;
+pub(crate) use profile::RenameError;
 pub(crate) use session::{LogInError, LoggedIn, Session};
 pub(crate) use signup::{SignUp, SignUpError};
 pub(crate) use store::InFlight;
@@ -46,7 +48,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
-use hasher::Hasher;
+use hasher::{Hasher, Lane};
 use session_cache::SessionCache;
 use store::{Db, Store};
 
@@ -107,11 +109,12 @@ impl Auth {
     }
 
     /// Whether `password` may be set by somebody with this address and name; see [`WeakPassword`].
-    pub(crate) async fn check_new_password(
+    async fn check_new_password(
         &self,
         password: Password,
         email: &Email,
         name: Option<&Name>,
+        lane: Lane,
     ) -> Result<Result<NewPassword, WeakPassword>, Error> {
         let local = email.as_str().split('@').next();
         let site = Some(self.config.site_name.as_str());
@@ -120,7 +123,7 @@ impl Auth {
         let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
         let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
         let context = texts.chain(parts).map(str::to_owned).collect();
-        self.hasher.check(password, context).await
+        self.hasher.check(password, context, lane).await
     }
 
     /// Whether the database can be written. Anybody may ask, and each look is a write to disk: it

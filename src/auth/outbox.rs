@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use log::{info, warn};
-use rocket::futures::future::join_all;
+use rocket::tokio::select;
+use rocket::tokio::task::JoinSet;
 use uuid::Uuid;
 
 use super::store::{NewToken, OutboxRow, Purpose};
@@ -24,9 +25,9 @@ pub(in crate::auth) enum Letter {
 const HOUR: Duration = Duration::from_hours(1);
 
 /// How many letters leave at a time, so that one letter's slow way says nothing of another's.
-const AT_A_TIME: i64 = 8;
+const AT_A_TIME: usize = 8;
 
-/// For how long a claimed letter is this process's alone: longer than any mail server may take.
+/// For how long a claimed letter is this process's alone: longer than `mail.timeout` may be.
 const LEASE: Duration = Duration::from_mins(2);
 
 /// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
@@ -69,7 +70,7 @@ impl Auth {
             letter: letter.as_str().to_owned(),
             user_id: Some(to),
             email_key: None,
-            device: client.device(),
+            device: client.described(),
             network: client.address.to_string(),
             attempts: 0,
             created_at: now,
@@ -99,40 +100,53 @@ impl Auth {
         self.letter_waits.notified().await;
     }
 
-    /// Sends what is due, a few at a time, until nothing is; the number of letters that left. One
+    /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One
     /// that fails waits and is tried again, with a growing delay.
-    pub(crate) async fn deliver_due(&self) -> Result<usize, Error> {
-        let mut delivered = 0;
+    pub(crate) async fn deliver_due(&self, is_over: impl Fn() -> bool) -> Result<(), Error> {
+        // Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
+        let mut under_way = JoinSet::new();
+        let mut faults = Ok(());
         loop {
-            let now = self.clock.now();
-            let due = self.store.claim_due_letters(now, LEASE, AT_A_TIME).await?;
-            if due.is_empty() {
-                return Ok(delivered);
+            let free = AT_A_TIME - under_way.len();
+            if free > 0 && faults.is_ok() && !is_over() {
+                let now = self.clock.now();
+                match self.store.claim_due_letters(now, LEASE, free).await {
+                    Ok(due) => {
+                        for row in due {
+                            let auth = self.clone();
+                            under_way.spawn(async move { auth.deliver(row, now).await });
+                        }
+                    }
+                    Err(error) => faults = Err(error),
+                }
             }
-            for left in join_all(due.iter().map(|row| self.deliver(row, now))).await {
-                delivered += usize::from(left?);
+            // A letter that comes now must not wait for slower ones: its delay would tell of them.
+            select! {
+                left = under_way.join_next() => match left {
+                    Some(Ok(left)) => faults = faults.and(left),
+                    Some(Err(error)) => faults = Err(Error::new("a letter was cut off", error)),
+                    None => return faults,
+                },
+                () = self.letter_waits(), if !under_way.is_empty() => {}
             }
         }
     }
 
-    /// Sends one letter; whether it left. An `Err` is a fault of the database: the letter comes
-    /// again when its lease is over.
-    async fn deliver(&self, row: &OutboxRow, now: Timestamp) -> Result<bool, Error> {
+    /// Sends one letter. An `Err` is a fault of the database: the letter comes again when its lease is
+    /// over.
+    async fn deliver(&self, row: OutboxRow, now: Timestamp) -> Result<(), Error> {
         let id = row.id;
-        let Err(error) = self.send(row).await else {
-            self.store.delete_letter(id).await?;
-            return Ok(true);
+        let Err(error) = self.send(&row).await else {
+            return self.store.delete_letter(id).await;
         };
         let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
         if now.since(row.created_at) > GIVE_UP_AFTER {
             warn!("letter={id} kind={} dropped: nobody took it for days: {cause}", row.letter);
-            self.store.delete_letter(id).await?;
-            return Ok(false);
+            return self.store.delete_letter(id).await;
         }
         let delay = retry_delay(row.attempts);
         warn!("letter={id} kind={} try={} failed: {cause}", row.letter, row.attempts);
-        self.store.update_due(id, now + delay).await?;
-        Ok(false)
+        self.store.update_due(id, now + delay).await
     }
 
     /// Writes the letter for who has the account now, and hands it to the mail server. A letter that

@@ -1,6 +1,7 @@
 //! What people type as a password, and what is kept of it.
 
 use std::fmt;
+use std::num::ParseIntError;
 use std::str::FromStr;
 
 use base64::Engine;
@@ -134,6 +135,26 @@ pub(in crate::auth) struct Bcrypt {
     pub(in crate::auth) salt: [u8; 16],
     /// At most 72 bytes, the last of them NUL if there is room.
     pub(in crate::auth) key: Zeroizing<Vec<u8>>,
+}
+
+/// How many times the password of an account was set. A log-in that is under way and a device cookie are
+/// worth nothing once it has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct PasswordVersion(i64);
+
+impl fmt::Display for PasswordVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PasswordVersion {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse().map(Self)
+    }
 }
 
 /// What is stored of a password.

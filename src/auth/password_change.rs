@@ -1,6 +1,8 @@
 //! A new password, for somebody who is signed in and knows the current one.
 
+use super::device::Device;
 use super::events::Event;
+use super::hasher::Lane;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
 use super::store::Purpose;
@@ -14,7 +16,9 @@ pub(crate) enum ChangePasswordError {
     WrongPassword,
     /// The new password does not meet the policy.
     WeakPassword(WeakPassword),
-    /// Too many tries, or too many others at the same time.
+    /// The session has ended in the meantime.
+    SignedOut,
+    /// Too many tries or changes, or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -42,9 +46,9 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, ChangePasswordError> {
         let user = &session.user;
-        // Advice on the new password costs no try.
+        self.count_network(client).await?.map_err(ChangePasswordError::Wait)?;
         let new = self
-            .check_new_password(new, &user.email, user.name.as_ref())
+            .check_new_password(new, &user.email, user.name.as_ref(), Lane::known(client))
             .await?
             .map_err(ChangePasswordError::WeakPassword)?;
         let proof =
@@ -53,17 +57,22 @@ impl Auth {
                 LogInError::Wait(wait) => ChangePasswordError::Wait(wait),
                 LogInError::Failed(error) => ChangePasswordError::Failed(error),
             })?;
-        let hash = self.hasher.hash(&new.0).await?;
-        let now = self.clock.now();
+        // Each sends a notice, and the address may be a stranger's who never signed up.
+        self.count_password_change(user.id).await?.map_err(ChangePasswordError::Wait)?;
+        let hash = self.hasher.hash(&new.0, Lane::known(client)).await?;
         let mut tx = self.store.begin().await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
-        if !tx.lock_user_with_hash(user.id, &proof.stored_hash).await? {
+        if !tx.lock_user_with_password(user.id, proof.password).await? {
             return Err(ChangePasswordError::WrongPassword);
         }
-        tx.update_password(user.id, &hash, now).await?;
+        if !tx.lock_session(session.id).await? {
+            return Err(ChangePasswordError::SignedOut);
+        }
+        let now = self.clock.now();
+        let device = Device::new(user.id, tx.update_password(user.id, &hash).await?);
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_for(user.id, Purpose::PasswordReset).await?;
-        let renewed = self.insert_session(&mut tx, user.id, session.remembered, client).await?;
+        let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
         tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
         tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;
         tx.commit().await?;

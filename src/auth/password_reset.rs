@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::device::Device;
 use super::events::Event;
+use super::hasher::Lane;
 use super::outbox::Letter;
 use super::store::{NewToken, Purpose};
 use super::throttle::Wait;
@@ -16,7 +17,7 @@ pub(crate) enum ResetPasswordError {
     DeadLink,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
-    /// Too many others at the same time.
+    /// Too many tries with this link, or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -105,14 +106,15 @@ impl Auth {
     ) -> Result<Device, ResetPasswordError> {
         // Looked up before anything is hashed: junk costs no hash.
         let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
+        self.count_link_try(token).await?.map_err(ResetPasswordError::Wait)?;
         let password = self
-            .check_new_password(password, &user.email, user.name.as_ref())
+            .check_new_password(password, &user.email, user.name.as_ref(), Lane::known(client))
             .await?
             .map_err(ResetPasswordError::WeakPassword)?;
-        let hash = self.hasher.hash(&password.0).await?;
-        let now = self.clock.now();
+        let hash = self.hasher.hash(&password.0, Lane::known(client)).await?;
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
+        let now = self.clock.now();
         // The hash took a while: only who takes the token now may go on.
         let sent_to = tx
             .take_token(token.digest(), Purpose::PasswordReset, user.id, now)
@@ -123,7 +125,7 @@ impl Auth {
         if !tx.update_verified(user.id, &sent_to, now).await? {
             return Err(ResetPasswordError::DeadLink);
         }
-        tx.update_password(user.id, &hash, now).await?;
+        let version = tx.update_password(user.id, &hash).await?;
         self.forget_tries(&mut tx, &user.email).await?;
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_of(user.id).await?;
@@ -134,6 +136,6 @@ impl Auth {
         Event::PasswordReset.log(Some(user.id), client);
         self.wake_postman();
         // What made this browser a stranger to the account is over.
-        Ok(Device::new(user.id, now))
+        Ok(Device::new(user.id, version))
     }
 }

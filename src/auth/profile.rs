@@ -1,19 +1,46 @@
 //! What people may say about themselves.
 
 use super::events::Event;
-use super::{Auth, Client, Name, UserId};
+use super::session::Session;
+use super::throttle::Wait;
+use super::{Auth, Client, Name};
 use crate::Error;
+
+/// Why somebody cannot be renamed.
+pub(crate) enum RenameError {
+    /// The session has ended in the meantime.
+    SignedOut,
+    /// Too many changes from this network.
+    Wait(Wait),
+    /// Not their fault.
+    Failed(Error),
+}
+
+impl From<Error> for RenameError {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 impl Auth {
     /// Sets what the person wants to be called; `None`: nothing.
     pub(crate) async fn rename(
         &self,
-        user: UserId,
+        session: &Session,
         name: Option<&Name>,
         client: &Client,
-    ) -> Result<(), Error> {
-        self.store.update_name(user, name).await?;
+    ) -> Result<(), RenameError> {
+        let user = session.user.id;
+        self.count_network(client).await?.map_err(RenameError::Wait)?;
+        let mut tx = self.store.begin().await?;
+        if !tx.lock_user(user).await? || !tx.lock_session(session.id).await? {
+            return Err(RenameError::SignedOut);
+        }
+        tx.update_name(user, name).await?;
+        tx.insert_event(Event::Renamed, Some(user), client, self.clock.now()).await?;
+        tx.commit().await?;
         self.sessions.forget_user(user);
-        self.record(Event::Renamed, Some(user), client).await
+        Event::Renamed.log(Some(user), client);
+        Ok(())
     }
 }

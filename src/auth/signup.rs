@@ -1,7 +1,9 @@
 //! Signing up.
 
 use super::events::Event;
+use super::hasher::Lane;
 use super::outbox::Letter;
+use super::password::PasswordVersion;
 use super::session::LoggedIn;
 use super::store::NewUser;
 use super::throttle::Wait;
@@ -47,10 +49,10 @@ impl Auth {
         let SignUp { email, password, name } = form;
         self.count_network(client).await?.map_err(SignUpError::Wait)?;
         let password = self
-            .check_new_password(password, &email, name.as_ref())
+            .check_new_password(password, &email, name.as_ref(), Lane::Strangers)
             .await?
             .map_err(SignUpError::WeakPassword)?;
-        let password_hash = self.hasher.hash(&password.0).await?;
+        let password_hash = self.hasher.hash(&password.0, Lane::Strangers).await?;
         let (id, now) = (UserId::new(), self.clock.now());
         let mut tx = self.store.begin().await?;
         let new =
@@ -69,6 +71,6 @@ impl Auth {
         Event::SignedUp.log(Some(id), client);
         self.wake_postman();
         let user = User { id, email, name, email_verified_at: None, created_at: now };
-        Ok(LoggedIn { user, stored_hash: password_hash.to_string() })
+        Ok(LoggedIn { user, password: PasswordVersion::default() })
     }
 }

@@ -10,9 +10,12 @@ use sha2::Sha256;
 use super::hasher::Lane;
 use super::outbox::Letter;
 use super::store::{Credentials, Tx};
-use super::{Auth, Client, Email};
+use super::{Auth, Client, Email, ResetToken, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Not now: why, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,10 @@ pub(in crate::auth) enum Bucket<'a> {
     Device(uuid::Uuid),
     /// Tries of whatever kind from one network.
     Network(&'a Client),
+    /// Changes of the password of one account.
+    PasswordChanges(UserId),
+    /// Tries to set a password with one link.
+    Link(&'a ResetToken),
     /// Letters of one kind to one address.
     Letters(Letter, &'a Email),
     /// Letters that one network causes.
@@ -96,6 +103,8 @@ impl Pepper {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::Device(id) => format!("device {id}"),
             Bucket::Network(client) => format!("network {}", client.network()),
+            Bucket::PasswordChanges(user) => format!("password changes {user}"),
+            Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Letters(letter, email) => {
                 format!("letters {} {}", letter.as_str(), email.key())
             }
@@ -127,12 +136,21 @@ pub(in crate::auth) struct Window {
     pub(in crate::auth) per: Duration,
 }
 
+/// A try in a bucket: which one it was there.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Count {
+    pub(in crate::auth) key: BucketKey,
+    pub(in crate::auth) tries: i64,
+}
+
 /// The kind of what a try was counted in.
 enum Counted {
     /// By a browser that is known: in its own bucket alone.
-    AsKnown(BucketKey),
-    /// In the account's bucket, if an address could be read, and in the network's, if that is limited.
-    AsStranger { account: Option<BucketKey>, network: Option<BucketKey> },
+    AsKnown(Count),
+    /// In the network's bucket, if that is limited, and in the account's, if an address could be read.
+    /// They are always touched in this order: on PostgreSQL two tries that take them in different order
+    /// would wait for each other.
+    AsStranger { network: Option<Count>, account: Option<Count> },
 }
 
 /// A try that was let in and counted. Say how it ended.
@@ -140,9 +158,9 @@ pub(in crate::auth) struct Try(Counted);
 
 impl Try {
     /// Where its hash waits.
-    pub(in crate::auth) fn lane(&self) -> Lane {
+    pub(in crate::auth) fn lane(&self, client: &Client) -> Lane {
         match self.0 {
-            Counted::AsKnown(_) => Lane::Known,
+            Counted::AsKnown(_) => Lane::known(client),
             Counted::AsStranger { .. } => Lane::Strangers,
         }
     }
@@ -163,38 +181,40 @@ impl Auth {
         if let Some(device) = device {
             let key = self.pepper.key(&Bucket::Device(device.id));
             let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
-            if tx.insert_in_window(key, window, now).await?.is_ok() {
+            if let Ok(count) = tx.insert_in_window(key, window, now).await? {
                 tx.commit().await?;
-                return Ok(Ok(Try(Counted::AsKnown(key))));
+                return Ok(Ok(Try(Counted::AsKnown(count))));
             }
         }
-        let network = self.network_key(client);
-        if let Some(key) = network
-            && let Err(at) = tx.insert_in_window(key, self.network_window(), now).await?
-        {
-            return Ok(Err(Wait::until(at, now)));
+        let (mut network, mut account) = (None, None);
+        if let Some(key) = self.network_key(client) {
+            match tx.insert_in_window(key, self.network_window(), now).await? {
+                Ok(count) => network = Some(count),
+                Err(at) => return Ok(Err(Wait::until(at, now))),
+            }
         }
-        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
-        if let Some(key) = account
-            && let Err(at) = tx.insert_growing(key, self.growing(), now).await?
-        {
-            return Ok(Err(Wait::until(at, now)));
+        if let Some(email) = email {
+            let key = self.pepper.key(&Bucket::Account(email));
+            match tx.insert_growing(key, self.growing(), now).await? {
+                Ok(count) => account = Some(count),
+                Err(at) => return Ok(Err(Wait::until(at, now))),
+            }
         }
         tx.commit().await?;
-        Ok(Ok(Try(Counted::AsStranger { account, network })))
+        Ok(Ok(Try(Counted::AsStranger { network, account })))
     }
 
     /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
     pub(in crate::auth) async fn try_succeeded(&self, tried: Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         match tried.0 {
-            Counted::AsKnown(key) => tx.delete_bucket(key).await?,
-            Counted::AsStranger { account, network } => {
-                if let Some(key) = account {
-                    tx.delete_bucket(key).await?;
+            Counted::AsKnown(count) => tx.delete_bucket(count.key).await?,
+            Counted::AsStranger { network, account } => {
+                if let Some(count) = network {
+                    tx.update_uncounted(count).await?;
                 }
-                if let Some(key) = network {
-                    tx.update_uncounted(key).await?;
+                if let Some(count) = account {
+                    tx.delete_bucket(count.key).await?;
                 }
             }
         }
@@ -204,12 +224,12 @@ impl Auth {
     /// The try was never carried out: it tells nobody anything, and counts for nothing.
     pub(in crate::auth) async fn try_dropped(&self, tried: Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        let keys = match tried.0 {
-            Counted::AsKnown(key) => [Some(key), None],
-            Counted::AsStranger { account, network } => [account, network],
+        let counts = match tried.0 {
+            Counted::AsKnown(count) => [Some(count), None],
+            Counted::AsStranger { network, account } => [network, account],
         };
-        for key in keys.into_iter().flatten() {
-            tx.update_uncounted(key).await?;
+        for count in counts.into_iter().flatten() {
+            tx.update_uncounted(count).await?;
         }
         tx.commit().await
     }
@@ -219,12 +239,37 @@ impl Auth {
         &self,
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
-        let Some(key) = self.network_key(client) else { return Ok(Ok(())) };
+        if client.is_shared {
+            return Ok(Ok(()));
+        }
+        self.count(&Bucket::Network(client), self.network_window()).await
+    }
+
+    /// Counts a change of a password.
+    pub(in crate::auth) async fn count_password_change(
+        &self,
+        user: UserId,
+    ) -> Result<Result<(), Wait>, Error> {
+        let most = self.config.throttle.password_changes;
+        self.count(&Bucket::PasswordChanges(user), Window { most, per: HOUR }).await
+    }
+
+    /// Counts a try to set a password with a link: looking at how strong it is costs as much as a page
+    /// costs, many times over.
+    pub(in crate::auth) async fn count_link_try(
+        &self,
+        token: &ResetToken,
+    ) -> Result<Result<(), Wait>, Error> {
+        let most = self.config.throttle.tries_by_client;
+        self.count(&Bucket::Link(token), Window { most, per: MINUTE }).await
+    }
+
+    async fn count(&self, bucket: &Bucket<'_>, rule: Window) -> Result<Result<(), Wait>, Error> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let counted = tx.insert_in_window(key, self.network_window(), now).await?;
+        let counted = tx.insert_in_window(self.pepper.key(bucket), rule, now).await?;
         tx.commit().await?;
-        Ok(counted.map_err(|at| Wait::until(at, now)))
+        Ok(counted.map(|_| ()).map_err(|at| Wait::until(at, now)))
     }
 
     /// Counts a letter that a stranger can ask for; when it may leave if there have been too many.
@@ -236,15 +281,17 @@ impl Auth {
         client: &Client,
     ) -> Result<Result<(), Timestamp>, Error> {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
-        let per = Duration::from_secs(60 * 60);
-        let to_one = self.pepper.key(&Bucket::Letters(letter, email));
-        let window = Window { most: limits.letters_to_address, per };
-        let counted = tx.insert_in_window(to_one, window, now).await?;
-        if counted.is_err() || client.is_shared {
-            return Ok(counted);
+        // The client first: one that has had its share must not use up somebody else's.
+        if !client.is_shared {
+            let of_one = self.pepper.key(&Bucket::LettersOf(client));
+            let window = Window { most: limits.letters_by_client, per: HOUR };
+            if let Err(at) = tx.insert_in_window(of_one, window, now).await? {
+                return Ok(Err(at));
+            }
         }
-        let of_one = self.pepper.key(&Bucket::LettersOf(client));
-        tx.insert_in_window(of_one, Window { most: limits.letters_by_client, per }, now).await
+        let to_one = self.pepper.key(&Bucket::Letters(letter, email));
+        let window = Window { most: limits.letters_to_address, per: HOUR };
+        Ok(tx.insert_in_window(to_one, window, now).await?.map(|_| ()))
     }
 
     /// Ends an account's wait: its owner has just read the mail.
@@ -271,6 +318,6 @@ impl Auth {
     }
 
     fn network_window(&self) -> Window {
-        Window { most: self.config.throttle.tries_by_client, per: Duration::from_secs(60) }
+        Window { most: self.config.throttle.tries_by_client, per: MINUTE }
     }
 }

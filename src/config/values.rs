@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use lettre::message::Mailbox;
 use rocket::http::uri::Absolute;
+use serde::de::IntoDeserializer;
 use serde::{Deserialize, Deserializer};
 
 /// A length of time such as `90s`, `15min`, `12h` or `14days`; `DEFAULT` is in seconds.
@@ -102,6 +103,26 @@ impl<'de> Deserialize<'de> for Proxy {
             text.parse().ok().or_else(address).map(Self)
         })
     }
+}
+
+/// A list, or one text with commas: `["10.0.0.1", "10.0.0.2"]`, `10.0.0.1, 10.0.0.2`. In the environment
+/// the latter is what people write.
+pub(super) fn list<'de, D, T>(value: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Texts {
+        One(String),
+        Many(Vec<String>),
+    }
+    let texts = match Texts::deserialize(value)? {
+        Texts::One(text) => text.split(',').map(|text| text.trim().to_owned()).collect(),
+        Texts::Many(texts) => texts,
+    };
+    texts.into_iter().map(|text| T::deserialize(text.into_deserializer())).collect()
 }
 
 /// A colour, as red, green and blue.

@@ -16,8 +16,8 @@ use super::password_reset::AskForm;
 use super::signing::{self, SignedOut};
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
-    Auth, ChangePasswordError, Client, LogInError, Password, ResetPasswordError, ResetToken,
-    SignUp, SignUpError, cookie,
+    Auth, ChangePasswordError, Client, LogInError, Password, RenameError, ResetPasswordError,
+    ResetToken, SignUp, SignUpError, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -184,7 +184,11 @@ pub(super) async fn rename(
     let user = &session.user;
     let mut name = user.name.clone();
     if let SaidName(Some(MaybeName(new))) = input.fields()?.name {
-        auth.rename(user.id, new.as_ref(), &client).await?;
+        auth.rename(session, new.as_ref(), &client).await.map_err(|e| match e {
+            RenameError::SignedOut => not_signed_in(),
+            RenameError::Wait(wait) => Refusal::wait(wait).into(),
+            RenameError::Failed(error) => error.into(),
+        })?;
         name = new;
     }
     Ok(json!({ "user": UserJson::new(user, name.as_ref()) }))
@@ -216,6 +220,7 @@ pub(super) async fn change_password(
         Err(ChangePasswordError::WeakPassword(weak)) => {
             Err(Refusal::field("new_password", weak.to_string()).into())
         }
+        Err(ChangePasswordError::SignedOut) => Err(not_signed_in()),
         Err(ChangePasswordError::Wait(wait)) => Err(Refusal::wait(wait).into()),
         Err(ChangePasswordError::Failed(error)) => Err(error.into()),
     }

@@ -15,7 +15,7 @@ use super::headers;
 use super::page::Frame;
 use super::{asked_path, contract, signing};
 use crate::auth::Wait;
-use crate::{Error, errors_in_a_row};
+use crate::error::{Error, errors_in_a_row};
 
 /// An answer that says no, and why.
 pub(super) struct Refusal {

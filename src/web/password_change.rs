@@ -54,9 +54,8 @@ pub(super) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(session) = page.session else {
-        return Ok(Answer::Go(signing::first("/password-change")));
-    };
+    let log_in_first = || Ok(Answer::Go(signing::first("/password-change")));
+    let Some(session) = page.session else { return log_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
     let Submitted { form, mut state } = submitted;
     let Some(ChangeForm { password, new_password }) = form else {
@@ -72,6 +71,7 @@ pub(super) async fn submit(
         Err(ChangePasswordError::WeakPassword(weak)) => {
             state.refuse("new_password", weak.to_string());
         }
+        Err(ChangePasswordError::SignedOut) => return log_in_first(),
         Err(ChangePasswordError::Wait(wait)) => {
             return Ok(Answer::later(wait, state, draw));
         }

@@ -11,7 +11,7 @@ use super::form::{Fields, FormState, MaybeName, Submitted};
 use super::guards::Wants;
 use super::page::{self, Answer, ByAccept, Frame, Notice, Page, Shown};
 use super::signing;
-use crate::auth::{Auth, Client};
+use crate::auth::{Auth, Client, RenameError};
 use crate::{Error, Name, User};
 
 #[derive(FromForm)]
@@ -63,12 +63,20 @@ pub(super) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(user) = page.user() else { return Ok(Answer::Go(signing::first("/profile"))) };
+    let log_in_first = || Ok(Answer::Go(signing::first("/profile")));
+    let Some(session) = page.session else { return log_in_first() };
+    let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
     let Some(form) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, user, &state)));
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    auth.rename(user.id, form.name.0.as_ref(), &client).await?;
-    Notice::NameSaved.put(jar, auth);
-    Ok(Answer::Go(Redirect::to(uri!(show))))
+    match auth.rename(session, form.name.0.as_ref(), &client).await {
+        Ok(()) => {
+            Notice::NameSaved.put(jar, auth);
+            Ok(Answer::Go(Redirect::to(uri!(show))))
+        }
+        Err(RenameError::SignedOut) => log_in_first(),
+        Err(RenameError::Wait(wait)) => Ok(Answer::later(wait, state, draw)),
+        Err(RenameError::Failed(error)) => Err(error),
+    }
 }

@@ -71,7 +71,7 @@ impl TestApp {
         let folder = Rc::new(TempDir::new().unwrap());
         let runtime = new_runtime();
         let database = runtime.block_on(fresh_database(folder.path()));
-        Self::open(folder, runtime, database, Clock::default(), change, build)
+        Self::open(folder, runtime, database, Clock::stopped(), change, build)
     }
 
     /// The same service after a restart: what was not on disk is gone.
@@ -133,7 +133,7 @@ impl TestApp {
             folder,
             runtime,
             database,
-            Clock::default(),
+            Clock::stopped(),
             |figment| figment,
             vestibule::service,
         )
@@ -257,18 +257,16 @@ impl TestApp {
 
     /// Every value of every table, as text: what somebody has who stole a copy.
     pub fn dump(&self) -> String {
-        ["users", "sessions", "tokens", "outbox"]
+        ["users", "sessions", "tokens", "outbox", "throttle", "events"]
             .map(|table| {
-                let row = match (self.is_sqlite(), table) {
-                    (false, _) => format!("CAST({table} AS TEXT)"),
-                    (true, "users") => {
-                        "email || email_key || COALESCE(name, '') || password_hash".into()
-                    }
-                    (true, "sessions") => "hex(digest) || address || user_agent".into(),
-                    (true, "tokens") => "hex(digest) || purpose || sent_to".into(),
-                    (true, _) => "letter || COALESCE(email_key, '') || device || network".into(),
+                let row = if self.is_sqlite() {
+                    let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+                    let columns = self.texts(&columns).into_iter();
+                    columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
+                } else {
+                    format!("CAST({table} AS TEXT)")
                 };
-                self.texts(&format!("SELECT {row} FROM {table}")).join("\n")
+                self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
             })
             .join("\n")
     }

@@ -35,7 +35,7 @@ pub(in crate::auth) use outbox::OutboxRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser};
 
-use crate::Error;
+use crate::{Error, data_dir};
 
 /// The pool as Rocket holds it; its settings are `databases.vestibule.*`.
 #[derive(Database)]
@@ -299,6 +299,7 @@ async fn open_sqlite(
     let pool = || SqlitePoolOptions::new().acquire_timeout(wait).test_before_acquire(false);
     // SQLite has no lock for migrations: two processes that start at once would both create tables.
     let lock = migration_lock(options.get_filename()).map_err(sqlx::Error::Io)?;
+    data_dir::make_file(options.get_filename()).map_err(sqlx::Error::Io)?;
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);

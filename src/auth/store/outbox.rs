@@ -53,8 +53,9 @@ impl Store {
         &self,
         now: Timestamp,
         lease: Duration,
-        most: i64,
+        most: usize,
     ) -> Result<Vec<OutboxRow>> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
         // The second look at `due_at` is for PostgreSQL: of two nodes that chose the same row, the
         // later one waits for the first and then sees that it is no longer due.
         self.returning(

@@ -127,6 +127,12 @@ impl Tx {
         Ok(())
     }
 
+    /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers
+    /// look a session up before they have read the body, and a client may take its time over that.
+    pub(in crate::auth) async fn lock_session(&mut self, id: Uuid) -> Result<bool> {
+        Ok(self.run("UPDATE sessions SET id = id WHERE id = $1", (id,)).await? == 1)
+    }
+
     pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<()> {
         self.run("DELETE FROM sessions WHERE digest = $1", (digest.to_vec(),)).await?;
         Ok(())

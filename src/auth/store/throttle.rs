@@ -4,12 +4,11 @@
 use sqlx::FromRow;
 
 use super::{Result, Store, Tx};
-use crate::auth::throttle::{BucketKey, Growing, Window};
+use crate::auth::throttle::{BucketKey, Count, Growing, Window};
 use crate::clock::Timestamp;
 
 #[derive(FromRow)]
 struct Counted {
-    #[expect(dead_code, reason = "that there is a row is the answer")]
     tries: i64,
 }
 
@@ -26,7 +25,7 @@ impl Tx {
         key: BucketKey,
         rule: Growing,
         now: Timestamp,
-    ) -> Result<std::result::Result<(), Timestamp>> {
+    ) -> Result<std::result::Result<Count, Timestamp>> {
         // No wait is 0 and not `now`: two at once read the clock in one order and arrive in another.
         let counted: Option<Counted> = self
             .find(
@@ -64,7 +63,7 @@ impl Tx {
         key: BucketKey,
         rule: Window,
         now: Timestamp,
-    ) -> Result<std::result::Result<(), Timestamp>> {
+    ) -> Result<std::result::Result<Count, Timestamp>> {
         let counted: Option<Counted> = self
             .find(
                 "INSERT INTO throttle (key, tries, closed_until, forget_at) \
@@ -88,19 +87,22 @@ impl Tx {
         sql: &'static str,
         key: BucketKey,
         now: Timestamp,
-    ) -> Result<std::result::Result<(), Timestamp>> {
-        if counted.is_some() {
-            return Ok(Ok(()));
+    ) -> Result<std::result::Result<Count, Timestamp>> {
+        if let Some(Counted { tries }) = counted {
+            return Ok(Ok(Count { key, tries }));
         }
         let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
         Ok(Err(closed.map_or(now, |closed| closed.closed_until)))
     }
 
-    /// Takes one try back, and the wait that followed from it.
-    pub(in crate::auth) async fn update_uncounted(&mut self, key: BucketKey) -> Result<()> {
+    /// Takes one try back, and the wait that followed from it unless a later try brought one of its
+    /// own.
+    pub(in crate::auth) async fn update_uncounted(&mut self, count: Count) -> Result<()> {
         self.run(
-            "UPDATE throttle SET tries = tries - 1, closed_until = 0 WHERE key = $1 AND tries > 0",
-            (key.to_vec(),),
+            "UPDATE throttle SET tries = tries - 1, \
+             closed_until = CASE WHEN tries = $2 THEN 0 ELSE closed_until END \
+             WHERE key = $1 AND tries > 0",
+            (count.key.to_vec(), count.tries),
         )
         .await?;
         Ok(())

@@ -6,7 +6,7 @@ use super::{Result, Store, Tx};
 use crate::Error;
 use crate::auth::client::Client;
 use crate::auth::device::Device;
-use crate::auth::password::PasswordHash;
+use crate::auth::password::{PasswordHash, PasswordVersion};
 use crate::auth::user::{Email, Name, User, UserId};
 use crate::clock::Timestamp;
 
@@ -16,14 +16,14 @@ pub(in crate::auth) struct Credentials {
     pub(in crate::auth) password_hash: PasswordHash,
     /// The hash as it stands in the table: an imported one has more than one spelling.
     pub(in crate::auth) stored_hash: String,
+    pub(in crate::auth) password_version: PasswordVersion,
     pub(in crate::auth) is_disabled: bool,
-    devices_valid_from: Timestamp,
 }
 
 impl Credentials {
     /// What shows that this browser has opened the account before, if it is still valid.
     pub(in crate::auth) fn device_of<'c>(&self, client: &'c Client) -> Option<&'c Device> {
-        let valid = |d: &&Device| d.user == self.user.id && d.at >= self.devices_valid_from;
+        let valid = |d: &&Device| d.user == self.user.id && d.password == self.password_version;
         client.devices.iter().find(valid)
     }
 }
@@ -66,7 +66,12 @@ struct CredentialsRow {
     user: UserRow,
     password_hash: String,
     disabled_at: Option<Timestamp>,
-    devices_valid_from: Timestamp,
+    password_version: PasswordVersion,
+}
+
+#[derive(FromRow)]
+struct PasswordSet {
+    password_version: PasswordVersion,
 }
 
 /// The columns of [`UserRow`], for a `SELECT` from `users`.
@@ -88,7 +93,7 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    ", users.password_hash, users.disabled_at, users.devices_valid_from \
+                    ", users.password_hash, users.disabled_at, users.password_version \
                      FROM users WHERE users.email_key = $1"
                 ),
                 (email.key().to_owned(),),
@@ -104,7 +109,7 @@ impl Store {
                         .map_err(|e| Error::new("an account cannot be read", e))?,
                     stored_hash: row.password_hash,
                     is_disabled: row.disabled_at.is_some(),
-                    devices_valid_from: row.devices_valid_from,
+                    password_version: row.password_version,
                 })
             })
             .transpose()
@@ -140,24 +145,15 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    pub(in crate::auth) async fn update_name(&self, id: UserId, name: Option<&Name>) -> Result<()> {
-        let name = name.map(|name| name.as_str().to_owned());
-        self.run("UPDATE users SET name = $2 WHERE id = $1", (id, name)).await?;
-        Ok(())
-    }
-
-    /// Replaces an outdated hash, unless the password was changed in the meantime.
+    /// Replaces an outdated hash, unless it was replaced in the meantime.
     pub(in crate::auth) async fn update_outdated_hash(
         &self,
         id: UserId,
         old: String,
         new: &PasswordHash,
     ) -> Result<()> {
-        self.run(
-            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
-            (id, old, new.to_string()),
-        )
-        .await?;
+        let sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        self.run(sql, (id, old, new.to_string())).await?;
         Ok(())
     }
 }
@@ -191,30 +187,42 @@ impl Tx {
         Ok(self.run(sql, (id,)).await? == 1)
     }
 
-    /// [`lock_user`](Self::lock_user), if the stored hash is still this one.
-    pub(in crate::auth) async fn lock_user_with_hash(
+    /// [`lock_user`](Self::lock_user), if the password is still the same.
+    pub(in crate::auth) async fn lock_user_with_password(
         &mut self,
         id: UserId,
-        hash: &str,
+        version: PasswordVersion,
     ) -> Result<bool> {
         let sql = "UPDATE users SET id = id \
-                   WHERE id = $1 AND password_hash = $2 AND disabled_at IS NULL";
-        Ok(self.run(sql, (id, hash.to_owned())).await? == 1)
+                   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL";
+        Ok(self.run(sql, (id, version)).await? == 1)
     }
 
-    /// Sets a password; every browser that opened the account before is a stranger again.
+    pub(in crate::auth) async fn update_name(
+        &mut self,
+        id: UserId,
+        name: Option<&Name>,
+    ) -> Result<()> {
+        let name = name.map(|name| name.as_str().to_owned());
+        self.run("UPDATE users SET name = $2 WHERE id = $1", (id, name)).await?;
+        Ok(())
+    }
+
+    /// Sets a password; every browser that opened the account before is a stranger again. The user must
+    /// be locked.
     pub(in crate::auth) async fn update_password(
         &mut self,
         id: UserId,
         hash: &PasswordHash,
-        now: Timestamp,
-    ) -> Result<()> {
-        self.run(
-            "UPDATE users SET password_hash = $2, devices_valid_from = $3 WHERE id = $1",
-            (id, hash.to_string(), now),
-        )
-        .await?;
-        Ok(())
+    ) -> Result<PasswordVersion> {
+        let set: Option<PasswordSet> = self
+            .find(
+                "UPDATE users SET password_hash = $2, password_version = password_version + 1 \
+                 WHERE id = $1 RETURNING password_version",
+                (id, hash.to_string()),
+            )
+            .await?;
+        Ok(set.map_or_else(PasswordVersion::default, |set| set.password_version))
     }
 
     /// Notes that the person reads mail at `sent_to`. `false` if it is no longer the account's
