@@ -271,22 +271,28 @@ pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration)
 
 /// Adds old sessions to a database that nobody has open.
 pub fn add_sessions(database: &std::path::Path, rows: u32) {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
-    let sql = sqlx::AssertSqlSafe(format!(
+    let sql = format!(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows}) \
          INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, proved_at, \
          expires_at, address, user_agent) \
          SELECT randomblob(32), randomblob(16), (SELECT id FROM users LIMIT 1), 1, u.created_at, \
          u.created_at, u.created_at, 9999999999999, '203.0.113.7', 'Mozilla/5.0' \
          FROM n, (SELECT created_at FROM users LIMIT 1) u"
-    ));
+    );
     if rows > 0 {
-        runtime().block_on(async {
-            use sqlx::ConnectOptions;
-            let mut db = options.connect().await.unwrap();
-            sqlx::query(sql).execute(&mut db).await.unwrap();
-        });
+        run_sql(database, &sql);
     }
+}
+
+/// Changes a database, behind the back of whoever has it open.
+pub fn run_sql(database: &std::path::Path, sql: &str) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    runtime().block_on(async {
+        use sqlx::ConnectOptions;
+        let mut db = options.connect().await.unwrap();
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+    });
 }
 
 pub fn median(values: &mut [f64]) -> f64 {

@@ -371,3 +371,106 @@ fn agrees_with_the_crate(size: usize) -> bool {
     }
     left.is_empty()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use rocket::futures::future::{join, join_all};
+
+    use super::*;
+
+    fn queue(workers: usize) -> Queue {
+        Queue { jobs: Mutex::default(), ready: Condvar::new(), most: 100, workers }
+    }
+
+    fn task() -> Task {
+        let bcrypt = Bcrypt { cost: 4, salt: [0; 16], key: vec![0].into() };
+        Task::Hash(bcrypt, 0..0, oneshot::channel().0)
+    }
+
+    fn waiting(queue: &Queue) -> (usize, usize) {
+        let jobs = queue.lock();
+        (jobs.known.len(), jobs.strangers.len())
+    }
+
+    /// Promise 26.
+    #[test]
+    fn who_is_known_does_not_queue_behind_strangers() {
+        let queue = queue(1);
+        for _ in 0..9 {
+            queue.push(Lane::Strangers, task());
+        }
+        queue.push(Lane::Known(None), task());
+        assert_eq!(waiting(&queue), (1, 9));
+        queue.wait();
+        queue.wait();
+        assert_eq!(waiting(&queue), (0, 8));
+    }
+
+    /// Promise 26.
+    #[test]
+    fn one_network_does_not_fill_the_lane_of_the_known() {
+        let queue = queue(1);
+        let network = |n| Lane::Known(Some(IpAddr::from([203, 0, 113, n])));
+        for _ in 0..9 {
+            queue.push(network(1), task());
+        }
+        assert_eq!(waiting(&queue), (4, 5));
+        queue.push(network(2), task());
+        // Nobody knows whose network it is.
+        for _ in 0..5 {
+            queue.push(Lane::Known(None), task());
+        }
+        assert_eq!(waiting(&queue), (10, 5));
+    }
+
+    #[test]
+    fn a_full_lane_takes_no_more() {
+        let queue = queue(1);
+        for _ in 0..150 {
+            queue.push(Lane::Strangers, task());
+        }
+        assert_eq!(waiting(&queue), (0, 100));
+    }
+
+    #[test]
+    fn each_worker_takes_its_share() {
+        let queue = queue(2);
+        for _ in 0..4 {
+            queue.push(Lane::Strangers, task());
+        }
+        assert!(queue.wait().is_some() && queue.join(1).is_some());
+        assert!(queue.join(2).is_none(), "the other two are for the other worker");
+        assert!(queue.wait().is_some() && queue.join(1).is_some());
+        queue.push(Lane::Strangers, task());
+        assert!(queue.join(2).is_some(), "an odd one is for whoever comes first");
+        for _ in 0..5 {
+            queue.finished();
+        }
+        assert_eq!(queue.lock().in_hand, 0);
+    }
+
+    /// Promise 26: looking at a password costs milliseconds, and whoever has a session can ask for it.
+    #[rocket::async_test]
+    async fn a_flood_of_strength_checks_stops_no_hash() {
+        let mut config = Config::default();
+        config.hashing.workers = Some(1);
+        config.password.cost = 4;
+        let hasher = Hasher::start(&config).unwrap();
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let checked = Cell::new(0);
+        let hash = async {
+            hasher.hash(&password, Lane::Strangers).await.unwrap();
+            checked.get()
+        };
+        let flood = join_all((0..200).map(|_| async {
+            let weak = "111111111111".parse().unwrap();
+            let _ = hasher.check(weak, Vec::new(), Lane::Strangers).await.unwrap();
+            checked.set(checked.get() + 1);
+        }));
+        let (checked_before, _) = join(hash, flood).await;
+        assert!(checked_before < 100, "{checked_before} of 200 came first");
+        assert_eq!(checked.get(), 200);
+    }
+}

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::form::error::ErrorKind;
-use rocket::form::{self, Context, Contextual, Form, FromForm, FromFormField, Options, ValueField};
+use rocket::form::{
+    self, Context, Contextual, DataField, Form, FromForm, FromFormField, Options, ValueField,
+};
 use rocket::http::Status;
 use rocket::request::local_cache;
 use rocket::serde::json::Value;
@@ -160,10 +162,14 @@ async fn read<'r, T: Fields>(
     if said.is_some_and(|length| length > MOST) {
         return refuse(Status::PayloadTooLarge);
     }
-    let contextual: Contextual<'r, T> = match request.content_type() {
+    let fields = match request.content_type() {
         Some(kind) if kind.is_form() || kind.is_form_data() => {
-            match Form::<Contextual<'r, T>>::from_data(request, data).await {
-                Outcome::Success(form) => form.into_inner(),
+            match Form::<Collected>::from_data(request, data).await {
+                Outcome::Success(form) => form.into_inner().0,
+                // Rocket says so of a multipart body that merely breaks off, too.
+                Outcome::Error((Status::PayloadTooLarge, _)) if said.is_some() => {
+                    return refuse(Status::BadRequest);
+                }
                 Outcome::Error((status, _)) | Outcome::Forward((_, status)) => {
                     return refuse(status);
                 }
@@ -176,24 +182,50 @@ async fn read<'r, T: Fields>(
                 Err(_) => return refuse(Status::BadRequest),
             };
             let Some(fields) = json_fields(&text) else { return refuse(Status::BadRequest) };
-            parse(local_cache!(request, fields))
+            fields
         }
         // Neither fields nor a type for them.
-        None if data.peek(1).await.is_empty() => parse(&[]),
+        None if data.peek(1).await.is_empty() => Vec::new(),
         _ => return refuse(Status::UnsupportedMediaType),
     };
-    if contextual.context.errors().any(|error| error.status() == Status::PayloadTooLarge) {
-        // Rocket says so of a multipart body that merely breaks off, too.
-        let is_small = said.is_some();
-        return refuse(if is_small { Status::BadRequest } else { Status::PayloadTooLarge });
-    }
+    let contextual: Contextual<'r, T> = parse(local_cache!(request, fields));
     let state = FormState::new::<T>(&contextual.context);
     Outcome::Success(Submitted { form: contextual.value, state })
 }
 
+/// Fields as they came, not looked at.
+struct Collected(Vec<(String, String)>);
+
+#[rocket::async_trait]
+impl<'r> FromForm<'r> for Collected {
+    type Context = (Vec<(String, String)>, form::Errors<'r>);
+
+    fn init(_: Options) -> Self::Context {
+        (Vec::new(), form::Errors::new())
+    }
+
+    fn push_value((fields, _): &mut Self::Context, field: ValueField<'r>) {
+        fields.push((field.name.source().as_str().to_owned(), field.value.to_owned()));
+    }
+
+    /// Nobody is asked for a file.
+    async fn push_data(_: &mut Self::Context, _: DataField<'r, '_>) {}
+
+    fn push_error((_, errors): &mut Self::Context, error: form::Error<'r>) {
+        errors.push(error);
+    }
+
+    fn finalize((fields, errors): Self::Context) -> form::Result<'r, Self> {
+        if errors.is_empty() { Ok(Self(fields)) } else { Err(errors) }
+    }
+}
+
+/// Reads the fields with plain names; ours are. Rocket takes a name apart into keys, and for some (`a.b=`,
+/// which a form can spell `a.b%3D`) never comes to an end of it: one request would hold a thread for ever.
 fn parse<'f, T: FromForm<'f>>(fields: &'f [(String, String)]) -> Contextual<'f, T> {
+    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     let mut context = Contextual::<T>::init(Options::Lenient);
-    for (name, value) in fields {
+    for (name, value) in fields.iter().filter(|(name, _)| is_plain(name)) {
         Contextual::<T>::push_value(
             &mut context,
             ValueField::from((name.as_str(), value.as_str())),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::mail_server::{MailServer, Tls};
+use crate::mail_server::{MailServer, Manner, Tls};
 use crate::process::{Process, answer, command, sign_up_form};
 
 fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
@@ -51,8 +51,73 @@ fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);
     assert_eq!(mode(&data.join("secret_key")), 0o600);
-    assert!(data.join("vestibule.sqlite3").exists());
     assert_eq!(data.join("mail").read_dir().unwrap().count(), 1);
+}
+
+/// Somebody made the folder before, and everybody may look into it.
+#[cfg(unix)]
+#[test]
+fn the_database_is_private_in_any_folder() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    data.metadata().unwrap().permissions().set_mode(0o755);
+    let service = Process::start(folder.path(), &[]);
+    service.sign_up("ada@example.com");
+    for file in data.read_dir().unwrap().map(Result::unwrap) {
+        let is_lock = file.path().extension().is_some_and(|end| end == "lock");
+        let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(is_lock || mode == 0o600 || mode == 0o700, "{:?}: {mode:o}", file.path());
+    }
+}
+
+/// Promise 26: hashes run on so many threads, of low priority, and on no others.
+#[cfg(target_os = "linux")]
+#[test]
+fn hashes_run_on_threads_of_their_own() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[("VESTIBULE_HASHING__WORKERS", "3")]);
+    service.sign_up("ada@example.com");
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", service.id())).unwrap();
+    let nice: Vec<i32> = tasks
+        .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        // proc_pid_stat(5): the name in brackets, then the fields from the third on.
+        .filter_map(|stat| {
+            let (name, rest) = stat.split_once(") ")?;
+            name.contains("(hash-").then(|| rest.split(' ').nth(16)?.parse().ok())?
+        })
+        .collect();
+    assert_eq!(nice, [10, 10, 10]);
+}
+
+/// Promise 30.
+#[test]
+fn a_proxy_that_nobody_named_is_warned_of() {
+    let folder = TempDir::new().unwrap();
+    let https = ("VESTIBULE_PUBLIC_URL", "https://accounts.example.com");
+    let mut service = Process::start(folder.path(), &[https]);
+    assert!(
+        service.seen.iter().any(|line| line.contains("WARN") && line.contains("trusted_proxies"))
+    );
+    service.signal("-TERM");
+    service.seen.clear();
+    let service = Process::start(
+        folder.path(),
+        &[https, ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16")],
+    );
+    assert!(!service.seen.iter().any(|line| line.contains("trusted_proxies")));
+}
+
+/// Promise 39: Rocket makes a HEAD of it, whose answer has no body; the client waits for one.
+#[test]
+fn a_form_that_asks_for_head_gets_an_answer() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    for path in ["/login", "/", "/nowhere"] {
+        let seen = answer(service.post(path, "_method=HEAD&email=x"));
+        assert!(seen.contains("</html>"), "{path}: {seen}");
+    }
 }
 
 /// Promise 18.
@@ -224,20 +289,23 @@ fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
     }
 }
 
-/// Promise 53: a mail server that takes the connection and says nothing.
+/// Promises 10 and 53: a mail server that says nothing holds up neither pages, nor other letters, whose
+/// delay would tell of it, nor the end of the service.
 #[test]
 fn a_silent_mail_server_holds_up_nobody() {
-    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let server = MailServer::start(vec![Manner::IsSilent]);
     let folder = TempDir::new().unwrap();
-    let url = format!("smtp://127.0.0.1:{}", silent.local_addr().unwrap().port());
-    let service = Process::start(folder.path(), &[("VESTIBULE_MAIL__SMTP_URL", &url)]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let settings = [("VESTIBULE_MAIL__SMTP_URL", &*url), ("VESTIBULE_MAIL__TIMEOUT", "60s")];
+    let service = Process::start(folder.path(), &settings);
     let start = Instant::now();
-    for n in 0..5 {
-        assert!(service.sign_up(&format!("p{n}@example.com")).contains("303 See Other"));
-    }
+    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
     assert!(service.get("/login").contains("200 OK"));
-    // Its own time-out is half a minute.
-    assert!(start.elapsed() < Duration::from_secs(20));
+    assert!(service.sign_up("bob@example.com").contains("303 See Other"));
+    assert!(server.letter().contains("bob@example.com"));
+    service.signal("-TERM");
+    assert!(service.end().0.success());
+    assert!(start.elapsed() < Duration::from_secs(40), "nobody waited for the minute");
 }
 
 /// Thousands who say nothing, and hundreds who say it slowly.

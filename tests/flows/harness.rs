@@ -462,7 +462,7 @@ impl Browser {
         self.server.runtime.block_on(rocket::futures::future::join_all(all))
     }
 
-    /// Sends a form `n` times, and once another beside it, all at once.
+    /// Sends a form `n` times, and once another beside it, all at once; the answers, the other's last.
     pub fn post_beside<const N: usize, const M: usize>(
         &self,
         n: usize,
@@ -470,7 +470,7 @@ impl Browser {
         fields: [(&str, &str); N],
         other: &str,
         other_fields: [(&str, &str); M],
-    ) -> Vec<u16> {
+    ) -> Vec<Seen> {
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let own = |fields: &[(&str, &str)]| -> Vec<(String, String)> {
             fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
@@ -479,8 +479,7 @@ impl Browser {
         let mut all: Vec<_> =
             (0..n).map(|_| self.dispatch(Method::Post, path, &headers, Some(&body))).collect();
         all.push(self.dispatch(Method::Post, other, &headers, Some(&other_body)));
-        let seen = self.server.runtime.block_on(rocket::futures::future::join_all(all));
-        seen.into_iter().map(|seen| seen.status).collect()
+        self.server.runtime.block_on(rocket::futures::future::join_all(all))
     }
 
     /// Sends a form `n` times at once, and visits pages before any of that is answered; the statuses

@@ -2,7 +2,8 @@
 
 use rocket::http::Method::{self, Get, Patch, Post};
 
-use crate::harness::{PASSWORD, TestApp};
+use crate::harness::{PASSWORD, TestApp, urlencoded};
+use crate::process::{Process, answer, new_folder};
 
 /// Promise 39.
 #[test]
@@ -119,4 +120,39 @@ fn a_page_that_is_not_there_has_a_page() {
     let seen = app.visit("/no/such/page").is(404).says("There is no page at this address.");
     assert!(seen.title().starts_with("Not found"));
     app.request(Method::Post, "/nowhere", &[("Accept", "text/html")], None).is(404);
+}
+
+/// Promise 39: Rocket takes field names apart, and never comes to an end of some.
+#[test]
+fn no_field_name_holds_a_thread_for_ever() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[]);
+    let request = |path: &str, kind: &str, body: &str| {
+        answer(service.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )))
+    };
+    for name in ["=", "=x", "a.b=", "a[b]=x", "a[b]==", "email.=", "[=", ".=", "a]=", "\u{e9}.="] {
+        let form = format!(
+            "{}=1&email.{0}=1",
+            urlencoded(&[(name.into(), String::new())]).trim_end_matches('=')
+        );
+        let json = format!("{{{name:?}:\"1\"}}");
+        let multipart =
+            format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n1\r\n--b--\r\n");
+        for path in ["/login", "/api/v1/session"] {
+            for (kind, body) in [
+                ("application/x-www-form-urlencoded", &form),
+                ("application/json", &json),
+                ("multipart/form-data; boundary=b", &multipart),
+            ] {
+                let seen = request(path, kind, body);
+                let status = seen.split(' ').nth(1).unwrap_or_default();
+                assert!(matches!(status, "400" | "415" | "422"), "{path} {kind} {body:?}: {seen}");
+            }
+        }
+        let query = urlencoded(&[(name.into(), "1".into())]);
+        assert!(service.get(&format!("/login?{query}")).contains("200 OK"));
+    }
 }

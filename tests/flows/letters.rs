@@ -152,6 +152,23 @@ fn a_letter_that_may_have_arrived_is_sent_again_under_the_same_name() {
     assert_ne!(link_in(&first), link_in(&second), "a new try, a new token");
 }
 
+/// Promise 53: a server that takes the connection and says nothing.
+#[test]
+fn a_silent_server_costs_a_try_and_no_more() {
+    let server = MailServer::start(vec![Manner::IsSilent]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let app = TestApp::with(move |figment| {
+        figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
+    });
+    app.sign_up("ada@example.com");
+    app.run_jobs();
+    assert_eq!((app.count("outbox"), app.count("tokens")), (1, 0));
+    app.clock.advance(Duration::from_secs(11));
+    app.run_jobs();
+    app.visit(&link_in(&server.letter())).is(200);
+    assert_eq!(app.count("outbox"), 0);
+}
+
 /// Promise 53.
 #[test]
 fn a_letter_waits_through_a_restart() {

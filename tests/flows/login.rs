@@ -49,8 +49,7 @@ fn nobody_learns_which_addresses_have_an_account() {
     }
 }
 
-/// Promise 9. The work is compared, not the clock: a wrong password for an imported hash of lower
-/// cost does the missing rounds too.
+/// Promise 9: also for an imported hash of lower cost, whose missing rounds are done too.
 #[test]
 fn a_wrong_password_takes_as_long_for_any_account() {
     let app = TestApp::with(|figment| {

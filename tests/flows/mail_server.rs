@@ -20,6 +20,8 @@ pub enum Manner {
     Says { at: &'static str, answer: &'static str },
     /// Hangs up in the middle of the letter.
     DropsInData,
+    /// Takes the connection and says nothing, for as long as the client waits.
+    IsSilent,
     /// Takes the letter and hangs up before it says so.
     DropsAfterData,
 }
@@ -54,9 +56,13 @@ impl MailServer {
         let port = listener.local_addr().unwrap().port();
         let (sender, letters) = channel();
         std::thread::spawn(move || {
-            let mut manners = manners.into_iter();
+            let (mut manners, mut kept) = (manners.into_iter(), Vec::new());
             for stream in listener.incoming() {
                 let manner = manners.next().unwrap_or(Manner::Takes);
+                if matches!(manner, Manner::IsSilent) {
+                    kept.push(stream);
+                    continue;
+                }
                 // A client that hangs up is no fault of this test.
                 let _ = converse(stream.unwrap(), tls, manner, &sender);
             }

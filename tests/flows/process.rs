@@ -7,7 +7,22 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use crate::harness::PASSWORD;
+use tempfile::TempDir;
+
+use crate::harness::{self, PASSWORD};
+
+/// A folder to start the service in, with a database of the engine under test.
+pub fn new_folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    if let Some(url) = harness::new_postgres_database() {
+        let key = harness::SECRET_KEY;
+        let text = format!(
+            "[default]\nsecret_key = \"{key}\"\n[default.databases.vestibule]\nurl = \"{url}\"\n"
+        );
+        std::fs::write(folder.path().join("Rocket.toml"), text).unwrap();
+    }
+    folder
+}
 
 /// A running service.
 pub struct Process {
@@ -90,6 +105,10 @@ impl Process {
         answer(self.post("/signup", &sign_up_form(email)))
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
@@ -136,4 +155,11 @@ pub fn answer(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     stream.read_to_end(&mut text).unwrap();
     String::from_utf8_lossy(&text).into_owned()
+}
+
+/// The cookie of a whole answer that signs in.
+pub fn session_cookie(answer: &str) -> Option<&str> {
+    let (head, _) = answer.split_once("\r\n\r\n")?;
+    let line = head.lines().find_map(|line| line.strip_prefix("set-cookie: session_id="))?;
+    line.split(';').next()
 }

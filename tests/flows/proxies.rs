@@ -85,7 +85,7 @@ fn free_port() -> u16 {
 }
 
 fn start_service(folder: &Path) -> Process {
-    Process::start(folder, &[("VESTIBULE_TRUSTED_PROXIES", "[\"127.0.0.1\"]")])
+    Process::start(folder, &[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")])
 }
 
 /// Promise 30, and what Rocket cannot do: no time-out of it cuts off who sends slowly.

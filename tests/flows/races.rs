@@ -1,8 +1,11 @@
 //! Two things at once.
 
+use std::io::Write;
+
 use rocket::http::Method::{Post, Put};
 
 use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::process::{Process, answer, form_post, new_folder, session_cookie, sign_up_form};
 
 fn calm(figment: rocket::figment::Figment) -> rocket::figment::Figment {
     figment
@@ -23,9 +26,9 @@ fn a_login_in_flight_during_a_reset_leaves_no_session() {
         app.submit("/password-reset", [("email", "ada@example.com")]);
         let link = app.last_letter().link();
         let login = [("email", "ada@example.com"), ("password", old)];
-        let statuses = app.post_beside(8, "/login", login, &link, [("new_password", new)]);
-        assert_eq!(statuses[8], 303, "the reset");
-        assert_eq!(app.count("sessions"), 0, "{statuses:?}");
+        let answers = app.post_beside(8, "/login", login, &link, [("new_password", new)]);
+        assert_eq!(answers[8].status, 303, "the reset");
+        assert_eq!(app.count("sessions"), 0);
     }
 }
 
@@ -99,4 +102,93 @@ fn no_password_takes_a_hash_worker_away() {
         assert!(matches!(status, 303 | 422), "{status}");
     }
     app.other_browser().sign_up("ada@example.com");
+}
+
+/// Promise 6: whoever renews an imported hash a moment later keeps nobody out.
+#[test]
+fn several_logins_at_once_renew_an_imported_hash() {
+    let app = TestApp::with(calm);
+    app.sign_up("ada@example.com");
+    let imported = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
+    for _ in 0..5 {
+        app.sql(&format!("UPDATE users SET password_hash = '{imported}'"));
+        let login = [("email", "ada@example.com"), ("password", "U*U*")];
+        assert_eq!(app.post_at_once(4, "/login", login), [303; 4]);
+        assert!(app.texts("SELECT password_hash FROM users")[0].starts_with("$bcrypt-sha256$"));
+    }
+}
+
+/// Promise 28: a browser that logs in with the old password while it is reset is a stranger then.
+#[test]
+fn no_device_cookie_of_the_old_password_outlives_a_reset() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let link = app.last_letter().link();
+    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let mut answers = app.post_beside(4, "/login", login, &link, [("new_password", NEW_PASSWORD)]);
+    answers.pop().unwrap().redirects_to("/login");
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.post("/login", [login[0], ("password", "wrong")]);
+    }
+    for answer in answers {
+        let device = answer.headers.iter().find_map(|(_, v)| v.strip_prefix("vestibule_device="));
+        let Some(device) = device.and_then(|rest| rest.split(';').next()) else { continue };
+        let old = app.other_browser();
+        old.cookies.borrow_mut().insert("vestibule_device".into(), device.into());
+        old.post("/login", [login[0], ("password", NEW_PASSWORD)]).is(429);
+    }
+}
+
+/// Promises 15 and 44: a client that holds back its body acts for a session that has ended meanwhile.
+#[test]
+fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[]);
+    let cookie = session_cookie(&service.sign_up("ada@example.com")).unwrap().to_owned();
+    let held: Vec<_> = [
+        ("POST", "/profile", "name=Eve".to_owned()),
+        ("PATCH", "/api/v1/profile", "name=Eve".to_owned()),
+        (
+            "POST",
+            "/password-change",
+            format!("password={PASSWORD}&new_password={NEW_PASSWORD}").replace(' ', "+"),
+        ),
+    ]
+    .into_iter()
+    .map(|(method, path, body)| {
+        let (head, rest) = body.split_at(3);
+        let stream = service.send(&format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{head}",
+            body.len()
+        ));
+        (stream, rest.to_owned())
+    })
+    .collect();
+    // The guards of those have run when a later request on a connection of its own has been answered
+    // as often as there are threads to run them.
+    for _ in 0..50 {
+        assert!(service.get("/login").contains("200 OK"));
+    }
+    let log_out = format!(
+        "POST /logout HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\nContent-Length: 0\r\n\r\n"
+    );
+    assert!(answer(service.send(&log_out)).contains("303 See Other"));
+    for (mut stream, rest) in held {
+        stream.write_all(rest.as_bytes()).unwrap();
+        let seen = answer(stream);
+        let is_refused =
+            seen.contains("401 Unauthorized") || seen.contains("location: /login?next=");
+        assert!(is_refused, "{seen}");
+    }
+    let form = form_post("/login", &sign_up_form("ada@example.com"));
+    let cookie =
+        session_cookie(&answer(service.send(&form))).expect("the password is the same").to_owned();
+    let session = answer(service.send(&format!(
+        "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\r\n"
+    )));
+    assert!(session.contains("\"name\":null"), "{session}");
 }
