@@ -5,9 +5,9 @@ use std::time::Duration;
 use log::error;
 use rocket::fairing::AdHoc;
 use rocket::futures::FutureExt;
-use rocket::tokio::time::{Instant, sleep};
+use rocket::tokio::time::sleep;
 use rocket::tokio::{self, select};
-use rocket::{Orbit, Rocket};
+use rocket::{Orbit, Rocket, Shutdown};
 
 use crate::auth::Auth;
 use crate::error::{Error, errors_in_a_row};
@@ -23,19 +23,20 @@ const SWEEP_EVERY: Duration = Duration::from_mins(15);
 /// the next process.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
-/// Starts the background job with the service, and stops it with the letters that are under way.
+/// Starts the background jobs with the service.
 pub(crate) fn fairing() -> AdHoc {
     AdHoc::on_liftoff("Vestibule: letters and sweeping", |rocket| {
         Box::pin(async move {
             if let Some(auth) = rocket.state::<Auth>().filter(|auth| auth.config().jobs) {
-                tokio::spawn(work(auth.clone(), rocket.shutdown()));
+                tokio::spawn(deliver(auth.clone(), rocket.shutdown()));
+                tokio::spawn(sweep(auth.clone(), rocket.shutdown()));
             }
         })
     })
 }
 
-async fn work(auth: Auth, mut shutdown: rocket::Shutdown) {
-    let mut sweep_at = Instant::now();
+/// Sends letters as they come, and stops with those that are under way.
+async fn deliver(auth: Auth, mut shutdown: Shutdown) {
     loop {
         {
             // The pool stays open until this round is done.
@@ -49,10 +50,6 @@ async fn work(auth: Auth, mut shutdown: rocket::Shutdown) {
                 done = auth.deliver_due(is_over) => report(done),
                 () = cut_off => return,
             }
-            if Instant::now() >= sweep_at {
-                report(auth.sweep().await);
-                sweep_at = Instant::now() + SWEEP_EVERY;
-            }
         }
         select! {
             biased;
@@ -63,13 +60,27 @@ async fn work(auth: Auth, mut shutdown: rocket::Shutdown) {
     }
 }
 
+async fn sweep(auth: Auth, mut shutdown: Shutdown) {
+    loop {
+        {
+            let _in_flight = auth.enter();
+            report(auth.sweep().await);
+        }
+        select! {
+            biased;
+            () = &mut shutdown => return,
+            () = sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
 fn report(done: Result<(), Error>) {
     if let Err(error) = done {
         error!("background job: {}", errors_in_a_row(&error));
     }
 }
 
-/// One round of the background job, for tests of an app that sets `jobs = false`: sends every letter
+/// One round of the background jobs, for tests of an app that sets `jobs = false`: sends every letter
 /// that is due and sweeps what expired.
 ///
 /// # Errors

@@ -52,6 +52,25 @@ use hasher::{Hasher, Lane};
 use session_cache::SessionCache;
 use store::{Db, Store};
 
+/// Lets `?` turn a fault into what a verb refuses: a crowd is a wait, anything else has failed.
+macro_rules! waits_or_fails {
+    ($($Refusal:ident),+) => {$(
+        impl From<Error> for $Refusal {
+            fn from(error: Error) -> Self {
+                Wait::in_crowd(&error).map_or(Self::Failed(error), Self::Wait)
+            }
+        }
+    )+};
+}
+waits_or_fails!(
+    LogInError,
+    SignUpError,
+    VerifyEmailError,
+    ResetPasswordError,
+    ChangePasswordError,
+    RenameError
+);
+
 /// The one handle to everything about accounts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Auth {

@@ -24,15 +24,6 @@ pub(crate) enum ChangePasswordError {
     Failed(Error),
 }
 
-impl From<Error> for ChangePasswordError {
-    fn from(error: Error) -> Self {
-        match Wait::in_crowd(&error) {
-            Some(wait) => Self::Wait(wait),
-            None => Self::Failed(error),
-        }
-    }
-}
-
 impl Auth {
     /// Sets a new password. The current one is asked for, and a wrong one counts like a failed login
     /// (ASVS 6.2.3): whoever found an unlocked screen must not take the account over, nor guess at its

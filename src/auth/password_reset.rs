@@ -23,15 +23,6 @@ pub(crate) enum ResetPasswordError {
     Failed(Error),
 }
 
-impl From<Error> for ResetPasswordError {
-    fn from(error: Error) -> Self {
-        match Wait::in_crowd(&error) {
-            Some(wait) => Self::Wait(wait),
-            None => Self::Failed(error),
-        }
-    }
-}
-
 impl Auth {
     /// Asks for a letter with a link. The same one insert for every address, so that neither the
     /// answer nor its time tells who has an account; whether there is one is found out later, when

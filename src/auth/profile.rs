@@ -16,12 +16,6 @@ pub(crate) enum RenameError {
     Failed(Error),
 }
 
-impl From<Error> for RenameError {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 impl Auth {
     /// Sets what the person wants to be called; `None`: nothing.
     pub(crate) async fn rename(

@@ -56,15 +56,6 @@ pub(crate) enum LogInError {
     Failed(Error),
 }
 
-impl From<Error> for LogInError {
-    fn from(error: Error) -> Self {
-        match Wait::in_crowd(&error) {
-            Some(wait) => Self::Wait(wait),
-            None => Self::Failed(error),
-        }
-    }
-}
-
 /// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 

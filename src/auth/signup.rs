@@ -29,15 +29,6 @@ pub(crate) enum SignUpError {
     Failed(Error),
 }
 
-impl From<Error> for SignUpError {
-    fn from(error: Error) -> Self {
-        match Wait::in_crowd(&error) {
-            Some(wait) => Self::Wait(wait),
-            None => Self::Failed(error),
-        }
-    }
-}
-
 impl Auth {
     /// Makes an account and puts the letter that verifies its address into the outbox, both or
     /// neither.

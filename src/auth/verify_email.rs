@@ -20,15 +20,6 @@ pub(crate) enum VerifyEmailError {
     Failed(Error),
 }
 
-impl From<Error> for VerifyEmailError {
-    fn from(error: Error) -> Self {
-        match Wait::in_crowd(&error) {
-            Some(wait) => Self::Wait(wait),
-            None => Self::Failed(error),
-        }
-    }
-}
-
 impl Auth {
     /// Sends the letter again; `false` if enough of them with good links have been sent.
     pub(crate) async fn request_verification(
