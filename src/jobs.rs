@@ -9,12 +9,8 @@ use rocket::tokio::time::sleep;
 use rocket::tokio::{self, select};
 use rocket::{Orbit, Rocket, Shutdown};
 
-use crate::auth::Auth;
+use crate::auth::{Auth, LOOK_EVERY};
 use crate::error::{Error, errors_in_a_row};
-
-/// How often the outbox is looked at without a call: for letters whose retry is due, and for those
-/// that another node put there.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// How often what expired is removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(15);

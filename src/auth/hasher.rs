@@ -17,8 +17,8 @@ use eksblowfish::Batch;
 use log::{error, warn};
 use rocket::tokio::sync::oneshot;
 
-use super::Client;
 use super::password::{Bcrypt, NewPassword, Password, PasswordHash, WeakPassword};
+use super::{Client, UserId};
 use crate::Error;
 use crate::config::{Config, PasswordConfig};
 
@@ -42,22 +42,36 @@ struct Queue {
 /// has been here before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) enum Lane {
-    /// Browsers that opened the account before, and whoever has a session or a good link; from this
-    /// network, if limits by address are fair.
-    Known(Option<IpAddr>),
+    /// Browsers that opened the account before, and whoever has a session or a good link.
+    Known(Known),
     /// Everybody else.
     Strangers,
 }
 
+/// Who is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::auth) struct Known {
+    user: UserId,
+    /// From where, if limits by address are fair.
+    network: Option<IpAddr>,
+}
+
 impl Lane {
-    /// The lane of a client that is known.
-    pub(in crate::auth) fn known(client: &Client) -> Self {
-        Self::Known((!client.is_shared).then(|| client.network()))
+    /// The lane of a client that is known to this account.
+    pub(in crate::auth) fn known(user: UserId, client: &Client) -> Self {
+        Self::Known(Known { user, network: (!client.is_shared).then(|| client.network()) })
     }
 }
 
-/// Most jobs of one network that wait among the known. Anybody can have an account, and with it come back a
-/// hundred times at once; the others then wait among the strangers.
+impl Known {
+    /// Whether it may well be the same person.
+    fn resembles(self, other: Self) -> bool {
+        self.user == other.user || (self.network.is_some() && self.network == other.network)
+    }
+}
+
+/// Most jobs of one account or one network that wait among the known. Anybody can have an account, and with
+/// it come back a hundred times at once; the others then wait among the strangers.
 const MOST_OF_ONE: usize = 4;
 
 #[derive(Default)]
@@ -73,11 +87,10 @@ struct Jobs {
 
 impl Jobs {
     fn lane(&mut self, lane: Lane) -> &mut VecDeque<Job> {
-        let is_crowded = |network: IpAddr| {
-            self.known.iter().filter(|job| job.network == Some(network)).count() >= MOST_OF_ONE
-        };
+        let is_alike = |known, job: &&Job| matches!(job.lane, Lane::Known(k) if k.resembles(known));
+        let alike = |known| self.known.iter().filter(|job| is_alike(known, job)).count();
         match lane {
-            Lane::Known(network) if !network.is_some_and(is_crowded) => &mut self.known,
+            Lane::Known(known) if alike(known) < MOST_OF_ONE => &mut self.known,
             _ => &mut self.strangers,
         }
     }
@@ -96,8 +109,8 @@ impl Jobs {
 
 struct Job {
     queued_at: Instant,
-    /// Whose it is, among the known.
-    network: Option<IpAddr>,
+    /// The lane that it came for.
+    lane: Lane,
     task: Task,
 }
 
@@ -209,11 +222,10 @@ impl Drop for Hasher {
 impl Queue {
     /// Puts a job into its lane, or drops it if the lane is full.
     fn push(&self, lane: Lane, task: Task) {
-        let network = if let Lane::Known(network) = lane { network } else { None };
         let mut jobs = self.lock();
-        let lane = jobs.lane(lane);
-        if lane.len() < self.most {
-            lane.push_back(Job { queued_at: Instant::now(), network, task });
+        let waiting = jobs.lane(lane);
+        if waiting.len() < self.most {
+            waiting.push_back(Job { queued_at: Instant::now(), lane, task });
             self.ready.notify_one();
         }
     }
@@ -389,6 +401,11 @@ mod tests {
         Task::Hash(bcrypt, 0..0, oneshot::channel().0)
     }
 
+    /// Somebody with an account of their own.
+    fn known(network: Option<[u8; 4]>) -> Lane {
+        Lane::Known(Known { user: UserId::new(), network: network.map(IpAddr::from) })
+    }
+
     fn waiting(queue: &Queue) -> (usize, usize) {
         let jobs = queue.lock();
         (jobs.known.len(), jobs.strangers.len())
@@ -401,7 +418,7 @@ mod tests {
         for _ in 0..9 {
             queue.push(Lane::Strangers, task());
         }
-        queue.push(Lane::Known(None), task());
+        queue.push(known(None), task());
         assert_eq!(waiting(&queue), (1, 9));
         queue.wait();
         queue.wait();
@@ -410,19 +427,24 @@ mod tests {
 
     /// Promise 26.
     #[test]
-    fn one_network_does_not_fill_the_lane_of_the_known() {
+    fn neither_one_network_nor_one_account_fills_the_lane_of_the_known() {
         let queue = queue(1);
-        let network = |n| Lane::Known(Some(IpAddr::from([203, 0, 113, n])));
         for _ in 0..9 {
-            queue.push(network(1), task());
+            queue.push(known(Some([203, 0, 113, 1])), task());
         }
         assert_eq!(waiting(&queue), (4, 5));
-        queue.push(network(2), task());
+        queue.push(known(Some([203, 0, 113, 2])), task());
         // Nobody knows whose network it is.
         for _ in 0..5 {
-            queue.push(Lane::Known(None), task());
+            queue.push(known(None), task());
         }
         assert_eq!(waiting(&queue), (10, 5));
+        let user = UserId::new();
+        for n in 0..9 {
+            let network = Some(IpAddr::from([198, 51, 100, n]));
+            queue.push(Lane::Known(Known { user, network }), task());
+        }
+        assert_eq!(waiting(&queue), (14, 10));
     }
 
     #[test]

@@ -32,6 +32,7 @@ use rocket::{Phase, Rocket};
 use rocket_db_pools::Database;
 
 pub(crate) use client::Client;
+pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::ResetPasswordError;

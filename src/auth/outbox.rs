@@ -6,6 +6,7 @@ use std::time::Duration;
 use log::{info, warn};
 use rocket::tokio::select;
 use rocket::tokio::task::JoinSet;
+use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
 use super::store::{NewToken, OutboxRow, Purpose};
@@ -26,6 +27,10 @@ const HOUR: Duration = Duration::from_hours(1);
 
 /// How many letters leave at a time, so that one letter's slow way says nothing of another's.
 const AT_A_TIME: usize = 8;
+
+/// How often the outbox is looked at without a call: for letters whose retry is due, and for those that
+/// another node put there.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// For how long a claimed letter is this process's alone: longer than `mail.timeout` may be.
 const LEASE: Duration = Duration::from_mins(2);
@@ -128,6 +133,7 @@ impl Auth {
                     None => return faults,
                 },
                 () = self.letter_waits(), if !under_way.is_empty() => {}
+                () = sleep(LOOK_EVERY), if !under_way.is_empty() => {}
             }
         }
     }

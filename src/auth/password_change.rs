@@ -5,7 +5,6 @@ use super::events::Event;
 use super::hasher::Lane;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
-use super::store::Purpose;
 use super::throttle::Wait;
 use super::{Auth, Client, LogInError, Password, WeakPassword};
 use crate::Error;
@@ -27,8 +26,8 @@ pub(crate) enum ChangePasswordError {
 impl Auth {
     /// Sets a new password. The current one is asked for, and a wrong one counts like a failed login
     /// (ASVS 6.2.3): whoever found an unlocked screen must not take the account over, nor guess at its
-    /// password. All other sessions end and this one is renewed (ASVS 7.4.3); links to reset the
-    /// password die.
+    /// password. All other sessions end and this one is renewed (ASVS 7.4.3). Links to reset the password
+    /// stay good: a thief who knows it must not void those that the owner asks for.
     pub(crate) async fn change_password(
         &self,
         session: &Session,
@@ -37,9 +36,10 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, ChangePasswordError> {
         let user = &session.user;
+        let lane = Lane::known(user.id, client);
         self.count_network(client).await?.map_err(ChangePasswordError::Wait)?;
         let new = self
-            .check_new_password(new, &user.email, user.name.as_ref(), Lane::known(client))
+            .check_new_password(new, &user.email, user.name.as_ref(), lane)
             .await?
             .map_err(ChangePasswordError::WeakPassword)?;
         let proof =
@@ -50,7 +50,7 @@ impl Auth {
             })?;
         // Each sends a notice, and the address may be a stranger's who never signed up.
         self.count_password_change(user.id).await?.map_err(ChangePasswordError::Wait)?;
-        let hash = self.hasher.hash(&new.0, Lane::known(client)).await?;
+        let hash = self.hasher.hash(&new.0, lane).await?;
         let mut tx = self.store.begin().await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
         if !tx.lock_user_with_password(user.id, proof.password).await? {
@@ -62,7 +62,6 @@ impl Auth {
         let now = self.clock.now();
         let device = Device::new(user.id, tx.update_password(user.id, &hash).await?);
         tx.delete_sessions_of(user.id).await?;
-        tx.delete_tokens_for(user.id, Purpose::PasswordReset).await?;
         let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
         tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
         tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;

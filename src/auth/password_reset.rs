@@ -99,10 +99,15 @@ impl Auth {
         let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
         self.count_link_try(token).await?.map_err(ResetPasswordError::Wait)?;
         let password = self
-            .check_new_password(password, &user.email, user.name.as_ref(), Lane::known(client))
+            .check_new_password(
+                password,
+                &user.email,
+                user.name.as_ref(),
+                Lane::known(user.id, client),
+            )
             .await?
             .map_err(ResetPasswordError::WeakPassword)?;
-        let hash = self.hasher.hash(&password.0, Lane::known(client)).await?;
+        let hash = self.hasher.hash(&password.0, Lane::known(user.id, client)).await?;
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
         let now = self.clock.now();

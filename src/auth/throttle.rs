@@ -146,7 +146,7 @@ pub(in crate::auth) struct Count {
 /// The kind of what a try was counted in.
 enum Counted {
     /// By a browser that is known: in its own bucket alone.
-    AsKnown(Count),
+    AsKnown(UserId, Count),
     /// In the network's bucket, if that is limited, and in the account's, if an address could be read.
     /// They are always touched in this order: on PostgreSQL two tries that take them in different order
     /// would wait for each other.
@@ -160,7 +160,7 @@ impl Try {
     /// Where its hash waits.
     pub(in crate::auth) fn lane(&self, client: &Client) -> Lane {
         match self.0 {
-            Counted::AsKnown(_) => Lane::known(client),
+            Counted::AsKnown(user, _) => Lane::known(user, client),
             Counted::AsStranger { .. } => Lane::Strangers,
         }
     }
@@ -183,7 +183,7 @@ impl Auth {
             let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
             if let Ok(count) = tx.insert_in_window(key, window, now).await? {
                 tx.commit().await?;
-                return Ok(Ok(Try(Counted::AsKnown(count))));
+                return Ok(Ok(Try(Counted::AsKnown(device.user, count))));
             }
         }
         let (mut network, mut account) = (None, None);
@@ -208,7 +208,7 @@ impl Auth {
     pub(in crate::auth) async fn try_succeeded(&self, tried: Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         match tried.0 {
-            Counted::AsKnown(count) => tx.delete_bucket(count.key).await?,
+            Counted::AsKnown(_, count) => tx.delete_bucket(count.key).await?,
             Counted::AsStranger { network, account } => {
                 if let Some(count) = network {
                     tx.update_uncounted(count).await?;
@@ -225,7 +225,7 @@ impl Auth {
     pub(in crate::auth) async fn try_dropped(&self, tried: Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         let counts = match tried.0 {
-            Counted::AsKnown(count) => [Some(count), None],
+            Counted::AsKnown(_, count) => [Some(count), None],
             Counted::AsStranger { network, account } => [network, account],
         };
         for count in counts.into_iter().flatten() {
