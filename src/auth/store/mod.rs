@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use figment::Figment;
 use rocket::tokio::sync::Notify;
-use rocket::tokio::time::timeout;
+use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Database, Pool};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
@@ -230,6 +230,10 @@ impl Drop for InFlight {
 /// stop: longer than a login waits for its hash.
 const CLOSE_WITHIN: Duration = Duration::from_secs(15);
 
+/// For connections to end whose last request has just been answered: Rocket looks once, as soon as this is
+/// over, and if one is left it waits for the whole of `shutdown.grace`.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
 #[rocket::async_trait]
 impl Pool for Store {
     type Connection = Self;
@@ -271,6 +275,7 @@ impl Pool for Store {
             }
         };
         let _ = timeout(CLOSE_WITHIN, all_out).await;
+        sleep(LAST_WORDS).await;
         match &self.engine {
             Engine::Sqlite { read, write } => {
                 read.close().await;
