@@ -104,7 +104,7 @@ pub struct ThrottleConfig {
     /// Failures are forgotten after this long without one. Default `24h`.
     pub forget_after: Span<{ 24 * HOUR }>,
     /// Failed logins, sign-ups, changes and requests for a letter that one network (IPv4 address, IPv6 /64)
-    /// may make a minute. Default 30.
+    /// may make a minute; and tries to set a password with one link. Default 30.
     pub tries_by_client: i64,
     /// Changes of the password of one account an hour; each sends a letter. Default 3.
     pub password_changes: i64,

@@ -141,7 +141,7 @@ fn caddy_as_documented() {
     let mut service = start_service(folder.path());
     let port = free_port();
     let text = snippet("caddyfile")
-        .replacen("{\n", "{\n    admin off\n", 1)
+        .replacen("{\n", "{\n    admin off\n    default_bind 127.0.0.1\n", 1)
         .replace("accounts.example.com", &format!("http://localhost:{port}"))
         .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port));
     let config = folder.path().join("Caddyfile");
