@@ -94,13 +94,11 @@ macro_rules! params {
     };
     (@add $Args:ident, $self:ident, $($v:ident),*) => {{
         let ($($v,)*) = $self;
-        #[allow(unused_mut, reason = "a query without parameters adds none")]
         let mut args = $Args::default();
         $(args.add($v).map_err(|e| Error::database(sqlx::Error::Encode(e)))?;)*
         Ok(args)
     }};
 }
-params!();
 params!(A a);
 params!(A a, B b);
 params!(A a, B b, C c);
@@ -110,7 +108,6 @@ params!(A a, B b, C c, D d, E e, F f);
 params!(A a, B b, C c, D d, E e, F f, G g);
 params!(A a, B b, C c, D d, E e, F f, G g, H h);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
-params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
 
 impl Store {
     /// Reads at most one row.
