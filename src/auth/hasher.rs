@@ -286,7 +286,7 @@ const NOTHING: ([u8; 16], &[u8]) = ([0x5a; 16], b"nothing\0");
 const TURNS: u64 = 32;
 
 /// So many turns lie between two jobs that are no hashes: a flood of them slows down the hashes under way
-/// by a fifth or so and does not stop them.
+/// and does not stop them.
 const TURNS_BETWEEN_OTHERS: u64 = 8 * TURNS;
 
 impl Worker {

@@ -2,7 +2,7 @@
 
 use super::events::Event;
 use super::outbox::{Letter, MOST_OPEN_LINKS};
-use super::session::{LogInError, LoggedIn};
+use super::session::{LogInError, LoggedIn, Session};
 use super::store::Purpose;
 use super::throttle::Wait;
 use super::{Auth, Client, User, VerifyToken};
@@ -14,6 +14,8 @@ pub(crate) enum VerifyEmailError {
     DeadLink,
     /// Whoever pressed the button has not shown that the account is theirs.
     WrongPassword,
+    /// The session has ended in the meantime.
+    SignedOut,
     /// Too many wrong passwords, or too many others at the same time.
     Wait(Wait),
     /// Not their fault.
@@ -57,14 +59,14 @@ impl Auth {
     pub(crate) async fn verify_email(
         &self,
         token: &VerifyToken,
-        signed_in: Option<&User>,
+        signed_in: Option<&Session>,
         password: &str,
         client: &Client,
     ) -> Result<Option<LoggedIn>, VerifyEmailError> {
         let user = self.find_verify_link(token).await?.ok_or(VerifyEmailError::DeadLink)?;
-        let is_theirs = signed_in.is_some_and(|signed_in| signed_in.id == user.id);
+        let own = signed_in.filter(|session| session.user.id == user.id);
         let mut proved = None;
-        if !is_theirs {
+        if own.is_none() {
             if password.is_empty() {
                 return Err(VerifyEmailError::WrongPassword);
             }
@@ -78,6 +80,11 @@ impl Auth {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
+        if let Some(session) = own
+            && !tx.lock_session(session.id).await?
+        {
+            return Err(VerifyEmailError::SignedOut);
+        }
         let sent_to = tx
             .take_token(token.digest(), Purpose::VerifyEmail, user.id, now)
             .await?

@@ -83,7 +83,7 @@ pub(super) async fn submit_link(
     let Some(user) = auth.find_verify_link(&token).await? else { return Ok(dead(&page, false)) };
     let password = submitted.form.and_then(|form| form.password).unwrap_or_default();
     let mut state = FormState::default();
-    match auth.verify_email(&token, page.user(), &password, &client).await {
+    match auth.verify_email(&token, page.session, &password, &client).await {
         Ok(proved) => {
             if let Some(user) = proved {
                 signing::sign_in(auth, jar, &client, &user, false).await?;
@@ -98,6 +98,7 @@ pub(super) async fn submit_link(
         Err(VerifyEmailError::WrongPassword) => {
             state.refuse("password", "This is not the password of this account.");
         }
+        Err(VerifyEmailError::SignedOut) => return Ok(Answer::Go(signing::first("/profile"))),
         Err(VerifyEmailError::Wait(wait)) => {
             let draw = |status, state: &FormState| draw(status, &page, &user, state);
             return Ok(Answer::later(wait, state, draw));

@@ -62,7 +62,8 @@ fn the_database_is_private_in_any_folder() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    data.metadata().unwrap().permissions().set_mode(0o755);
+    let everybody = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(&data, everybody).unwrap();
     let service = Process::start(folder.path(), &[]);
     service.sign_up("ada@example.com");
     for file in data.read_dir().unwrap().map(Result::unwrap) {
