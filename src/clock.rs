@@ -42,6 +42,10 @@ impl Clock {
     }
 }
 
+/// How far two clocks of nodes may be apart. What lies further ahead was written by a clock that was wrong:
+/// a wait, a session or a link from then would otherwise last until the time that it showed.
+pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+
 /// An instant in UTC, in milliseconds since 1970. Stored as such, so that both databases compare it
 /// as a plain number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
@@ -50,7 +54,6 @@ pub struct Timestamp(i64);
 
 impl Timestamp {
     /// Reads what [`as_millis`](Self::as_millis) gave.
-    #[cfg(test)]
     pub(crate) fn from_millis(ms: i64) -> Self {
         Self(ms)
     }
@@ -115,7 +118,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-fn millis(length: Duration) -> i64 {
+/// In milliseconds; what is longer than time itself is that.
+pub(crate) fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }
 

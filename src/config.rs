@@ -12,12 +12,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::error::Kind;
-use figment::providers::Env;
+use figment::providers::{Env, Serialized};
 use figment::{Figment, Profile};
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
-pub use values::{Accent, Proxy, PublicUrl, Sender, SmtpUrl, Span};
+pub(crate) use values::is_loopback_host;
+pub use values::{Accent, Allowances, DatabaseUrl, Most, Proxy, PublicUrl, Sender, SmtpUrl, Span};
 
 /// The settings of the service.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,7 +28,11 @@ pub struct Config {
     /// Links in letters, cookie names, `Secure`, HSTS and the cross-site check follow from it. Not
     /// set: `http://localhost:<port>`, and the service listens on loopback only.
     pub public_url: Option<PublicUrl>,
+    /// Where the accounts are kept: `postgres://user@host/database`, or `sqlite:` and a file. Not set:
+    /// `databases.vestibule.url`, and without that `vestibule.sqlite3` in `data_dir`.
+    pub database_url: Option<DatabaseUrl>,
     /// What the pages and letters call the service. Default `Vestibule`.
+    #[serde(deserialize_with = "values::text")]
     pub site_name: String,
     /// The colour of what can be pressed, `#rrggbb`. Default `#8a3b12`.
     pub accent: Accent,
@@ -50,7 +55,11 @@ pub struct Config {
     #[serde(deserialize_with = "values::list")]
     pub trusted_proxies: Vec<Proxy>,
     /// The header in which trusted proxies say who the client is. Default `X-Forwarded-For`.
+    #[serde(deserialize_with = "values::text")]
     pub client_ip_header: String,
+    /// For host apps: whether the [`User`](crate::User) guard lets another website's requests change
+    /// something on the host's own routes. Default `false`: they are refused with 403.
+    pub allow_cross_site: bool,
     /// Whether this process delivers letters and sweeps what expired. Default `true`.
     pub jobs: bool,
     /// Whether browsers are told to insist on https for a year, subdomains included, when
@@ -112,6 +121,15 @@ pub struct ThrottleConfig {
     pub letters_to_address: i64,
     /// Letters that one network can cause an hour. Default 20.
     pub letters_by_client: i64,
+    /// Letters to new accounts that one network can cause at once; so many more leave within an hour, one
+    /// by one, and so many may wait for that before sign-ups are refused. Confirmed addresses don't
+    /// count. Default 40.
+    pub signups_by_client: i64,
+    /// Networks with many people behind each address, such as a school: how many times as much their
+    /// addresses may do. Default: none.
+    pub networks: Allowances,
+    /// Most rows of counts before strangers are asked to come back later. Default 1,000,000.
+    pub max_rows: i64,
 }
 
 /// `events.*`
@@ -134,6 +152,8 @@ pub struct SessionConfig {
     pub remembered_idle_ttl: Span<{ 14 * DAY }>,
     /// `absolute_ttl` with "keep me signed in". Default `30days`.
     pub remembered_absolute_ttl: Span<{ 30 * DAY }>,
+    /// Most sessions of one account; one more ends the one that was not used for longest. Default 100.
+    pub max_per_account: Most<100>,
     /// How long a session that was looked up is believed without asking the database, at most `1s`.
     /// What this process revokes counts at once; what another one does, after this long. `0s`: not at
     /// all. Default `1s`.
@@ -157,6 +177,10 @@ pub struct MailConfig {
     pub folder: Option<PathBuf>,
 }
 
+/// How many times as much people may do who come through a proxy that nobody named: all of them share its
+/// address.
+const SHARED_ADDRESS: i64 = 20;
+
 const HOUR: u64 = 60 * 60;
 const DAY: u64 = 24 * HOUR;
 
@@ -164,6 +188,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
+            database_url: None,
             site_name: "Vestibule".into(),
             accent: Accent([0x8a, 0x3b, 0x12]),
             data_dir: "data".into(),
@@ -175,6 +200,7 @@ impl Default for Config {
             events: EventsConfig::default(),
             trusted_proxies: Vec::new(),
             client_ip_header: "X-Forwarded-For".into(),
+            allow_cross_site: false,
             jobs: true,
             hsts: true,
             reveal_reset_token: false,
@@ -200,6 +226,9 @@ impl Default for ThrottleConfig {
             password_changes: 3,
             letters_to_address: 3,
             letters_by_client: 20,
+            signups_by_client: 40,
+            networks: Allowances::default(),
+            max_rows: 1_000_000,
         }
     }
 }
@@ -207,6 +236,21 @@ impl Default for ThrottleConfig {
 impl Default for PasswordConfig {
     fn default() -> Self {
         Self { min_length: 8, min_strength: 3, cost: 12 }
+    }
+}
+
+impl PasswordConfig {
+    /// The fewest characters of a password that can meet both limits: zxcvbn takes characters without a
+    /// pattern for ten guesses each, and its scores begin above 10^3, 10^6, 10^8 and 10^10 guesses.
+    pub(crate) fn fewest_characters(&self) -> usize {
+        let strong = match self.min_strength {
+            0 => 1,
+            1 => 4,
+            2 => 7,
+            3 => 9,
+            _ => 11,
+        };
+        self.min_length.max(strong)
     }
 }
 
@@ -253,50 +297,108 @@ impl Config {
         if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
             return refuse("vestibule.site_name", "must be a line of text");
         }
-        if !(1..=64).contains(&self.password.min_length) {
-            return refuse("vestibule.password.min_length", "must be from 1 to 64 (ASVS 6.2.8)");
+        if self.data_dir.as_os_str().is_empty() {
+            return refuse("vestibule.data_dir", "must be a folder");
         }
-        if self.password.min_strength > 4 {
-            return refuse("vestibule.password.min_strength", "must be from 0 to 4");
+        self.check_proxies().or_else(|(key, reason)| refuse(key, &reason))?;
+        self.check_numbers().or_else(|(key, reason)| refuse(&format!("vestibule.{key}"), &reason))
+    }
+
+    /// Whoever is believed although they should not be, or in a way that we do not read, can pass for
+    /// anybody.
+    fn check_proxies(&self) -> Result<(), (&'static str, String)> {
+        if self.trusted_proxies.iter().any(Proxy::is_nearly_everybody) {
+            let reason = "must name your proxies: whoever is in such a large network could say who they \
+                          are, and would escape every limit";
+            return Err(("vestibule.trusted_proxies", reason.into()));
         }
-        if !(4..=31).contains(&self.password.cost) {
-            return refuse("vestibule.password.cost", "must be from 4 to 31");
+        let header = &self.client_ip_header;
+        if header.is_empty() || !header.bytes().all(is_token_byte) {
+            return Err((
+                "vestibule.client_ip_header",
+                "must be the name of a header, such as X-Forwarded-For".into(),
+            ));
         }
-        if self.session.cache_for.get() > Duration::from_secs(1) {
-            return refuse("vestibule.session.cache_for", "must be at most 1s");
-        }
-        for (key, ttl) in [
-            ("idle_ttl", self.session.idle_ttl.get()),
-            ("remembered_idle_ttl", self.session.remembered_idle_ttl.get()),
-        ] {
-            if ttl < Duration::from_secs(120) {
-                return refuse(
-                    &format!("vestibule.session.{key}"),
-                    "must be at least 2min: use is noted once a minute",
-                );
-            }
-        }
-        if !(Duration::from_secs(1)..=Duration::from_secs(60)).contains(&self.mail.timeout.get()) {
-            return refuse("vestibule.mail.timeout", "must be from 1s to 60s");
-        }
-        if self.throttle.free_tries < 1 {
-            return refuse("vestibule.throttle.free_tries", "must be at least 1");
-        }
-        for (key, length) in [
-            ("hashing.max_wait", self.hashing.max_wait.get()),
-            ("throttle.first_wait", self.throttle.first_wait.get()),
-        ] {
-            if length.is_zero() {
-                return refuse(&format!("vestibule.{key}"), "must be longer than nothing");
-            }
-        }
-        if !(1..=6).contains(&self.hashing.batch) {
-            return refuse("vestibule.hashing.batch", "must be from 1 to 6");
-        }
-        if self.hashing.workers == Some(0) {
-            return refuse("vestibule.hashing.workers", "must be at least 1");
+        if header.eq_ignore_ascii_case("forwarded") {
+            let reason = "must be a header that holds addresses alone, such as X-Forwarded-For or \
+                          X-Real-IP: the form of `Forwarded` (RFC 7239) is not read";
+            return Err(("vestibule.client_ip_header", reason.into()));
         }
         Ok(())
+    }
+
+    /// Whether the service would live, and keep its promises, with these numbers.
+    fn check_numbers(&self) -> Result<(), (&'static str, String)> {
+        let Self { password, hashing, session, mail, throttle, events, .. } = self;
+        let between = |key, n: i128, least: i128, most: i128| {
+            if (least..=most).contains(&n) {
+                Ok(())
+            } else {
+                Err((key, format!("must be from {least} to {most}")))
+            }
+        };
+        let as_number = |n: usize| i128::try_from(n).unwrap_or(i128::MAX);
+        // ASVS 6.2.8
+        between("password.min_length", as_number(password.min_length), 1, 64)?;
+        between("password.min_strength", password.min_strength.into(), 0, 4)?;
+        // A hash of cost 20 takes a minute; 31 more than a day.
+        between("password.cost", password.cost.into(), 4, 20)?;
+        between("hashing.workers", as_number(hashing.workers.unwrap_or(1)), 1, 1024)?;
+        between("hashing.batch", as_number(hashing.batch), 1, 6)?;
+        between("hashing.queue", as_number(hashing.queue), 1, 1_000_000)?;
+        for (key, n) in [
+            ("throttle.free_tries", throttle.free_tries),
+            ("throttle.tries_by_client", throttle.tries_by_client),
+            ("throttle.password_changes", throttle.password_changes),
+            ("throttle.letters_to_address", throttle.letters_to_address),
+            ("throttle.letters_by_client", throttle.letters_by_client),
+            ("throttle.signups_by_client", throttle.signups_by_client),
+            ("session.max_per_account", session.max_per_account.0),
+        ] {
+            between(key, n.into(), 1, 1_000_000_000)?;
+        }
+        between("throttle.max_rows", throttle.max_rows.into(), 1_000, 1_000_000_000)?;
+        let lasts = |key, length: Duration, least: Duration, most: Duration| {
+            let words = |length| humantime::format_duration(length).to_string();
+            if (least..=most).contains(&length) {
+                Ok(())
+            } else {
+                Err((key, format!("must be from {} to {}", words(least), words(most))))
+            }
+        };
+        let (second, day) = (Duration::from_secs(1), Duration::from_secs(DAY));
+        let century = 36_500 * day;
+        lasts("hashing.max_wait", hashing.max_wait.get(), Duration::from_nanos(1), 60 * second)?;
+        lasts("throttle.first_wait", throttle.first_wait.get(), Duration::from_millis(1), day)?;
+        lasts(
+            "throttle.longest_wait",
+            throttle.longest_wait.get(),
+            throttle.first_wait.get(),
+            day,
+        )?;
+        // A bucket that is emptied before its wait is over would end the wait.
+        let longest = throttle.longest_wait.get();
+        lasts("throttle.forget_after", throttle.forget_after.get(), longest, 366 * day)?;
+        // Use is noted once a minute.
+        lasts("session.idle_ttl", session.idle_ttl.get(), 120 * second, century)?;
+        lasts(
+            "session.remembered_idle_ttl",
+            session.remembered_idle_ttl.get(),
+            120 * second,
+            century,
+        )?;
+        lasts("session.absolute_ttl", session.absolute_ttl.get(), 120 * second, century)?;
+        let remembered = session.remembered_absolute_ttl.get();
+        lasts("session.remembered_absolute_ttl", remembered, 120 * second, century)?;
+        lasts("session.cache_for", session.cache_for.get(), Duration::ZERO, second)?;
+        lasts("mail.timeout", mail.timeout.get(), second, 60 * second)?;
+        lasts("events.keep_for", events.keep_for.get(), day, century)
+    }
+
+    /// How many times as much the people at this address may do as those at another.
+    pub(crate) fn allowance(&self, address: IpAddr, is_shared: bool) -> i64 {
+        let shared = if is_shared { SHARED_ADDRESS } else { 1 };
+        self.throttle.networks.of(address).max(shared)
     }
 
     /// The origin that links begin with, without a slash at the end.
@@ -342,6 +444,29 @@ impl Config {
     }
 }
 
+/// The cookies of the service.
+#[derive(Clone, Copy)]
+pub(crate) enum Cookies {
+    Session,
+    Device,
+    Notice,
+}
+
+impl Config {
+    /// What a cookie is called. With `__Host-` the browser takes it from this very host alone, and by https:
+    /// another subdomain can neither plant nor displace it (RFC 6265bis, 4.1.3.2).
+    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
+        match (cookie, self.is_https()) {
+            (Cookies::Session, true) => "__Host-session_id",
+            (Cookies::Session, false) => "session_id",
+            (Cookies::Device, true) => "__Host-vestibule_device",
+            (Cookies::Device, false) => "vestibule_device",
+            (Cookies::Notice, true) => "__Host-notice",
+            (Cookies::Notice, false) => "notice",
+        }
+    }
+}
+
 /// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that name no
 /// setting are left out and returned: container platforms inject some, so they must not stop a start.
 pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
@@ -350,6 +475,12 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
     for (key, value) in Env::prefixed("VESTIBULE_").iter() {
         let name = key.as_str().to_owned();
         if value.is_empty() {
+            continue;
+        }
+        // As it stands, if that is a value: figment would read 1901 and `true` as no texts, and 007 as 7.
+        let as_text = Serialized::global(&prefix(&name), &value);
+        if Figment::from(&as_text).extract_inner::<Config>("vestibule").is_ok() {
+            figment = figment.merge(as_text);
             continue;
         }
         let one = Env::prefixed("VESTIBULE_")
@@ -364,6 +495,11 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
         }
     }
     (figment, unknown)
+}
+
+/// What a header's name may be made of (RFC 9110, 5.6.2).
+fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
 /// A setting that stops the start.

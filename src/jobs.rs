@@ -26,6 +26,8 @@ pub(crate) fn fairing() -> AdHoc {
             if let Some(auth) = rocket.state::<Auth>().filter(|auth| auth.config().jobs) {
                 tokio::spawn(deliver(auth.clone(), rocket.shutdown()));
                 tokio::spawn(sweep(auth.clone(), rocket.shutdown()));
+            } else if let Some(auth) = rocket.state::<Auth>() {
+                tokio::spawn(take_stock(auth.clone(), rocket.shutdown()));
             }
         })
     })
@@ -42,8 +44,11 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown) {
                 shutdown.clone().await;
                 sleep(FINISH_WITHIN).await;
             };
+            let round = async {
+                if auth.may_deliver().await? { auth.deliver_due(is_over).await } else { Ok(()) }
+            };
             select! {
-                done = auth.deliver_due(is_over) => report(done),
+                done = round => report(done),
                 () = cut_off => return,
             }
         }
@@ -61,6 +66,21 @@ async fn sweep(auth: Auth, mut shutdown: Shutdown) {
         {
             let _in_flight = auth.enter();
             report(auth.sweep().await);
+        }
+        select! {
+            biased;
+            () = &mut shutdown => return,
+            () = sleep(SWEEP_EVERY) => {}
+        }
+    }
+}
+
+/// What a node without jobs has to know nevertheless.
+async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
+    loop {
+        {
+            let _in_flight = auth.enter();
+            report(auth.take_stock().await);
         }
         select! {
             biased;

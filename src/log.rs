@@ -1,31 +1,66 @@
 //! One line for each thing that happened, on standard error: time, level, place, message.
 
+use std::borrow::Cow;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use figment::Figment;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use rocket::config::LogLevel;
-use vestibule::Clock;
+
+use crate::Clock;
 
 struct Lines {
     clock: Clock,
     rocket: LogLevel,
+    budget: Mutex<Budget>,
 }
 
-/// Installs the log before Rocket does: its own prints the paths of failed requests at every level,
-/// and nothing of ours in release.
+/// Logs to standard error, one line for each thing that happened. Call it before `rocket::custom`: Rocket
+/// keeps the log that it finds. Its own prints the paths of requests that it could not read, and so the
+/// secrets in mailed links, whose senders may be mail scanners with methods of their own.
 pub fn init(figment: &Figment) {
     let rocket = figment.extract_inner("log_level").unwrap_or(LogLevel::Normal);
     let max = if rocket == LogLevel::Off { LevelFilter::Off } else { LevelFilter::Info };
-    if log::set_boxed_logger(Box::new(Lines { clock: Clock::default(), rocket })).is_ok() {
+    let lines = Lines { clock: Clock::default(), rocket, budget: Mutex::default() };
+    if log::set_boxed_logger(Box::new(lines)).is_ok() {
         log::set_max_level(max);
+    }
+}
+
+/// How many lines of others are written in a minute: strangers can cause any number of them.
+const OTHERS_A_MINUTE: u64 = 60;
+
+/// What is left of them.
+#[derive(Default)]
+struct Budget {
+    began_at: Option<Instant>,
+    written: u64,
+    left_out: u64,
+}
+
+impl Budget {
+    /// Whether one more may be written, and how many were left out before it.
+    fn take(&mut self) -> Option<u64> {
+        const MINUTE: Duration = Duration::from_secs(60);
+        if self.began_at.is_none_or(|began_at| began_at.elapsed() >= MINUTE) {
+            self.began_at = Some(Instant::now());
+            self.written = 0;
+        }
+        if self.written >= OTHERS_A_MINUTE {
+            self.left_out += 1;
+            return None;
+        }
+        self.written += 1;
+        Some(std::mem::take(&mut self.left_out))
     }
 }
 
 impl Log for Lines {
     fn enabled(&self, record: &Metadata<'_>) -> bool {
         let (from, level) = (record.target(), record.level());
-        if from.starts_with("vestibule") {
+        if is_ours(from) {
             return level <= Level::Info;
         }
         match self.rocket {
@@ -45,11 +80,80 @@ impl Log for Lines {
             return;
         }
         // One line for one thing: what strangers sent must not begin a line of its own.
-        let message = record.args().to_string().replace(|c: char| c.is_control(), " ");
+        let mut message = record.args().to_string().replace(|c: char| c.is_control(), " ");
         let (now, level, from) = (self.clock.now(), record.level(), record.target());
+        if !is_ours(from) {
+            // What is asked for at `debug` is wanted whole.
+            if self.rocket != LogLevel::Debug {
+                let budget = self.budget.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let Some(left_out) = budget else { return };
+                if left_out > 0 {
+                    let _ = writeln!(
+                        std::io::stderr(),
+                        "{now} {level:5} vestibule::log: {left_out} lines left out"
+                    );
+                }
+            }
+            if let Cow::Owned(redacted) = without_secrets(&message) {
+                message = redacted;
+            }
+        }
         let from = from.trim_end_matches('_');
         let _ = writeln!(std::io::stderr(), "{now} {level:5} {from}: {message}");
     }
 
     fn flush(&self) {}
+}
+
+fn is_ours(from: &str) -> bool {
+    from.starts_with("vestibule")
+}
+
+/// The line without what may be the secret of a mailed link: a run of as many characters as a token has, or
+/// nearly, however they are escaped.
+fn without_secrets(line: &str) -> Cow<'_, str> {
+    const SHORTEST: usize = 40;
+    let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%');
+    let mut cleaned = String::new();
+    let mut rest = line;
+    while let Some(start) = rest.bytes().position(is_part) {
+        let length = rest[start..].bytes().position(|b| !is_part(b)).unwrap_or(rest.len() - start);
+        let (before, run) = (&rest[..start], &rest[start..start + length]);
+        cleaned.push_str(before);
+        cleaned.push_str(if run.len() >= SHORTEST { "…" } else { run });
+        rest = &rest[start + length..];
+    }
+    cleaned.push_str(rest);
+    if cleaned == line { Cow::Borrowed(line) } else { Cow::Owned(cleaned) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 18.
+    #[test]
+    fn no_secret_of_a_link_reaches_a_line() {
+        let token = "Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q";
+        for path in ["/password-reset/T", "/%70assword-reset//T/", "/verify-email/T?a=b", "T"] {
+            let line = format!("GET {}: no route", path.replace('T', token));
+            let clean = format!("GET {}: no route", path.replace('T', "…"));
+            assert_eq!(without_secrets(&line), clean);
+        }
+        let escaped = token.replace('A', "%41").replace('_', "%5F");
+        assert_eq!(without_secrets(&format!("\"/{escaped}\"")), "\"/…\"");
+        for line in ["", "é GET /login text/html", "rocket::server::_", &"a b ".repeat(50)] {
+            assert_eq!(without_secrets(line), line);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_lines_is_cut() {
+        let mut budget = Budget::default();
+        let written = (0..1_000).filter(|_| budget.take().is_some()).count();
+        assert_eq!(written, 60);
+        budget.began_at = None;
+        assert_eq!(budget.take(), Some(940));
+        assert_eq!(budget.take(), Some(0));
+    }
 }

@@ -1,7 +1,7 @@
 //! Letters, as text and HTML, and how they leave: by a mail server, or as files in a folder.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigError};
-use crate::{Email, Error, data_dir};
+use crate::{Email, Error, private_files};
 
 /// Writes letters and hands them over.
 pub(crate) struct Mail {
@@ -114,13 +114,13 @@ impl Mail {
         let transport = match (letters, &config.mail.smtp_url) {
             (Some(letters), _) => Transport::Memory(letters.clone()),
             (None, Some(url)) => Transport::Smtp(
-                AsyncSmtpTransport::<Tokio1Executor>::from_url(&url.0)
+                AsyncSmtpTransport::<Tokio1Executor>::from_url(&url.for_lettre())
                     .map_err(|_| MailError::SmtpUrl)?
                     .build(),
             ),
             (None, None) => {
                 let folder = config.mail_folder();
-                data_dir::make_folder(&folder).map_err(MailError::Folder)?;
+                private_files::make_folder(&folder).map_err(MailError::Folder)?;
                 Transport::Folder(folder)
             }
         };
@@ -165,10 +165,12 @@ impl Mail {
             Transport::Folder(folder) => {
                 let message = self.message(&letter)?.formatted();
                 let path = folder.join(format!("{id}.eml"));
-                spawn_blocking(move || write_durably(&path, &message))
-                    .await
-                    .map_err(failed)?
-                    .map_err(failed)?;
+                spawn_blocking(move || {
+                    private_files::write(&path, &path.with_extension("draft"), &message)
+                })
+                .await
+                .map_err(failed)?
+                .map_err(failed)?;
             }
             Transport::Memory(letters) => {
                 letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter.clone());
@@ -252,19 +254,6 @@ impl Mail {
 
 fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new("a letter did not leave", cause)
-}
-
-/// Whole and on disk, or not there: the letter leaves the outbox next.
-fn write_durably(path: &Path, content: &[u8]) -> io::Result<()> {
-    let draft = path.with_extension("draft");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file: File = options.open(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    fs::rename(draft, path)
 }
 
 /// `Auto-Submitted: auto-generated` (RFC 3834): nobody's holiday notice should answer.

@@ -1,7 +1,5 @@
 //! The command line.
 
-mod log;
-
 use std::process::ExitCode;
 
 const HELP: &str = "\
@@ -49,14 +47,12 @@ fn serve() -> ExitCode {
     #[cfg(unix)]
     allow_many_connections();
     let figment = vestibule::figment();
-    log::init(&figment);
-    match rocket::execute(vestibule::service(figment).launch()) {
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Rocket panics if nobody looks at its error. What a fairing of ours refused has been
-            // said already.
-            let reason = error.kind().to_string();
-            ::log::error!("the service did not start or did not end well: {reason}");
+    vestibule::init_log(&figment);
+    match rocket::execute(vestibule::serve(vestibule::service(figment))) {
+        Ok(()) => ExitCode::SUCCESS,
+        // What a fairing of ours refused has been said already.
+        Err(reason) => {
+            ::log::error!("the service did not start: {reason}");
             ExitCode::FAILURE
         }
     }

@@ -9,8 +9,10 @@ use super::device::Device;
 pub(crate) struct Client {
     /// The network address, as the trusted proxies tell it.
     pub(crate) address: IpAddr,
-    /// Whether many people share the address for all we know, so that no limit by address is fair.
+    /// Whether all the world shares the address for all we know: it is that of a proxy which nobody named.
     pub(crate) is_shared: bool,
+    /// How many times as much may be done from this address as from another.
+    pub(crate) allowance: i64,
     /// What the browser says of itself; at most 256 characters, none of them control characters.
     pub(crate) user_agent: String,
     /// The accounts that this browser has opened before.
@@ -22,7 +24,12 @@ impl Client {
     pub(crate) fn new(address: IpAddr, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(256).collect();
         let address = address.to_canonical();
-        Self { address, is_shared: false, user_agent, devices: Vec::new() }
+        Self { address, is_shared: false, allowance: 1, user_agent, devices: Vec::new() }
+    }
+
+    /// The network, if its address tells one visitor from another.
+    pub(in crate::auth) fn own_network(&self) -> Option<IpAddr> {
+        (!self.is_shared).then(|| self.network())
     }
 
     /// Whom limits by address count: an IPv6 customer has a whole /64.

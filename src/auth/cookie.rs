@@ -4,26 +4,32 @@
 use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::time::Duration;
 
-use super::device::Device;
+use super::device::{Device, KNOWN_FOR};
 use super::session::NewSession;
 use super::{Client, SessionToken};
-use crate::config::Config;
+use crate::config::{Config, Cookies};
 
 /// The token that the browser sent, if it is one.
 pub(crate) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
-    jar.get_private(name(config))?.value().parse().ok()
+    jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
+}
+
+/// Hands a session to the browser, and notes there that it has opened this account.
+pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, new: NewSession, client: &Client) {
+    let device = new.device.clone();
+    write_session(jar, config, &new);
+    write_device(jar, config, device, client);
 }
 
 /// Hands a session to the browser; until it is closed, or for as long as a remembered session can
-/// last. And notes there that it has opened this account.
-pub(crate) fn write(jar: &CookieJar<'_>, config: &Config, new: NewSession, client: &Client) {
+/// last.
+pub(crate) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &NewSession) {
     let mut cookie = cookie(config, new.token.in_cookie());
     if new.remember {
         let limit = config.session.remembered_absolute_ttl.get();
         cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
     }
     jar.add_private(cookie);
-    write_device(jar, config, new.device, client);
 }
 
 /// Takes the cookie from the browser. All attributes are sent: a browser keeps a `__Host-` cookie
@@ -32,35 +38,28 @@ pub(crate) fn remove(jar: &CookieJar<'_>, config: &Config) {
     jar.remove_private(cookie(config, String::new()));
 }
 
-const DEVICE: &str = "vestibule_device";
-
 /// The accounts that this browser has opened before.
-pub(crate) fn read_devices(jar: &CookieJar<'_>) -> Vec<Device> {
-    jar.get_private(DEVICE).map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
+pub(crate) fn read_devices(jar: &CookieJar<'_>, config: &Config) -> Vec<Device> {
+    let cookie = jar.get_private(config.cookie_name(Cookies::Device));
+    cookie.map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
 }
 
-/// Notes in the browser that it has opened an account, for 180 days.
+/// Notes in the browser that it has opened an account.
 pub(crate) fn write_device(jar: &CookieJar<'_>, config: &Config, device: Device, client: &Client) {
     let mut cookie = cookie(config, Device::write_all(&device.before(&client.devices)));
-    cookie.set_name(DEVICE);
-    cookie.set_max_age(Duration::days(180));
+    cookie.set_name(config.cookie_name(Cookies::Device));
+    cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));
     jar.add_private(cookie);
 }
 
 /// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in
 /// a letter), one week, and `Secure` only if Rocket itself ends TLS.
 fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    Cookie::build((name(config), value))
+    Cookie::build((config.cookie_name(Cookies::Session), value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
         .secure(config.is_https())
         .expires(None)
         .build()
-}
-
-/// `__Host-` makes the browser refuse the cookie from any other host or without TLS (RFC 6265bis,
-/// 4.1.3.2).
-fn name(config: &Config) -> &'static str {
-    if config.is_https() { "__Host-session_id" } else { "session_id" }
 }

@@ -3,11 +3,13 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use uuid::Uuid;
 
 use super::UserId;
 use super::password::PasswordVersion;
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// That this browser opened an account. It travels in a sealed cookie and has a bucket of its own for
 /// failed tries, keyed by `id`.
@@ -17,14 +19,39 @@ pub(crate) struct Device {
     pub(in crate::auth) id: Uuid,
     /// With which password it opened the account; void once there is another.
     pub(in crate::auth) password: PasswordVersion,
+    /// When it last did. The browser keeps the cookie for as long as it likes.
+    pub(in crate::auth) at: Timestamp,
 }
+
+/// For how long a browser is known after it opened an account.
+pub(in crate::auth) const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
 
 /// Most accounts that one browser is known for.
 const MOST: usize = 5;
 
 impl Device {
-    pub(in crate::auth) fn new(user: UserId, password: PasswordVersion) -> Self {
-        Self { user, id: Uuid::now_v7(), password }
+    /// The browser has just opened the account. One that did before stays the same device, with the same
+    /// bucket: each log-in would otherwise give five more tries to whoever collects cookies.
+    pub(in crate::auth) fn new(
+        user: UserId,
+        password: PasswordVersion,
+        known: &[Self],
+        now: Timestamp,
+    ) -> Self {
+        let same = known.iter().find(|device| device.opened(user, password, now));
+        let id = same.map_or_else(Uuid::now_v7, |device| device.id);
+        Self { user, id, password, at: now }
+    }
+
+    /// Whether it opened this account with this password, and not too long ago.
+    pub(in crate::auth) fn opened(
+        &self,
+        user: UserId,
+        password: PasswordVersion,
+        now: Timestamp,
+    ) -> bool {
+        let is_recent = self.at + KNOWN_FOR > now && self.at <= now + CLOCKS_DIFFER;
+        self.user == user && self.password == password && is_recent
     }
 
     /// Reads what the cookie holds; what is no device is left out.
@@ -47,7 +74,8 @@ impl Device {
 
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}.{}", self.user, self.id.simple(), self.password)
+        let Self { user, id, password, at } = self;
+        write!(f, "{user}.{}.{password}.{}", id.simple(), at.as_millis())
     }
 }
 
@@ -57,11 +85,12 @@ impl FromStr for Device {
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.split('.');
         let mut part = || parts.next().ok_or(());
-        let (user, id, password) = (part()?, part()?, part()?);
+        let (user, id, password, at) = (part()?, part()?, part()?, part()?);
         Ok(Self {
             user: user.parse()?,
             id: Uuid::try_parse(id).map_err(|_| ())?,
             password: password.parse().map_err(|_| ())?,
+            at: Timestamp::from_millis(at.parse().map_err(|_| ())?),
         })
     }
 }
@@ -76,16 +105,29 @@ mod tests {
     fn a_browser_is_known_for_its_last_five_accounts() {
         let mut known = Vec::new();
         let users: Vec<UserId> = (0..7).map(|_| UserId::new()).collect();
-        let version = PasswordVersion::default();
+        let (version, now) = (PasswordVersion::default(), Timestamp::from_millis(0));
         for user in &users {
-            known = Device::new(*user, version).before(&known);
+            known = Device::new(*user, version, &known, now).before(&known);
         }
         assert_eq!(known.len(), 5);
         assert_eq!(known[0].user, users[6]);
         assert_eq!(Device::read_all(&Device::write_all(&known)), known);
-        let again = Device::new(users[4], version).before(&known);
-        assert_eq!((again.len(), again[0].user), (5, users[4]));
+        let again = Device::new(users[4], version, &known, now).before(&known);
+        assert_eq!((again.len(), &again[0]), (5, &known[2]), "the same device as before");
         assert_eq!(Device::read_all("nonsense~~a.b.c~"), []);
+    }
+
+    /// Promises 28 and 66.
+    #[test]
+    fn a_browser_is_known_for_half_a_year_whatever_the_clock_does() {
+        let (user, version) = (UserId::new(), PasswordVersion::default());
+        let now = Timestamp::from_millis(1_800_000_000_000);
+        let device = Device::new(user, version, &[], now);
+        let day = Duration::from_hours(24);
+        assert!(device.opened(user, version, now + 179 * day));
+        assert!(!device.opened(user, version, now + 180 * day));
+        assert!(!device.opened(user, version, now - day), "made in the future");
+        assert!(!device.opened(UserId::new(), version, now));
     }
 
     proptest! {

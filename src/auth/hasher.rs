@@ -4,11 +4,11 @@
 //! A hash takes a quarter of a second of one core. On the async threads it would hold up every other
 //! request; on threads of its own without a bound, a crowd of logins would hold up the machine.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,51 +16,56 @@ use std::time::{Duration, Instant};
 use eksblowfish::Batch;
 use log::{error, warn};
 use rocket::tokio::sync::oneshot;
+use rocket::tokio::time::timeout;
 
-use super::password::{Bcrypt, NewPassword, Password, PasswordHash, WeakPassword};
+use super::fair_queue::FairQueue;
+use super::password::{Bcrypt, MAX_COST, NewPassword, Password, PasswordHash, WeakPassword};
 use super::{Client, UserId};
 use crate::Error;
 use crate::config::{Config, PasswordConfig};
+use crate::seldom::Seldom;
 
 /// The only user of bcrypt. The last handle to go ends the threads.
 pub(in crate::auth) struct Hasher {
     queue: Arc<Queue>,
     cost: u32,
+    /// The largest cost of any stored hash, as far as is known.
+    largest_cost: AtomicU32,
     max_wait: Duration,
     dummy: PasswordHash,
+    crowds: Seldom,
 }
 
 struct Queue {
     jobs: Mutex<Jobs>,
     ready: Condvar,
-    /// Most jobs in a lane.
-    most: usize,
     workers: usize,
 }
 
-/// Where a job waits. Workers take from both in turn, so that a crowd of strangers holds up nobody who
-/// has been here before.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) enum Lane {
+/// A place among those whose passwords are hashed, for one request: in which lane, and how long it may
+/// still wait there, all its hashes together.
+pub(in crate::auth) struct Turn {
+    queue: Arc<Queue>,
+    place: Place,
+    left: Duration,
+}
+
+/// Workers take from both lanes in turn, so that a crowd of strangers holds up nobody who has been here
+/// before; and within a lane from each visitor in turn.
+#[derive(Clone, Copy)]
+enum Place {
     /// Browsers that opened the account before, and whoever has a session or a good link.
     Known(Known),
-    /// Everybody else.
-    Strangers,
+    /// Everybody else, by network; `None`: those whose address says nothing.
+    Stranger(Option<IpAddr>),
 }
 
 /// Who is known.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) struct Known {
+struct Known {
     user: UserId,
     /// From where, if limits by address are fair.
     network: Option<IpAddr>,
-}
-
-impl Lane {
-    /// The lane of a client that is known to this account.
-    pub(in crate::auth) fn known(user: UserId, client: &Client) -> Self {
-        Self::Known(Known { user, network: (!client.is_shared).then(|| client.network()) })
-    }
 }
 
 impl Known {
@@ -70,54 +75,94 @@ impl Known {
     }
 }
 
-/// Most jobs of one account or one network that wait among the known. Anybody can have an account, and with
-/// it come back a hundred times at once; the others then wait among the strangers.
+/// Most requests of one account or one network among the known. Anybody can have an account, and with it
+/// come back a hundred times at once; the others then are strangers.
 const MOST_OF_ONE: usize = 4;
 
-#[derive(Default)]
 struct Jobs {
-    known: VecDeque<Job>,
-    strangers: VecDeque<Job>,
+    known: FairQueue<UserId, Job>,
+    strangers: FairQueue<Option<IpAddr>, Job>,
+    /// Those who have a [`Turn`] among the known.
+    known_turns: Vec<Known>,
     /// Whether the next job comes from the known, if there is one.
     known_next: bool,
     /// Jobs that workers have in hand.
     in_hand: usize,
+    next_id: u64,
     closed: bool,
 }
 
 impl Jobs {
-    fn lane(&mut self, lane: Lane) -> &mut VecDeque<Job> {
-        let is_alike = |known, job: &&Job| matches!(job.lane, Lane::Known(k) if k.resembles(known));
-        let alike = |known| self.known.iter().filter(|job| is_alike(known, job)).count();
-        match lane {
-            Lane::Known(known) if alike(known) < MOST_OF_ONE => &mut self.known,
-            _ => &mut self.strangers,
+    fn new(most: usize) -> Self {
+        // A quarter for one network: a class logs in at once, and three quarters are for others.
+        let of_one = most.div_ceil(4);
+        Self {
+            known: FairQueue::new(most, MOST_OF_ONE.min(most)),
+            strangers: FairQueue::new(most, of_one),
+            known_turns: Vec::new(),
+            known_next: false,
+            in_hand: 0,
+            next_id: 0,
+            closed: false,
         }
     }
 
     fn pop(&mut self) -> Option<Job> {
         self.known_next = !self.known_next;
         let job = if self.known_next {
-            self.known.pop_front().or_else(|| self.strangers.pop_front())
+            self.known.pop().or_else(|| self.strangers.pop())
         } else {
-            self.strangers.pop_front().or_else(|| self.known.pop_front())
+            self.strangers.pop().or_else(|| self.known.pop())
         };
         self.in_hand += usize::from(job.is_some());
         job
     }
+
+    fn waiting(&self) -> usize {
+        self.known.len() + self.strangers.len()
+    }
 }
 
 struct Job {
+    id: u64,
     queued_at: Instant,
-    /// The lane that it came for.
-    lane: Lane,
+    /// How long it may wait.
+    at_most: Duration,
     task: Task,
 }
 
 enum Task {
     /// A hash; afterwards those of these costs are done for nothing.
-    Hash(Bcrypt, Range<u32>, oneshot::Sender<[u8; 24]>),
-    Check(Password, Vec<String>, oneshot::Sender<Result<NewPassword, WeakPassword>>),
+    Hash(Bcrypt, Range<u32>, oneshot::Sender<Done<[u8; 24]>>),
+    Check(Password, Vec<String>, oneshot::Sender<Done<Result<NewPassword, WeakPassword>>>),
+}
+
+impl Task {
+    /// Whether nobody waits for it any more.
+    fn is_given_up(&self) -> bool {
+        match self {
+            Self::Hash(_, _, reply) => reply.is_closed(),
+            Self::Check(_, _, reply) => reply.is_closed(),
+        }
+    }
+}
+
+/// What a worker found.
+struct Done<T> {
+    answer: T,
+    /// How long it waited for its turn.
+    waited: Duration,
+    /// How long the turn was.
+    took: Duration,
+}
+
+/// Whether a password is the one of a hash.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Verdict {
+    pub(in crate::auth) matches: bool,
+    /// How much longer it would have taken against the largest cost of any stored hash. Whoever is refused
+    /// has to wait for it, or the clock would tell which accounts exist.
+    pub(in crate::auth) shortfall: Duration,
 }
 
 impl Hasher {
@@ -125,8 +170,8 @@ impl Hasher {
     pub(in crate::auth) fn start(config: &Config) -> std::io::Result<Self> {
         let cores = || thread::available_parallelism().map_or(1, usize::from);
         let workers = config.hashing.workers.unwrap_or_else(cores);
-        let (jobs, ready, most) = (Mutex::default(), Condvar::new(), config.hashing.queue);
-        let queue = Arc::new(Queue { jobs, ready, most, workers });
+        let jobs = Mutex::new(Jobs::new(config.hashing.queue));
+        let queue = Arc::new(Queue { jobs, ready: Condvar::new(), workers });
         // Whoever builds this for another processor or with another compiler gets the crate's hashes,
         // quick or not.
         let batch =
@@ -136,15 +181,21 @@ impl Hasher {
                 "hashing several passwords at once gives wrong hashes on this machine: the bcrypt crate hashes alone"
             );
         }
-        let max_wait = config.hashing.max_wait.get();
         for n in 0..workers {
             let (queue, policy) = (queue.clone(), config.password.clone());
             thread::Builder::new()
                 .name(format!("hash-{n}"))
-                .spawn(move || Worker { queue, policy, max_wait, batch }.work())?;
+                .spawn(move || Worker { queue, policy, batch }.work())?;
         }
         let cost = config.password.cost;
-        Ok(Self { queue, cost, max_wait, dummy: PasswordHash::dummy(cost) })
+        Ok(Self {
+            queue,
+            cost,
+            largest_cost: AtomicU32::new(cost),
+            max_wait: config.hashing.max_wait.get(),
+            dummy: PasswordHash::dummy(cost),
+            crowds: Seldom::default(),
+        })
     }
 
     /// What to check the password of an account against that does not exist.
@@ -152,15 +203,40 @@ impl Hasher {
         &self.dummy
     }
 
+    /// A turn among the known; `None` if this account or network has enough of them.
+    pub(in crate::auth) fn turn_of_known(&self, user: UserId, client: &Client) -> Option<Turn> {
+        let known = Known { user, network: client.own_network() };
+        let mut jobs = self.queue.lock();
+        if jobs.known_turns.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
+            return None;
+        }
+        jobs.known_turns.push(known);
+        Some(self.turn(Place::Known(known)))
+    }
+
+    /// A turn among the strangers.
+    pub(in crate::auth) fn turn_of_stranger(&self, client: &Client) -> Turn {
+        self.turn(Place::Stranger(client.own_network()))
+    }
+
+    /// A turn for somebody with a session or a good link.
+    pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
+        self.turn_of_known(user, client).unwrap_or_else(|| self.turn_of_stranger(client))
+    }
+
+    fn turn(&self, place: Place) -> Turn {
+        Turn { queue: self.queue.clone(), place, left: self.max_wait }
+    }
+
     /// The hash to store of `password`.
     pub(in crate::auth) async fn hash(
         &self,
         password: &Password,
-        lane: Lane,
+        turn: &mut Turn,
     ) -> Result<PasswordHash, Error> {
         let bcrypt = PasswordHash::begin(password, self.cost)?;
         let (cost, salt) = (bcrypt.cost, bcrypt.salt);
-        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, lane).await?))
+        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, turn).await?.answer))
     }
 
     /// Whether `password` is the one of `hash`. It takes as long against an imported hash of lower cost
@@ -170,16 +246,36 @@ impl Hasher {
         &self,
         password: &Password,
         hash: &PasswordHash,
-        lane: Lane,
-    ) -> Result<bool, Error> {
-        // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
-        let missing = hash.cost()..self.cost;
-        Ok(hash.is(self.compute(hash.attempt(password), missing, lane).await?))
+        turn: &mut Turn,
+    ) -> Result<Verdict, Error> {
+        self.note_cost(hash.cost());
+        let mut verdict = Verdict { matches: false, shortfall: Duration::ZERO };
+        for bcrypt in hash.attempts(password) {
+            // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
+            let missing = hash.cost()..self.cost;
+            let done = self.compute(bcrypt, missing, turn).await?;
+            let doublings = self.largest_cost().saturating_sub(hash.cost().max(self.cost));
+            verdict.shortfall += done.took * ((1 << doublings) - 1);
+            verdict.matches = hash.is(done.answer);
+            if verdict.matches {
+                break;
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// There is a stored hash of this cost.
+    pub(in crate::auth) fn note_cost(&self, cost: u32) {
+        self.largest_cost.fetch_max(cost.min(MAX_COST), Ordering::Relaxed);
+    }
+
+    fn largest_cost(&self) -> u32 {
+        self.largest_cost.load(Ordering::Relaxed)
     }
 
     /// Whether `hash` should be replaced now that its password is known.
-    pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash) -> bool {
-        hash.is_outdated(self.cost)
+    pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash, password: &Password) -> bool {
+        hash.is_outdated(self.cost) || password.was_typed_otherwise()
     }
 
     /// Whether `password` may be set. `context`: words that an attacker would try first.
@@ -187,27 +283,48 @@ impl Hasher {
         &self,
         password: Password,
         context: Vec<String>,
-        lane: Lane,
+        turn: &mut Turn,
     ) -> Result<Result<NewPassword, WeakPassword>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.queue.push(lane, Task::Check(password, context, reply));
-        answer.await.map_err(|_| self.busy())
+        Ok(self.wait(Task::Check(password, context, reply), answer, turn).await?.answer)
     }
 
     async fn compute(
         &self,
         bcrypt: Bcrypt,
         then: Range<u32>,
-        lane: Lane,
-    ) -> Result<[u8; 24], Error> {
+        turn: &mut Turn,
+    ) -> Result<Done<[u8; 24]>, Error> {
         let (reply, answer) = oneshot::channel();
-        // A full lane drops the reply, which is the answer "busy".
-        self.queue.push(lane, Task::Hash(bcrypt, then, reply));
-        answer.await.map_err(|_| self.busy())
+        self.wait(Task::Hash(bcrypt, then, reply), answer, turn).await
+    }
+
+    /// Queues a task and waits for its answer; for its turn no longer than is left.
+    async fn wait<T>(
+        &self,
+        task: Task,
+        mut answer: oneshot::Receiver<Done<T>>,
+        turn: &mut Turn,
+    ) -> Result<Done<T>, Error> {
+        // No room drops the reply, which is the answer "busy".
+        let id = self.queue.push(turn.place, turn.left, task);
+        let done = match timeout(turn.left, &mut answer).await {
+            Ok(done) => done,
+            Err(_) if self.queue.withdraw(turn.place, id) => return Err(self.busy()),
+            // It is having its turn.
+            Err(_) => answer.await,
+        };
+        let done = done.map_err(|_| self.busy())?;
+        turn.left = turn.left.saturating_sub(done.waited);
+        Ok(done)
     }
 
     fn busy(&self) -> Error {
-        warn!("too many passwords to hash at once: somebody was asked to come back later");
+        self.crowds.note(|times| {
+            warn!(
+                "too many passwords to hash at once: {times} requests were asked to come back later"
+            );
+        });
         Error::busy("too many passwords to hash at once", self.max_wait)
     }
 }
@@ -219,14 +336,59 @@ impl Drop for Hasher {
     }
 }
 
+impl Turn {
+    /// How long it may still wait.
+    pub(in crate::auth) fn left(&self) -> Duration {
+        self.left
+    }
+
+    /// Lets it wait no longer than this.
+    pub(in crate::auth) fn wait_at_most(&mut self, left: Duration) {
+        self.left = self.left.min(left);
+    }
+
+    /// Whether it is among the known.
+    #[cfg(test)]
+    fn is_known(&self) -> bool {
+        matches!(self.place, Place::Known(_))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Place::Known(known) = self.place {
+            let turns = &mut self.queue.lock().known_turns;
+            if let Some(own) = turns.iter().position(|other| *other == known) {
+                turns.swap_remove(own);
+            }
+        }
+    }
+}
+
 impl Queue {
-    /// Puts a job into its lane, or drops it if the lane is full.
-    fn push(&self, lane: Lane, task: Task) {
+    /// Puts a job into its lane, or drops it if there is no room.
+    fn push(&self, place: Place, at_most: Duration, task: Task) -> u64 {
         let mut jobs = self.lock();
-        let waiting = jobs.lane(lane);
-        if waiting.len() < self.most {
-            waiting.push_back(Job { queued_at: Instant::now(), lane, task });
-            self.ready.notify_one();
+        let id = jobs.next_id;
+        jobs.next_id += 1;
+        let job = Job { id, queued_at: Instant::now(), at_most, task };
+        // Whoever is dropped, this one or another, is answered "busy" by that.
+        let _dropped = match place {
+            Place::Known(known) => jobs.known.push(known.user, job),
+            Place::Stranger(network) => jobs.strangers.push(network, job),
+        };
+        self.ready.notify_one();
+        id
+    }
+
+    /// Takes a job back; `false` if a worker has it already.
+    fn withdraw(&self, place: Place, id: u64) -> bool {
+        let mut jobs = self.lock();
+        match place {
+            Place::Known(known) => jobs.known.withdraw(known.user, |job| job.id == id).is_some(),
+            Place::Stranger(network) => {
+                jobs.strangers.withdraw(network, |job| job.id == id).is_some()
+            }
         }
     }
 
@@ -248,7 +410,7 @@ impl Queue {
     /// longer each takes, so all workers should have the same number.
     fn join(&self, has: usize) -> Option<Job> {
         let mut jobs = self.lock();
-        let all = jobs.in_hand + jobs.known.len() + jobs.strangers.len();
+        let all = jobs.in_hand + jobs.waiting();
         if has < all.div_ceil(self.workers) { jobs.pop() } else { None }
     }
 
@@ -265,7 +427,6 @@ impl Queue {
 struct Worker {
     queue: Arc<Queue>,
     policy: PasswordConfig,
-    max_wait: Duration,
     /// Most hashes side by side; 0: the crate hashes, one after the other.
     batch: usize,
 }
@@ -275,7 +436,9 @@ struct Running {
     /// Set when only what is done for nothing is left.
     hash: Option<[u8; 24]>,
     then: Range<u32>,
-    reply: oneshot::Sender<[u8; 24]>,
+    waited: Duration,
+    began_at: Instant,
+    reply: oneshot::Sender<Done<[u8; 24]>>,
 }
 
 /// What is hashed for nothing: a salt and a key.
@@ -307,8 +470,9 @@ impl Worker {
                     }
                     break;
                 };
-                let is_late = job.queued_at.elapsed() > self.max_wait;
-                match (!is_late).then(|| self.begin(job.task, &mut batch)) {
+                let waited = job.queued_at.elapsed();
+                let is_late = waited > job.at_most || job.task.is_given_up();
+                match (!is_late).then(|| self.begin(job.task, waited, &mut batch)) {
                     Some(Some(hash)) => running.push(hash),
                     Some(None) if is_idle => self.queue.finished(),
                     Some(None) => {
@@ -331,25 +495,27 @@ impl Worker {
                 } else {
                     self.queue.finished();
                     // An answer that nobody waits for any more is no fault.
-                    let _ = done.reply.send(hash);
+                    let Running { waited, began_at, reply, .. } = done;
+                    let _ = reply.send(Done { answer: hash, waited, took: began_at.elapsed() });
                 }
             }
         }
     }
 
     /// Begins a hash; anything else is done at once.
-    fn begin(&self, task: Task, batch: &mut Batch) -> Option<Running> {
+    fn begin(&self, task: Task, waited: Duration, batch: &mut Batch) -> Option<Running> {
+        let began_at = Instant::now();
         match task {
             Task::Hash(Bcrypt { cost, salt, key }, then, reply) if self.batch > 0 => {
                 batch.push(cost, salt, &key);
-                Some(Running { hash: None, then, reply })
+                Some(Running { hash: None, then, waited, began_at, reply })
             }
             Task::Hash(Bcrypt { cost, salt, key }, then, reply) => {
                 let hash = bcrypt::bcrypt(cost, salt, &key);
                 for cost in then {
                     black_box(bcrypt::bcrypt(cost, NOTHING.0, NOTHING.1));
                 }
-                let _ = reply.send(hash);
+                let _ = reply.send(Done { answer: hash, waited, took: began_at.elapsed() });
                 None
             }
             Task::Check(password, context, reply) => {
@@ -357,7 +523,9 @@ impl Worker {
                 // worker.
                 let check = AssertUnwindSafe(|| password.meets(&self.policy, &context));
                 match catch_unwind(check) {
-                    Ok(checked) => drop(reply.send(checked)),
+                    Ok(answer) => {
+                        drop(reply.send(Done { answer, waited, took: began_at.elapsed() }));
+                    }
                     Err(_) => error!("the strength of a password could not be estimated"),
                 }
                 None
@@ -389,21 +557,30 @@ mod tests {
     use std::cell::Cell;
 
     use rocket::futures::future::{join, join_all};
+    use rocket::tokio::sync::oneshot::error::TryRecvError;
 
     use super::*;
+    use crate::config::Span;
 
     fn queue(workers: usize) -> Queue {
-        Queue { jobs: Mutex::default(), ready: Condvar::new(), most: 100, workers }
+        Queue { jobs: Mutex::new(Jobs::new(100)), ready: Condvar::new(), workers }
     }
 
-    fn task() -> Task {
+    /// A task, and who waits for it.
+    fn task() -> (Task, oneshot::Receiver<Done<[u8; 24]>>) {
         let bcrypt = Bcrypt { cost: 4, salt: [0; 16], key: vec![0].into() };
-        Task::Hash(bcrypt, 0..0, oneshot::channel().0)
+        let (reply, answer) = oneshot::channel();
+        (Task::Hash(bcrypt, 0..0, reply), answer)
     }
 
-    /// Somebody with an account of their own.
-    fn known(network: Option<[u8; 4]>) -> Lane {
-        Lane::Known(Known { user: UserId::new(), network: network.map(IpAddr::from) })
+    fn push(queue: &Queue, place: Place) -> oneshot::Receiver<Done<[u8; 24]>> {
+        let (task, answer) = task();
+        queue.push(place, Duration::from_secs(5), task);
+        answer
+    }
+
+    fn stranger(n: u8) -> Place {
+        Place::Stranger(Some(IpAddr::from([203, 0, 113, n])))
     }
 
     fn waiting(queue: &Queue) -> (usize, usize) {
@@ -411,61 +588,75 @@ mod tests {
         (jobs.known.len(), jobs.strangers.len())
     }
 
+    fn client(n: u8) -> Client {
+        Client::new(IpAddr::from([203, 0, 113, n]), "")
+    }
+
+    fn hasher(workers: usize) -> Hasher {
+        let mut config = Config::default();
+        config.hashing.workers = Some(workers);
+        config.password.cost = 4;
+        Hasher::start(&config).unwrap()
+    }
+
     /// Promise 26.
     #[test]
     fn who_is_known_does_not_queue_behind_strangers() {
         let queue = queue(1);
-        for _ in 0..9 {
-            queue.push(Lane::Strangers, task());
-        }
-        queue.push(known(None), task());
+        let _waiting: Vec<_> = (0..9).map(|n| push(&queue, stranger(n))).collect();
+        let known = Known { user: UserId::new(), network: None };
+        let _known = push(&queue, Place::Known(known));
         assert_eq!(waiting(&queue), (1, 9));
         queue.wait();
         queue.wait();
         assert_eq!(waiting(&queue), (0, 8));
     }
 
-    /// Promise 26.
+    /// Promise 26: seventy browsers that are known to one account, five times each at once.
     #[test]
-    fn neither_one_network_nor_one_account_fills_the_lane_of_the_known() {
-        let queue = queue(1);
-        for _ in 0..9 {
-            queue.push(known(Some([203, 0, 113, 1])), task());
-        }
-        assert_eq!(waiting(&queue), (4, 5));
-        queue.push(known(Some([203, 0, 113, 2])), task());
-        // Nobody knows whose network it is.
-        for _ in 0..5 {
-            queue.push(known(None), task());
-        }
-        assert_eq!(waiting(&queue), (10, 5));
+    fn neither_one_network_nor_one_account_has_more_than_a_few_turns_among_the_known() {
+        let hasher = hasher(1);
+        let network: Vec<_> =
+            (0..9).filter_map(|_| hasher.turn_of_known(UserId::new(), &client(1))).collect();
+        assert_eq!(network.len(), 4);
         let user = UserId::new();
-        for n in 0..9 {
-            let network = Some(IpAddr::from([198, 51, 100, n]));
-            queue.push(Lane::Known(Known { user, network }), task());
-        }
-        assert_eq!(waiting(&queue), (14, 10));
+        let account: Vec<_> =
+            (10..19).filter_map(|n| hasher.turn_of_known(user, &client(n))).collect();
+        assert_eq!(account.len(), 4);
+        assert!(hasher.turn_of_known(UserId::new(), &client(2)).is_some());
+        assert!(!hasher.turn_of(user, &client(3)).is_known(), "the others are strangers");
+        drop((network, account));
+        assert!(hasher.turn_of_known(user, &client(1)).is_some(), "until those are done");
+        assert!(hasher.queue.lock().known_turns.is_empty());
     }
 
+    /// Promise 26: however many come from one network, somebody from another is next but one.
     #[test]
-    fn a_full_lane_takes_no_more() {
+    fn no_network_makes_another_wait() {
         let queue = queue(1);
-        for _ in 0..150 {
-            queue.push(Lane::Strangers, task());
-        }
-        assert_eq!(waiting(&queue), (0, 100));
+        let mut crowd: Vec<_> = (0..80).map(|_| push(&queue, stranger(1))).collect();
+        assert_eq!(waiting(&queue), (0, 25), "a quarter of the lane");
+        let is_refused = |answer: &mut oneshot::Receiver<_>| {
+            matches!(answer.try_recv(), Err(TryRecvError::Closed))
+        };
+        assert_eq!(crowd.iter_mut().map(is_refused).filter(|refused| *refused).count(), 55);
+        let mut other = push(&queue, stranger(2));
+        queue.wait();
+        let job = queue.wait().unwrap();
+        let Task::Hash(_, _, reply) = job.task else { panic!("a hash") };
+        let zero = Duration::ZERO;
+        assert!(reply.send(Done { answer: [7; 24], waited: zero, took: zero }).is_ok());
+        assert_eq!(other.try_recv().unwrap().answer, [7; 24]);
     }
 
     #[test]
     fn each_worker_takes_its_share() {
         let queue = queue(2);
-        for _ in 0..4 {
-            queue.push(Lane::Strangers, task());
-        }
+        let _waiting: Vec<_> = (0..4).map(|n| push(&queue, stranger(n))).collect();
         assert!(queue.wait().is_some() && queue.join(1).is_some());
         assert!(queue.join(2).is_none(), "the other two are for the other worker");
         assert!(queue.wait().is_some() && queue.join(1).is_some());
-        queue.push(Lane::Strangers, task());
+        let _fifth = push(&queue, stranger(5));
         assert!(queue.join(2).is_some(), "an odd one is for whoever comes first");
         for _ in 0..5 {
             queue.finished();
@@ -473,23 +664,62 @@ mod tests {
         assert_eq!(queue.lock().in_hand, 0);
     }
 
+    /// Promise 26: whoever waits is told so when the time is over, whether or not a worker comes by.
+    #[rocket::async_test]
+    async fn nobody_waits_for_longer_than_was_promised() {
+        let mut config = Config::default();
+        config.hashing.workers = Some(1);
+        config.hashing.batch = 1;
+        config.hashing.max_wait = Span::new(Duration::from_millis(20));
+        config.password.cost = 10;
+        let hasher = Hasher::start(&config).unwrap();
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let long = async {
+            let hash = PasswordHash::dummy(14);
+            hasher.verify(&password, &hash, &mut hasher.turn_of_stranger(&client(1))).await
+        };
+        let short = async {
+            let answer = hasher.hash(&password, &mut hasher.turn_of_stranger(&client(2))).await;
+            (answer.is_err_and(|e| e.busy_for().is_some()), hasher.queue.lock().in_hand)
+        };
+        let (long, short) = join(long, short).await;
+        assert!(long.is_ok());
+        assert_eq!(short, (true, 1), "the worker was still at the other hash");
+    }
+
+    /// Promise 9: the clock does not tell which account has an imported hash of higher cost.
+    #[rocket::async_test]
+    async fn a_refusal_makes_up_for_the_largest_cost_in_the_table() {
+        let hasher = hasher(1);
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let mut turn = hasher.turn_of_stranger(&client(1));
+        let before = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        assert_eq!(before.shortfall, Duration::ZERO);
+        hasher.note_cost(10);
+        let low = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut turn).await.unwrap();
+        assert!(low.shortfall > Duration::ZERO);
+        assert_eq!(high.shortfall, Duration::ZERO);
+    }
+
     /// Promise 26: looking at a password costs milliseconds, and whoever has a session can ask for it.
     #[rocket::async_test]
     async fn a_flood_of_strength_checks_stops_no_hash() {
-        let mut config = Config::default();
-        config.hashing.workers = Some(1);
-        config.password.cost = 4;
-        let hasher = Hasher::start(&config).unwrap();
+        let hasher = hasher(1);
         let password: Password = "seven purple lanterns".parse().unwrap();
         let checked = Cell::new(0);
         let hash = async {
-            hasher.hash(&password, Lane::Strangers).await.unwrap();
+            hasher.hash(&password, &mut hasher.turn_of_stranger(&client(1))).await.unwrap();
             checked.get()
         };
-        let flood = join_all((0..200).map(|_| async {
-            let weak = "111111111111".parse().unwrap();
-            let _ = hasher.check(weak, Vec::new(), Lane::Strangers).await.unwrap();
-            checked.set(checked.get() + 1);
+        let flood = join_all((2..202).map(|n| {
+            let (hasher, checked) = (&hasher, &checked);
+            async move {
+                let weak = "111111111111".parse().unwrap();
+                let mut turn = hasher.turn_of_stranger(&client(n));
+                let _ = hasher.check(weak, Vec::new(), &mut turn).await.unwrap();
+                checked.set(checked.get() + 1);
+            }
         }));
         let (checked_before, _) = join(hash, flood).await;
         assert!(checked_before < 100, "{checked_before} of 200 came first");

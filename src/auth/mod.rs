@@ -7,6 +7,7 @@ mod client;
 pub(crate) mod cookie;
 mod device;
 mod events;
+mod fair_queue;
 mod hasher;
 mod outbox;
 mod password;
@@ -24,6 +25,7 @@ mod user;
 mod verify_email;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use rocket::fairing::Fairing;
@@ -32,24 +34,25 @@ use rocket::{Phase, Rocket};
 use rocket_db_pools::Database;
 
 pub(crate) use client::Client;
+pub(crate) use device::Device;
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::ResetPasswordError;
 pub(crate) use profile::RenameError;
-pub(crate) use session::{LogInError, LoggedIn, Session};
-pub(crate) use signup::{SignUp, SignUpError};
+pub(crate) use session::{LogInError, LoggedIn, NewSession, Session};
+pub(crate) use signup::{IfTaken, SignUp, SignUpError};
 pub(crate) use store::InFlight;
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
 pub use user::{Email, EmailError, Name, NameError, User, UserId};
-pub(crate) use verify_email::VerifyEmailError;
+pub(crate) use verify_email::{Asked, VerifyEmailError};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
-use hasher::{Hasher, Lane};
+use hasher::{Hasher, Turn};
 use session_cache::SessionCache;
 use store::{Db, Store};
 
@@ -83,6 +86,10 @@ pub(crate) struct Auth {
     mail: Arc<Mail>,
     pepper: Pepper,
     letter_waits: Arc<Notify>,
+    /// Whether this process has taken over what another one had claimed of the outbox.
+    delivers: Arc<AtomicBool>,
+    /// Whether strangers have filled the tables that they can.
+    is_full: Arc<AtomicBool>,
     /// When the database was last looked at, and whether it could be written.
     last_look: Arc<Mutex<Option<(Instant, bool)>>>,
 }
@@ -114,6 +121,8 @@ impl Auth {
             mail: Arc::new(mail),
             pepper,
             letter_waits: Arc::default(),
+            delivers: Arc::default(),
+            is_full: Arc::default(),
             last_look: Arc::default(),
         })
     }
@@ -134,7 +143,7 @@ impl Auth {
         password: Password,
         email: &Email,
         name: Option<&Name>,
-        lane: Lane,
+        turn: &mut Turn,
     ) -> Result<Result<NewPassword, WeakPassword>, Error> {
         let local = email.as_str().split('@').next();
         let site = Some(self.config.site_name.as_str());
@@ -143,7 +152,7 @@ impl Auth {
         let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
         let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
         let context = texts.chain(parts).map(str::to_owned).collect();
-        self.hasher.check(password, context, lane).await
+        self.hasher.check(password, context, turn).await
     }
 
     /// Whether the database can be written. Anybody may ask, and each look is a write to disk: it

@@ -1,6 +1,7 @@
 //! Letters wait in the database until they have left, so that no crash and no broken mail server
 //! loses one. Each is delivered at least once.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -9,7 +10,7 @@ use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
-use super::store::{NewToken, OutboxRow, Purpose};
+use super::store::{Delivery, NewToken, OutboxRow, Purpose};
 use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
 use crate::Error;
 use crate::clock::Timestamp;
@@ -80,7 +81,14 @@ impl Auth {
             attempts: 0,
             created_at: now,
             due_at: now,
+            uncounted_key: None,
         }
+    }
+
+    /// The letter to an account that was just made.
+    pub(in crate::auth) fn first_letter(&self, to: UserId, client: &Client) -> OutboxRow {
+        let letter = self.letter(Letter::VerifyEmail, to, client);
+        OutboxRow { uncounted_key: Some(self.sign_up_key(client)), ..letter }
     }
 
     /// A password-reset letter to whoever has this address, if anybody has.
@@ -100,9 +108,29 @@ impl Auth {
         self.letter_waits.notify_one();
     }
 
-    /// Returns when a letter was put into the outbox by this process.
+    /// Returns a moment after a letter was put into the outbox by this process. At another moment each
+    /// time: whoever asks for a reset and writes something right after it would otherwise wait for the
+    /// transaction that makes the link, and so learn that there is an account.
     pub(crate) async fn letter_waits(&self) {
         self.letter_waits.notified().await;
+        let mut byte = [0];
+        let _ = getrandom::fill(&mut byte);
+        sleep(Duration::from_millis(4 * u64::from(byte[0]))).await;
+    }
+
+    /// Whether this process may send letters. The first time that it may, what another one had claimed that
+    /// is gone leaves at once: only one has the SQLite file.
+    pub(crate) async fn may_deliver(&self) -> Result<bool, Error> {
+        if self.delivers.load(Ordering::Relaxed) {
+            return Ok(true);
+        }
+        match self.store.claim_delivery() {
+            Delivery::Theirs => return Ok(false),
+            Delivery::Ours => drop(self.store.release_claims(self.clock.now(), LEASE).await?),
+            Delivery::Shared => {}
+        }
+        self.delivers.store(true, Ordering::Relaxed);
+        Ok(true)
     }
 
     /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One
@@ -142,8 +170,10 @@ impl Auth {
     /// over.
     async fn deliver(&self, row: OutboxRow, now: Timestamp) -> Result<(), Error> {
         let id = row.id;
-        let Err(error) = self.send(&row).await else {
-            return self.store.delete_letter(id).await;
+        let error = match self.send(&row).await {
+            Ok(Sent::Done) => return self.store.delete_letter(id).await,
+            Ok(Sent::PutOff(until)) => return self.store.update_put_off(id, until).await,
+            Err(error) => error,
         };
         let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
         if now.since(row.created_at) > GIVE_UP_AFTER {
@@ -157,16 +187,28 @@ impl Auth {
 
     /// Writes the letter for who has the account now, and hands it to the mail server. A letter that
     /// has become pointless counts as sent.
-    async fn send(&self, row: &OutboxRow) -> Result<(), Error> {
+    async fn send(&self, row: &OutboxRow) -> Result<Sent, Error> {
         let user = match (row.user_id, &row.email_key) {
             (Some(id), _) => self.store.find_user(id).await?,
             (None, Some(key)) => self.store.find_user_by_email(key).await?,
             (None, None) => None,
         };
-        let (Some(user), Some(letter)) = (user, Letter::parse(&row.letter)) else { return Ok(()) };
+        let (Some(user), Some(letter)) = (user, Letter::parse(&row.letter)) else {
+            // As much work as for somebody, so that a write that comes meanwhile waits as long.
+            let mut tx = self.store.begin().await?;
+            tx.lock_user(UserId::new()).await?;
+            tx.touch_letter(row.id).await?;
+            tx.commit().await?;
+            return Ok(Sent::Done);
+        };
         match letter {
-            Letter::VerifyEmail if user.email_verified_at.is_some() => Ok(()),
+            Letter::VerifyEmail if user.email_verified_at.is_some() => return Ok(Sent::Done),
             Letter::VerifyEmail => {
+                if let Some(key) = &row.uncounted_key
+                    && let Err(until) = self.count_first_letter(row, &user, key).await?
+                {
+                    return Ok(Sent::PutOff(until));
+                }
                 let token = VerifyToken::new()?;
                 let now = self.clock.now();
                 let new = NewToken {
@@ -193,7 +235,27 @@ impl Auth {
                 });
                 self.mail.send(row.id, &user.email, notice, None).await
             }
+        }?;
+        Ok(Sent::Done)
+    }
+
+    /// Counts the letter to a new account; until when it has to wait for those of its neighbours.
+    async fn count_first_letter(
+        &self,
+        row: &OutboxRow,
+        user: &User,
+        key: &[u8],
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let mut tx = self.store.begin().await?;
+        tx.lock_user(user.id).await?;
+        if let Err(until) = self.count_sign_up(&mut tx, key, &row.network).await? {
+            tx.rollback().await;
+            return Ok(Err(until));
         }
+        tx.update_counted(row.id).await?;
+        tx.update_signed_up_key(user.id, key.to_vec()).await?;
+        tx.commit().await?;
+        Ok(Ok(()))
     }
 
     /// Sends a letter with a link that is made now and stored only as a digest. If the letter does
@@ -221,6 +283,14 @@ impl Auth {
         }
         sent
     }
+}
+
+/// What became of a letter.
+enum Sent {
+    /// It has left, or there is nobody to send it to.
+    Done,
+    /// Others of its network go first.
+    PutOff(Timestamp),
 }
 
 /// 10 s, 20 s, 40 s, … up to an hour.

@@ -10,6 +10,7 @@ use bcrypt::BASE_64 as BCRYPT_BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
+use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 use crate::Error;
@@ -17,7 +18,13 @@ use crate::config::PasswordConfig;
 
 /// A password as somebody typed it: an attempt to log in, or the raw material of a [`NewPassword`].
 /// Every character counts, spaces at both ends too. Wiped from memory when dropped.
-pub struct Password(Zeroizing<String>);
+pub struct Password {
+    /// In Unicode's Normalization Form C: keyboards write `é` as one character or as two, and it must be
+    /// the same password (NIST SP 800-63B, 3.1.1.2).
+    text: Zeroizing<String>,
+    /// As it was typed, if that is something else: older hashes are of what was typed.
+    typed: Option<Zeroizing<String>>,
+}
 
 impl Password {
     /// Most characters of a password; refused before any hashing, so that length costs us nothing.
@@ -25,8 +32,14 @@ impl Password {
     /// Most bytes of a password.
     pub const MAX_BYTES: usize = 1024;
 
-    pub(in crate::auth) fn as_str(&self) -> &str {
-        &self.0
+    #[cfg(test)]
+    fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it was typed in another normal form than the one that is hashed.
+    pub(in crate::auth) fn was_typed_otherwise(&self) -> bool {
+        self.typed.is_some()
     }
 }
 
@@ -61,10 +74,17 @@ impl FromStr for Password {
         if text.is_empty() {
             return Err(PasswordError::Missing);
         }
-        if text.len() > Self::MAX_BYTES || text.chars().count() > Self::MAX_CHARS {
+        // In another normal form it may be three times as long.
+        if text.len() > 3 * Self::MAX_BYTES {
             return Err(PasswordError::TooLong);
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        let mut normal = Zeroizing::new(String::with_capacity(3 * text.len()));
+        normal.extend(text.nfc());
+        if normal.len() > Self::MAX_BYTES || normal.chars().count() > Self::MAX_CHARS {
+            return Err(PasswordError::TooLong);
+        }
+        let typed = (*normal != text).then(|| Zeroizing::new(text.to_owned()));
+        Ok(Self { text: normal, typed })
     }
 }
 
@@ -75,7 +95,7 @@ pub struct NewPassword(pub(in crate::auth) Password);
 /// Why a password may not be set; the message stands beside the field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WeakPassword {
-    /// Fewer characters than `password.min_length`.
+    /// Fewer characters than any that would do.
     TooShort {
         /// The fewest there may be.
         min: usize,
@@ -90,7 +110,7 @@ pub enum WeakPassword {
 impl fmt::Display for WeakPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooShort { min } => write!(f, "Use at least {min} characters."),
+            Self::TooShort { min } => write!(f, "Make it longer: use at least {min} characters."),
             Self::Guessable { advice } => write!(f, "This password is too easy to guess. {advice}"),
         }
     }
@@ -105,15 +125,23 @@ impl Password {
         policy: &PasswordConfig,
         context: &[String],
     ) -> Result<NewPassword, WeakPassword> {
-        if self.0.chars().count() < policy.min_length {
-            return Err(WeakPassword::TooShort { min: policy.min_length });
+        let min = policy.fewest_characters();
+        let length = self.text.chars().count();
+        if length < policy.min_length {
+            return Err(WeakPassword::TooShort { min });
         }
         let words: Vec<&str> = context.iter().map(String::as_str).collect();
         // zxcvbn's work grows with the square of the length, and what is not easy to guess after so
         // many characters does not become so by more of them.
-        let start: String = self.0.chars().take(40).collect();
-        let guess = zxcvbn::zxcvbn(&start, &words);
-        if u8::from(guess.score()) >= policy.min_strength {
+        let mut guesses_log10 = 0.0;
+        let mut guess = None;
+        for piece in pieces(&self.text, 40) {
+            let found = zxcvbn::zxcvbn(&piece, &words);
+            guesses_log10 += found.guesses_log10();
+            guess = guess.or(Some(found));
+        }
+        let Some(guess) = guess else { return Err(WeakPassword::TooShort { min }) };
+        if score(guesses_log10) >= policy.min_strength {
             return Ok(NewPassword(self));
         }
         let mut advice = String::new();
@@ -122,12 +150,50 @@ impl Password {
             let hints = feedback.suggestions().iter().map(ToString::to_string);
             advice = warning.into_iter().chain(hints).collect::<Vec<_>>().join(" ");
         }
-        if advice.is_empty() {
-            advice = "Add another word or two.".into();
+        if length < min {
+            advice = format!("{advice} Make it longer: use at least {min} characters.");
+        } else if advice.is_empty() {
+            advice = "Make it longer: add another word or two.".into();
         }
-        Err(WeakPassword::Guessable { advice })
+        Err(WeakPassword::Guessable { advice: advice.trim().to_owned() })
     }
 }
+
+/// zxcvbn's score for so many guesses.
+fn score(guesses_log10: f64) -> u8 {
+    // A hair above a power of ten, as zxcvbn has it.
+    let steps = [1e3_f64, 1e6, 1e8, 1e10].map(|guesses| (guesses + 5.0).log10());
+    steps.iter().map(|step| u8::from(guesses_log10 >= *step)).sum()
+}
+
+/// Most different characters of one piece that may stand for a letter. zxcvbn tries all their combinations: a
+/// password of twenty such characters would cost it a hundred times as much as another.
+const MOST_LEET: usize = 8;
+
+/// The first `most` characters, cut so that no piece has too many different characters that may stand for
+/// a letter. Few passwords have: those that people choose are looked at in one piece.
+fn pieces(password: &str, most: usize) -> Vec<Zeroizing<String>> {
+    const LEET: &str = "4@8({[<3691!|70$5+%2";
+    let mut pieces = vec![Zeroizing::new(String::with_capacity(4 * most))];
+    let mut leet: Vec<char> = Vec::new();
+    for c in password.chars().take(most) {
+        if LEET.contains(c) && !leet.contains(&c) {
+            if leet.len() == MOST_LEET {
+                leet.clear();
+                pieces.push(Zeroizing::new(String::with_capacity(4 * most)));
+            }
+            leet.push(c);
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    pieces
+}
+
+/// Largest cost of a stored hash that is verified: a hash of cost 16 takes four seconds of a core, and an
+/// import must not let strangers ask for more than that.
+pub(in crate::auth) const MAX_COST: u32 = 16;
 
 /// One bcrypt as the hash workers compute it: cost, salt, and the key that the password became.
 pub(in crate::auth) struct Bcrypt {
@@ -182,7 +248,7 @@ impl PasswordHash {
         let mut salt = [0; 16];
         getrandom::fill(&mut salt)
             .map_err(|e| Error::new("the system has no random numbers", e))?;
-        Ok(Bcrypt { cost, salt, key: Scheme::Sha256.key(password, &salt) })
+        Ok(Bcrypt { cost, salt, key: Scheme::Sha256.key(&password.text, &salt) })
     }
 
     /// The hash to store, from what the worker computed for [`begin`](Self::begin).
@@ -190,12 +256,18 @@ impl PasswordHash {
         Self { scheme: Scheme::Sha256, cost, salt, digest: cut(output) }
     }
 
-    /// The bcrypt that shows whether `password` is the one.
-    pub(in crate::auth) fn attempt(&self, password: &Password) -> Bcrypt {
-        Bcrypt { cost: self.cost, salt: self.salt, key: self.scheme.key(password, &self.salt) }
+    /// The bcrypts one of which shows whether `password` is the one: in its normal form, and as it was
+    /// typed.
+    pub(in crate::auth) fn attempts(&self, password: &Password) -> impl Iterator<Item = Bcrypt> {
+        let texts = std::iter::once(&password.text).chain(&password.typed);
+        texts.map(|text| Bcrypt {
+            cost: self.cost,
+            salt: self.salt,
+            key: self.scheme.key(text, &self.salt),
+        })
     }
 
-    /// Whether the worker's answer to [`attempt`](Self::attempt) is this hash, in constant time.
+    /// Whether the worker's answer to one of [`attempts`](Self::attempts) is this hash, in constant time.
     pub(in crate::auth) fn is(&self, output: [u8; 24]) -> bool {
         self.digest.ct_eq(&cut(output)).into()
     }
@@ -211,14 +283,21 @@ impl PasswordHash {
         self.scheme != Scheme::Sha256 || self.cost < cost
     }
 
+    /// The cost of a stored hash of which only the beginning is known.
+    pub(in crate::auth) fn cost_of_prefix(prefix: &str) -> Option<u32> {
+        let rest = prefix.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=");
+        let rest = rest.or_else(|| prefix.strip_prefix("$2")?.get(2..))?;
+        rest.split('$').next()?.parse().ok()
+    }
+
     pub(in crate::auth) fn cost(&self) -> u32 {
         self.cost
     }
 }
 
 impl Scheme {
-    fn key(self, password: &Password, salt: &[u8; 16]) -> Zeroizing<Vec<u8>> {
-        let bytes = password.as_str().as_bytes();
+    fn key(self, password: &str, salt: &[u8; 16]) -> Zeroizing<Vec<u8>> {
+        let bytes = password.as_bytes();
         let mut key = Zeroizing::new(Vec::with_capacity(72));
         match self {
             Self::Sha256 => {
@@ -283,6 +362,8 @@ impl FromStr for PasswordHash {
     type Err = NotAHash;
 
     fn from_str(text: &str) -> Result<Self, NotAHash> {
+        // Files of other systems end their lines somehow.
+        let text = text.trim();
         let (scheme, cost, salt, digest) =
             if let Some(rest) = text.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=") {
                 let mut parts = rest.split('$');
@@ -329,8 +410,9 @@ mod tests {
 
     fn opens(password: &str, hash: &str) -> bool {
         let hash: PasswordHash = hash.parse().unwrap();
-        let Bcrypt { cost, salt, key } = hash.attempt(&password.parse().unwrap());
-        hash.is(bcrypt::bcrypt(cost, salt, &key))
+        let password = password.parse().unwrap();
+        hash.attempts(&password)
+            .any(|Bcrypt { cost, salt, key }| hash.is(bcrypt::bcrypt(cost, salt, &key)))
     }
 
     /// Promise 6. The hashes were made with passlib 1.7.4; the last is from its documentation.
@@ -384,6 +466,22 @@ mod tests {
     }
 
     #[test]
+    fn the_cost_of_a_hash_is_read_from_its_beginning() {
+        for (prefix, cost) in [
+            ("$2b$14$", Some(14)),
+            ("$2a$06$", Some(6)),
+            ("$bcrypt-sha256$v=2,t=2b,r=13$", Some(13)),
+            ("$bcrypt-sha256$v=2,t=2b,r=4$x", Some(4)),
+            ("$argon2", None),
+            ("", None),
+            ("!", None),
+            ("$2é", None),
+        ] {
+            assert_eq!(PasswordHash::cost_of_prefix(prefix), cost, "{prefix}");
+        }
+    }
+
+    #[test]
     fn what_is_no_hash_is_refused() {
         for text in [
             "",
@@ -413,6 +511,57 @@ mod tests {
         assert_eq!(" a ".parse::<Password>().unwrap().as_str(), " a ");
     }
 
+    /// Promise 4.
+    #[test]
+    fn two_spellings_of_a_letter_are_one_password() {
+        let (nfc, nfd) = ("Gr\u{fc}\u{df}e aus K\u{f6}ln", "Gru\u{308}\u{df}e aus Ko\u{308}ln");
+        let password: Password = nfd.parse().unwrap();
+        assert_eq!(password.as_str(), nfc);
+        // A hash from before, of what was typed then.
+        let hash = bcrypt::hash(nfd, 4).unwrap();
+        assert!(opens(nfd, &hash) && !opens(nfc, &hash));
+        assert!(opens(nfd, &bcrypt::hash(nfc, 4).unwrap()));
+        assert!("e\u{301}".repeat(256).parse::<Password>().is_ok());
+        assert!("e\u{301}".repeat(257).parse::<Password>().is_err());
+    }
+
+    /// Promises 1 and 5: whoever makes a password as long as the page asks for has one that is taken.
+    #[test]
+    fn what_the_page_asks_for_is_enough() {
+        let mut policy = PasswordConfig::default();
+        let random = "J6-dk9FqXv3?kQ9w";
+        for (strength, fewest) in [(0, 1), (1, 4), (2, 7), (3, 9), (4, 11)] {
+            (policy.min_length, policy.min_strength) = (1, strength);
+            assert_eq!(policy.fewest_characters(), fewest);
+            let meets = |n: usize| random[..n].parse::<Password>().unwrap().meets(&policy, &[]);
+            assert!(meets(fewest).is_ok(), "{strength}");
+            if fewest > 1 {
+                let refused = meets(fewest - 1).err().unwrap().to_string();
+                let advice = format!("Make it longer: use at least {fewest} characters.");
+                assert!(refused.ends_with(&advice), "{refused}");
+            }
+        }
+    }
+
+    /// Promise 5: a password in pieces is judged like one in one piece.
+    #[test]
+    fn many_signs_make_no_weak_password_strong() {
+        let policy = PasswordConfig::default();
+        let meets = |text: &str| text.parse::<Password>().unwrap().meets(&policy, &[]).is_ok();
+        for weak in ["1234567890", "12345678901234567890", "0987654321", "123456789012"] {
+            assert!(!meets(weak), "{weak}");
+        }
+        for strong in ["4@8({[<369!1|7$5+0%2", "kf8({2<36p!1|7$q+0%2"] {
+            assert!(meets(strong), "{strong}");
+        }
+        for text in ["seven purple lanterns", "p4$$w0rd", "Tr0ub4dor&3"] {
+            assert_eq!(pieces(text, 40).len(), 1);
+            let whole = zxcvbn::zxcvbn(text, &[]);
+            assert_eq!(score(whole.guesses_log10()), u8::from(whole.score()), "{text}");
+        }
+        assert_eq!(**pieces("4@8({[<36901", 40)[0], *"4@8({[<3");
+    }
+
     proptest! {
         #[test]
         fn any_stored_text_is_survived(text in "\\PC{0,80}|\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{50,56}") {
@@ -426,7 +575,7 @@ mod tests {
         fn any_text_makes_a_key_of_at_most_72_bytes(text in "(?s).{1,300}", salt: [u8; 16]) {
             if let Ok(password) = text.parse::<Password>() {
                 for scheme in [Scheme::Sha256, Scheme::Plain] {
-                    let key = scheme.key(&password, &salt);
+                    let key = scheme.key(password.as_str(), &salt);
                     prop_assert!((1..=72).contains(&key.len()));
                 }
             }

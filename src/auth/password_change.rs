@@ -1,13 +1,17 @@
 //! A new password, for somebody who is signed in and knows the current one.
 
+use std::time::Duration;
+
 use super::device::Device;
 use super::events::Event;
-use super::hasher::Lane;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
 use super::throttle::Wait;
-use super::{Auth, Client, LogInError, Password, WeakPassword};
+use super::{Auth, Client, LogInError, Password, UserId, WeakPassword};
 use crate::Error;
+
+/// For how long a form that comes again is answered like the first time.
+pub(in crate::auth) const AGAIN_WITHIN: Duration = Duration::from_mins(10);
 
 /// Why a password cannot be changed like this.
 pub(crate) enum ChangePasswordError {
@@ -31,44 +35,116 @@ impl Auth {
     pub(crate) async fn change_password(
         &self,
         session: &Session,
-        current: &str,
+        current: Option<&Password>,
         new: Password,
         client: &Client,
     ) -> Result<NewSession, ChangePasswordError> {
         let user = &session.user;
-        let lane = Lane::known(user.id, client);
         self.count_network(client).await?.map_err(ChangePasswordError::Wait)?;
+        let mut turn = self.hasher.turn_of(user.id, client);
         let new = self
-            .check_new_password(new, &user.email, user.name.as_ref(), lane)
+            .check_new_password(new, &user.email, user.name.as_ref(), &mut turn)
             .await?
             .map_err(ChangePasswordError::WeakPassword)?;
-        let proof =
-            self.log_in(user.email.as_str(), current, client).await.map_err(|e| match e {
-                LogInError::WrongCredentials => ChangePasswordError::WrongPassword,
-                LogInError::Wait(wait) => ChangePasswordError::Wait(wait),
-                LogInError::Failed(error) => ChangePasswordError::Failed(error),
-            })?;
+        // One turn at a time: the next one is the log-in's.
+        let left = turn.left();
+        drop(turn);
+        let proof = self.log_in_within(user.email.as_str(), current, client, left).await;
+        let proof = match proof {
+            Ok(proof) => proof,
+            Err(LogInError::WrongCredentials) => {
+                return self.change_again(session, &new.0, client).await;
+            }
+            Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
+            Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
+        };
         // Each sends a notice, and the address may be a stranger's who never signed up.
         self.count_password_change(user.id).await?.map_err(ChangePasswordError::Wait)?;
-        let hash = self.hasher.hash(&new.0, lane).await?;
+        let mut turn = self.hasher.turn_of(user.id, client);
+        turn.wait_at_most(proof.wait_left);
+        let hash = self.hasher.hash(&new.0, &mut turn).await?;
+        drop(turn);
         let mut tx = self.store.begin().await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
         if !tx.lock_user_with_password(user.id, proof.password).await? {
-            return Err(ChangePasswordError::WrongPassword);
+            tx.rollback().await;
+            return self.change_again(session, &new.0, client).await;
         }
         if !tx.lock_session(session.id).await? {
+            tx.rollback().await;
             return Err(ChangePasswordError::SignedOut);
         }
         let now = self.clock.now();
-        let device = Device::new(user.id, tx.update_password(user.id, &hash).await?);
+        let version = tx.update_password(user.id, &hash).await?;
+        let device = Device::new(user.id, version, &[], now);
         tx.delete_sessions_of(user.id).await?;
         let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
-        tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
+        let is_due = user.email_verified_at.is_some()
+            || self.count_letter_of(&mut tx, client).await?.is_ok();
+        if is_due {
+            tx.insert_letter(self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        }
         tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);
         Event::PasswordChanged.log(Some(user.id), client);
         self.wake_postman();
         Ok(renewed)
+    }
+
+    /// The form came twice, and the first one has changed the password meanwhile.
+    async fn change_again(
+        &self,
+        session: &Session,
+        new: &Password,
+        client: &Client,
+    ) -> Result<NewSession, ChangePasswordError> {
+        // Only then a second password is tried: whoever found an unlocked screen has one guess a time.
+        if !self.has_just_changed(session.user.id).await? {
+            return Err(ChangePasswordError::WrongPassword);
+        }
+        let email = session.user.email.key();
+        let again = self.renew_changed(email, new, session.remembered, client).await?;
+        again.ok_or(ChangePasswordError::WrongPassword)
+    }
+
+    /// A session for whoever has just changed their password to this one, and sends the form again. The
+    /// change has ended the session that it comes with, and the answer that brought the new one was never
+    /// looked at.
+    pub(crate) async fn renew_changed(
+        &self,
+        email: &str,
+        new: &Password,
+        remember: bool,
+        client: &Client,
+    ) -> Result<Option<NewSession>, ChangePasswordError> {
+        let proof = match self.log_in(email, Some(new), client).await {
+            Ok(proof) => proof,
+            Err(LogInError::WrongCredentials) => return Ok(None),
+            Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
+            Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
+        };
+        let user = proof.user.id;
+        if !self.has_just_changed(user).await? {
+            return Ok(None);
+        }
+        let mut tx = self.store.begin().await?;
+        if !tx.lock_user_with_password(user, proof.password).await? {
+            tx.rollback().await;
+            return Ok(None);
+        }
+        let device = Device::new(user, proof.password, &client.devices, self.clock.now());
+        // The one that nobody has looked at goes.
+        tx.delete_sessions_of(user).await?;
+        let renewed = self.insert_session(&mut tx, device, remember, client).await?;
+        tx.commit().await?;
+        self.sessions.forget_user(user);
+        Ok(Some(renewed))
+    }
+
+    async fn has_just_changed(&self, user: UserId) -> Result<bool, Error> {
+        let since = self.clock.now() - AGAIN_WITHIN;
+        self.store.has_event(Event::PasswordChanged, user, since).await
     }
 }

@@ -4,11 +4,11 @@ use uuid::Uuid;
 
 use super::device::Device;
 use super::events::Event;
-use super::hasher::Lane;
 use super::outbox::Letter;
+use super::password_change::AGAIN_WITHIN;
 use super::store::{NewToken, Purpose};
 use super::throttle::Wait;
-use super::{Auth, Client, Email, Password, ResetToken, User, WeakPassword};
+use super::{Auth, Client, Email, LogInError, Password, ResetToken, User, WeakPassword};
 use crate::Error;
 
 /// Why a password cannot be reset like this.
@@ -35,11 +35,14 @@ impl Auth {
         if let Err(wait) = self.count_network(client).await? {
             return Ok(Err(wait));
         }
+        if let Err(wait) = self.check_outbox().await? {
+            return Ok(Err(wait));
+        }
         let letter = self.letter_to_whoever_has(email, client);
         let mut tx = self.store.begin().await?;
         // One letter too many is left out, and the answer is the same.
         if self.count_letter(&mut tx, Letter::PasswordReset, email, client).await?.is_ok() {
-            tx.insert_letter(&letter).await?;
+            tx.insert_letter(letter).await?;
         }
         tx.insert_event(Event::PasswordResetAsked, None, client, self.clock.now()).await?;
         tx.commit().await?;
@@ -97,41 +100,62 @@ impl Auth {
     ) -> Result<Device, ResetPasswordError> {
         // Looked up before anything is hashed: junk costs no hash.
         let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
+        self.count_network(client).await?.map_err(ResetPasswordError::Wait)?;
         self.count_link_try(token).await?.map_err(ResetPasswordError::Wait)?;
+        let mut turn = self.hasher.turn_of(user.id, client);
         let password = self
-            .check_new_password(
-                password,
-                &user.email,
-                user.name.as_ref(),
-                Lane::known(user.id, client),
-            )
+            .check_new_password(password, &user.email, user.name.as_ref(), &mut turn)
             .await?
             .map_err(ResetPasswordError::WeakPassword)?;
-        let hash = self.hasher.hash(&password.0, Lane::known(user.id, client)).await?;
+        let hash = self.hasher.hash(&password.0, &mut turn).await?;
+        drop(turn);
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
         let now = self.clock.now();
         // The hash took a while: only who takes the token now may go on.
-        let sent_to = tx
-            .take_token(token.digest(), Purpose::PasswordReset, user.id, now)
-            .await?
-            .ok_or(ResetPasswordError::DeadLink)?;
+        let taken = tx.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
+        let Some(sent_to) = taken else {
+            tx.rollback().await;
+            return Err(ResetPasswordError::DeadLink);
+        };
         // Before the address counts as verified: what an unproven first comer set up goes.
         tx.delete_unproven_profile(user.id).await?;
         if !tx.update_verified(user.id, &sent_to, now).await? {
+            tx.rollback().await;
             return Err(ResetPasswordError::DeadLink);
         }
         let version = tx.update_password(user.id, &hash).await?;
         self.forget_tries(&mut tx, &user.email).await?;
+        self.return_sign_up(&mut tx, user.id, client).await?;
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_of(user.id).await?;
-        tx.insert_letter(&self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        tx.insert_letter(self.letter(Letter::PasswordChanged, user.id, client)).await?;
         tx.insert_event(Event::PasswordReset, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);
         Event::PasswordReset.log(Some(user.id), client);
         self.wake_postman();
         // What made this browser a stranger to the account is over.
-        Ok(Device::new(user.id, version))
+        Ok(Device::new(user.id, version, &[], now))
+    }
+
+    /// Whether this very link set this very password a moment ago: the form came twice. Counted and
+    /// answered like a log-in.
+    pub(crate) async fn reset_again(
+        &self,
+        token: &ResetToken,
+        password: &Password,
+        client: &Client,
+    ) -> Result<Option<Device>, ResetPasswordError> {
+        let now = self.clock.now();
+        let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
+        let found = self.store.find_used_token(digest, Purpose::PasswordReset, since, now).await?;
+        let Some(user) = found else { return Ok(None) };
+        match self.log_in(user.email.key(), Some(password), client).await {
+            Ok(proof) => Ok(Some(Device::new(user.id, proof.password, &client.devices, now))),
+            Err(LogInError::WrongCredentials) => Ok(None),
+            Err(LogInError::Wait(wait)) => Err(ResetPasswordError::Wait(wait)),
+            Err(LogInError::Failed(error)) => Err(ResetPasswordError::Failed(error)),
+        }
     }
 }

@@ -28,6 +28,7 @@ impl Auth {
         self.count_network(client).await?.map_err(RenameError::Wait)?;
         let mut tx = self.store.begin().await?;
         if !tx.lock_user(user).await? || !tx.lock_session(session.id).await? {
+            tx.rollback().await;
             return Err(RenameError::SignedOut);
         }
         tx.update_name(user, name).await?;

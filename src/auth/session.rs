@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
+use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
 use super::device::Device;
 use super::events::Event;
-use super::hasher::Lane;
-use super::password::PasswordVersion;
+use super::hasher::Turn;
+use super::password::{MAX_COST, PasswordHash, PasswordVersion};
 use super::store::{Credentials, Tx};
 use super::throttle::Wait;
 use super::{Auth, Client, Email, Password, SessionToken, User};
@@ -35,6 +36,8 @@ pub(crate) struct LoggedIn {
     pub(crate) user: User,
     /// With which password: a reset meanwhile makes it worth nothing.
     pub(in crate::auth) password: PasswordVersion,
+    /// For how much longer it may wait for other hashes of this request.
+    pub(in crate::auth) wait_left: Duration,
 }
 
 /// What a browser gets that was signed in.
@@ -65,41 +68,65 @@ impl Auth {
     pub(crate) async fn log_in(
         &self,
         email: &str,
-        password: &str,
+        password: Option<&Password>,
         client: &Client,
     ) -> Result<LoggedIn, LogInError> {
+        self.log_in_within(email, password, client, self.config.hashing.max_wait.get()).await
+    }
+
+    /// The same, with so much time left to wait for its turn.
+    pub(in crate::auth) async fn log_in_within(
+        &self,
+        email: &str,
+        password: Option<&Password>,
+        client: &Client,
+        wait_left: Duration,
+    ) -> Result<LoggedIn, LogInError> {
         // What cannot be an address or a password of anybody is simply wrong.
-        let (email, password) = (email.parse::<Email>().ok(), password.parse::<Password>().ok());
+        let email = email.parse::<Email>().ok();
         let found = match &email {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
         let tried = self.count_try(email.as_ref(), found.as_ref(), client).await?;
-        let tried = tried.map_err(LogInError::Wait)?;
+        let mut tried = tried.map_err(LogInError::Wait)?;
+        tried.turn.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
             self.record(Event::LogInFailed, found.map(|found| found.user.id), client).await?;
             return Err(LogInError::WrongCredentials);
         };
-        let hash = found.as_ref().map_or(self.hasher.dummy(), |found| &found.password_hash);
-        let matches = match self.hasher.verify(&password, hash, tried.lane(client)).await {
-            Ok(matches) => matches,
+        let hash = found.as_ref().and_then(|found| self.readable_hash(found));
+        let verified =
+            self.hasher.verify(password, hash.unwrap_or(self.hasher.dummy()), &mut tried.turn);
+        let verdict = match verified.await {
+            Ok(verdict) => verdict,
             Err(error) => {
-                self.try_dropped(tried).await?;
+                self.try_dropped(&tried).await?;
                 return Err(error.into());
             }
         };
-        let (user, is_open) = match &found {
-            Some(found) => (Some(found.user.id), matches && !found.is_disabled),
-            None => (None, false),
-        };
-        let Some(found) = found.filter(|_| is_open) else {
+        let is_right = verdict.matches && hash.is_some();
+        let user = found.as_ref().map(|found| found.user.id);
+        let Some(found) = found.filter(|found| is_right && !found.is_disabled) else {
+            sleep(verdict.shortfall).await;
             self.record(Event::LogInFailed, user, client).await?;
             return Err(LogInError::WrongCredentials);
         };
-        let lane = tried.lane(client);
-        self.try_succeeded(tried).await?;
-        self.renew_hash(&found, &password, lane).await?;
-        Ok(LoggedIn { user: found.user, password: found.password_version })
+        self.try_succeeded(&tried).await?;
+        self.renew_hash(&found, password, &mut tried.turn).await?;
+        let wait_left = tried.turn.left();
+        Ok(LoggedIn { user: found.user, password: found.password_version, wait_left })
+    }
+
+    /// The stored hash, if it can be verified at a bearable price. Of an import that brought others, whoever
+    /// has the account resets the password, and nobody is told which accounts are such.
+    fn readable_hash<'c>(&self, found: &'c Credentials) -> Option<&'c PasswordHash> {
+        let most = MAX_COST.max(self.config.password.cost);
+        let hash = found.password_hash.as_ref().filter(|hash| hash.cost() <= most);
+        if hash.is_none() {
+            warn!("user={} has a password hash that cannot be read", found.user.id);
+        }
+        hash
     }
 
     /// Writes the hash anew if it was imported, or is of lower cost, now that the password is known.
@@ -107,12 +134,13 @@ impl Auth {
         &self,
         found: &Credentials,
         password: &Password,
-        lane: Lane,
+        turn: &mut Turn,
     ) -> Result<(), Error> {
-        if !self.hasher.is_outdated(&found.password_hash) {
+        let is_outdated = |hash| self.hasher.is_outdated(hash, password);
+        if !found.password_hash.as_ref().is_some_and(is_outdated) {
             return Ok(());
         }
-        match self.hasher.hash(password, lane).await {
+        match self.hasher.hash(password, turn).await {
             Ok(new) => {
                 let old = found.stored_hash.clone();
                 self.store.update_outdated_hash(found.user.id, old, &new).await
@@ -137,17 +165,22 @@ impl Auth {
         let user = logged_in.user.id;
         let mut tx = self.store.begin().await?;
         if !tx.lock_user_with_password(user, logged_in.password).await? {
+            tx.rollback().await;
             return Ok(None);
         }
         if let Some(old) = &replaced {
             tx.delete_session(old.digest()).await?;
         }
-        let device = Device::new(user, logged_in.password);
+        let now = self.clock.now();
+        let device = Device::new(user, logged_in.password, &client.devices, now);
         let new = self.insert_session(&mut tx, device, remember, client).await?;
-        tx.insert_event(Event::LoggedIn, Some(user), client, self.clock.now()).await?;
+        let most = self.config.session.max_per_account.0;
+        let mut ended = tx.delete_surplus_sessions(user, most).await?;
+        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
         tx.commit().await?;
-        if let Some(old) = replaced {
-            self.sessions.forget(old.digest());
+        ended.extend(replaced.map(|old| old.digest()));
+        for session in ended {
+            self.sessions.forget(session);
         }
         Event::LoggedIn.log(Some(user), client);
         Ok(Some(new))

@@ -1,10 +1,9 @@
 //! Signing up.
 
 use super::events::Event;
-use super::hasher::Lane;
 use super::outbox::Letter;
 use super::password::PasswordVersion;
-use super::session::LoggedIn;
+use super::session::{LogInError, LoggedIn};
 use super::store::NewUser;
 use super::throttle::Wait;
 use super::{Auth, Client, Email, Name, Password, User, UserId, WeakPassword};
@@ -15,6 +14,15 @@ pub(crate) struct SignUp {
     pub(crate) email: Email,
     pub(crate) password: Password,
     pub(crate) name: Option<Name>,
+}
+
+/// What an address means that has an account already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IfTaken {
+    /// Whoever gives its password logs in: a button that was pressed twice must not look like failure.
+    LogIn,
+    /// That it is taken, and nothing else.
+    Refuse,
 }
 
 /// Why somebody cannot sign up like this.
@@ -36,32 +44,55 @@ impl Auth {
         &self,
         form: SignUp,
         client: &Client,
+        if_taken: IfTaken,
     ) -> Result<LoggedIn, SignUpError> {
         let SignUp { email, password, name } = form;
         self.count_network(client).await?.map_err(SignUpError::Wait)?;
+        if self.store.find_credentials(&email).await?.is_some() {
+            return self.sign_up_again(&email, &password, client, if_taken).await;
+        }
+        self.check_backlog(client).await?.map_err(SignUpError::Wait)?;
+        let mut turn = self.hasher.turn_of_stranger(client);
         let password = self
-            .check_new_password(password, &email, name.as_ref(), Lane::Strangers)
+            .check_new_password(password, &email, name.as_ref(), &mut turn)
             .await?
             .map_err(SignUpError::WeakPassword)?;
-        let password_hash = self.hasher.hash(&password.0, Lane::Strangers).await?;
+        let password_hash = self.hasher.hash(&password.0, &mut turn).await?;
         let (id, now) = (UserId::new(), self.clock.now());
         let mut tx = self.store.begin().await?;
         let new =
             NewUser { id, email: &email, name: name.as_ref(), password_hash: &password_hash, now };
         if !tx.insert_user(new).await? {
-            return Err(SignUpError::EmailTaken);
+            tx.rollback().await;
+            return self.sign_up_again(&email, &password.0, client, if_taken).await;
         }
-        let mut letter = self.letter(Letter::VerifyEmail, id, client);
-        // One letter too many waits; without it there would be an account that nobody can verify.
-        if let Err(at) = self.count_letter(&mut tx, Letter::VerifyEmail, &email, client).await? {
-            letter.due_at = at;
-        }
-        tx.insert_letter(&letter).await?;
+        // It is the first letter to this address: nothing speaks against it.
+        let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
+        tx.insert_letter(self.first_letter(id, client)).await?;
         tx.insert_event(Event::SignedUp, Some(id), client, now).await?;
         tx.commit().await?;
         Event::SignedUp.log(Some(id), client);
         self.wake_postman();
         let user = User { id, email, name, email_verified_at: None, created_at: now };
-        Ok(LoggedIn { user, password: PasswordVersion::default() })
+        let password = PasswordVersion::default();
+        Ok(LoggedIn { user, password, wait_left: turn.left() })
+    }
+
+    /// Somebody signs up with an address that has an account. A wrong password counts like any other.
+    async fn sign_up_again(
+        &self,
+        email: &Email,
+        password: &Password,
+        client: &Client,
+        if_taken: IfTaken,
+    ) -> Result<LoggedIn, SignUpError> {
+        if if_taken == IfTaken::Refuse {
+            return Err(SignUpError::EmailTaken);
+        }
+        self.log_in(email.key(), Some(password), client).await.map_err(|error| match error {
+            LogInError::WrongCredentials => SignUpError::EmailTaken,
+            LogInError::Wait(wait) => SignUpError::Wait(wait),
+            LogInError::Failed(error) => SignUpError::Failed(error),
+        })
     }
 }

@@ -2,26 +2,37 @@
 //! a restart forgets nothing; one SQL statement counts and decides, so that many tries at once count
 //! as many.
 
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::hasher::Lane;
+use super::hasher::Turn;
 use super::outbox::Letter;
 use super::store::{Credentials, Tx};
 use super::{Auth, Client, Email, ResetToken, UserId};
 use crate::Error;
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, millis};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// How many minutes' worth of tries a network has in a day: each leaves a row in `throttle` or `events`.
+const MINUTES_A_DAY: i64 = 100;
+
+/// Most letters that may wait. With a mail server that is gone, strangers could let it grow for days.
+pub(in crate::auth) const MOST_LETTERS: i64 = 20_000;
 
 /// Not now: why, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
     /// It has been tried too often.
     TooManyTries(Duration),
+    /// So many people have signed up from one network that their letters have to wait.
+    SignUps(Duration),
     /// Too many people want their passwords hashed at the same time.
     Crowd(Duration),
 }
@@ -38,7 +49,7 @@ impl Wait {
 
     /// Whole seconds, at least one.
     pub(crate) fn seconds(self) -> u64 {
-        let (Self::TooManyTries(time) | Self::Crowd(time)) = self;
+        let (Self::TooManyTries(time) | Self::SignUps(time) | Self::Crowd(time)) = self;
         time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
     }
 }
@@ -52,6 +63,10 @@ impl std::fmt::Display for Wait {
         let s = if n == 1 { "" } else { "s" };
         match self {
             Self::TooManyTries(_) => write!(f, "Too many tries. Wait {n} {unit}{s} and try again."),
+            Self::SignUps(_) => write!(
+                f,
+                "Many people have just signed up from your network. Wait {n} {unit}{s} and try again."
+            ),
             Self::Crowd(_) => write!(
                 f,
                 "Very many people are logging in just now. Wait {n} {unit}{s} and try again."
@@ -66,8 +81,10 @@ pub(in crate::auth) enum Bucket<'a> {
     Account(&'a Email),
     /// Tries to open an account by a browser that has opened it before.
     Device(uuid::Uuid),
-    /// Tries of whatever kind from one network.
+    /// Tries of whatever kind from one network, in a minute.
     Network(&'a Client),
+    /// The same in a day.
+    NetworkDay(&'a Client),
     /// Changes of the password of one account.
     PasswordChanges(UserId),
     /// Tries to set a password with one link.
@@ -76,6 +93,8 @@ pub(in crate::auth) enum Bucket<'a> {
     Letters(Letter, &'a Email),
     /// Letters that one network causes.
     LettersOf(&'a Client),
+    /// Letters to new accounts of one network.
+    SignUpsOf(Option<IpAddr>),
 }
 
 /// The key under which a bucket stands in the table.
@@ -83,6 +102,10 @@ pub(in crate::auth) enum Bucket<'a> {
 pub(in crate::auth) struct BucketKey([u8; 32]);
 
 impl BucketKey {
+    fn from_row(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
         self.0.to_vec()
     }
@@ -99,16 +122,21 @@ impl Pepper {
     }
 
     fn key(&self, bucket: &Bucket<'_>) -> BucketKey {
+        // All who come by a proxy that nobody named share one.
+        let of =
+            |network: Option<IpAddr>| network.map_or_else(|| "all".into(), |ip| ip.to_string());
         let text = match bucket {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::Device(id) => format!("device {id}"),
-            Bucket::Network(client) => format!("network {}", client.network()),
+            Bucket::Network(client) => format!("network {}", of(client.own_network())),
+            Bucket::NetworkDay(client) => format!("network day {}", of(client.own_network())),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Letters(letter, email) => {
                 format!("letters {} {}", letter.as_str(), email.key())
             }
-            Bucket::LettersOf(client) => format!("letters of {}", client.network()),
+            Bucket::LettersOf(client) => format!("letters of {}", of(client.own_network())),
+            Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
         };
         BucketKey(mac(&self.0, &text))
     }
@@ -136,6 +164,25 @@ pub(in crate::auth) struct Window {
     pub(in crate::auth) per: Duration,
 }
 
+/// An even pace: so many at once, and then one after the other, so many in a length of time.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Pace {
+    pub(in crate::auth) most: i64,
+    pub(in crate::auth) per: Duration,
+}
+
+impl Pace {
+    /// The time between two, in milliseconds.
+    pub(in crate::auth) fn each(self) -> i64 {
+        (millis(self.per) / self.most.max(1)).max(1)
+    }
+
+    /// The time between two.
+    pub(in crate::auth) fn interval(self) -> Duration {
+        Duration::from_millis(self.each().unsigned_abs())
+    }
+}
+
 /// A try in a bucket: which one it was there.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Count {
@@ -143,27 +190,20 @@ pub(in crate::auth) struct Count {
     pub(in crate::auth) tries: i64,
 }
 
-/// The kind of what a try was counted in.
+/// In what a try was counted.
 enum Counted {
     /// By a browser that is known: in its own bucket alone.
-    AsKnown(UserId, Count),
-    /// In the network's bucket, if that is limited, and in the account's, if an address could be read.
-    /// They are always touched in this order: on PostgreSQL two tries that take them in different order
-    /// would wait for each other.
-    AsStranger { network: Option<Count>, account: Option<Count> },
+    AsKnown(Count),
+    /// In the network's buckets, and in the account's if an address could be read. They are always touched in
+    /// this order: on PostgreSQL two tries that take them in different order would wait for each other.
+    AsStranger { network: [Count; 2], account: Option<Count> },
 }
 
 /// A try that was let in and counted. Say how it ended.
-pub(in crate::auth) struct Try(Counted);
-
-impl Try {
-    /// Where its hash waits.
-    pub(in crate::auth) fn lane(&self, client: &Client) -> Lane {
-        match self.0 {
-            Counted::AsKnown(user, _) => Lane::known(user, client),
-            Counted::AsStranger { .. } => Lane::Strangers,
-        }
-    }
+pub(in crate::auth) struct Try {
+    counted: Counted,
+    /// When its password is hashed.
+    pub(in crate::auth) turn: Turn,
 }
 
 impl Auth {
@@ -176,42 +216,78 @@ impl Auth {
         client: &Client,
     ) -> Result<Result<Try, Wait>, Error> {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
-        let mut tx = self.store.begin().await?;
-        let device = found.and_then(|found| found.device_of(client));
-        if let Some(device) = device {
+        let device = found.and_then(|found| found.device_of(client, now));
+        // A known browser whose account has enough turns already is a stranger in everything.
+        let turn = device.and_then(|device| self.hasher.turn_of_known(device.user, client));
+        if let (Some(device), Some(turn)) = (device, turn) {
             let key = self.pepper.key(&Bucket::Device(device.id));
             let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
+            let mut tx = self.store.begin().await?;
             if let Ok(count) = tx.insert_in_window(key, window, now).await? {
                 tx.commit().await?;
-                return Ok(Ok(Try(Counted::AsKnown(device.user, count))));
+                return Ok(Ok(Try { counted: Counted::AsKnown(count), turn }));
             }
+            tx.rollback().await;
         }
-        let (mut network, mut account) = (None, None);
-        if let Some(key) = self.network_key(client) {
-            match tx.insert_in_window(key, self.network_window(), now).await? {
-                Ok(count) => network = Some(count),
-                Err(at) => return Ok(Err(Wait::until(at, now))),
+        if let Err(wait) = self.has_room() {
+            return Ok(Err(wait));
+        }
+        let mut tx = self.store.begin().await?;
+        let network = match self.insert_network(&mut tx, client).await? {
+            Ok(network) => network,
+            Err(at) => {
+                tx.rollback().await;
+                return Ok(Err(Wait::until(at, now)));
             }
-        }
+        };
+        let mut account = None;
         if let Some(email) = email {
             let key = self.pepper.key(&Bucket::Account(email));
             match tx.insert_growing(key, self.growing(), now).await? {
                 Ok(count) => account = Some(count),
-                Err(at) => return Ok(Err(Wait::until(at, now))),
+                Err(at) => {
+                    tx.rollback().await;
+                    return Ok(Err(Wait::until(at, now)));
+                }
             }
         }
         tx.commit().await?;
-        Ok(Ok(Try(Counted::AsStranger { network, account })))
+        let turn = self.hasher.turn_of_stranger(client);
+        Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
+    }
+
+    /// Whether there is room for more rows of strangers.
+    fn has_room(&self) -> Result<(), Wait> {
+        if self.is_full.load(Ordering::Relaxed) { Err(Wait::Crowd(MINUTE)) } else { Ok(()) }
+    }
+
+    /// Counts in the buckets of a network; until when there may be none if one is full.
+    async fn insert_network(
+        &self,
+        tx: &mut Tx,
+        client: &Client,
+    ) -> Result<Result<[Count; 2], Timestamp>, Error> {
+        let now = self.clock.now();
+        let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
+        let minute = Window { most, per: MINUTE };
+        let key = self.pepper.key(&Bucket::Network(client));
+        let minute = match tx.insert_in_window(key, minute, now).await? {
+            Ok(count) => count,
+            Err(at) => return Ok(Err(at)),
+        };
+        let day = Window { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
+        let key = self.pepper.key(&Bucket::NetworkDay(client));
+        Ok(tx.insert_in_window(key, day, now).await?.map(|day| [minute, day]))
     }
 
     /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
-    pub(in crate::auth) async fn try_succeeded(&self, tried: Try) -> Result<(), Error> {
+    pub(in crate::auth) async fn try_succeeded(&self, tried: &Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        match tried.0 {
-            Counted::AsKnown(_, count) => tx.delete_bucket(count.key).await?,
+        match &tried.counted {
+            Counted::AsKnown(count) => tx.delete_bucket(count.key).await?,
             Counted::AsStranger { network, account } => {
-                if let Some(count) = network {
-                    tx.update_uncounted(count).await?;
+                for count in network {
+                    tx.update_uncounted(*count).await?;
                 }
                 if let Some(count) = account {
                     tx.delete_bucket(count.key).await?;
@@ -222,27 +298,104 @@ impl Auth {
     }
 
     /// The try was never carried out: it tells nobody anything, and counts for nothing.
-    pub(in crate::auth) async fn try_dropped(&self, tried: Try) -> Result<(), Error> {
+    pub(in crate::auth) async fn try_dropped(&self, tried: &Try) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        let counts = match tried.0 {
-            Counted::AsKnown(_, count) => [Some(count), None],
-            Counted::AsStranger { network, account } => [network, account],
-        };
-        for count in counts.into_iter().flatten() {
-            tx.update_uncounted(count).await?;
+        match &tried.counted {
+            Counted::AsKnown(count) => tx.update_uncounted(*count).await?,
+            Counted::AsStranger { network, account } => {
+                for count in network.iter().chain(account) {
+                    tx.update_uncounted(*count).await?;
+                }
+            }
         }
         tx.commit().await
     }
 
-    /// Counts something that a network may do so often a minute: sign-ups, requests for a letter.
+    /// Counts something that a network may do so often: sign-ups, changes, requests for a letter.
     pub(in crate::auth) async fn count_network(
         &self,
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
-        if client.is_shared {
-            return Ok(Ok(()));
+        if let Err(wait) = self.has_room() {
+            return Ok(Err(wait));
         }
-        self.count(&Bucket::Network(client), self.network_window()).await
+        let mut tx = self.store.begin().await?;
+        match self.insert_network(&mut tx, client).await? {
+            Ok(_) => tx.commit().await.map(Ok),
+            Err(at) => {
+                tx.rollback().await;
+                Ok(Err(Wait::until(at, self.clock.now())))
+            }
+        }
+    }
+
+    /// Whether one more may sign up from this network: not when so many letters to new accounts wait that
+    /// one more would not leave within an hour.
+    pub(in crate::auth) async fn check_backlog(
+        &self,
+        client: &Client,
+    ) -> Result<Result<(), Wait>, Error> {
+        let (key, pace) = (self.sign_up_key(client), self.sign_up_pace(client.allowance));
+        let size = self.store.outbox_size(key, MOST_LETTERS).await?;
+        Ok(if size.total >= MOST_LETTERS {
+            Err(Wait::Crowd(MINUTE))
+        } else if size.uncounted >= pace.most {
+            Err(Wait::SignUps(pace.interval()))
+        } else {
+            Ok(())
+        })
+    }
+
+    /// Whether there is room for one more letter.
+    pub(in crate::auth) async fn check_outbox(&self) -> Result<Result<(), Wait>, Error> {
+        let size = self.store.outbox_size(Vec::new(), MOST_LETTERS).await?;
+        Ok(if size.total >= MOST_LETTERS { Err(Wait::Crowd(MINUTE)) } else { Ok(()) })
+    }
+
+    /// The key under which letters to new accounts of this client's network are counted.
+    pub(in crate::auth) fn sign_up_key(&self, client: &Client) -> Vec<u8> {
+        self.pepper.key(&Bucket::SignUpsOf(client.own_network())).to_vec()
+    }
+
+    /// Counts the letter to a new account as it is about to leave; when it may if it is not its turn yet.
+    pub(in crate::auth) async fn count_sign_up(
+        &self,
+        tx: &mut Tx,
+        key: &[u8],
+        network: &str,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let pace = self.sign_up_pace(self.allowance_of(key, network));
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
+        tx.insert_at_pace(key, pace, self.clock.now()).await
+    }
+
+    /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
+    /// who waits need not. A class behind one address gets its letters as quickly as it opens them; whoever
+    /// signs up with strangers' addresses does not.
+    pub(in crate::auth) async fn return_sign_up(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        client: &Client,
+    ) -> Result<(), Error> {
+        if let Some(key) = tx.take_signed_up_key(user, self.clock.now() - HOUR).await? {
+            let address = client.address.to_string();
+            let pace = self.sign_up_pace(self.allowance_of(&key, &address));
+            tx.update_returned(key.clone(), pace).await?;
+            tx.update_next_due(key, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    fn sign_up_pace(&self, allowance: i64) -> Pace {
+        let most = self.config.throttle.signups_by_client.saturating_mul(allowance);
+        Pace { most, per: HOUR }
+    }
+
+    fn allowance_of(&self, key: &[u8], network: &str) -> i64 {
+        let shared = self.pepper.key(&Bucket::SignUpsOf(None));
+        let address = network.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        self.config.allowance(address, shared.0 == key)
     }
 
     /// Counts a change of a password.
@@ -280,18 +433,35 @@ impl Auth {
         email: &Email,
         client: &Client,
     ) -> Result<Result<(), Timestamp>, Error> {
-        let (now, limits) = (self.clock.now(), &self.config.throttle);
         // The client first: one that has had its share must not use up somebody else's.
-        if !client.is_shared {
-            let of_one = self.pepper.key(&Bucket::LettersOf(client));
-            let window = Window { most: limits.letters_by_client, per: HOUR };
-            if let Err(at) = tx.insert_in_window(of_one, window, now).await? {
-                return Ok(Err(at));
-            }
+        if let Err(at) = self.count_letter_of(tx, client).await? {
+            return Ok(Err(at));
         }
-        let to_one = self.pepper.key(&Bucket::Letters(letter, email));
-        let window = Window { most: limits.letters_to_address, per: HOUR };
-        Ok(tx.insert_in_window(to_one, window, now).await?.map(|_| ()))
+        self.count_letter_to(tx, letter, email).await
+    }
+
+    /// Counts a letter of one kind to one address.
+    pub(in crate::auth) async fn count_letter_to(
+        &self,
+        tx: &mut Tx,
+        letter: Letter,
+        email: &Email,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let key = self.pepper.key(&Bucket::Letters(letter, email));
+        let window = Window { most: self.config.throttle.letters_to_address, per: HOUR };
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
+    }
+
+    /// Counts a letter that this client causes.
+    pub(in crate::auth) async fn count_letter_of(
+        &self,
+        tx: &mut Tx,
+        client: &Client,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
+        let key = self.pepper.key(&Bucket::LettersOf(client));
+        let window = Window { most, per: HOUR };
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
     }
 
     /// Ends an account's wait: its owner has just read the mail.
@@ -311,13 +481,5 @@ impl Auth {
             longest: limits.longest_wait.get(),
             forget_after: limits.forget_after.get(),
         }
-    }
-
-    fn network_key(&self, client: &Client) -> Option<BucketKey> {
-        (!client.is_shared).then(|| self.pepper.key(&Bucket::Network(client)))
-    }
-
-    fn network_window(&self) -> Window {
-        Window { most: self.config.throttle.tries_by_client, per: MINUTE }
     }
 }

@@ -18,6 +18,11 @@ impl Digest {
         self.0[0]
     }
 
+    /// As the database holds it.
+    pub(in crate::auth) fn from_row(bytes: Vec<u8>) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// As stored.
     pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
         self.0.to_vec()

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use idna::AsciiDenyList;
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -72,7 +73,8 @@ pub struct Email {
 }
 
 impl Email {
-    /// As it was typed, without spaces around it.
+    /// As it was typed, without what stood around it; the domain as A-labels if its letters could pass for
+    /// others.
     pub fn as_str(&self) -> &str {
         &self.typed
     }
@@ -92,7 +94,7 @@ impl Email {
 
     /// Both forms as the database holds them.
     pub(in crate::auth) fn from_row(typed: String, key: String) -> Self {
-        Self { typed, key }
+        Self { typed: unmistakable(typed, &key), key }
     }
 }
 
@@ -109,9 +111,20 @@ pub enum EmailError {
     Missing,
     /// More than 254 characters (RFC 5321, 4.5.3.1.3).
     TooLong,
-    /// Not of the form `name@example.com`, or of characters that mail servers refuse or that look
-    /// like others.
+    /// No `@`, or more than one.
     Malformed,
+    /// A space, or a character that cannot be seen.
+    Space,
+    /// A dot at an end of the part before the `@`, or two in a row.
+    Dots,
+    /// Letters that are not ASCII before the `@`: few servers take them, and look-alikes are many.
+    NonAscii,
+    /// Another character before the `@` that mail servers refuse, or too many.
+    LocalPart,
+    /// A letter after the `@` that passes for another.
+    LookAlike,
+    /// What stands after the `@` is no domain that mail can be sent to.
+    Domain,
 }
 
 impl fmt::Display for EmailError {
@@ -120,6 +133,29 @@ impl fmt::Display for EmailError {
             Self::Missing => "Enter your e-mail address.",
             Self::TooLong => "Enter an e-mail address of at most 254 characters.",
             Self::Malformed => "Enter an e-mail address like name@example.com.",
+            Self::Space => {
+                "Enter an e-mail address like name@example.com, without spaces or invisible characters."
+            }
+            Self::Dots => {
+                "The part before the @ must not begin or end with a dot, nor have two dots in a row: \
+                 other mail servers refuse that. Enter another address."
+            }
+            Self::NonAscii => {
+                "The part before the @ has letters such as ä or ö, which many mail servers refuse. \
+                 Enter an address of plain letters."
+            }
+            Self::LocalPart => {
+                "The part before the @ has characters that mail servers refuse, or more than 64. Enter \
+                 an e-mail address like name@example.com."
+            }
+            Self::LookAlike => {
+                "The part after the @ has a letter that only looks like another. Type it anew, like \
+                 name@example.com."
+            }
+            Self::Domain => {
+                "The part after the @ is no domain that mail can be sent to. Enter an e-mail address \
+                 like name@example.com."
+            }
         })
     }
 }
@@ -128,53 +164,166 @@ impl FromStr for Email {
     type Err = EmailError;
 
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        let typed = text.trim_matches([' ', '\t']);
+        // Far more than an address with all that may stand around it.
+        if text.len() > 2_000 {
+            return Err(EmailError::TooLong);
+        }
+        let typed = bare_address(text);
         if typed.is_empty() {
             return Err(EmailError::Missing);
         }
+        if typed.chars().any(is_unseen) {
+            return Err(EmailError::Space);
+        }
+        // A Japanese keyboard writes a full-width one.
+        let at = if typed.contains('@') { '@' } else { '\u{ff20}' };
+        let (local, domain) = typed.rsplit_once(at).ok_or(EmailError::Malformed)?;
+        check_local_part(local)?;
+        if domain.chars().any(becomes_ascii) {
+            return Err(EmailError::LookAlike);
+        }
+        let typed = format!("{local}@{}", domain.nfc());
         if typed.len() > 254 {
             return Err(EmailError::TooLong);
         }
-        let (local, domain) = typed.rsplit_once('@').ok_or(EmailError::Malformed)?;
-        if !is_local_part(local) {
-            return Err(EmailError::Malformed);
-        }
-        let domain = ascii_domain(domain).ok_or(EmailError::Malformed)?;
+        let domain = ascii_domain(&typed[local.len() + 1..])?;
         let key = format!("{}@{domain}", local.to_ascii_lowercase());
         if key.len() > 254 {
             return Err(EmailError::TooLong);
         }
-        Ok(Self { typed: typed.to_owned(), key })
+        Ok(Self { typed: unmistakable(typed, &key), key })
     }
+}
+
+/// The address in what was pasted: without what cannot be seen around it, `mailto:`, and the name in
+/// `Ada <ada@example.com>`.
+fn bare_address(text: &str) -> &str {
+    let text = text.trim_matches(is_unseen);
+    let text = match text.get(..7) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("mailto:") => &text[7..],
+        _ => text,
+    };
+    let in_brackets = text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
+    in_brackets.map_or(text, |(_, address)| address).trim_matches(is_unseen)
+}
+
+/// Spaces of every kind, control characters, and marks that show nothing: pasted text is full of them.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A dot-atom of RFC 5322 (3.2.3) of at most 64 bytes. Quoted strings are valid there, but nobody
 /// has one, and non-ASCII local parts are a play-ground for look-alikes.
-fn is_local_part(local: &str) -> bool {
+fn check_local_part(local: &str) -> Result<(), EmailError> {
     let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
-    local.len() <= 64 && local.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(atext))
+    if local.is_empty() || local.contains('@') {
+        return Err(EmailError::Malformed);
+    }
+    if !local.is_ascii() {
+        return Err(EmailError::NonAscii);
+    }
+    if local.split('.').any(str::is_empty) {
+        return Err(EmailError::Dots);
+    }
+    let is_atom = |atom: &str| atom.bytes().all(atext);
+    if local.len() > 64 || !local.split('.').all(is_atom) {
+        return Err(EmailError::LocalPart);
+    }
+    Ok(())
 }
 
-/// The domain in lower case and as A-labels; `None` if mail could not reach it or if it only looks
-/// like what it says: UTS 46 would quietly turn full-width letters and the Kelvin sign into ASCII.
-fn ascii_domain(domain: &str) -> Option<String> {
+/// A letter that is another one to the eye and to nobody else, such as the Kelvin sign.
+fn becomes_ascii(c: char) -> bool {
+    let is_ascii = |c: char| c.is_ascii();
+    !c.is_ascii() && (c.to_lowercase().all(is_ascii) || std::iter::once(c).nfc().all(is_ascii))
+}
+
+/// The domain in lower case and as A-labels. Refused if mail could not reach it, or if it only looks like
+/// what it says: UTS 46 would quietly turn full-width letters and the Kelvin sign into ASCII.
+fn ascii_domain(domain: &str) -> Result<String, EmailError> {
     let lower: String = domain.chars().flat_map(char::to_lowercase).collect();
-    let folds_to_ascii =
-        domain.chars().any(|c| !c.is_ascii() && c.to_lowercase().all(|l| l.is_ascii()));
-    if folds_to_ascii || lower.contains('ı') {
-        return None;
+    if lower.contains('ı') {
+        return Err(EmailError::LookAlike);
     }
-    let ascii = idna::domain_to_ascii_cow(lower.as_bytes(), AsciiDenyList::STD3).ok()?;
+    let ascii = idna::domain_to_ascii_cow(lower.as_bytes(), AsciiDenyList::STD3)
+        .map_err(|_| EmailError::Domain)?;
     let (unicode, valid) = idna::domain_to_unicode(&ascii);
     // What was typed must be what the A-label says, or be that label itself.
-    let same = unicode == lower || *ascii == *lower;
+    if unicode != lower && *ascii != *lower {
+        return Err(EmailError::LookAlike);
+    }
     let last = ascii.rsplit('.').next().unwrap_or_default();
     let labels = ascii.split('.').all(|label| {
         (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
     });
     let is_name = !last.bytes().all(|b| b.is_ascii_digit());
-    (valid.is_ok() && same && labels && is_name && ascii.contains('.') && ascii.len() <= 253)
-        .then(|| ascii.into_owned())
+    if valid.is_ok() && labels && is_name && ascii.contains('.') && ascii.len() <= 253 {
+        Ok(ascii.into_owned())
+    } else {
+        Err(EmailError::Domain)
+    }
+}
+
+/// The address as it was typed, unless its domain could pass for another one: then with A-labels. People
+/// decide by what they read whether they know an address.
+fn unmistakable(typed: String, key: &str) -> String {
+    if typed.is_ascii() {
+        return typed;
+    }
+    let (Some((local, domain)), Some((_, ascii))) = (typed.rsplit_once('@'), key.rsplit_once('@'))
+    else {
+        return typed;
+    };
+    if is_unmistakable_domain(domain) { typed } else { format!("{local}@{ascii}") }
+}
+
+/// Whether no label looks like another. Letters of Latin with accents and of East Asian scripts do not look
+/// like plain ASCII. Those of Cyrillic and Greek do: they are shown where the last label is of the same
+/// script too, as in `почта.рф`, and nothing else is mixed in.
+fn is_unmistakable_domain(domain: &str) -> bool {
+    #[derive(PartialEq, Clone, Copy)]
+    enum Script {
+        Latin,
+        EastAsian,
+        Greek,
+        Cyrillic,
+        Other,
+    }
+    let script = |c: char| match c {
+        '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{130}' | '\u{132}'..='\u{17f}' => Script::Latin,
+        '\u{3041}'..='\u{30ff}'
+        | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7a3}' => Script::EastAsian,
+        '\u{370}'..='\u{3ff}' => Script::Greek,
+        '\u{400}'..='\u{52f}' => Script::Cyrillic,
+        _ => Script::Other,
+    };
+    let lower: String = domain.chars().flat_map(char::to_lowercase).collect();
+    let foreign = |text: &str| -> Vec<Script> {
+        text.chars().filter(|c| !c.is_ascii()).map(script).collect()
+    };
+    let last = foreign(lower.rsplit('.').next().unwrap_or_default());
+    lower.split('.').all(|label| {
+        let scripts = foreign(label);
+        let Some(first) = scripts.first() else { return true };
+        let is_pure = scripts.iter().all(|script| script == first);
+        let has_ascii_letters = label.bytes().any(|b| b.is_ascii_alphabetic());
+        is_pure
+            && match first {
+                Script::Latin | Script::EastAsian => true,
+                Script::Greek | Script::Cyrillic => {
+                    !has_ascii_letters && last.first() == Some(first)
+                }
+                Script::Other => false,
+            }
+    })
 }
 
 /// What a person wants to be called: one line of at most 100 characters, without control characters.
@@ -268,40 +417,86 @@ mod tests {
     /// Promise 13.
     #[test]
     fn what_is_no_address_or_looks_like_another_is_refused() {
+        use EmailError::*;
         let long_domain = format!("a@{}.com", "a".repeat(64));
-        for text in [
-            "a",
-            "@example.com",
-            "a@",
-            "a@example",
-            "a b@example.com",
-            "a@b@example.com",
-            "a..b@example.com",
-            ".a@example.com",
-            "a@-example.com",
-            "a@example..com",
-            "a@[127.0.0.1]",
-            "a@127.0.0.1",
-            "a@example.com\n",
-            "a\0@example.com",
-            "\"a\"@example.com",
-            "a\u{200b}@example.com",
-            "a@exam\u{200b}ple.com",
-            "a@exam\u{ad}ple.com",
-            "ä@example.com",
-            "\u{212a}@example.com",
-            "a@\u{212a}elvin.com",
-            "a@ex\u{0131}t.com",
-            "a@\u{ff45}xample.com",
-            "a@example\u{3002}com",
-            "a@xn--a.com",
-            "a@exa_mple.com",
-            &long_domain,
+        for (text, why) in [
+            ("a", Malformed),
+            ("@example.com", Malformed),
+            ("a@", Domain),
+            ("a@example", Domain),
+            ("a b@example.com", Space),
+            ("a@b@example.com", Malformed),
+            ("a..b@example.com", Dots),
+            (".a@example.com", Dots),
+            ("ada.@docomo.example", Dots),
+            ("a@-example.com", Domain),
+            ("a@example..com", Domain),
+            ("a@[127.0.0.1]", Domain),
+            ("a@127.0.0.1", Domain),
+            ("a\0@example.com", Space),
+            ("\"a\"@example.com", LocalPart),
+            ("a\u{200b}@example.com", Space),
+            ("a@exam\u{200b}ple.com", Space),
+            ("a@exam\u{ad}ple.com", Space),
+            ("ä@example.com", NonAscii),
+            ("\u{212a}@example.com", NonAscii),
+            ("a@\u{212a}elvin.com", LookAlike),
+            ("a@ex\u{0131}t.com", LookAlike),
+            ("a@\u{ff45}xample.com", LookAlike),
+            ("a@example\u{3002}com", LookAlike),
+            ("a@xn--a.com", Domain),
+            ("a@exa_mple.com", Domain),
+            (&long_domain, Domain),
         ] {
-            assert_eq!(key(text), Err(EmailError::Malformed), "{text:?}");
+            assert_eq!(key(text), Err(why), "{text:?}");
         }
-        assert_eq!(key("  "), Err(EmailError::Missing));
-        assert_eq!(key(&format!("a@{}.com", "a.".repeat(130))), Err(EmailError::TooLong));
+        assert_eq!(key("  "), Err(Missing));
+        assert_eq!(key("<>"), Err(Missing));
+        assert_eq!(key(&format!("a@{}.com", "a.".repeat(130))), Err(TooLong));
+    }
+
+    /// Promise 13: what was pasted is taken without what cannot be seen.
+    #[test]
+    fn an_address_is_found_in_what_was_pasted() {
+        for text in [
+            "ada@example.com\u{a0}",
+            "ada@example.com\u{200b}",
+            "\u{feff}ada@example.com",
+            "\u{202a}ada@example.com\u{202c}",
+            "ada@example.com\u{2060}",
+            "ada@example.com\u{3000}",
+            "ada@example.com\r\n",
+            "mailto:ada@example.com",
+            "MAILTO: ada@example.com",
+            "Ada <ada@example.com>",
+            "\"Lovelace, Ada\" <ada@example.com> ",
+            "ada\u{ff20}example.com",
+        ] {
+            let email: Email = text.parse().unwrap();
+            assert_eq!(email.as_str(), "ada@example.com", "{text:?}");
+            assert_eq!(email.key(), "ada@example.com", "{text:?}");
+        }
+        assert_eq!(key("a@mu\u{308}ller.example").as_deref(), Ok("a@xn--mller-kva.example"));
+    }
+
+    /// Promise 13: a domain that could pass for another is shown as what it is.
+    #[test]
+    fn a_domain_that_looks_like_another_is_shown_as_its_a_label() {
+        let shown = |text: &str| text.parse::<Email>().unwrap().as_str().to_owned();
+        for text in ["a@bücher.example", "a@日本語.example", "a@почта.рф", "a@ελλάδα.ελ"]
+        {
+            assert_eq!(shown(text), text);
+        }
+        for (text, ascii) in [
+            // All Cyrillic but for its ending, and one foreign letter among plain ones.
+            ("a@аррӏе.com", "a@xn--80ak6aa92e.com"),
+            ("a@p\u{430}ypal.com", "a@xn--pypal-4ve.com"),
+            ("a@\u{251}pple.com", "a@xn--pple-p5b.com"),
+        ] {
+            assert_eq!(shown(text), ascii, "{text}");
+            let stored = Email::from_row(text.into(), ascii.into());
+            assert_eq!(stored.as_str(), ascii);
+        }
     }
 
     /// Promise 38.

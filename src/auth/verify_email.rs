@@ -2,10 +2,11 @@
 
 use super::events::Event;
 use super::outbox::{Letter, MOST_OPEN_LINKS};
+use super::password_change::AGAIN_WITHIN;
 use super::session::{LogInError, LoggedIn, Session};
 use super::store::Purpose;
 use super::throttle::Wait;
-use super::{Auth, Client, User, VerifyToken};
+use super::{Auth, Client, Password, User, VerifyToken};
 use crate::Error;
 
 /// Why an address cannot be verified like this.
@@ -22,25 +23,60 @@ pub(crate) enum VerifyEmailError {
     Failed(Error),
 }
 
+/// What became of the wish for another letter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// It is on its way.
+    Sent,
+    /// An earlier one waits to leave.
+    IsWaiting,
+    /// Enough with good links have been sent.
+    EnoughLinks,
+    /// Too many were asked for from this network.
+    TooMany,
+}
+
 impl Auth {
-    /// Sends the letter again; `false` if enough of them with good links have been sent.
+    /// Sends the letter again, unless that would be one too many.
     pub(crate) async fn request_verification(
         &self,
         user: &User,
         client: &Client,
-    ) -> Result<bool, Error> {
+    ) -> Result<Asked, Error> {
         let letter = self.letter(Letter::VerifyEmail, user.id, client);
         let now = self.clock.now();
-        let open = self.store.count_open_tokens(user.id, Purpose::VerifyEmail, now).await?;
-        let mut tx = self.store.begin().await?;
-        let counted = self.count_letter(&mut tx, Letter::VerifyEmail, &user.email, client).await?;
-        if open >= MOST_OPEN_LINKS || counted.is_err() {
-            return Ok(false);
+        if self.store.is_letter_put_off(user.id, &letter.letter, now).await? {
+            return Ok(Asked::IsWaiting);
         }
-        tx.insert_letter(&letter).await?;
+        let open = self.store.count_open_tokens(user.id, Purpose::VerifyEmail, now).await?;
+        if open >= MOST_OPEN_LINKS {
+            return Ok(Asked::EnoughLinks);
+        }
+        if self.check_outbox().await?.is_err() {
+            return Ok(Asked::TooMany);
+        }
+        let mut tx = self.store.begin().await?;
+        // The client first: one that has had its share must not use up somebody else's.
+        if self.count_letter_of(&mut tx, client).await?.is_err() {
+            tx.rollback().await;
+            return Ok(Asked::TooMany);
+        }
+        if self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err() {
+            tx.rollback().await;
+            return Ok(Asked::EnoughLinks);
+        }
+        tx.insert_letter(letter).await?;
         tx.commit().await?;
         self.wake_postman();
-        Ok(true)
+        Ok(Asked::Sent)
+    }
+
+    /// Whether this very link confirmed an address a moment ago: the form came twice. Whose it is.
+    pub(crate) async fn find_verified(&self, token: &VerifyToken) -> Result<Option<User>, Error> {
+        let now = self.clock.now();
+        let since = now - AGAIN_WITHIN;
+        let used = self.store.find_used_token(token.digest(), Purpose::VerifyEmail, since, now);
+        Ok(used.await?.filter(|user| user.email_verified_at.is_some()))
     }
 
     /// Whose address the link verifies, without using it up; `None` if the link is dead.
@@ -60,14 +96,14 @@ impl Auth {
         &self,
         token: &VerifyToken,
         signed_in: Option<&Session>,
-        password: &str,
+        password: Option<&Password>,
         client: &Client,
     ) -> Result<Option<LoggedIn>, VerifyEmailError> {
         let user = self.find_verify_link(token).await?.ok_or(VerifyEmailError::DeadLink)?;
         let own = signed_in.filter(|session| session.user.id == user.id);
         let mut proved = None;
         if own.is_none() {
-            if password.is_empty() {
+            if password.is_none() {
                 return Err(VerifyEmailError::WrongPassword);
             }
             let logged_in = self.log_in(user.email.key(), password, client).await;
@@ -83,16 +119,20 @@ impl Auth {
         if let Some(session) = own
             && !tx.lock_session(session.id).await?
         {
+            tx.rollback().await;
             return Err(VerifyEmailError::SignedOut);
         }
-        let sent_to = tx
-            .take_token(token.digest(), Purpose::VerifyEmail, user.id, now)
-            .await?
-            .ok_or(VerifyEmailError::DeadLink)?;
+        let taken = tx.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
+        let Some(sent_to) = taken else {
+            tx.rollback().await;
+            return Err(VerifyEmailError::DeadLink);
+        };
         if !tx.update_verified(user.id, &sent_to, now).await? {
+            tx.rollback().await;
             return Err(VerifyEmailError::DeadLink);
         }
         tx.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
+        self.return_sign_up(&mut tx, user.id, client).await?;
         tx.insert_event(Event::EmailVerified, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);

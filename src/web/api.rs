@@ -9,15 +9,15 @@ use uuid::Uuid;
 
 use super::errors::Refusal;
 use super::form::{Fields, Input, MaybeName, SaidName, Typed};
-use super::guards::Visitor;
+use super::guards::{HostPlace, Visitor};
 use super::login::{LogInForm, WRONG_CREDENTIALS};
 use super::password_change::{ChangeForm, WRONG_PASSWORD};
 use super::password_reset::AskForm;
-use super::signing::{self, SignedOut};
+use super::signing;
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
-    Auth, ChangePasswordError, Client, LogInError, Password, RenameError, ResetPasswordError,
-    ResetToken, SignUp, SignUpError, cookie,
+    Auth, ChangePasswordError, Client, IfTaken, LogInError, NewSession, Password, RenameError,
+    ResetPasswordError, ResetToken, SignUp, SignUpError, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -93,7 +93,7 @@ pub(super) async fn sign_up(
 ) -> Reply {
     let SignUpForm { email, password, name, .. } = input.fields()?;
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, client).await {
+    match auth.sign_up(form, client, IfTaken::Refuse).await {
         Ok(new) => Ok(json!({ "email": new.user.email.as_str(), "message": "user created" })),
         Err(SignUpError::EmailTaken) => Err(taken.into()),
         Err(SignUpError::Wait(wait)) => Err(Refusal::wait(wait).into()),
@@ -116,7 +116,6 @@ pub(super) async fn register(
     ))
 }
 
-/// For `/sessions` and `/api/v1/session` alike.
 #[post("/api/v1/session", data = "<input>")]
 pub(super) async fn log_in(
     input: Input<LogInForm>,
@@ -124,19 +123,29 @@ pub(super) async fn log_in(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply {
-    let form = input.fields()?;
-    let wrong = || Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS);
-    match auth.log_in(&form.email.0, &form.password.0, &client).await {
-        Ok(user) => {
-            if !signing::sign_in(auth, jar, &client, &user, form.remember.0).await? {
-                return Err(wrong().into());
-            }
-            Ok(json!({ "email": form.email.0, "message": "logged in" }))
-        }
-        Err(LogInError::WrongCredentials) => Err(wrong().into()),
-        Err(LogInError::Wait(wait)) => Err(Refusal::wait(wait).into()),
-        Err(LogInError::Failed(error)) => Err(error.into()),
-    }
+    let (new, reply) = open_session(input.fields()?, &client, jar, auth).await?;
+    cookie::write(jar, auth.config(), new, &client);
+    Ok(reply)
+}
+
+/// Logs in, and says so as the older clients expect it; the session is yet to be handed to the client.
+pub(super) async fn open_session(
+    form: LogInForm,
+    client: &Client,
+    jar: &CookieJar<'_>,
+    auth: &Auth,
+) -> Result<(NewSession, Value), No> {
+    let wrong = || No::from(Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS));
+    let proof = match auth.log_in(&form.email.0, form.password.0.as_ref(), client).await {
+        Ok(proof) => proof,
+        Err(LogInError::WrongCredentials) => return Err(wrong()),
+        Err(LogInError::Wait(wait)) => return Err(Refusal::wait(wait).into()),
+        Err(LogInError::Failed(error)) => return Err(error.into()),
+    };
+    let replaced = cookie::read(jar, auth.config());
+    let new = auth.start_session(&proof, form.remember.0, client, replaced).await?;
+    let reply = json!({ "email": form.email.0, "message": "logged in" });
+    Ok((new.ok_or_else(wrong)?, reply))
 }
 
 #[get("/api/v1/session")]
@@ -159,12 +168,12 @@ pub(super) async fn log_out(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Result<SignedOut<Value>, No> {
+) -> Reply {
     if visitor.0.is_none() {
         return Err(not_signed_in());
     }
     signing::sign_out(auth, jar, &client).await?;
-    Ok(SignedOut::new(json!({ "message": "logged out" })))
+    Ok(json!({ "message": "logged out" }))
 }
 
 #[derive(FromForm)]
@@ -195,6 +204,7 @@ pub(super) async fn rename(
 }
 
 impl Fields for RenameFields {
+    const NAMES: &'static [&'static str] = &["name"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -207,8 +217,8 @@ pub(super) async fn change_password(
     auth: &State<Auth>,
 ) -> Reply {
     let session = visitor.0.ok_or_else(not_signed_in)?;
-    let ChangeForm { password, new_password } = input.fields()?;
-    match auth.change_password(session, &password.0, new_password, &client).await {
+    let ChangeForm { password, new_password, .. } = input.fields()?;
+    match auth.change_password(session, password.0.as_ref(), new_password, &client).await {
         Ok(renewed) => {
             cookie::write(jar, auth.config(), renewed, &client);
             let email = session.user.email.as_str();
@@ -229,13 +239,13 @@ pub(super) async fn change_password(
 /// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
 /// in the answer, and `unknown` is what an unknown address gets.
 pub(super) async fn ask_for_reset(
-    input: Input<AskForm>,
+    AskForm { email }: AskForm,
     client: &Client,
+    place: HostPlace,
     auth: &Auth,
     unknown: Status,
 ) -> Reply {
-    let AskForm { email } = input.fields()?;
-    if !auth.config().reveal_reset_token {
+    if !(auth.config().reveal_reset_token && place == HostPlace::Loopback) {
         auth.request_password_reset(&email, client).await?.map_err(Refusal::wait)?;
         return Ok(json!({ "email": email.as_str(), "message": "reset link sent" }));
     }
@@ -249,9 +259,10 @@ pub(super) async fn ask_for_reset(
 pub(super) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
+    place: HostPlace,
     auth: &State<Auth>,
 ) -> Reply {
-    ask_for_reset(input, &client, auth, Status::NotFound).await
+    ask_for_reset(input.fields()?, &client, place, auth, Status::NotFound).await
 }
 
 #[derive(FromForm)]
@@ -261,6 +272,7 @@ pub(super) struct ResetFields {
 }
 
 impl Fields for ResetFields {
+    const NAMES: &'static [&'static str] = &["reset_token", "new_password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 

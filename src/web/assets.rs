@@ -1,6 +1,7 @@
 //! What stands in `static/`, compiled in, and the style sheet that is made of the settings.
 
 use rocket::http::{ContentType, Header};
+use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, Responder, State, get};
 use sha2::{Digest, Sha256};
 
@@ -43,25 +44,46 @@ pub(super) struct Asset<'r> {
 }
 
 impl<'r> Asset<'r> {
-    fn new(kind: ContentType, text: &'r str) -> Self {
-        let cache = Header::new("Cache-Control", "public, max-age=31536000, immutable");
-        Self { content: (kind, text), cache }
+    fn new(kind: ContentType, text: &'r str, named: Named) -> Self {
+        // During an upgrade another node may serve an older one under the newer version's name.
+        let cache = match named {
+            Named::ThisVersion => "public, max-age=31536000, immutable",
+            Named::Another => "no-cache",
+        };
+        Self { content: (kind, text), cache: Header::new("Cache-Control", cache) }
+    }
+}
+
+/// Whether the version that was asked for is the one that is served.
+pub(super) enum Named {
+    ThisVersion,
+    Another,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Named {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let asked = request.uri().query().map(|query| query.as_str());
+        let is_this = asked == Some(Assets::version(request));
+        Outcome::Success(if is_this { Self::ThisVersion } else { Self::Another })
     }
 }
 
 #[get("/static/style.css")]
-pub(super) fn style() -> Asset<'static> {
-    Asset::new(ContentType::CSS, STYLE)
+pub(super) fn style(named: Named) -> Asset<'static> {
+    Asset::new(ContentType::CSS, STYLE, named)
 }
 
 #[get("/static/theme.css")]
-pub(super) fn theme_css(assets: &State<Assets>) -> Asset<'_> {
-    Asset::new(ContentType::CSS, &assets.theme)
+pub(super) fn theme_css(assets: &State<Assets>, named: Named) -> Asset<'_> {
+    Asset::new(ContentType::CSS, &assets.theme, named)
 }
 
 #[get("/static/favicon.svg")]
-pub(super) fn favicon() -> Asset<'static> {
-    Asset::new(ContentType::SVG, FAVICON)
+pub(super) fn favicon(named: Named) -> Asset<'static> {
+    Asset::new(ContentType::SVG, FAVICON, named)
 }
 
 /// The grounds that text stands on, by day and by night; `style.css` has the same.

@@ -23,7 +23,8 @@ impl<'r> FromRequest<'r> for Client {
         let mut client = Self::new(address(peer, &said, config), agent);
         client.is_shared =
             config.is_https() && config.trusted_proxies.is_empty() && is_internal(client.address);
-        client.devices = cookie::read_devices(request.cookies());
+        client.allowance = config.allowance(client.address, client.is_shared);
+        client.devices = cookie::read_devices(request.cookies(), config);
         Outcome::Success(client)
     }
 }

@@ -8,13 +8,13 @@ use rocket::{FromForm, State, delete, post, put};
 use super::api::{self, No, Reply};
 use super::errors::Refusal;
 use super::form::{Fields, Input, Typed};
-use super::guards::Visitor;
+use super::guards::{HostPlace, Visitor};
 use super::login::LogInForm;
 use super::password_reset::AskForm;
-use super::signing::{self, SignedOut};
+use super::signing;
 use super::signup::SignUpForm;
 use crate::Email;
-use crate::auth::{Auth, Client, Password};
+use crate::auth::{Auth, Client, Password, cookie};
 
 /// Where errors are `{"message": …}`.
 pub(super) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
@@ -33,7 +33,11 @@ pub(super) async fn log_in(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply {
-    api::log_in(input, client, jar, auth).await
+    let form = input.fields_or(Status::Unauthorized)?;
+    let (new, reply) = api::open_session(form, &client, jar, auth).await?;
+    // Older clients read the first cookie of an answer: here it is the only one.
+    cookie::write_session(jar, auth.config(), &new);
+    Ok(reply)
 }
 
 #[delete("/sessions")]
@@ -42,21 +46,23 @@ pub(super) async fn log_out(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Result<SignedOut<Redirect>, No> {
+) -> Result<Redirect, No> {
     if visitor.0.is_none() {
         return Err(Refusal::new(Status::Forbidden, "not logged in").into());
     }
     signing::sign_out(auth, jar, &client).await?;
-    Ok(SignedOut::new(Redirect::found("/")))
+    Ok(Redirect::found("/"))
 }
 
 #[post("/reset_password", data = "<input>")]
 pub(super) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
+    place: HostPlace,
     auth: &State<Auth>,
 ) -> Reply {
-    api::ask_for_reset(input, &client, auth, Status::Forbidden).await
+    let form = input.fields_or(Status::Forbidden)?;
+    api::ask_for_reset(form, &client, place, auth, Status::Forbidden).await
 }
 
 #[derive(FromForm)]
@@ -67,6 +73,7 @@ pub(super) struct ResetFields {
 }
 
 impl Fields for ResetFields {
+    const NAMES: &'static [&'static str] = &["email", "reset_token", "new_password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -76,7 +83,7 @@ pub(super) async fn reset_password(
     client: Client,
     auth: &State<Auth>,
 ) -> Reply {
-    let ResetFields { email, reset_token, new_password } = input.fields()?;
+    let ResetFields { email, reset_token, new_password } = input.fields_or(Status::Forbidden)?;
     let token = &reset_token.0;
     api::set_password(auth, token, Some(&email), new_password, &client, Status::Forbidden).await?;
     Ok(json!({ "email": email.as_str(), "message": "Password updated" }))

@@ -36,6 +36,11 @@ impl Refusal {
         Self::fields(vec![(name.to_owned(), message.into())])
     }
 
+    /// With another status.
+    pub(super) fn with_status(self, status: Status) -> Self {
+        Self { status, ..self }
+    }
+
     /// Asks to come back later.
     pub(super) fn wait(wait: Wait) -> Self {
         let refusal = Self::new(status(wait), wait.to_string());
@@ -53,7 +58,7 @@ impl Refusal {
 /// The status of an answer that asks to wait.
 pub(super) fn status(wait: Wait) -> Status {
     match wait {
-        Wait::TooManyTries(_) => Status::TooManyRequests,
+        Wait::TooManyTries(_) | Wait::SignUps(_) => Status::TooManyRequests,
         Wait::Crowd(_) => Status::ServiceUnavailable,
     }
 }
@@ -102,6 +107,13 @@ pub(super) fn record(request: &Request<'_>, fault: &Error) -> Status {
 #[catch(default)]
 pub(super) fn catch(status: Status, _: &Request<'_>) -> Caught {
     Caught(status)
+}
+
+/// What Rocket could not even read, in an app that has no page for it. Says the same to everybody: finding
+/// out what they would rather read is what Rocket's own catcher can be brought down by.
+#[catch(400)]
+pub(super) fn unreadable() -> (ContentType, &'static str) {
+    (ContentType::Plain, "The request could not be read.\n")
 }
 
 /// The answer for a status alone.
@@ -204,6 +216,7 @@ fn title(status: Status) -> &'static str {
         405 => "Not possible here",
         413 => "Too much at once",
         415 => "Not a form that is read here",
+        431 => "Too much at once",
         429 => "Please wait a moment",
         422 => "Something is missing",
         503 => "Not just now",
@@ -222,6 +235,7 @@ fn sentence(status: Status) -> &'static str {
         413 => "What was sent is larger than anything we ask for.",
         415 => "Pages take forms; addresses for programs take forms and JSON.",
         422 => "What was sent is not what this address asks for.",
+        431 => "The request has headers that are longer than any that are needed.",
         503 => "The service cannot do this at the moment. Try again in a few seconds.",
         code if code >= 500 => "The fault is ours, not yours. Try again in a while.",
         _ => "The request could not be answered.",

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
 use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
 use rocket::form::error::ErrorKind;
@@ -11,6 +12,7 @@ use rocket::form::{
 use rocket::http::Status;
 use rocket::request::local_cache;
 use rocket::serde::json::Value;
+use zeroize::Zeroizing;
 
 use super::errors::Refusal;
 use crate::auth::{Password, PasswordError, Wait};
@@ -21,6 +23,8 @@ const MOST: u64 = 32 * 1024;
 
 /// A set of form fields.
 pub(super) trait Fields: for<'f> FromForm<'f> + Send {
+    /// All fields; what else was sent is as if it were not there.
+    const NAMES: &'static [&'static str];
     /// The fields whose values may be shown again. Never a password.
     const SHOWN: &'static [&'static str];
 }
@@ -31,6 +35,8 @@ pub(super) struct FormState {
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
     alert: Option<Alert>,
+    /// Whether a field is missing or empty.
+    is_incomplete: bool,
 }
 
 /// What is said of a form as a whole.
@@ -97,6 +103,7 @@ impl FormState {
                 ErrorKind::Missing => Cow::Borrowed(missing(&name)),
                 _ => Cow::Borrowed("This is not what the field asks for."),
             };
+            state.is_incomplete |= matches!(error.kind, ErrorKind::Missing);
             if state.error(&name).is_none() {
                 state.refuse(&name, message);
             }
@@ -138,7 +145,14 @@ pub(super) struct Input<T>(Submitted<T>);
 impl<T> Input<T> {
     /// The fields, or what is wrong with them.
     pub(super) fn fields(self) -> Result<T, Refusal> {
-        self.0.form.ok_or_else(|| Refusal::fields(self.0.state.errors))
+        self.fields_or(Status::BadRequest)
+    }
+
+    /// The same, with another status where a field is missing or empty.
+    pub(super) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
+        let Submitted { form, state } = self.0;
+        let status = if state.is_incomplete { incomplete } else { Status::BadRequest };
+        form.ok_or_else(|| Refusal::fields(state.errors).with_status(status))
     }
 }
 
@@ -163,7 +177,12 @@ async fn read<'r, T: Fields>(
         return refuse(Status::PayloadTooLarge);
     }
     let fields = match request.content_type() {
-        Some(kind) if kind.is_form() || kind.is_form_data() => {
+        Some(kind) if kind.is_form() => match data.open(MOST.bytes()).into_bytes().await {
+            Ok(body) if body.is_complete() => form_fields(&Zeroizing::new(body.into_inner())),
+            Ok(_) => return refuse(Status::PayloadTooLarge),
+            Err(_) => return refuse(Status::BadRequest),
+        },
+        Some(kind) if kind.is_form_data() => {
             match Form::<Collected>::from_data(request, data).await {
                 Outcome::Success(form) => form.into_inner().0,
                 // Rocket says so of a multipart body that merely breaks off, too.
@@ -176,40 +195,63 @@ async fn read<'r, T: Fields>(
             }
         }
         Some(kind) if json_too && kind.is_json() => {
-            let text = match data.open(MOST.bytes()).into_string().await {
-                Ok(text) if text.is_complete() => text.into_inner(),
+            let body = match data.open(MOST.bytes()).into_bytes().await {
+                Ok(body) if body.is_complete() => Zeroizing::new(body.into_inner()),
                 Ok(_) => return refuse(Status::PayloadTooLarge),
                 Err(_) => return refuse(Status::BadRequest),
             };
-            let Some(fields) = json_fields(&text) else { return refuse(Status::BadRequest) };
+            let Some(fields) = json_fields(&body) else { return refuse(Status::BadRequest) };
             fields
         }
         // Neither fields nor a type for them.
         None if data.peek(1).await.is_empty() => Vec::new(),
         _ => return refuse(Status::UnsupportedMediaType),
     };
-    let contextual: Contextual<'r, T> = parse(local_cache!(request, fields));
-    let state = FormState::new::<T>(&contextual.context);
-    Outcome::Success(Submitted { form: contextual.value, state })
+    let fields = local_cache!(request, fields);
+    let contextual: Contextual<'r, T> = parse(fields);
+    let mut state = FormState::new::<T>(&contextual.context);
+    let mut form = contextual.value;
+    for (name, value) in fields {
+        if let (Err(reason), Some(name)) = (value, T::NAMES.iter().find(|known| *known == name)) {
+            // Rocket has not seen it, and may have missed it.
+            state.errors.retain(|(field, _)| field != name);
+            state.refuse(name, *reason);
+            state.is_incomplete = false;
+            form = None;
+        }
+    }
+    Outcome::Success(Submitted { form, state })
 }
 
+/// A field as it came, wiped when dropped: its value, or why it is none. What is not UTF-8 is never replaced
+/// by something else: two different passwords would become one.
+type Field = (String, Result<Zeroizing<String>, &'static str>);
+
+const NOT_UTF8: &str =
+    "This has characters that could not be read. Type it anew; programs send UTF-8.";
+
 /// Fields as they came, not looked at.
-struct Collected(Vec<(String, String)>);
+struct Collected(Vec<Field>);
 
 #[rocket::async_trait]
 impl<'r> FromForm<'r> for Collected {
-    type Context = (Vec<(String, String)>, form::Errors<'r>);
+    type Context = (Vec<Field>, form::Errors<'r>);
 
     fn init(_: Options) -> Self::Context {
         (Vec::new(), form::Errors::new())
     }
 
     fn push_value((fields, _): &mut Self::Context, field: ValueField<'r>) {
-        fields.push((field.name.source().as_str().to_owned(), field.value.to_owned()));
+        let name = field.name.source().as_str().to_owned();
+        fields.push((name, Ok(Zeroizing::new(field.value.to_owned()))));
     }
 
-    /// Nobody is asked for a file.
-    async fn push_data(_: &mut Self::Context, _: DataField<'r, '_>) {}
+    /// Nobody is asked for a file. A text that is not UTF-8 comes here too.
+    async fn push_data((fields, _): &mut Self::Context, field: DataField<'r, '_>) {
+        if field.file_name.is_none() {
+            fields.push((field.name.source().as_str().to_owned(), Err(NOT_UTF8)));
+        }
+    }
 
     fn push_error((_, errors): &mut Self::Context, error: form::Error<'r>) {
         errors.push(error);
@@ -220,40 +262,74 @@ impl<'r> FromForm<'r> for Collected {
     }
 }
 
-/// Reads the fields with plain names; ours are. Rocket takes a name apart into keys, and for some (`a.b=`,
+/// Whether a field's name is such as ours are. Rocket takes a name apart into keys, and for some (`a.b=`,
 /// which a form can spell `a.b%3D`) never comes to an end of it: one request would hold a thread for ever.
-fn parse<'f, T: FromForm<'f>>(fields: &'f [(String, String)]) -> Contextual<'f, T> {
-    let is_plain = |name: &str| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Reads the fields with plain names.
+fn parse<'f, T: FromForm<'f>>(fields: &'f [Field]) -> Contextual<'f, T> {
     let mut context = Contextual::<T>::init(Options::Lenient);
     for (name, value) in fields.iter().filter(|(name, _)| is_plain(name)) {
-        Contextual::<T>::push_value(
-            &mut context,
-            ValueField::from((name.as_str(), value.as_str())),
-        );
+        if let Ok(value) = value {
+            let field = ValueField::from((name.as_str(), value.as_str()));
+            Contextual::<T>::push_value(&mut context, field);
+        }
     }
     Contextual::<T>::finalize(context).expect("a contextual form keeps its errors to itself")
 }
 
-/// The members of a JSON object as form fields; `None` if it is no object, or holds more than
-/// texts, numbers and truth values.
-fn json_fields(text: &str) -> Option<Vec<(String, String)>> {
+/// The fields of an `application/x-www-form-urlencoded` body (WHATWG URL, 5.1), but for what is not UTF-8.
+fn form_fields(body: &[u8]) -> Vec<Field> {
+    let decode = |bytes: &[u8]| -> Option<Zeroizing<String>> {
+        let mut decoded = Zeroizing::new(Vec::with_capacity(bytes.len()));
+        let spaced = bytes.split_inclusive(|b| *b == b'+').flat_map(|part| {
+            let (text, plus) = match part.split_last() {
+                Some((b'+', text)) => (text, Some(b' ')),
+                _ => (part, None),
+            };
+            percent_decode(text).chain(plus)
+        });
+        decoded.extend(spaced);
+        std::str::from_utf8(&decoded).ok().map(|text| Zeroizing::new(text.to_owned()))
+    };
+    let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
+    pairs
+        .filter_map(|pair| {
+            let end = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+            let name = decode(&pair[..end])?.to_string();
+            let value = decode(pair.get(end + 1..).unwrap_or_default());
+            Some((name, value.ok_or(NOT_UTF8)))
+        })
+        .collect()
+}
+
+/// The members of a JSON object as form fields; `None` if it is no object. A number is no text: it would be
+/// read as a float, and come out as another one.
+fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
+    const NOT_TEXT: &str = "Send this as a text, in quotes.";
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let text = std::str::from_utf8(body).ok()?;
     let Value::Object(members) = rocket::serde::json::from_str(text).ok()? else { return None };
-    let mut fields = Vec::new();
-    for (name, value) in members {
-        match value {
-            Value::String(text) => fields.push((name, text)),
-            Value::Number(number) => fields.push((name, number.to_string())),
-            Value::Bool(truth) => fields.push((name, truth.to_string())),
-            Value::Null => fields.push((name, String::new())),
-            Value::Array(_) | Value::Object(_) => return None,
-        }
-    }
-    Some(fields)
+    let field = |(name, value): (String, Value)| {
+        let value = match value {
+            Value::String(text) => Ok(text),
+            Value::Bool(truth) => Ok(truth.to_string()),
+            Value::Null => Ok(String::new()),
+            Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(NOT_TEXT),
+        };
+        (name, value.map(Zeroizing::new))
+    };
+    Some(members.into_iter().map(field).collect())
 }
 
 impl<'v> FromFormField<'v> for Email {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        field.value.parse().map_err(|e: EmailError| refused(&e))
+        field.value.parse().map_err(|e| match e {
+            EmailError::Missing => form::Error::from(ErrorKind::Missing).into(),
+            e => refused(&e),
+        })
     }
 }
 
@@ -301,6 +377,18 @@ impl<'v> FromFormField<'v> for OptionalName {
     }
 }
 
+/// A password that is tried. What can be nobody's password is simply wrong.
+pub(super) struct Attempt(pub(super) Option<Password>);
+
+impl<'v> FromFormField<'v> for Attempt {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        match field.value.parse() {
+            Err(PasswordError::Missing) => Err(form::Error::from(ErrorKind::Missing).into()),
+            tried => Ok(Self(tried.ok())),
+        }
+    }
+}
+
 /// A text that must not be empty, to be looked at as it was typed.
 pub(super) struct Typed(pub(super) String);
 
@@ -336,11 +424,45 @@ mod tests {
 
     use super::*;
 
+    /// Promise 69.
+    #[test]
+    fn what_is_not_utf8_is_no_text() {
+        for body in [&b"a=%E9"[..], b"a=\xe9", b"a=%c3%28", b"a=\xed\xa0\x80"] {
+            assert_eq!(form_fields(body), [("a".to_owned(), Err(NOT_UTF8))]);
+        }
+        assert_eq!(
+            form_fields(b"%E9=1&b=%C3%A9+%"),
+            [("b".to_owned(), Ok("\u{e9} %".to_owned().into()))]
+        );
+        assert!(json_fields(b"{\"a\":\"\xe9\"}").is_none());
+        let numbers = json_fields(b"\xef\xbb\xbf{\"a\":1.50,\"b\":{},\"c\":true}").unwrap();
+        let is_text: Vec<_> = numbers.iter().map(|(_, value)| value.is_ok()).collect();
+        assert_eq!(is_text, [false, false, true]);
+    }
+
     proptest! {
         #[test]
         fn any_json_is_survived(text in "\\PC{0,60}|\\{(\"[a-z]{0,5}\":(1|true|null|\"\\PC{0,9}\"|\\[\\]),?){0,4}\\}") {
             // Whether it is refused or read: no panic.
-            let _ = json_fields(&text);
+            let _ = json_fields(text.as_bytes());
+        }
+
+        #[test]
+        fn any_form_is_survived(body in prop::collection::vec(any::<u8>(), 0..60)) {
+            let _ = form_fields(&body);
+        }
+
+        /// As a browser sends it (WHATWG URL).
+        #[test]
+        fn what_a_form_says_is_what_is_read(
+            fields in prop::collection::vec(("[a-z_]{1,9}", "(?s).{0,20}"), 0..5)
+        ) {
+            let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&fields).finish();
+            let read: Vec<_> = form_fields(body.as_bytes())
+                .into_iter()
+                .map(|(name, value)| (name, value.unwrap().to_string()))
+                .collect();
+            prop_assert_eq!(read, fields);
         }
 
         #[test]
@@ -348,7 +470,9 @@ mod tests {
             fields in prop::collection::btree_map("[a-z_]{1,9}", "(?s).{0,20}", 0..5)
         ) {
             let text = rocket::serde::json::to_string(&fields).unwrap();
-            prop_assert_eq!(json_fields(&text), Some(fields.into_iter().collect()));
+            let read = json_fields(text.as_bytes()).unwrap().into_iter();
+            let read: Vec<_> = read.map(|(name, value)| (name, value.unwrap().to_string())).collect();
+            prop_assert_eq!(read, fields.into_iter().collect::<Vec<_>>());
         }
     }
 }

@@ -6,8 +6,9 @@ use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
 
-use super::errors;
+use super::{errors, limits, origin};
 use crate::auth::{Auth, Session, cookie};
+use crate::config::is_loopback_host;
 use crate::{Error, User};
 
 /// The session of the request, looked up once.
@@ -37,12 +38,18 @@ async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Err
     }
 }
 
-/// The user who is signed in; 401 if nobody is.
+/// The user who is signed in; 401 if nobody is. And 403 if another website made the browser ask for
+/// something that may change anything: a host's routes are as worth protecting as ours.
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for User {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let config = request.rocket().state::<Auth>().map(Auth::config);
+        let lets_in = config.is_some_and(|config| config.allow_cross_site);
+        if !lets_in && origin::is_foreign(request) {
+            return Outcome::Error((Status::Forbidden, ()));
+        }
         match Visitor::from_request(request).await {
             Outcome::Success(Visitor(Some(session))) => Outcome::Success(session.user.clone()),
             Outcome::Success(Visitor(None)) => Outcome::Error((Status::Unauthorized, ())),
@@ -63,6 +70,9 @@ pub(super) enum Wants {
 impl Wants {
     /// A page where there is no `Accept`; programs send `*/*`, browsers name `text/html`.
     pub(super) fn of(request: &Request<'_>) -> Self {
+        if limits::has_long_accept(request) {
+            return Self::Page;
+        }
         let Some(accept) = request.accept() else { return Self::Page };
         let (html, json) = (weight(accept, &MediaType::HTML), weight(accept, &MediaType::JSON));
         let names_html = accept.iter().any(|media| media.is_html());
@@ -89,5 +99,31 @@ impl<'r> FromRequest<'r> for Wants {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         Outcome::Success(Self::of(request))
+    }
+}
+
+/// Where the browser believes that it is, by the `Host` header. Somebody else's name may point to this
+/// machine (DNS rebinding).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum HostPlace {
+    /// This machine, or not said.
+    Loopback,
+    Elsewhere,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for HostPlace {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let mut hosts = request.headers().get("Host");
+        let is_loopback = |host: &str| {
+            let name = match host.rsplit_once(':') {
+                Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+                _ => host,
+            };
+            is_loopback_host(name)
+        };
+        Outcome::Success(if hosts.all(is_loopback) { Self::Loopback } else { Self::Elsewhere })
     }
 }

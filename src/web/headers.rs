@@ -6,6 +6,7 @@ use rocket::{Request, Response};
 use super::assets;
 use super::links::LINKED;
 use crate::auth::Auth;
+use crate::config::Cookies;
 
 /// Nothing is loaded from, sent to, or framed by another site, and no script runs.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -13,10 +14,11 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
 
 pub(super) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     let is_success = response.status().class().is_success();
+    let is_static = is_success && assets::PATHS.contains(&super::asked_path(request));
+    let path = super::asked_path(request);
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
-    let path = super::asked_path(request);
     set("Content-Security-Policy", CSP);
     set("X-Content-Type-Options", "nosniff");
     set("Cross-Origin-Opener-Policy", "same-origin");
@@ -25,11 +27,28 @@ pub(super) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // is a secret, the origin alone goes out.
     let is_secret = LINKED.into_iter().any(|page| path.starts_with(page));
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
-    if !(is_success && assets::PATHS.contains(&path)) {
+    if !is_static {
         set("Cache-Control", "no-store");
     }
     let config = request.rocket().state::<Auth>().map(Auth::config);
     if config.is_some_and(|config| config.hsts && config.is_https()) {
         set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
+    }
+}
+
+/// Puts the session's cookie first: Rocket keeps cookies in no order, and older clients read the first one.
+pub(super) fn order_cookies(request: &Request<'_>, response: &mut Response<'_>) {
+    let set: Vec<String> = response.headers().get("Set-Cookie").map(str::to_owned).collect();
+    if set.len() < 2 {
+        return;
+    }
+    let config = request.rocket().state::<Auth>().map(Auth::config);
+    let session = config.map_or("", |config| config.cookie_name(Cookies::Session));
+    let is_session =
+        |cookie: &&String| cookie.strip_prefix(session).is_some_and(|rest| rest.starts_with('='));
+    let (first, others): (Vec<_>, Vec<_>) = set.iter().partition(is_session);
+    response.remove_header("Set-Cookie");
+    for cookie in first.into_iter().chain(others) {
+        response.adjoin_header(Header::new("Set-Cookie", cookie.clone()));
     }
 }

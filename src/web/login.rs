@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use super::form::{Fields, FormState, Submitted, Ticked, Typed};
+use super::form::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
 use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
 use super::signing::sign_in;
@@ -14,12 +14,13 @@ use crate::auth::{Auth, Client, LogInError};
 #[derive(FromForm)]
 pub(super) struct LogInForm {
     pub(super) email: Typed,
-    pub(super) password: Typed,
+    pub(super) password: Attempt,
     pub(super) remember: Ticked,
     next: Option<Next>,
 }
 
 impl Fields for LogInForm {
+    const NAMES: &'static [&'static str] = &["email", "password", "remember", "next"];
     const SHOWN: &'static [&'static str] = &["email", "remember", "next"];
 }
 
@@ -59,7 +60,7 @@ pub(super) async fn submit(
     let Some(form) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state)));
     };
-    match auth.log_in(&form.email.0, &form.password.0, &client).await {
+    match auth.log_in(&form.email.0, form.password.0.as_ref(), &client).await {
         Ok(user) => {
             if sign_in(auth, jar, &client, &user, form.remember.0).await? {
                 return Ok(Answer::go(form.next.as_ref()));

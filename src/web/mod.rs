@@ -10,6 +10,7 @@ mod guards;
 mod headers;
 mod health;
 mod home;
+mod limits;
 mod links;
 mod login;
 mod next;
@@ -28,6 +29,8 @@ use rocket::http::uri::Origin;
 use rocket::{Catcher, Data, Request, Response, Route, catchers, routes};
 
 pub(crate) use assets::Assets;
+pub(crate) use limits::{MAX_ACCEPT, UNKNOWN_METHOD, UNREADABLE};
+pub(crate) use origin::Floods;
 
 use crate::auth::{Auth, InFlight};
 
@@ -57,6 +60,9 @@ pub(crate) fn routes() -> Vec<Route> {
         assets::theme_css,
         assets::favicon,
         origin::refused,
+        limits::too_long,
+        limits::unknown_method,
+        limits::unreadable,
         api::register,
         api::log_in,
         api::session,
@@ -85,6 +91,11 @@ pub(crate) fn catchers() -> (Vec<Catcher>, impl Iterator<Item = String>) {
     (catchers![errors::catch], OWN.into_iter().map(|own| format!("/{own}")))
 }
 
+/// For an app that has nothing of its own for requests that Rocket could not read.
+pub(crate) fn unreadable() -> Vec<Catcher> {
+    catchers![errors::unreadable]
+}
+
 /// Managed when every path of the Rocket is ours, and not only those of [`routes()`].
 pub(crate) struct WholeService;
 
@@ -107,6 +118,12 @@ impl Fairing for Entrance {
             request.local_cache::<InFlight, _>(|| auth.enter());
         }
         asked_path(request);
+        // For every path: whatever reads the header next, in this app or in Rocket, would not survive it.
+        if let Some(refusal) = limits::refuse(request) {
+            request.set_method(Method::Get);
+            request.set_uri(refusal);
+            return;
+        }
         if !is_ours(request) {
             return;
         }
@@ -127,6 +144,7 @@ impl Fairing for Entrance {
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         if is_ours(request) {
             headers::set(request, response);
+            headers::order_cookies(request, response);
         }
     }
 }
@@ -150,7 +168,8 @@ fn clean_path(uri: &Origin<'_>) -> String {
     }
     let mut segments: Vec<String> = Vec::new();
     for raw in uri.path().raw_segments() {
-        match &*raw.url_decode_lossy() {
+        // What is not UTF-8 is nothing of ours, and stays as it is.
+        match raw.url_decode().as_deref().unwrap_or(raw.as_str()) {
             "" | "." => {}
             ".." => drop(segments.pop()),
             segment => segments.push(segment.to_owned()),

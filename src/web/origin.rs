@@ -1,38 +1,92 @@
 //! The cross-site check: no other site can make a browser act here (ASVS 3.5.1). One check, before
 //! any handler, that no route can forget.
 
+use std::fmt::Write;
+use std::sync::Arc;
+
+use log::warn;
 use rocket::http::uri::Origin;
 use rocket::http::{Method, Status};
+use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, get, uri};
 
 use super::errors::Refusal;
 use crate::config::Config;
+use crate::seldom::Seldom;
 
 /// Where a refused request is led, or `None` if it may pass.
 ///
 /// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`, and scripts
 /// cannot forge either. A client that sends neither is no browser, and has no cookies to abuse.
 pub(super) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
-    if matches!(request.method(), Method::Get | Method::Head | Method::Options) {
+    if !is_foreign(request) {
         return None;
     }
-    let header = |name| request.headers().get_one(name);
-    let is_foreign = match (header("Sec-Fetch-Site"), header("Origin")) {
-        (Some(site), _) => matches!(site, "cross-site" | "same-site"),
-        (None, Some(origin)) => {
-            let config: Option<&std::sync::Arc<Config>> = request.rocket().state();
-            !config.is_some_and(|config| config.is_own_origin(origin))
-        }
-        (None, None) => false,
-    };
-    is_foreign.then(|| uri!(refused))
+    if let Some(mismatch) = mismatch(request) {
+        let floods: &Floods = request.rocket().state()?;
+        floods.0.note(|times| {
+            let Mismatch { named, own } = mismatch;
+            warn!(
+                "refused {times} requests: the browser says they come from {named:?}, and public_url is \
+                 {own}. Is public_url what people type, and does a proxy send Referrer-Policy: no-referrer?"
+            );
+        });
+    }
+    Some(uri!(refused))
 }
 
+/// Whether another website made the browser send a request that may change something.
+pub(super) fn is_foreign(request: &Request<'_>) -> bool {
+    if matches!(request.method(), Method::Get | Method::Head | Method::Options) {
+        return false;
+    }
+    match request.headers().get_one("Sec-Fetch-Site") {
+        Some(site) => matches!(site, "cross-site" | "same-site"),
+        None => mismatch(request).is_some(),
+    }
+}
+
+/// An origin that the browser names and that is not ours.
+pub(super) struct Mismatch {
+    named: String,
+    own: String,
+}
+
+fn mismatch(request: &Request<'_>) -> Option<Mismatch> {
+    let named = request.headers().get_one("Origin")?;
+    let config: Option<&Arc<Config>> = request.rocket().state();
+    if config.is_some_and(|config| config.is_own_origin(named)) {
+        return None;
+    }
+    let named = named.chars().filter(|c| !c.is_control()).take(100).collect();
+    Some(Mismatch { named, own: config.map_or_else(String::new, |config| config.origin()) })
+}
+
+/// So that strangers cannot fill the log.
+#[derive(Default)]
+pub(crate) struct Floods(Seldom);
+
 #[get("/-/refused")]
-pub(super) fn refused() -> Refusal {
-    Refusal::new(
-        Status::Forbidden,
-        "This request came from another website, so nothing was done. If you pressed a button on \
-         this site, load the page anew and try again.",
-    )
+pub(super) fn refused(mismatch: Option<Mismatch>) -> Refusal {
+    let mut words = String::from(
+        "This request came from another website, so nothing was done. If you pressed a button on this \
+         site, load the page anew and try again.",
+    );
+    if let Some(Mismatch { named, own }) = mismatch {
+        let _ = write!(words, " Your browser says that it came from {named}; this site is {own}.");
+    }
+    Refusal::new(Status::Forbidden, words)
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Mismatch {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let says_where = request.headers().contains("Sec-Fetch-Site");
+        match mismatch(request).filter(|_| !says_where) {
+            Some(mismatch) => Outcome::Success(mismatch),
+            None => Outcome::Forward(Status::Forbidden),
+        }
+    }
 }

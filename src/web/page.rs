@@ -14,6 +14,7 @@ use super::form::FormState;
 use super::guards::Visitor;
 use super::next::Next;
 use crate::auth::{Auth, Session, Wait};
+use crate::config::{Config, Cookies};
 use crate::{Error, User};
 
 /// What `layout.html` needs.
@@ -127,20 +128,22 @@ pub(super) enum Notice {
     LoggedOut,
     NameSaved,
     LetterSent,
+    LetterWaits,
     EnoughLetters,
+    TooManyLetters,
     EmailVerified,
     PasswordChanged,
     PasswordReset,
 }
 
-const COOKIE: &str = "notice";
-
 impl Notice {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 9] = [
         Self::LoggedOut,
         Self::NameSaved,
         Self::LetterSent,
+        Self::LetterWaits,
         Self::EnoughLetters,
+        Self::TooManyLetters,
         Self::EmailVerified,
         Self::PasswordChanged,
         Self::PasswordReset,
@@ -152,7 +155,9 @@ impl Notice {
             Self::LoggedOut => "logged-out",
             Self::NameSaved => "name-saved",
             Self::LetterSent => "letter-sent",
+            Self::LetterWaits => "letter-waits",
             Self::EnoughLetters => "enough-letters",
+            Self::TooManyLetters => "too-many-letters",
             Self::EmailVerified => "email-verified",
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
@@ -166,6 +171,14 @@ impl Notice {
             Self::NameSaved => "Your name is saved.",
             Self::LetterSent => {
                 "An e-mail with a link is on its way to you. It can take a few minutes."
+            }
+            Self::LetterWaits => {
+                "Your e-mail is about to leave. When many people sign up at the same place, theirs leave \
+                 one after the other: it can take up to an hour."
+            }
+            Self::TooManyLetters => {
+                "Nothing was sent: too many e-mails were asked for from your network. Try again in an \
+                 hour."
             }
             Self::EnoughLetters => {
                 "We have sent you several e-mails whose links still work. Look for them, also in \
@@ -183,19 +196,26 @@ impl Notice {
 
     /// Says it on the next page.
     pub(super) fn put(self, jar: &CookieJar<'_>, auth: &Auth) {
-        let cookie = Cookie::build((COOKIE, self.word()))
-            .path("/")
-            .http_only(true)
-            .same_site(SameSite::Lax)
-            .secure(auth.config().is_https())
-            .max_age(rocket::time::Duration::MINUTE);
+        let age = rocket::time::Duration::MINUTE;
+        let mut cookie = cookie(auth.config(), self.word());
+        cookie.set_max_age(age);
         jar.add(cookie);
     }
 
     fn take(request: &Request<'_>) -> Option<Self> {
         let jar = request.cookies();
-        let word = jar.get(COOKIE)?.value();
-        jar.remove(Cookie::build(COOKIE).path("/"));
+        let config = request.rocket().state::<Auth>()?.config();
+        let word = jar.get(config.cookie_name(Cookies::Notice))?.value();
+        jar.remove(cookie(config, ""));
         Self::ALL.into_iter().find(|notice| notice.word() == word)
     }
+}
+
+fn cookie(config: &Config, word: &'static str) -> Cookie<'static> {
+    Cookie::build((config.cookie_name(Cookies::Notice), word))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .build()
 }

@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::form::{Fields, FormState, Submitted, Typed};
+use super::form::{Attempt, Fields, FormState, Submitted};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{profile, signing};
 use crate::auth::{Auth, ChangePasswordError, Client, Password, cookie};
@@ -13,11 +13,14 @@ use crate::{Error, User};
 
 #[derive(FromForm)]
 pub(super) struct ChangeForm {
-    pub(super) password: Typed,
+    pub(super) password: Attempt,
     pub(super) new_password: Password,
+    /// Whose password it is, where the session is not known any more.
+    email: Option<String>,
 }
 
 impl Fields for ChangeForm {
+    const NAMES: &'static [&'static str] = &["password", "new_password", "email"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -34,7 +37,7 @@ struct ChangePage<'a> {
 pub(super) const WRONG_PASSWORD: &str = "This is not your current password.";
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.min_length;
+    let min_length = auth.config().password.fewest_characters();
     page::show(status, &ChangePage { frame: page.frame, form, user, min_length })
 }
 
@@ -55,13 +58,24 @@ pub(super) async fn submit(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let log_in_first = || Ok(Answer::Go(signing::first("/password-change")));
-    let Some(session) = page.session else { return log_in_first() };
+    let Some(session) = page.session else {
+        // The form came twice, and the first one ended the session that the second was sent with.
+        if let Some(ChangeForm { new_password, email: Some(email), .. }) = submitted.form
+            && let Ok(Some(renewed)) =
+                auth.renew_changed(&email, &new_password, false, &client).await
+        {
+            cookie::write(jar, auth.config(), renewed, &client);
+            Notice::PasswordChanged.put(jar, auth);
+            return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
+        }
+        return log_in_first();
+    };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
     let Submitted { form, mut state } = submitted;
-    let Some(ChangeForm { password, new_password }) = form else {
+    let Some(ChangeForm { password, new_password, .. }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    match auth.change_password(session, &password.0, new_password, &client).await {
+    match auth.change_password(session, password.0.as_ref(), new_password, &client).await {
         Ok(renewed) => {
             cookie::write(jar, auth.config(), renewed, &client);
             Notice::PasswordChanged.put(jar, auth);

@@ -9,7 +9,7 @@ use super::form::{Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{login, signing};
-use crate::auth::{Auth, Client, Password, ResetPasswordError, ResetToken, cookie};
+use crate::auth::{Auth, Client, Device, Password, ResetPasswordError, ResetToken, cookie};
 use crate::{Email, Error, User};
 
 #[derive(FromForm)]
@@ -18,6 +18,7 @@ pub(super) struct AskForm {
 }
 
 impl Fields for AskForm {
+    const NAMES: &'static [&'static str] = &["email"];
     const SHOWN: &'static [&'static str] = &["email"];
 }
 
@@ -27,6 +28,7 @@ pub(super) struct NewPasswordForm {
 }
 
 impl Fields for NewPasswordForm {
+    const NAMES: &'static [&'static str] = &["new_password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -54,7 +56,7 @@ struct NewPasswordPage<'a> {
 }
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.min_length;
+    let min_length = auth.config().password.fewest_characters();
     page::show(status, &NewPasswordPage { frame: page.frame, form, user, min_length })
 }
 
@@ -105,16 +107,18 @@ pub(super) async fn submit_link(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Some(token) = link.0 else { return Ok(dead(&page, true)) };
-    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page, true)) };
     let Submitted { form, mut state } = submitted;
+    let Some(user) = auth.find_reset_link(&token).await? else {
+        let Some(NewPasswordForm { new_password }) = form else { return Ok(dead(&page, true)) };
+        // The form came twice.
+        return match auth.reset_again(&token, &new_password, &client).await {
+            Ok(Some(device)) => done(auth, jar, &client, device).await,
+            Ok(None) | Err(_) => Ok(dead(&page, true)),
+        };
+    };
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&token, new_password, &client).await {
-            Ok(device) => {
-                signing::sign_out(auth, jar, &client).await?;
-                cookie::write_device(jar, auth.config(), device, &client);
-                Notice::PasswordReset.put(jar, auth);
-                return Ok(Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>)))));
-            }
+            Ok(device) => return done(auth, jar, &client, device).await,
             Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
             Err(ResetPasswordError::WeakPassword(weak)) => {
                 state.refuse("new_password", weak.to_string());
@@ -127,4 +131,17 @@ pub(super) async fn submit_link(
         }
     }
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
+}
+
+/// The password is set: every session is over, this browser's too.
+async fn done(
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+    device: Device,
+) -> Result<Answer, Error> {
+    signing::sign_out(auth, jar, client).await?;
+    cookie::write_device(jar, auth.config(), device, client);
+    Notice::PasswordReset.put(jar, auth);
+    Ok(Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>)))))
 }

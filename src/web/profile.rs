@@ -20,6 +20,7 @@ pub(super) struct ProfileForm {
 }
 
 impl Fields for ProfileForm {
+    const NAMES: &'static [&'static str] = &["name"];
     const SHOWN: &'static [&'static str] = &["name"];
 }
 

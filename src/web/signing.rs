@@ -1,8 +1,8 @@
 //! Signing a browser in and out, whatever page or program asked for it.
 
-use rocket::http::{CookieJar, Header};
+use rocket::http::CookieJar;
 use rocket::response::Redirect;
-use rocket::{Responder, State, post, uri};
+use rocket::{State, post, uri};
 
 use super::login;
 use super::page::Notice;
@@ -31,20 +31,6 @@ pub(super) async fn sign_in(
     Ok(true)
 }
 
-/// The answer to a log-out: nothing that a browser kept of signed-in pages outlives it. Not
-/// `"cookies"`: that would take those of every app on the domain.
-#[derive(Responder)]
-pub(super) struct SignedOut<T> {
-    answer: T,
-    clear: Header<'static>,
-}
-
-impl<T> SignedOut<T> {
-    pub(super) fn new(answer: T) -> Self {
-        Self { answer, clear: Header::new("Clear-Site-Data", "\"cache\"") }
-    }
-}
-
 /// Ends the session of this browser, if it has one, in the database and then in the browser.
 pub(super) async fn sign_out(
     auth: &Auth,
@@ -63,8 +49,8 @@ pub(super) async fn log_out(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Result<SignedOut<Redirect>, Error> {
+) -> Result<Redirect, Error> {
     sign_out(auth, jar, &client).await?;
     Notice::LoggedOut.put(jar, auth);
-    Ok(SignedOut::new(Redirect::to("/")))
+    Ok(Redirect::to("/"))
 }

@@ -8,7 +8,7 @@ use super::form::{Fields, FormState, OptionalName, Submitted};
 use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
 use super::signing::sign_in;
-use crate::auth::{Auth, Client, Password, SignUp, SignUpError};
+use crate::auth::{Auth, Client, IfTaken, Password, SignUp, SignUpError};
 use crate::{Email, Error};
 
 #[derive(FromForm)]
@@ -20,6 +20,7 @@ pub(super) struct SignUpForm {
 }
 
 impl Fields for SignUpForm {
+    const NAMES: &'static [&'static str] = &["email", "password", "name", "next"];
     const SHOWN: &'static [&'static str] = &["email", "name", "next"];
 }
 
@@ -34,7 +35,7 @@ struct SignUpPage<'a> {
 }
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.min_length;
+    let min_length = auth.config().password.fewest_characters();
     let is_taken = form.error("email") == Some(EMAIL_TAKEN);
     page::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
 }
@@ -64,7 +65,8 @@ pub(super) async fn submit(
     let Some(SignUpForm { email, password, name, next }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)));
     };
-    match auth.sign_up(SignUp { email, password, name: name.0 }, &client).await {
+    let form = SignUp { email, password, name: name.0 };
+    match auth.sign_up(form, &client, IfTaken::LogIn).await {
         Ok(user) => {
             sign_in(auth, jar, &client, &user, false).await?;
             return Ok(Answer::go(next.as_ref()));

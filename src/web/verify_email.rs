@@ -5,19 +5,20 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::form::{Fields, FormState, Submitted};
+use super::form::{Attempt, Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{profile, signing};
-use crate::auth::{Auth, Client, VerifyEmailError, VerifyToken};
+use crate::auth::{Asked, Auth, Client, VerifyEmailError, VerifyToken};
 use crate::{Error, User};
 
 #[derive(FromForm)]
 pub(super) struct VerifyForm {
-    password: Option<String>,
+    password: Option<Attempt>,
 }
 
 impl Fields for VerifyForm {
+    const NAMES: &'static [&'static str] = &["password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -45,8 +46,13 @@ pub(super) async fn submit(
 ) -> Result<Redirect, Error> {
     let Some(user) = page.user() else { return Ok(signing::first("/profile")) };
     if user.email_verified_at.is_none() {
-        let was_sent = auth.request_verification(user, &client).await?;
-        if was_sent { Notice::LetterSent } else { Notice::EnoughLetters }.put(jar, auth);
+        let notice = match auth.request_verification(user, &client).await? {
+            Asked::Sent => Notice::LetterSent,
+            Asked::IsWaiting => Notice::LetterWaits,
+            Asked::EnoughLinks => Notice::EnoughLetters,
+            Asked::TooMany => Notice::TooManyLetters,
+        };
+        notice.put(jar, auth);
     }
     Ok(Redirect::to(uri!(profile::show)))
 }
@@ -80,10 +86,22 @@ pub(super) async fn submit_link(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Some(token) = link.0 else { return Ok(dead(&page, false)) };
-    let Some(user) = auth.find_verify_link(&token).await? else { return Ok(dead(&page, false)) };
-    let password = submitted.form.and_then(|form| form.password).unwrap_or_default();
+    let typed = submitted.form.and_then(|form| form.password);
+    let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
+    let Some(user) = auth.find_verify_link(&token).await? else {
+        // The form came twice.
+        let again = auth.find_verified(&token).await?;
+        let Some(user) = again else { return Ok(dead(&page, false)) };
+        if page.user().is_none_or(|signed_in| signed_in.id != user.id) {
+            let proof = auth.log_in(user.email.key(), password.as_ref(), &client).await;
+            let Ok(proof) = proof else { return Ok(dead(&page, false)) };
+            signing::sign_in(auth, jar, &client, &proof, false).await?;
+        }
+        Notice::EmailVerified.put(jar, auth);
+        return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
+    };
     let mut state = FormState::default();
-    match auth.verify_email(&token, page.session, &password, &client).await {
+    match auth.verify_email(&token, page.session, password.as_ref(), &client).await {
         Ok(proved) => {
             if let Some(user) = proved {
                 signing::sign_in(auth, jar, &client, &user, false).await?;
@@ -92,7 +110,7 @@ pub(super) async fn submit_link(
             return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
         }
         Err(VerifyEmailError::DeadLink) => return Ok(dead(&page, false)),
-        Err(VerifyEmailError::WrongPassword) if password.is_empty() => {
+        Err(VerifyEmailError::WrongPassword) if !is_typed => {
             state.refuse("password", "Enter your password.");
         }
         Err(VerifyEmailError::WrongPassword) => {

@@ -11,7 +11,7 @@ fn a_person_logs_in_and_out() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     let seen = app.log_out().redirects_to("/");
-    assert_eq!(seen.header("clear-site-data"), Some("\"cache\""));
+    assert_eq!(seen.header("clear-site-data"), None, "it holds Chromium up for seconds");
     app.visit("/").says("You are logged out.").says("Log in");
     app.visit("/").does_not_say("You are logged out.");
     app.visit("/profile").redirects_to("/login?next=/profile");
@@ -188,7 +188,8 @@ fn behind_https_the_cookie_is_bound_to_the_host_and_removed_whole() {
     let cookie = headers.find(is_session).unwrap();
     assert!(cookie.starts_with("__Host-session_id=") && cookie.contains("Secure"), "{cookie}");
     let seen = call("/logout", "").redirects_to("/");
-    let removals: Vec<_> = seen.headers.iter().filter(|(_, v)| v.starts_with("__Host-")).collect();
+    let removals: Vec<_> =
+        seen.headers.iter().filter(|(_, v)| v.starts_with("__Host-session_id")).collect();
     let [(_, removal)] = removals[..] else { panic!("{:?}", seen.headers) };
     for attribute in ["Secure", "Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=0"] {
         assert!(removal.contains(attribute), "{removal}");

@@ -43,7 +43,7 @@ fn without_the_current_password_nothing_changes() {
     assert!(seen.title().starts_with("Error: "));
     change("", NEW_PASSWORD).says("Enter your password.");
     change(PASSWORD, "").says("Enter a new password.");
-    change(PASSWORD, "short").says("At least 8 characters");
+    change(PASSWORD, "short").says("Make it longer: use at least 9 characters.").says("At least 9");
     change(PASSWORD, "ada@example.com").does_not_say(WRONG).says("id=\"new_password-error\"");
     assert!(app.is_signed_in());
     app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
@@ -133,7 +133,8 @@ fn of_two_changes_at_once_one_wins() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
-    app.post_at_once(4, "/password-change", form);
+    // Promise 63: all three are told so.
+    assert_eq!(app.post_at_once(3, "/password-change", form), [303; 3]);
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
     assert_eq!(app.count("sessions"), 1);
     assert_eq!(app.letters().len(), 2, "one about the address, one about the change");

@@ -145,7 +145,8 @@ fn no_device_cookie_of_the_old_password_outlives_a_reset() {
     }
 }
 
-/// Promises 15 and 44: a client that holds back its body acts for a session that has ended meanwhile.
+/// Promises 15 and 44: a client that holds back its body acts for a session that has ended meanwhile. The
+/// server reads a request to its end before anybody looks who sent it.
 #[test]
 fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
     let folder = new_folder();
@@ -165,7 +166,6 @@ fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
     ]
     .into_iter()
     .map(|(method, path, body)| {
-        // Rocket waits for some bytes, in which it looks for `_method`, before anything else.
         let body = format!("pad={}&{body}", "x".repeat(40));
         let (head, rest) = body.split_at(30);
         let stream = service.send(&format!(
@@ -176,11 +176,6 @@ fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
         (stream, rest.to_owned())
     })
     .collect();
-    // The guards of those have run when a later request on a connection of its own has been answered
-    // as often as there are threads to run them.
-    for _ in 0..50 {
-        assert!(service.get("/login").contains("200 OK"));
-    }
     let log_out = format!(
         "POST /logout HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\nContent-Length: 0\r\n\r\n"
     );
@@ -188,8 +183,9 @@ fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
     for (mut stream, rest) in held {
         stream.write_all(rest.as_bytes()).unwrap();
         let seen = answer(stream);
-        let is_refused =
-            seen.contains("401 Unauthorized") || seen.contains("location: /login?next=");
+        let is_refused = seen.contains("401 Unauthorized")
+            || seen.contains("location: /login?next=")
+            || seen.contains("Enter your password.");
         assert!(is_refused, "{seen}");
     }
     let form = form_post("/login", &sign_up_form("ada@example.com"));

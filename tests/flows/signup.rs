@@ -47,7 +47,7 @@ fn a_taken_address_is_said_so_beside_the_field() {
     app.sign_up("ada@example.com");
     let other = app.other_browser();
     other
-        .submit("/signup", [("email", "ADA@example.com"), ("password", PASSWORD)])
+        .submit("/signup", [("email", "ADA@example.com"), ("password", NEW_PASSWORD)])
         .is(422)
         .says("already in use");
     assert!(!other.is_signed_in());
@@ -68,8 +68,12 @@ fn spellings_of_one_address_are_one_account_and_the_typed_one_is_shown() {
 #[test]
 fn two_who_sign_up_with_one_address_at_once_make_one_account() {
     let app = TestApp::new();
-    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
-    let mut statuses = app.post_at_once(4, "/signup", form);
+    let forms =
+        [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"].map(|p| {
+            let fields = [("email", "ada@example.com"), ("password", p)];
+            (Method::Post, "/signup".to_owned(), fields.map(|(k, v)| (k.to_owned(), v.to_owned())))
+        });
+    let mut statuses = app.send_all(forms.into_iter());
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 422, 422, 422]);
     assert_eq!(app.count("users"), 1);
@@ -82,7 +86,7 @@ fn a_short_password_is_refused_counted_in_characters() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.password.min_strength", 0)));
     app.submit("/signup", [("email", "a@example.com"), ("password", "éééé😀😀😀")])
         .is(422)
-        .says("Use at least 8 characters.");
+        .says("Make it longer: use at least 8 characters.");
     app.submit("/signup", [("email", "a@example.com"), ("password", "éééé😀😀😀😀")])
         .redirects_to("/profile");
 }

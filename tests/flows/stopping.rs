@@ -63,7 +63,7 @@ fn a_stop_answers_what_is_in_flight() {
         .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
         .collect();
     // The stop comes when at least one has been worked on and others wait.
-    service.line("/verify-email/");
+    service.line("event=signed-up");
     service.signal("-TERM");
     let is_open = |stream: &&TcpStream| {
         stream.set_nonblocking(true).unwrap();

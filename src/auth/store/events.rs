@@ -8,6 +8,11 @@ use crate::auth::events::Event;
 use crate::auth::user::UserId;
 use crate::clock::Timestamp;
 
+#[derive(sqlx::FromRow)]
+struct Happened {
+    at: Timestamp,
+}
+
 const INSERT: &str = "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
                       VALUES ($1, $2, $3, $4, $5, $6)";
 
@@ -35,6 +40,28 @@ impl Store {
 
     pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
         self.run("DELETE FROM events WHERE at < $1", (then,)).await
+    }
+
+    /// Removes the oldest events of nobody's account beyond `most`: strangers can cause any number.
+    pub(in crate::auth) async fn delete_surplus_events(&self, most: i64) -> Result<u64> {
+        self.run(
+            "DELETE FROM events WHERE user_id IS NULL AND at < \
+             (SELECT at FROM events WHERE user_id IS NULL ORDER BY at DESC LIMIT 1 OFFSET $1)",
+            (most,),
+        )
+        .await
+    }
+
+    /// Whether this happened to the user since then.
+    pub(in crate::auth) async fn has_event(
+        &self,
+        event: Event,
+        user: UserId,
+        since: Timestamp,
+    ) -> Result<bool> {
+        let sql = "SELECT at FROM events WHERE user_id = $1 AND at > $2 AND kind = $3 LIMIT 1";
+        let found: Option<Happened> = self.find(sql, (user, since, event.as_str())).await?;
+        Ok(found.is_some_and(|found| found.at > since))
     }
 }
 

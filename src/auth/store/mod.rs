@@ -10,32 +10,34 @@ mod throttle;
 mod tokens;
 mod users;
 
-use std::fs::File;
-use std::path::Path;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use figment::Figment;
+use log::warn;
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Database, Pool};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions, PgRow};
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow,
     SqliteSynchronous,
 };
 use sqlx::{
-    Arguments, ConnectOptions, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Transaction,
-    Type, query_as_with, query_with,
+    Arguments, ConnectOptions, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Type,
+    query_as_with, query_with, raw_sql,
 };
 
 pub(in crate::auth) use outbox::OutboxRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser};
 
-use crate::{Error, data_dir};
+use crate::{Error, private_files};
 
 /// The pool as Rocket holds it; its settings are `databases.vestibule.*`.
 #[derive(Database)]
@@ -56,14 +58,24 @@ enum Engine {
     Sqlite {
         read: SqlitePool,
         write: SqlitePool,
+        /// Held by the process that sends the letters.
+        delivery_lock: Arc<File>,
     },
     Postgres(PgPool),
 }
 
+/// A connection. One on which something failed is not used again: after a full disk or an I/O error SQLite
+/// has rolled back by itself, a statement that was cut off may still be running, and nobody can tell.
+enum Conn {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
 /// A transaction. Dropped without [`commit`](Tx::commit), it never happened.
-pub(in crate::auth) enum Tx {
-    Sqlite(Transaction<'static, Sqlite>),
-    Postgres(Transaction<'static, Postgres>),
+pub(in crate::auth) struct Tx {
+    conn: Conn,
+    /// Whether the connection is as it was before, so that others may use it.
+    is_over: bool,
 }
 
 type Result<T> = std::result::Result<T, Error>;
@@ -108,100 +120,179 @@ params!(A a, B b, C c, D d, E e, F f);
 params!(A a, B b, C c, D d, E e, F f, G g);
 params!(A a, B b, C c, D d, E e, F f, G g, H h);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
+params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
+
+impl Conn {
+    async fn find<T: Row>(&mut self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
+        let found = match self {
+            Self::Sqlite(conn) => {
+                query_as_with(sql, params.sqlite()?).fetch_optional(&mut **conn).await
+            }
+            Self::Postgres(conn) => {
+                query_as_with(sql, params.postgres()?).fetch_optional(&mut **conn).await
+            }
+        };
+        self.sound(found)
+    }
+
+    async fn list<T: Row>(&mut self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        let found = match self {
+            Self::Sqlite(conn) => query_as_with(sql, params.sqlite()?).fetch_all(&mut **conn).await,
+            Self::Postgres(conn) => {
+                query_as_with(sql, params.postgres()?).fetch_all(&mut **conn).await
+            }
+        };
+        self.sound(found)
+    }
+
+    async fn run(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
+        let done = match self {
+            Self::Sqlite(conn) => query_with(sql, params.sqlite()?)
+                .execute(&mut **conn)
+                .await
+                .map(|done| done.rows_affected()),
+            Self::Postgres(conn) => query_with(sql, params.postgres()?)
+                .execute(&mut **conn)
+                .await
+                .map(|done| done.rows_affected()),
+        };
+        self.sound(done)
+    }
+
+    /// Begins, commits or rolls back.
+    async fn control(&mut self, sqlite: &'static str, postgres: &'static str) -> Result<()> {
+        let done = match self {
+            Self::Sqlite(conn) => raw_sql(sqlite).execute(&mut **conn).await.map(drop),
+            Self::Postgres(conn) => raw_sql(postgres).execute(&mut **conn).await.map(drop),
+        };
+        self.sound(done)
+    }
+
+    fn sound<T>(&mut self, done: std::result::Result<T, sqlx::Error>) -> Result<T> {
+        done.map_err(|error| {
+            self.throw_away();
+            Error::database(error)
+        })
+    }
+
+    fn throw_away(&mut self) {
+        match self {
+            Self::Sqlite(conn) => conn.close_on_drop(),
+            Self::Postgres(conn) => conn.close_on_drop(),
+        }
+    }
+}
 
 impl Store {
-    /// Reads at most one row.
-    async fn find<T: Row>(&self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
+    async fn reader(&self) -> Result<Conn> {
         match &self.engine {
-            Engine::Sqlite { read, .. } => {
-                query_as_with(sql, params.sqlite()?).fetch_optional(read).await
-            }
-            Engine::Postgres(pool) => {
-                query_as_with(sql, params.postgres()?).fetch_optional(pool).await
-            }
+            Engine::Sqlite { read, .. } => read.acquire().await.map(Conn::Sqlite),
+            Engine::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
         }
         .map_err(Error::database)
+    }
+
+    async fn writer(&self) -> Result<Conn> {
+        match &self.engine {
+            Engine::Sqlite { write, .. } => write.acquire().await.map(Conn::Sqlite),
+            Engine::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+        }
+        .map_err(Error::database)
+    }
+
+    /// Reads at most one row.
+    async fn find<T: Row>(&self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
+        self.reader().await?.find(sql, params).await
+    }
+
+    /// Reads rows.
+    async fn list<T: Row>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        self.reader().await?.list(sql, params).await
     }
 
     /// Writes by one statement; the number of rows it touched.
     async fn run(&self, sql: &'static str, params: impl Params) -> Result<u64> {
-        match &self.engine {
-            Engine::Sqlite { write, .. } => {
-                query_with(sql, params.sqlite()?).execute(write).await.map(|d| d.rows_affected())
-            }
-            Engine::Postgres(pool) => {
-                query_with(sql, params.postgres()?).execute(pool).await.map(|d| d.rows_affected())
-            }
-        }
-        .map_err(Error::database)
+        self.writer().await?.run(sql, params).await
     }
 
     /// Writes by one statement that returns rows.
     async fn returning<T: Row>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
-        match &self.engine {
-            Engine::Sqlite { write, .. } => {
-                query_as_with(sql, params.sqlite()?).fetch_all(write).await
-            }
-            Engine::Postgres(pool) => query_as_with(sql, params.postgres()?).fetch_all(pool).await,
-        }
-        .map_err(Error::database)
+        self.writer().await?.list(sql, params).await
+    }
+
+    fn is_sqlite(&self) -> bool {
+        matches!(self.engine, Engine::Sqlite { .. })
     }
 
     /// Begins a transaction that may write.
     pub(in crate::auth) async fn begin(&self) -> Result<Tx> {
-        match &self.engine {
-            // A deferred transaction that turns into a write may find the lock taken, and then no
-            // time-out helps: take it at once.
-            Engine::Sqlite { write, .. } => {
-                write.begin_with("BEGIN IMMEDIATE").await.map(Tx::Sqlite)
-            }
-            Engine::Postgres(pool) => pool.begin().await.map(Tx::Postgres),
-        }
-        .map_err(Error::database)
+        let mut conn = self.writer().await?;
+        // SQLite: a deferred transaction that turns into a write may find the lock taken, and then no
+        // time-out helps. Take it at once.
+        conn.control("BEGIN IMMEDIATE", "BEGIN").await?;
+        Ok(Tx { conn, is_over: false })
     }
 
-    /// Counts a request in; it is out again when what is returned is dropped. The pool closes only
-    /// when all are out.
+    /// Counts a request in; see [`InFlight`].
     pub(in crate::auth) fn enter(&self) -> InFlight {
         self.requests.count.fetch_add(1, Ordering::AcqRel);
         InFlight(self.requests.clone())
     }
+
+    /// Whether this process alone may send letters from this database, from now on until it ends. On
+    /// SQLite: if no other process does. PostgreSQL's rows say themselves who has them.
+    pub(in crate::auth) fn claim_delivery(&self) -> Delivery {
+        let Engine::Sqlite { delivery_lock, .. } = &self.engine else { return Delivery::Shared };
+        match delivery_lock.try_lock() {
+            Ok(()) => Delivery::Ours,
+            Err(_) => Delivery::Theirs,
+        }
+    }
+}
+
+/// Who sends the letters of a database.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::auth) enum Delivery {
+    /// This process alone: what another one had claimed, it will never send.
+    Ours,
+    /// Another process.
+    Theirs,
+    /// All nodes.
+    Shared,
 }
 
 impl Tx {
     async fn find<T: Row>(&mut self, sql: &'static str, params: impl Params) -> Result<Option<T>> {
-        match self {
-            Self::Sqlite(tx) => {
-                query_as_with(sql, params.sqlite()?).fetch_optional(&mut **tx).await
-            }
-            Self::Postgres(tx) => {
-                query_as_with(sql, params.postgres()?).fetch_optional(&mut **tx).await
-            }
-        }
-        .map_err(Error::database)
+        self.conn.find(sql, params).await
+    }
+
+    async fn list<T: Row>(&mut self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
+        self.conn.list(sql, params).await
     }
 
     async fn run(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
-        match self {
-            Self::Sqlite(tx) => query_with(sql, params.sqlite()?)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-            Self::Postgres(tx) => query_with(sql, params.postgres()?)
-                .execute(&mut **tx)
-                .await
-                .map(|done| done.rows_affected()),
-        }
-        .map_err(Error::database)
+        self.conn.run(sql, params).await
     }
 
     /// Makes it true, on disk.
-    pub(in crate::auth) async fn commit(self) -> Result<()> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await,
-            Self::Postgres(tx) => tx.commit().await,
+    pub(in crate::auth) async fn commit(mut self) -> Result<()> {
+        self.conn.control("COMMIT", "COMMIT").await?;
+        self.is_over = true;
+        Ok(())
+    }
+
+    /// Ends it as if it had never begun. A transaction that is merely dropped takes its connection with
+    /// it, which costs a new one.
+    pub(in crate::auth) async fn rollback(mut self) {
+        self.is_over = self.conn.control("ROLLBACK", "ROLLBACK").await.is_ok();
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.conn.throw_away();
         }
-        .map_err(Error::database)
     }
 }
 
@@ -274,7 +365,7 @@ impl Pool for Store {
         let _ = timeout(CLOSE_WITHIN, all_out).await;
         sleep(LAST_WORDS).await;
         match &self.engine {
-            Engine::Sqlite { read, write } => {
+            Engine::Sqlite { read, write, .. } => {
                 read.close().await;
                 write.close().await;
             }
@@ -299,20 +390,50 @@ async fn open_sqlite(
         .pragma("cache_size", "-256")
         .disable_statement_logging();
     let pool = || SqlitePoolOptions::new().acquire_timeout(wait).test_before_acquire(false);
+    let file = options.get_filename().to_owned();
     // SQLite has no lock for migrations: two processes that start at once would both create tables.
-    let lock = migration_lock(options.get_filename()).map_err(sqlx::Error::Io)?;
-    data_dir::make_file(options.get_filename()).map_err(sqlx::Error::Io)?;
+    let lock = lock_for_migrations(&beside(&file, ".lock")).await.map_err(sqlx::Error::Io)?;
+    private_files::open(&file).map_err(sqlx::Error::Io)?;
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);
     let read = pool().max_connections(connections).connect_with(options.read_only(true)).await?;
-    Ok(Engine::Sqlite { read, write })
+    let delivery_lock =
+        private_files::open(&beside(&file, ".mail-lock")).map_err(sqlx::Error::Io)?;
+    Ok(Engine::Sqlite { read, write, delivery_lock: Arc::new(delivery_lock) })
 }
 
-fn migration_lock(database: &Path) -> std::io::Result<File> {
-    let mut name = database.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = File::create(name)?;
-    lock.lock()?;
-    Ok(lock)
+/// A file of the same name with something more.
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
 }
+
+/// How long a start waits for another one that is changing the database.
+const MIGRATE_WITHIN: Duration = Duration::from_secs(30);
+
+async fn lock_for_migrations(path: &Path) -> std::io::Result<File> {
+    let lock = private_files::open(path)?;
+    let begun_at = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun_at.elapsed() > MIGRATE_WITHIN => {
+                let reason =
+                    format!("another process holds {} and does not let go", path.display());
+                return Err(std::io::Error::other(reason));
+            }
+            Err(TryLockError::WouldBlock) => {
+                if begun_at.elapsed() < LOOK_EVERY {
+                    warn!("another process is changing the database: waiting for it");
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}
+
+/// How often a start looks whether the other one is done.
+const LOOK_EVERY: Duration = Duration::from_millis(200);

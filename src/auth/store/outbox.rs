@@ -7,7 +7,10 @@ use uuid::Uuid;
 
 use super::{Result, Store, Tx};
 use crate::auth::user::UserId;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
+
+/// How far ahead a letter may be put off: the longest delay between two tries, or the pace of sign-ups.
+const FURTHEST: Duration = Duration::from_hours(1);
 
 /// A letter to be sent. It names who gets it, never what a link in it will be: the token is made
 /// when the letter leaves.
@@ -22,26 +25,41 @@ pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) attempts: i64,
     pub(in crate::auth) created_at: Timestamp,
     pub(in crate::auth) due_at: Timestamp,
+    /// The key of the bucket in which it is still to be counted.
+    pub(in crate::auth) uncounted_key: Option<Vec<u8>>,
+}
+
+/// How much waits in the outbox.
+#[derive(FromRow)]
+pub(in crate::auth) struct OutboxSize {
+    /// Letters of one bucket that were not counted yet.
+    pub(in crate::auth) uncounted: i64,
+    /// Letters in all, up to the number that was asked for.
+    pub(in crate::auth) total: i64,
+}
+
+#[derive(FromRow)]
+struct Waiting {
+    n: i64,
 }
 
 const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device, network, \
-                      attempts, created_at, due_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+                      attempts, created_at, due_at, uncounted_key) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
 impl OutboxRow {
-    fn params(
-        &self,
-    ) -> (Uuid, String, Option<UserId>, Option<String>, String, String, i64, Timestamp, Timestamp)
-    {
+    fn params(self) -> impl super::Params {
         (
             self.id,
-            self.letter.clone(),
+            self.letter,
             self.user_id,
-            self.email_key.clone(),
-            self.device.clone(),
-            self.network.clone(),
+            self.email_key,
+            self.device,
+            self.network,
             self.attempts,
             self.created_at,
             self.due_at,
+            self.uncounted_key,
         )
     }
 }
@@ -56,15 +74,61 @@ impl Store {
         most: usize,
     ) -> Result<Vec<OutboxRow>> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        // The second look at `due_at` is for PostgreSQL: of two nodes that chose the same row, the
-        // later one waits for the first and then sees that it is no longer due.
+        // Letters that somebody waits for go before those of new accounts. The second look at `due_at` is
+        // for PostgreSQL: of two nodes that chose the same row, the later one waits for the first and then
+        // sees that it is no longer due.
         self.returning(
-            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE due_at <= $1 AND id IN \
-             (SELECT id FROM outbox WHERE due_at <= $1 ORDER BY due_at LIMIT $3) \
-             RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at",
-            (now, now + lease, most),
+            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 \
+             WHERE (due_at <= $1 OR due_at > $4) AND id IN \
+             (SELECT id FROM outbox WHERE due_at <= $1 OR due_at > $4 \
+              ORDER BY CASE WHEN uncounted_key IS NULL THEN 0 ELSE 1 END, due_at, id LIMIT $3) \
+             RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
+             uncounted_key",
+            (now, now + lease, most, now + FURTHEST + CLOCKS_DIFFER),
         )
         .await
+    }
+
+    /// Lets letters leave at once that a process had claimed which is gone.
+    pub(in crate::auth) async fn release_claims(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<u64> {
+        let sql = "UPDATE outbox SET due_at = $1 WHERE due_at > $1 AND due_at <= $2";
+        self.run(sql, (now, now + lease)).await
+    }
+
+    /// Puts a letter off that was not tried.
+    pub(in crate::auth) async fn update_put_off(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
+        let sql = "UPDATE outbox SET due_at = $2, attempts = attempts - 1 WHERE id = $1";
+        self.run(sql, (id, due_at)).await?;
+        Ok(())
+    }
+
+    /// Whether a letter of this kind to this user was put off.
+    pub(in crate::auth) async fn is_letter_put_off(
+        &self,
+        user: UserId,
+        letter: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM outbox \
+                   WHERE user_id = $1 AND letter = $2 AND due_at > $3";
+        let waiting: Option<Waiting> = self.find(sql, (user, letter.to_owned(), now)).await?;
+        Ok(waiting.is_some_and(|waiting| waiting.n > 0))
+    }
+
+    /// How much waits: of this bucket, and in all up to `most`.
+    pub(in crate::auth) async fn outbox_size(&self, key: Vec<u8>, most: i64) -> Result<OutboxSize> {
+        let size = self
+            .find(
+                "SELECT (SELECT COUNT(*) FROM outbox WHERE uncounted_key = $1) AS uncounted, \
+                 (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT $2) AS bounded) AS total",
+                (key, most),
+            )
+            .await?;
+        Ok(size.unwrap_or(OutboxSize { uncounted: 0, total: 0 }))
     }
 
     pub(in crate::auth) async fn update_due(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
@@ -79,8 +143,35 @@ impl Store {
 }
 
 impl Tx {
-    pub(in crate::auth) async fn insert_letter(&mut self, letter: &OutboxRow) -> Result<()> {
+    pub(in crate::auth) async fn insert_letter(&mut self, letter: OutboxRow) -> Result<()> {
         self.run(INSERT, letter.params()).await?;
+        Ok(())
+    }
+
+    /// Writes a letter's row as it is, as a commit needs something to write.
+    pub(in crate::auth) async fn touch_letter(&mut self, id: Uuid) -> Result<()> {
+        self.run("UPDATE outbox SET id = id WHERE id = $1", (id,)).await?;
+        Ok(())
+    }
+
+    /// The letter has been counted.
+    pub(in crate::auth) async fn update_counted(&mut self, id: Uuid) -> Result<()> {
+        self.run("UPDATE outbox SET uncounted_key = NULL WHERE id = $1", (id,)).await?;
+        Ok(())
+    }
+
+    /// The next letter of this bucket may leave now.
+    pub(in crate::auth) async fn update_next_due(
+        &mut self,
+        key: Vec<u8>,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.run(
+            "UPDATE outbox SET due_at = $2 WHERE due_at > $2 AND id IN (SELECT id FROM outbox \
+             WHERE uncounted_key = $1 ORDER BY created_at, id LIMIT 1)",
+            (key, now),
+        )
+        .await?;
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
 use crate::auth::user::UserId;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A session with its user, as found.
 #[derive(FromRow)]
@@ -41,8 +41,14 @@ struct Ended {
     user_id: UserId,
 }
 
+#[derive(FromRow)]
+struct Surplus {
+    digest: Vec<u8>,
+}
+
 impl Store {
-    /// A session that is not past its absolute limit, of an account that is not disabled.
+    /// A session that is not past its absolute limit, of an account that is not disabled. One that was made
+    /// or used in the future is void.
     pub(in crate::auth) async fn find_session(
         &self,
         digest: Digest,
@@ -55,9 +61,10 @@ impl Store {
                 user_columns!(),
                 " FROM sessions JOIN users ON users.id = sessions.user_id \
                  WHERE sessions.digest = $1 AND sessions.expires_at > $2 \
+                 AND sessions.created_at <= $3 AND sessions.last_seen_at <= $3 \
                  AND users.disabled_at IS NULL"
             ),
-            (digest.to_vec(), now),
+            (digest.to_vec(), now, now + CLOCKS_DIFFER),
         )
         .await
     }
@@ -82,7 +89,7 @@ impl Store {
         Ok(ended.first().map(|ended| ended.user_id))
     }
 
-    /// Removes sessions past their limits: the absolute one, and the idle one of each kind.
+    /// Removes sessions past their limits: the absolute one, and the idle one of each kind; and void ones.
     pub(in crate::auth) async fn delete_expired_sessions(
         &self,
         now: Timestamp,
@@ -91,8 +98,8 @@ impl Store {
     ) -> Result<u64> {
         self.run(
             "DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= \
-             CASE WHEN remembered THEN $3 ELSE $2 END",
-            (now, idle_since, remembered_idle_since),
+             CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4",
+            (now, idle_since, remembered_idle_since, now + CLOCKS_DIFFER),
         )
         .await
     }
@@ -136,6 +143,24 @@ impl Tx {
     pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<()> {
         self.run("DELETE FROM sessions WHERE digest = $1", (digest.to_vec(),)).await?;
         Ok(())
+    }
+
+    /// Ends the sessions of a user beyond `most`, those first that were not used for longest; which they
+    /// were. The user must be locked.
+    pub(in crate::auth) async fn delete_surplus_sessions(
+        &mut self,
+        user: UserId,
+        most: i64,
+    ) -> Result<Vec<Digest>> {
+        let ended: Vec<Surplus> = self
+            .list(
+                "DELETE FROM sessions WHERE user_id = $1 AND digest NOT IN \
+                 (SELECT digest FROM sessions WHERE user_id = $1 \
+                  ORDER BY last_seen_at DESC, created_at DESC, id DESC LIMIT $2) RETURNING digest",
+                (user, most),
+            )
+            .await?;
+        Ok(ended.into_iter().filter_map(|ended| Digest::from_row(ended.digest)).collect())
     }
 
     pub(in crate::auth) async fn delete_sessions_of(&mut self, user: UserId) -> Result<()> {

@@ -1,11 +1,12 @@
 //! The table `throttle`: how often something was tried. Each verb here is one statement that counts
-//! and decides, so that two tries at once count as two.
+//! and decides, so that two tries at once count as two. A row that lies further ahead than it can was
+//! written by a clock that was wrong, and counts as past.
 
 use sqlx::FromRow;
 
 use super::{Result, Store, Tx};
-use crate::auth::throttle::{BucketKey, Count, Growing, Window};
-use crate::clock::Timestamp;
+use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
+use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
 #[derive(FromRow)]
 struct Counted {
@@ -32,15 +33,18 @@ impl Tx {
                 "INSERT INTO throttle (key, tries, closed_until, forget_at) \
                  VALUES ($1, 1, CASE WHEN $4 <= 1 THEN $2 + $5 ELSE 0 END, $3) \
                  ON CONFLICT (key) DO UPDATE SET \
-                 tries = CASE WHEN throttle.forget_at <= $2 THEN 1 ELSE throttle.tries + 1 END, \
+                 tries = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 THEN 1 \
+                   ELSE throttle.tries + 1 END, \
                  closed_until = CASE \
-                   WHEN throttle.forget_at <= $2 THEN CASE WHEN $4 <= 1 THEN $2 + $5 ELSE 0 END \
+                   WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 \
+                     THEN CASE WHEN $4 <= 1 THEN $2 + $5 ELSE 0 END \
                    WHEN throttle.tries + 1 < $4 THEN 0 \
                    WHEN throttle.tries + 1 - $4 > 20 THEN $2 + $6 \
                    WHEN ($5 << CAST(throttle.tries + 1 - $4 AS INTEGER)) > $6 THEN $2 + $6 \
                    ELSE $2 + ($5 << CAST(throttle.tries + 1 - $4 AS INTEGER)) END, \
                  forget_at = $3 \
-                 WHERE throttle.closed_until <= $2 OR throttle.forget_at <= $2 \
+                 WHERE throttle.closed_until <= $2 OR throttle.closed_until > $2 + $6 + $7 \
+                   OR throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 \
                  RETURNING tries",
                 (
                     key.to_vec(),
@@ -49,6 +53,7 @@ impl Tx {
                     rule.free,
                     millis(rule.first),
                     millis(rule.longest),
+                    millis(CLOCKS_DIFFER),
                 ),
             )
             .await?;
@@ -69,16 +74,72 @@ impl Tx {
                 "INSERT INTO throttle (key, tries, closed_until, forget_at) \
                  VALUES ($1, 1, $2, $3) \
                  ON CONFLICT (key) DO UPDATE SET \
-                 tries = CASE WHEN throttle.forget_at <= $2 THEN 1 ELSE throttle.tries + 1 END, \
-                 forget_at = CASE WHEN throttle.forget_at <= $2 THEN $3 \
-                   ELSE throttle.forget_at END \
+                 tries = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $5 THEN 1 \
+                   ELSE throttle.tries + 1 END, \
+                 forget_at = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $5 \
+                   THEN $3 ELSE throttle.forget_at END \
                  WHERE throttle.tries < $4 OR throttle.forget_at <= $2 \
+                   OR throttle.forget_at > $3 + $5 \
                  RETURNING tries",
-                (key.to_vec(), now.as_millis(), (now + rule.per).as_millis(), rule.most),
+                (
+                    key.to_vec(),
+                    now.as_millis(),
+                    (now + rule.per).as_millis(),
+                    rule.most,
+                    millis(CLOCKS_DIFFER),
+                ),
             )
             .await?;
         let sql = "SELECT forget_at AS closed_until FROM throttle WHERE key = $1";
         self.or_closed(counted, sql, key, now).await
+    }
+
+    /// Counts one more that leaves at an even pace: `most` at once, and then one each `per / most`. Or says
+    /// when the next may. `closed_until` is when all that were counted would have left at that pace (the
+    /// "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371).
+    pub(in crate::auth) async fn insert_at_pace(
+        &mut self,
+        key: BucketKey,
+        rule: Pace,
+        now: Timestamp,
+    ) -> Result<std::result::Result<(), Timestamp>> {
+        let (each, per) = (rule.each(), millis(rule.per));
+        let counted: Option<Counted> = self
+            .find(
+                "INSERT INTO throttle (key, tries, closed_until, forget_at) \
+                 VALUES ($1, 1, $2 + $3, $2 + $3) \
+                 ON CONFLICT (key) DO UPDATE SET \
+                 tries = throttle.tries + 1, \
+                 closed_until = $3 + CASE WHEN throttle.closed_until <= $2 \
+                   OR throttle.closed_until > $2 + $4 + $5 THEN $2 ELSE throttle.closed_until END, \
+                 forget_at = $3 + CASE WHEN throttle.closed_until <= $2 \
+                   OR throttle.closed_until > $2 + $4 + $5 THEN $2 ELSE throttle.closed_until END \
+                 WHERE throttle.closed_until + $3 <= $2 + $4 \
+                   OR throttle.closed_until > $2 + $4 + $5 \
+                 RETURNING tries",
+                (key.to_vec(), now.as_millis(), each, per, millis(CLOCKS_DIFFER)),
+            )
+            .await?;
+        if counted.is_some() {
+            return Ok(Ok(()));
+        }
+        let sql = "SELECT closed_until FROM throttle WHERE key = $1";
+        let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
+        let all_left = closed.map_or(now, |closed| closed.closed_until);
+        let wait = all_left.since(now).saturating_sub(rule.per) + rule.interval();
+        Ok(Err(now + wait))
+    }
+
+    /// One that was counted counts no more.
+    pub(in crate::auth) async fn update_returned(
+        &mut self,
+        key: Vec<u8>,
+        rule: Pace,
+    ) -> Result<()> {
+        let sql = "UPDATE throttle SET closed_until = closed_until - $2, forget_at = forget_at - $2 \
+                   WHERE key = $1";
+        self.run(sql, (key, rule.each())).await?;
+        Ok(())
     }
 
     async fn or_closed(
@@ -115,11 +176,20 @@ impl Tx {
 }
 
 impl Store {
-    pub(in crate::auth) async fn delete_forgotten_buckets(&self, now: Timestamp) -> Result<u64> {
-        self.run("DELETE FROM throttle WHERE forget_at <= $1", (now,)).await
+    /// `longest`: how far ahead the end of any bucket may lie.
+    pub(in crate::auth) async fn delete_forgotten_buckets(
+        &self,
+        now: Timestamp,
+        longest: std::time::Duration,
+    ) -> Result<u64> {
+        let sql = "DELETE FROM throttle WHERE forget_at <= $1 OR forget_at > $2";
+        self.run(sql, (now, now + longest + CLOCKS_DIFFER)).await
     }
-}
 
-fn millis(length: std::time::Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
+    /// How many buckets there are, up to `most`.
+    pub(in crate::auth) async fn count_buckets(&self, most: i64) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS tries FROM (SELECT 1 FROM throttle LIMIT $1) AS bounded";
+        let counted: Option<Counted> = self.find(sql, (most,)).await?;
+        Ok(counted.map_or(0, |counted| counted.tries))
+    }
 }

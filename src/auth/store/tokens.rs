@@ -1,4 +1,4 @@
-//! The table `tokens`: what may be known of the links that were mailed.
+//! The tables `tokens` and `used_tokens`: what may be known of the links that were mailed.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use super::{Result, Store, Tx};
 use crate::auth::User;
 use crate::auth::token::Digest;
 use crate::auth::user::UserId;
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// What a mailed link is for. One of another purpose is as if it were not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,12 +64,41 @@ impl Store {
                     user_columns!(),
                     " FROM tokens JOIN users ON users.id = tokens.user_id \
                  WHERE tokens.digest = $1 AND tokens.purpose = $2 AND tokens.expires_at > $3 \
+                 AND tokens.created_at <= $4 \
                  AND tokens.sent_to = users.email_key AND users.disabled_at IS NULL"
                 ),
-                (digest.to_vec(), purpose.as_str(), now),
+                (digest.to_vec(), purpose.as_str(), now, now + CLOCKS_DIFFER),
             )
             .await?;
         Ok(found.map(User::from))
+    }
+
+    /// Whose link it was that was used a moment ago.
+    pub(in crate::auth) async fn find_used_token(
+        &self,
+        digest: Digest,
+        purpose: Purpose,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<User>> {
+        let found: Option<UserRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM used_tokens JOIN users ON users.id = used_tokens.user_id \
+                 WHERE used_tokens.digest = $1 AND used_tokens.purpose = $2 \
+                 AND used_tokens.used_at > $3 AND used_tokens.used_at <= $4 \
+                 AND users.disabled_at IS NULL"
+                ),
+                (digest.to_vec(), purpose.as_str(), since, now + CLOCKS_DIFFER),
+            )
+            .await?;
+        Ok(found.map(User::from))
+    }
+
+    pub(in crate::auth) async fn delete_used_tokens(&self, since: Timestamp) -> Result<u64> {
+        self.run("DELETE FROM used_tokens WHERE used_at <= $1", (since,)).await
     }
 
     pub(in crate::auth) async fn count_open_tokens(
@@ -79,8 +108,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS n FROM tokens \
-                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3";
-        let open: Option<Open> = self.find(sql, (user, purpose.as_str(), now)).await?;
+                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+        let open: Option<Open> =
+            self.find(sql, (user, purpose.as_str(), now, now + CLOCKS_DIFFER)).await?;
         Ok(open.map_or(0, |open| open.n))
     }
 
@@ -90,7 +120,8 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_expired_tokens(&self, now: Timestamp) -> Result<u64> {
-        self.run("DELETE FROM tokens WHERE expires_at <= $1", (now,)).await
+        let sql = "DELETE FROM tokens WHERE expires_at <= $1 OR created_at > $2";
+        self.run(sql, (now, now + CLOCKS_DIFFER)).await
     }
 }
 
@@ -107,7 +138,7 @@ impl Tx {
                 "INSERT INTO tokens \
                  (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
                  SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(*) FROM tokens \
-                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5) < $7",
+                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9) < $7",
                 (
                     token.digest.to_vec(),
                     token.purpose.as_str(),
@@ -117,6 +148,7 @@ impl Tx {
                     token.expires_at,
                     most,
                     token.letter,
+                    token.now + CLOCKS_DIFFER,
                 ),
             )
             .await?;
@@ -146,11 +178,17 @@ impl Tx {
         let taken: Option<Taken> = self
             .find(
                 "DELETE FROM tokens WHERE digest = $1 AND purpose = $2 AND user_id = $3 \
-                 AND expires_at > $4 RETURNING sent_to",
-                (digest.to_vec(), purpose.as_str(), user, now),
+                 AND expires_at > $4 AND created_at <= $5 RETURNING sent_to",
+                (digest.to_vec(), purpose.as_str(), user, now, now + CLOCKS_DIFFER),
             )
             .await?;
-        Ok(taken.map(|taken| taken.sent_to))
+        let Some(Taken { sent_to }) = taken else { return Ok(None) };
+        self.run(
+            "INSERT INTO used_tokens (digest, purpose, user_id, used_at) VALUES ($1, $2, $3, $4)",
+            (digest.to_vec(), purpose.as_str(), user, now),
+        )
+        .await?;
+        Ok(Some(sent_to))
     }
 
     pub(in crate::auth) async fn delete_tokens_for(

@@ -3,7 +3,6 @@
 use sqlx::FromRow;
 
 use super::{Result, Store, Tx};
-use crate::Error;
 use crate::auth::client::Client;
 use crate::auth::device::Device;
 use crate::auth::password::{PasswordHash, PasswordVersion};
@@ -13,7 +12,8 @@ use crate::clock::Timestamp;
 /// A user with what opens the account. Stays within `auth`.
 pub(in crate::auth) struct Credentials {
     pub(in crate::auth) user: User,
-    pub(in crate::auth) password_hash: PasswordHash,
+    /// `None`: nobody can read what stands in the table, and no password opens the account.
+    pub(in crate::auth) password_hash: Option<PasswordHash>,
     /// The hash as it stands in the table: an imported one has more than one spelling.
     pub(in crate::auth) stored_hash: String,
     pub(in crate::auth) password_version: PasswordVersion,
@@ -22,9 +22,13 @@ pub(in crate::auth) struct Credentials {
 
 impl Credentials {
     /// What shows that this browser has opened the account before, if it is still valid.
-    pub(in crate::auth) fn device_of<'c>(&self, client: &'c Client) -> Option<&'c Device> {
-        let valid = |d: &&Device| d.user == self.user.id && d.password == self.password_version;
-        client.devices.iter().find(valid)
+    pub(in crate::auth) fn device_of<'c>(
+        &self,
+        client: &'c Client,
+        now: Timestamp,
+    ) -> Option<&'c Device> {
+        let id = self.user.id;
+        client.devices.iter().find(|device| device.opened(id, self.password_version, now))
     }
 }
 
@@ -70,6 +74,16 @@ struct CredentialsRow {
 }
 
 #[derive(FromRow)]
+struct Prefix {
+    prefix: String,
+}
+
+#[derive(FromRow)]
+struct SignedUp {
+    signed_up_key: Option<Vec<u8>>,
+}
+
+#[derive(FromRow)]
 struct PasswordSet {
     password_version: PasswordVersion,
 }
@@ -99,20 +113,27 @@ impl Store {
                 (email.key().to_owned(),),
             )
             .await?;
-        found
-            .map(|row| {
-                Ok(Credentials {
-                    user: row.user.into(),
-                    password_hash: row
-                        .password_hash
-                        .parse()
-                        .map_err(|e| Error::new("an account cannot be read", e))?,
-                    stored_hash: row.password_hash,
-                    is_disabled: row.disabled_at.is_some(),
-                    password_version: row.password_version,
-                })
-            })
-            .transpose()
+        Ok(found.map(|row| Credentials {
+            user: row.user.into(),
+            password_hash: row.password_hash.parse().ok(),
+            stored_hash: row.password_hash,
+            is_disabled: row.disabled_at.is_some(),
+            password_version: row.password_version,
+        }))
+    }
+
+    /// How the stored hashes begin, each beginning once: their schemes and costs.
+    pub(in crate::auth) async fn list_hash_prefixes(&self) -> Result<Vec<String>> {
+        // `$bcrypt-sha256$v=2,t=2b,r=12$` and `$2b$12$`
+        let found: Vec<Prefix> = self
+            .list(
+                "SELECT DISTINCT CASE WHEN password_hash LIKE '$bcrypt%' \
+                 THEN substr(password_hash, 1, 29) ELSE substr(password_hash, 1, 7) END AS prefix \
+                 FROM users WHERE length(password_hash) > $1 LIMIT 1000",
+                (7_i64,),
+            )
+            .await?;
+        Ok(found.into_iter().map(|found| found.prefix).collect())
     }
 
     /// An account that is not disabled, by its address.
@@ -241,6 +262,31 @@ impl Tx {
             )
             .await?;
         Ok(updated == 1)
+    }
+
+    /// Notes for which network the letter of this sign-up was counted.
+    pub(in crate::auth) async fn update_signed_up_key(
+        &mut self,
+        id: UserId,
+        key: Vec<u8>,
+    ) -> Result<()> {
+        self.run("UPDATE users SET signed_up_key = $2 WHERE id = $1", (id, key)).await?;
+        Ok(())
+    }
+
+    /// For which network that was, once, if the account was made since then. The user must be locked.
+    pub(in crate::auth) async fn take_signed_up_key(
+        &mut self,
+        id: UserId,
+        since: Timestamp,
+    ) -> Result<Option<Vec<u8>>> {
+        let sql = "SELECT signed_up_key FROM users WHERE id = $1 AND created_at > $2";
+        let found: Option<SignedUp> = self.find(sql, (id, since)).await?;
+        let key = found.and_then(|found| found.signed_up_key);
+        if key.is_some() {
+            self.run("UPDATE users SET signed_up_key = NULL WHERE id = $1", (id,)).await?;
+        }
+        Ok(key)
     }
 
     /// Forgets what somebody set up on an address that was never shown to be theirs.

@@ -1,0 +1,354 @@
+//! The HTTP server of the binary. Rocket 0.5.2 has its own, which cannot be given limits: it parses headers
+//! of any length before anything of ours runs, and some of its parsers take memory in the square of that; it
+//! drops a whole `Cookie` header for one byte that is not UTF-8, waits for ever for what is never sent, and
+//! answers unknown methods without any fairing. So hyper, which is below it anyway, reads the requests here,
+//! and Rocket gets them through its local client, bounded and whole.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{
+    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
+};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use log::{info, warn};
+use rocket::data::ToByteUnit;
+use rocket::http::uri::Origin;
+use rocket::http::{Cookie, Header, Method};
+use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
+use rocket::tokio::net::TcpListener;
+use rocket::tokio::signal::unix::{SignalKind, signal};
+use rocket::tokio::sync::{mpsc, watch};
+use rocket::tokio::time::{sleep, timeout};
+use rocket::tokio::{select, spawn};
+use rocket::{Build, Rocket};
+
+use crate::web;
+
+/// Most bytes of a request's head. What is longer hyper answers itself, with 431.
+const MAX_HEAD: usize = 16 * 1024;
+/// Most headers.
+const MAX_HEADERS: usize = 100;
+/// Longest `Content-Type`, in bytes.
+const MAX_CONTENT_TYPE: usize = 1024;
+/// Most cookies; browsers keep fewer for a site.
+const MAX_COOKIES: usize = 200;
+/// How long a client may take for the head of a request, and how long again for its body.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
+
+/// Serves a Rocket until SIGTERM or SIGINT, or until its [`Shutdown`](rocket::Shutdown) is notified; then
+/// answers what is in flight, for `shutdown.grace` seconds at most.
+///
+/// For your own app as well, in place of `launch()`: with limits on what strangers send. Each request and each
+/// answer is in memory as a whole, so it is not for apps that stream or take large files, and TLS is left to
+/// a proxy.
+///
+/// # Errors
+/// When the address cannot be listened on, or a fairing refuses the start.
+pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
+    let config = rocket::Config::from(rocket.figment());
+    let address = SocketAddr::new(config.address, config.port);
+    let listen = |e| ServeError(format!("cannot listen on {address}: {e}"));
+    let listener = TcpListener::bind(address).await.map_err(listen)?;
+    let port = listener.local_addr().map_err(listen)?.port();
+    // Links name the port: with 0 it is known only now.
+    let figment = rocket.figment().clone().merge(("port", port));
+    let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
+    let started = Client::untracked(rocket.configure(figment)).await;
+    let app = App { client: started.map_err(|e| ServeError(e.kind().to_string()))?, max_body };
+    run(listener, Arc::new(app), &config).await;
+    Ok(())
+}
+
+struct App {
+    client: Client,
+    max_body: usize,
+}
+
+/// The largest body that any of the app's limits lets in.
+fn max_body(config: &rocket::Config, is_whole_service: bool) -> usize {
+    let ours = ["form", "data-form", "json", "string"].iter();
+    let theirs = ["bytes", "file", "msgpack"].iter().filter(|_| !is_whole_service);
+    let largest = ours.chain(theirs).filter_map(|name| config.limits.get(name)).max();
+    usize::try_from(largest.unwrap_or_else(|| 32.kibibytes()).as_u64()).unwrap_or(usize::MAX)
+}
+
+/// Accepts connections until the end is near, and waits for those that are left.
+async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
+    let shutdown = app.client.rocket().shutdown();
+    let (end, is_over) = watch::channel(());
+    // Each connection and each request holds one of these.
+    let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_WITHIN)
+        .keep_alive(config.keep_alive != 0)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS);
+    let ended = async {
+        select! {
+            () = asked_to_stop() => info!("asked to stop: answering what is in flight"),
+            () = shutdown.clone() => {}
+        }
+    };
+    let accepting = async {
+        loop {
+            match listener.accept().await {
+                Ok((stream, peer)) => {
+                    let _ = stream.set_nodelay(true);
+                    let (app, alive) = (app.clone(), alive.clone());
+                    let (builder, mut is_over) = (builder.clone(), is_over.clone());
+                    spawn(async move {
+                        let held = alive.clone();
+                        let service = service_fn(move |request| {
+                            answer(app.clone(), request, peer, held.clone())
+                        });
+                        let mut connection =
+                            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+                        // A client that breaks off is no fault.
+                        select! {
+                            _ = connection.as_mut() => {}
+                            _ = is_over.changed() => {
+                                connection.as_mut().graceful_shutdown();
+                                let _ = connection.await;
+                            }
+                        }
+                        drop(alive);
+                    });
+                }
+                Err(error) => {
+                    warn!("a connection was not accepted: {error}");
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    };
+    select! {
+        () = ended => {}
+        () = accepting => {}
+    }
+    drop(listener);
+    shutdown.notify();
+    drop((end, alive));
+    let grace = Duration::from_secs(config.shutdown.grace.into());
+    if timeout(grace, all_gone.recv()).await.is_err() {
+        warn!("connections were left after {} s", grace.as_secs());
+    }
+    match Arc::try_unwrap(app) {
+        Ok(app) => drop(app.client.terminate().await),
+        Err(_) => warn!("a request was left: the end is not as clean as it should be"),
+    }
+}
+
+/// Returns on SIGTERM or SIGINT.
+async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut int)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        warn!("signals cannot be listened for");
+        return std::future::pending().await;
+    };
+    select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+type Answer = hyper::Response<Full<Bytes>>;
+
+/// Each request runs in a task of its own: what was begun is finished, whether or not the client stays.
+async fn answer(
+    app: Arc<App>,
+    request: hyper::Request<Incoming>,
+    peer: SocketAddr,
+    alive: mpsc::Sender<Infallible>,
+) -> Result<Answer, Infallible> {
+    let task = spawn(async move {
+        let answer = app.answer(request, peer).await;
+        drop((app, alive));
+        answer
+    });
+    Ok(task.await.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR)))
+}
+
+impl App {
+    async fn answer(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Answer {
+        let (head, body) = request.into_parts();
+        let body = match self.read(&head.headers, body).await {
+            Ok(body) => body,
+            Err(status) => return bare(status),
+        };
+        let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
+        let method = Method::from_str(head.method.as_str()).ok();
+        let local = match (method, acceptable(uri)) {
+            (Some(method), Some(uri)) => self.client.req(method, uri),
+            (None, _) => self.client.get(web::UNKNOWN_METHOD),
+            (_, None) => self.client.get(web::UNREADABLE),
+        };
+        let mut local = with_headers(local, &head.headers).remote(peer);
+        local.set_body(&body);
+        respond(local.dispatch().await).await
+    }
+
+    /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
+    async fn read(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, hyper::StatusCode> {
+        let said = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if said.is_some_and(|said: usize| said > self.max_body) {
+            return Ok(Bytes::new());
+        }
+        match timeout(READ_WITHIN, Limited::new(body, self.max_body + 1).collect()).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(e)) if e.is::<LengthLimitError>() => Ok(vec![0; self.max_body + 1].into()),
+            Ok(Err(_)) => Err(hyper::StatusCode::BAD_REQUEST),
+            Err(_) => Err(hyper::StatusCode::REQUEST_TIMEOUT),
+        }
+    }
+}
+
+/// The path and query as Rocket takes them. Browsers leave some characters as they are that it does not.
+fn acceptable(uri: &str) -> Option<String> {
+    if Origin::parse(uri).is_ok() {
+        return Some(uri.to_owned());
+    }
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
+    let mut escaped = String::with_capacity(3 * uri.len());
+    for b in uri.bytes() {
+        if is_plain(b) { escaped.push(b.into()) } else { escaped += &format!("%{b:02X}") }
+    }
+    Origin::parse(&escaped).is_ok().then_some(escaped)
+}
+
+/// Passes on what Rocket can read at a bearable price.
+fn with_headers<'c>(mut request: LocalRequest<'c>, head: &HeaderMap) -> LocalRequest<'c> {
+    for (name, value) in head {
+        if [ACCEPT, CONTENT_TYPE, COOKIE].contains(name) {
+            continue;
+        }
+        // What is not UTF-8 is skipped, never replaced.
+        if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
+            request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
+        }
+    }
+    if let Some(accept) = joined(head, &ACCEPT).filter(|accept| accept.len() <= web::MAX_ACCEPT) {
+        request.add_header(Header::new("Accept", accept));
+    }
+    let kind = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    if let Some(kind) = kind.filter(|kind| kind.len() <= MAX_CONTENT_TYPE) {
+        request.add_header(Header::new("Content-Type", kind.to_owned()));
+    }
+    for pair in cookie_pairs(head) {
+        if let Ok(cookie) = Cookie::parse_encoded(pair.to_owned()) {
+            request = request.cookie(cookie);
+        }
+    }
+    request
+}
+
+/// All lines of a header as one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
+fn joined(head: &HeaderMap, name: &HeaderName) -> Option<String> {
+    let lines: Option<Vec<&str>> =
+        head.get_all(name).iter().map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
+    lines.filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
+}
+
+/// The cookies, but for those that are not UTF-8: they belong to somebody else on this domain, and must not
+/// take ours with them.
+fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = head.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
+    pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(str::trim).take(MAX_COOKIES)
+}
+
+async fn respond(response: LocalResponse<'_>) -> Answer {
+    let mut answer = hyper::Response::new(Full::default());
+    *answer.status_mut() = hyper::StatusCode::from_u16(response.status().code)
+        .unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    for header in response.headers().iter() {
+        let name = HeaderName::from_str(header.name().as_str());
+        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(header.value())) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    // The answer to a HEAD has a length and no body.
+    let length = response.body().preset_size();
+    let body = response.into_bytes().await.unwrap_or_default();
+    if body.is_empty()
+        && let Some(length) = length
+    {
+        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
+    *answer.body_mut() = Full::new(body.into());
+    answer
+}
+
+/// An answer to somebody who does not speak HTTP, or not to the end.
+fn bare(status: hyper::StatusCode) -> Answer {
+    let mut answer = hyper::Response::new(Full::default());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+    answer
+}
+
+/// Why a service did not start.
+#[derive(Debug)]
+pub struct ServeError(String);
+
+impl std::fmt::Display for ServeError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(lines: &[(HeaderName, &[u8])]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value).unwrap()))
+            .collect()
+    }
+
+    /// Promise 69.
+    #[test]
+    fn a_foreign_cookie_takes_no_other_with_it() {
+        let mut map = head(&[(COOKIE, b"visitor=Ren\xe9; session_id=abc;x")]);
+        map.append(COOKIE, HeaderValue::from_static("late=1"));
+        assert_eq!(cookie_pairs(&map).collect::<Vec<_>>(), ["session_id=abc", "x", "late=1"]);
+        let many = "a=1;".repeat(MAX_HEAD / 4);
+        assert_eq!(cookie_pairs(&head(&[(COOKIE, many.as_bytes())])).count(), MAX_COOKIES);
+    }
+
+    #[test]
+    fn several_lines_are_one_header() {
+        let mut map = head(&[(ACCEPT, b"text/html")]);
+        map.append(ACCEPT, HeaderValue::from_static("*/*;q=0.1"));
+        assert_eq!(joined(&map, &ACCEPT).as_deref(), Some("text/html, */*;q=0.1"));
+        map.append(ACCEPT, HeaderValue::from_bytes(b"\xe9").unwrap());
+        assert_eq!(joined(&map, &ACCEPT), None);
+    }
+
+    #[test]
+    fn what_browsers_do_not_escape_is_no_fault_of_theirs() {
+        assert_eq!(acceptable("/login?next=/a").as_deref(), Some("/login?next=/a"));
+        for uri in ["/a?b=c|d[e]^`{}\\", "/a\"<b>", "/%zz?%"] {
+            let read = acceptable(uri).expect(uri);
+            assert!(read.starts_with('/') && Origin::parse(&read).is_ok(), "{read}");
+        }
+        assert_eq!(acceptable("*"), None);
+    }
+}
