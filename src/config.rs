@@ -23,6 +23,7 @@ pub use values::{Accent, Allowances, DatabaseUrl, Most, Proxy, PublicUrl, Sender
 /// The settings of the service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 pub struct Config {
     /// The origin under which people reach the service, such as `https://accounts.example.com`.
     /// Links in letters, cookie names, `Secure`, HSTS and the cross-site check follow from it. Not
@@ -308,7 +309,7 @@ impl Config {
     /// anybody.
     fn check_proxies(&self) -> Result<(), (&'static str, String)> {
         if self.trusted_proxies.iter().any(Proxy::is_nearly_everybody) {
-            let reason = "must name your proxies: whoever is in such a large network could say who they \
+            let reason = "must be your proxies alone: whoever is in such a large network could say who they \
                           are, and would escape every limit";
             return Err(("vestibule.trusted_proxies", reason.into()));
         }

@@ -5,6 +5,7 @@
 //! and Rocket gets them through its local client, bounded and whole.
 
 use std::convert::Infallible;
+use std::fmt::Write;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -190,7 +191,9 @@ impl App {
             Err(status) => return bare(status),
         };
         let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
+        // Rocket takes `get` for `GET`; methods are case-sensitive (RFC 9110, 9.1).
         let method = Method::from_str(head.method.as_str()).ok();
+        let method = method.filter(|method| method.as_str() == head.method.as_str());
         let local = match (method, acceptable(uri)) {
             (Some(method), Some(uri)) => self.client.req(method, uri),
             (None, _) => self.client.get(web::UNKNOWN_METHOD),
@@ -224,7 +227,11 @@ fn acceptable(uri: &str) -> Option<String> {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
     let mut escaped = String::with_capacity(3 * uri.len());
     for b in uri.bytes() {
-        if is_plain(b) { escaped.push(b.into()) } else { escaped += &format!("%{b:02X}") }
+        if is_plain(b) {
+            escaped.push(b.into());
+        } else {
+            let _ = write!(escaped, "%{b:02X}");
+        }
     }
     Origin::parse(&escaped).is_ok().then_some(escaped)
 }

@@ -41,7 +41,7 @@ pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::ResetPasswordError;
 pub(crate) use profile::RenameError;
 pub(crate) use session::{LogInError, LoggedIn, NewSession, Session};
-pub(crate) use signup::{IfTaken, SignUp, SignUpError};
+pub(crate) use signup::{SignUp, SignUpError, Twice};
 pub(crate) use store::InFlight;
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};

@@ -8,7 +8,7 @@ use super::outbox::Letter;
 use super::password_change::AGAIN_WITHIN;
 use super::store::{NewToken, Purpose};
 use super::throttle::Wait;
-use super::{Auth, Client, Email, LogInError, Password, ResetToken, User, WeakPassword};
+use super::{Auth, Client, Email, LogInError, Password, ResetToken, Twice, User, WeakPassword};
 use crate::Error;
 
 /// Why a password cannot be reset like this.
@@ -97,9 +97,12 @@ impl Auth {
         token: &ResetToken,
         password: Password,
         client: &Client,
+        twice: Twice,
     ) -> Result<Device, ResetPasswordError> {
         // Looked up before anything is hashed: junk costs no hash.
-        let user = self.find_reset_link(token).await?.ok_or(ResetPasswordError::DeadLink)?;
+        let Some(user) = self.find_reset_link(token).await? else {
+            return self.reset_again(token, &password, client, twice).await;
+        };
         self.count_network(client).await?.map_err(ResetPasswordError::Wait)?;
         self.count_link_try(token).await?.map_err(ResetPasswordError::Wait)?;
         let mut turn = self.hasher.turn_of(user.id, client);
@@ -113,10 +116,10 @@ impl Auth {
         tx.lock_user(user.id).await?;
         let now = self.clock.now();
         // The hash took a while: only who takes the token now may go on.
-        let taken = tx.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
-        let Some(sent_to) = taken else {
+        let sent_to = tx.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
+        let Some(sent_to) = sent_to else {
             tx.rollback().await;
-            return Err(ResetPasswordError::DeadLink);
+            return self.reset_again(token, &password.0, client, twice).await;
         };
         // Before the address counts as verified: what an unproven first comer set up goes.
         tx.delete_unproven_profile(user.id).await?;
@@ -139,21 +142,23 @@ impl Auth {
         Ok(Device::new(user.id, version, &[], now))
     }
 
-    /// Whether this very link set this very password a moment ago: the form came twice. Counted and
-    /// answered like a log-in.
-    pub(crate) async fn reset_again(
+    /// The link was used: if it set this very password a moment ago, the form came twice. Counted and answered
+    /// like a log-in.
+    async fn reset_again(
         &self,
         token: &ResetToken,
         password: &Password,
         client: &Client,
-    ) -> Result<Option<Device>, ResetPasswordError> {
+        twice: Twice,
+    ) -> Result<Device, ResetPasswordError> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
         let found = self.store.find_used_token(digest, Purpose::PasswordReset, since, now).await?;
-        let Some(user) = found else { return Ok(None) };
+        let user = found.filter(|_| twice == Twice::SameAnswer);
+        let user = user.ok_or(ResetPasswordError::DeadLink)?;
         match self.log_in(user.email.key(), Some(password), client).await {
-            Ok(proof) => Ok(Some(Device::new(user.id, proof.password, &client.devices, now))),
-            Err(LogInError::WrongCredentials) => Ok(None),
+            Ok(proof) => Ok(Device::new(user.id, proof.password, &client.devices, now)),
+            Err(LogInError::WrongCredentials) => Err(ResetPasswordError::DeadLink),
             Err(LogInError::Wait(wait)) => Err(ResetPasswordError::Wait(wait)),
             Err(LogInError::Failed(error)) => Err(ResetPasswordError::Failed(error)),
         }

@@ -16,13 +16,13 @@ pub(crate) struct SignUp {
     pub(crate) name: Option<Name>,
 }
 
-/// What an address means that has an account already.
+/// What becomes of a form that comes twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IfTaken {
-    /// Whoever gives its password logs in: a button that was pressed twice must not look like failure.
-    LogIn,
-    /// That it is taken, and nothing else.
-    Refuse,
+pub(crate) enum Twice {
+    /// The same success: a button that was pressed twice must not look like failure.
+    SameAnswer,
+    /// Programs are told that it was done before.
+    Refused,
 }
 
 /// Why somebody cannot sign up like this.
@@ -44,12 +44,12 @@ impl Auth {
         &self,
         form: SignUp,
         client: &Client,
-        if_taken: IfTaken,
+        twice: Twice,
     ) -> Result<LoggedIn, SignUpError> {
         let SignUp { email, password, name } = form;
         self.count_network(client).await?.map_err(SignUpError::Wait)?;
         if self.store.find_credentials(&email).await?.is_some() {
-            return self.sign_up_again(&email, &password, client, if_taken).await;
+            return self.sign_up_again(&email, &password, client, twice).await;
         }
         self.check_backlog(client).await?.map_err(SignUpError::Wait)?;
         let mut turn = self.hasher.turn_of_stranger(client);
@@ -64,7 +64,7 @@ impl Auth {
             NewUser { id, email: &email, name: name.as_ref(), password_hash: &password_hash, now };
         if !tx.insert_user(new).await? {
             tx.rollback().await;
-            return self.sign_up_again(&email, &password.0, client, if_taken).await;
+            return self.sign_up_again(&email, &password.0, client, twice).await;
         }
         // It is the first letter to this address: nothing speaks against it.
         let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
@@ -78,15 +78,16 @@ impl Auth {
         Ok(LoggedIn { user, password, wait_left: turn.left() })
     }
 
-    /// Somebody signs up with an address that has an account. A wrong password counts like any other.
+    /// Somebody signs up with an address that has an account: whoever gives its password logs in. A wrong one
+    /// counts like any other.
     async fn sign_up_again(
         &self,
         email: &Email,
         password: &Password,
         client: &Client,
-        if_taken: IfTaken,
+        twice: Twice,
     ) -> Result<LoggedIn, SignUpError> {
-        if if_taken == IfTaken::Refuse {
+        if twice == Twice::Refused {
             return Err(SignUpError::EmailTaken);
         }
         self.log_in(email.key(), Some(password), client).await.map_err(|error| match error {

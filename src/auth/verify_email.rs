@@ -71,14 +71,6 @@ impl Auth {
         Ok(Asked::Sent)
     }
 
-    /// Whether this very link confirmed an address a moment ago: the form came twice. Whose it is.
-    pub(crate) async fn find_verified(&self, token: &VerifyToken) -> Result<Option<User>, Error> {
-        let now = self.clock.now();
-        let since = now - AGAIN_WITHIN;
-        let used = self.store.find_used_token(token.digest(), Purpose::VerifyEmail, since, now);
-        Ok(used.await?.filter(|user| user.email_verified_at.is_some()))
-    }
-
     /// Whose address the link verifies, without using it up; `None` if the link is dead.
     pub(crate) async fn find_verify_link(
         &self,
@@ -99,7 +91,9 @@ impl Auth {
         password: Option<&Password>,
         client: &Client,
     ) -> Result<Option<LoggedIn>, VerifyEmailError> {
-        let user = self.find_verify_link(token).await?.ok_or(VerifyEmailError::DeadLink)?;
+        let Some(user) = self.find_verify_link(token).await? else {
+            return self.verify_again(token, signed_in, password, client).await;
+        };
         let own = signed_in.filter(|session| session.user.id == user.id);
         let mut proved = None;
         if own.is_none() {
@@ -122,10 +116,10 @@ impl Auth {
             tx.rollback().await;
             return Err(VerifyEmailError::SignedOut);
         }
-        let taken = tx.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
-        let Some(sent_to) = taken else {
+        let sent_to = tx.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
+        let Some(sent_to) = sent_to else {
             tx.rollback().await;
-            return Err(VerifyEmailError::DeadLink);
+            return self.verify_again(token, signed_in, password, client).await;
         };
         if !tx.update_verified(user.id, &sent_to, now).await? {
             tx.rollback().await;
@@ -138,5 +132,33 @@ impl Auth {
         self.sessions.forget_user(user.id);
         Event::EmailVerified.log(Some(user.id), client);
         Ok(proved)
+    }
+
+    /// The link was used: if it confirmed the address a moment ago, the form came twice. Whoever sends it shows
+    /// as much as the first time that the account is theirs.
+    async fn verify_again(
+        &self,
+        token: &VerifyToken,
+        signed_in: Option<&Session>,
+        password: Option<&Password>,
+        client: &Client,
+    ) -> Result<Option<LoggedIn>, VerifyEmailError> {
+        let now = self.clock.now();
+        let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
+        let found = self.store.find_used_token(digest, Purpose::VerifyEmail, since, now).await?;
+        let user = found.filter(|user| user.email_verified_at.is_some());
+        let user = user.ok_or(VerifyEmailError::DeadLink)?;
+        if signed_in.is_some_and(|session| session.user.id == user.id) {
+            return Ok(None);
+        }
+        // Nobody is told more of a used link than that it is used.
+        let password = password.ok_or(VerifyEmailError::DeadLink)?;
+        match self.log_in(user.email.key(), Some(password), client).await {
+            Ok(proof) => Ok(Some(proof)),
+            Err(LogInError::Failed(error)) => Err(VerifyEmailError::Failed(error)),
+            Err(LogInError::WrongCredentials | LogInError::Wait(_)) => {
+                Err(VerifyEmailError::DeadLink)
+            }
+        }
     }
 }

@@ -58,17 +58,17 @@ impl<const DEFAULT: i64> Default for Most<DEFAULT> {
 pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Text {
+    enum Said {
         Text(String),
         Bool(bool),
         Whole(i64),
         Number(f64),
     }
-    Ok(match Text::deserialize(value).map_err(|_| D::Error::custom("must be a text"))? {
-        Text::Text(text) => text,
-        Text::Bool(truth) => truth.to_string(),
-        Text::Whole(number) => number.to_string(),
-        Text::Number(number) => number.to_string(),
+    Ok(match Said::deserialize(value).map_err(|_| D::Error::custom("must be a text"))? {
+        Said::Text(text) => text,
+        Said::Bool(truth) => truth.to_string(),
+        Said::Whole(number) => number.to_string(),
+        Said::Number(number) => number.to_string(),
     })
 }
 
@@ -131,7 +131,7 @@ impl Proxy {
         self.0.contains(&address)
     }
 
-    /// Larger than any network of one owner: the largest private ones are 10.0.0.0/8 and fc00::/7.
+    /// Larger than any network of one owner: the largest private ones are `10.0.0.0/8` and `fc00::/7`.
     pub(super) fn is_nearly_everybody(&self) -> bool {
         self.0.prefix_len() < if self.0.addr().is_ipv4() { 8 } else { 7 }
     }
@@ -163,7 +163,7 @@ impl<'de> Deserialize<'de> for Allowances {
             Text(String),
             Table(BTreeMap<String, i64>),
         }
-        let must = "must say how many times as much a network may do, such as 203.0.113.0/24=10";
+        let must = "must be how many times as much a network may do, such as 203.0.113.0/24=10";
         let refused = || D::Error::custom(must);
         let pairs: Option<Vec<(String, i64)>> =
             match Said::deserialize(value).map_err(|_| refused())? {

@@ -16,8 +16,8 @@ use super::password_reset::AskForm;
 use super::signing;
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
-    Auth, ChangePasswordError, Client, IfTaken, LogInError, NewSession, Password, RenameError,
-    ResetPasswordError, ResetToken, SignUp, SignUpError, cookie,
+    Auth, ChangePasswordError, Client, LogInError, NewSession, Password, RenameError,
+    ResetPasswordError, ResetToken, SignUp, SignUpError, Twice, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -93,7 +93,7 @@ pub(super) async fn sign_up(
 ) -> Reply {
     let SignUpForm { email, password, name, .. } = input.fields()?;
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, client, IfTaken::Refuse).await {
+    match auth.sign_up(form, client, Twice::Refused).await {
         Ok(new) => Ok(json!({ "email": new.user.email.as_str(), "message": "user created" })),
         Err(SignUpError::EmailTaken) => Err(taken.into()),
         Err(SignUpError::Wait(wait)) => Err(Refusal::wait(wait).into()),
@@ -304,7 +304,7 @@ pub(super) async fn set_password(
     if email.is_some_and(|email| email.key() != owner.key()) {
         return Err(invalid());
     }
-    match auth.reset_password(&token, password, client).await {
+    match auth.reset_password(&token, password, client, Twice::Refused).await {
         Ok(_) => Ok(owner),
         Err(ResetPasswordError::DeadLink) => Err(invalid()),
         Err(ResetPasswordError::WeakPassword(weak)) => {

@@ -9,7 +9,7 @@ use super::form::{Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{login, signing};
-use crate::auth::{Auth, Client, Device, Password, ResetPasswordError, ResetToken, cookie};
+use crate::auth::{Auth, Client, Device, Password, ResetPasswordError, ResetToken, Twice, cookie};
 use crate::{Email, Error, User};
 
 #[derive(FromForm)]
@@ -108,28 +108,23 @@ pub(super) async fn submit_link(
 ) -> Result<Answer, Error> {
     let Some(token) = link.0 else { return Ok(dead(&page, true)) };
     let Submitted { form, mut state } = submitted;
-    let Some(user) = auth.find_reset_link(&token).await? else {
-        let Some(NewPasswordForm { new_password }) = form else { return Ok(dead(&page, true)) };
-        // The form came twice.
-        return match auth.reset_again(&token, &new_password, &client).await {
-            Ok(Some(device)) => done(auth, jar, &client, device).await,
-            Ok(None) | Err(_) => Ok(dead(&page, true)),
-        };
-    };
+    let user = auth.find_reset_link(&token).await?;
     if let Some(NewPasswordForm { new_password }) = form {
-        match auth.reset_password(&token, new_password, &client).await {
+        match auth.reset_password(&token, new_password, &client, Twice::SameAnswer).await {
             Ok(device) => return done(auth, jar, &client, device).await,
             Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
             Err(ResetPasswordError::WeakPassword(weak)) => {
                 state.refuse("new_password", weak.to_string());
             }
             Err(ResetPasswordError::Wait(wait)) => {
+                let Some(user) = user else { return Ok(dead(&page, true)) };
                 let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
                 return Ok(Answer::later(wait, state, draw));
             }
             Err(ResetPasswordError::Failed(error)) => return Err(error),
         }
     }
+    let Some(user) = user else { return Ok(dead(&page, true)) };
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
 }
 

@@ -8,7 +8,7 @@ use super::form::{Fields, FormState, OptionalName, Submitted};
 use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
 use super::signing::sign_in;
-use crate::auth::{Auth, Client, IfTaken, Password, SignUp, SignUpError};
+use crate::auth::{Auth, Client, Password, SignUp, SignUpError, Twice};
 use crate::{Email, Error};
 
 #[derive(FromForm)]
@@ -66,7 +66,7 @@ pub(super) async fn submit(
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)));
     };
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, &client, IfTaken::LogIn).await {
+    match auth.sign_up(form, &client, Twice::SameAnswer).await {
         Ok(user) => {
             sign_in(auth, jar, &client, &user, false).await?;
             return Ok(Answer::go(next.as_ref()));

@@ -88,18 +88,7 @@ pub(super) async fn submit_link(
     let Some(token) = link.0 else { return Ok(dead(&page, false)) };
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
-    let Some(user) = auth.find_verify_link(&token).await? else {
-        // The form came twice.
-        let again = auth.find_verified(&token).await?;
-        let Some(user) = again else { return Ok(dead(&page, false)) };
-        if page.user().is_none_or(|signed_in| signed_in.id != user.id) {
-            let proof = auth.log_in(user.email.key(), password.as_ref(), &client).await;
-            let Ok(proof) = proof else { return Ok(dead(&page, false)) };
-            signing::sign_in(auth, jar, &client, &proof, false).await?;
-        }
-        Notice::EmailVerified.put(jar, auth);
-        return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
-    };
+    let user = auth.find_verify_link(&token).await?;
     let mut state = FormState::default();
     match auth.verify_email(&token, page.session, password.as_ref(), &client).await {
         Ok(proved) => {
@@ -118,10 +107,12 @@ pub(super) async fn submit_link(
         }
         Err(VerifyEmailError::SignedOut) => return Ok(Answer::Go(signing::first("/profile"))),
         Err(VerifyEmailError::Wait(wait)) => {
+            let Some(user) = user else { return Ok(dead(&page, false)) };
             let draw = |status, state: &FormState| draw(status, &page, &user, state);
             return Ok(Answer::later(wait, state, draw));
         }
         Err(VerifyEmailError::Failed(error)) => return Err(error),
     }
+    let Some(user) = user else { return Ok(dead(&page, false)) };
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state)))
 }

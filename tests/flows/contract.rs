@@ -13,6 +13,13 @@ fn course() -> TestApp {
     })
 }
 
+/// The profile as `Rocket.toml` has it.
+fn course_as_shipped() -> TestApp {
+    use rocket::figment::providers::{Format, Toml};
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Rocket.toml");
+    TestApp::with(|figment| figment.merge(Toml::file(file).nested()).select("course"))
+}
+
 #[test]
 fn a_program_of_the_course_project_walks_the_whole_way() {
     let app = course();
@@ -214,4 +221,61 @@ fn reset_tokens_are_revealed_to_this_machine_alone() {
     assert!(start("127.0.0.1", Some("http://localhost:5000")));
     assert!(!start("0.0.0.0", Some("http://localhost:5000")));
     assert!(!start("127.0.0.1", Some("https://accounts.example.com")));
+}
+
+/// Older clients read the first cookie of an answer, whatever it is.
+#[test]
+fn the_session_is_the_only_cookie_of_the_older_routes_and_the_first_of_all() {
+    let app = course();
+    let form = [("email", "ada@example.com"), ("password", "t4rt1fl3tt3")];
+    let cookies = |seen: &crate::harness::Seen| -> Vec<String> {
+        let set = seen.headers.iter().filter(|(name, _)| name == "set-cookie");
+        set.map(|(_, cookie)| cookie.split('=').next().unwrap().to_owned()).collect()
+    };
+    assert!(cookies(&app.call(Post, "/users", form)).is_empty());
+    for _ in 0..20 {
+        let seen = app.call(Post, "/sessions", form).is(200);
+        assert_eq!(cookies(&seen), ["session_id"]);
+        assert_eq!(cookies(&app.call(Delete, "/sessions", [])), ["session_id"]);
+        let browser = app.other_browser();
+        assert_eq!(cookies(&browser.post("/login", form)), ["session_id", "vestibule_device"]);
+        assert_eq!(cookies(&browser.post("/logout", []))[0], "session_id");
+    }
+}
+
+/// Promise 70: a name of somebody else's that points to this machine gets no token.
+#[test]
+fn a_reset_token_is_told_to_this_machine_alone() {
+    let app = course();
+    app.call(Post, "/users", [("email", "ada@example.com"), ("password", "x")]).is(200);
+    let ask = |path: &str, host: &str| {
+        let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Host", host)];
+        app.request(Post, path, &headers, Some("email=ada@example.com")).is(200).body
+    };
+    for path in ["/reset_password", "/api/v1/reset_password"] {
+        for host in ["localhost:5000", "127.0.0.1:5000", "[::1]:5000", "LOCALHOST", "127.0.0.1"] {
+            assert!(ask(path, host).contains("reset_token"), "{host}");
+        }
+        for host in
+            ["evil.example:5000", "localhost.evil.example", "192.168.1.7:5000", "[::2]:5000"]
+        {
+            assert!(!ask(path, host).contains("reset_token"), "{host}");
+        }
+    }
+}
+
+/// The profile of the course lets a class of graders work, whose clients share this machine.
+#[test]
+fn a_class_of_graders_is_not_held_up() {
+    let app = course_as_shipped();
+    for n in 0..100 {
+        let email = format!("pupil{n}@example.com");
+        let form = [("email", &*email), ("password", "b4l0u")];
+        app.call(Post, "/users", form).is(200);
+        app.call(Post, "/users", form).is(400);
+        for _ in 0..7 {
+            app.call(Post, "/sessions", [form[0], ("password", "wrong")]).is(401);
+        }
+        app.call(Post, "/sessions", form).is(200);
+    }
 }

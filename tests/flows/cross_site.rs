@@ -186,3 +186,22 @@ fn behind_https_browsers_are_told_to_stay_there() {
         None
     );
 }
+
+/// A proxy that sends `Referrer-Policy: no-referrer` makes browsers say `null`; a wrong `public_url` makes
+/// them say something else. The page says which.
+#[test]
+fn a_refusal_says_which_origins_differ() {
+    let app = TestApp::with(|f| f.merge(("vestibule.public_url", "http://accounts.lan:8795")));
+    for origin in ["null", "http://192.168.1.7:8795", "http://accounts.lan"] {
+        let headers = [("Accept", "text/html"), ("Origin", origin)];
+        app.request(Method::Post, "/login", &headers, None)
+            .is(403)
+            .says(&format!("it came from {origin}; this site is http://accounts.lan:8795"));
+    }
+    let evil = format!("http://<script>{}", "x".repeat(500));
+    let headers = [("Accept", "text/html"), ("Origin", evil.as_str())];
+    let seen = app.request(Method::Post, "/login", &headers, None).is(403);
+    assert!(!seen.body.contains("<script>") && !seen.body.contains(&"x".repeat(101)));
+    let site = [("Accept", "text/html"), ("Sec-Fetch-Site", "cross-site")];
+    app.request(Method::Post, "/login", &site, None).is(403).does_not_say("Your browser says");
+}

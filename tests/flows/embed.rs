@@ -77,3 +77,78 @@ fn a_host_authorises_on_a_proven_address_only() {
     app.visit(&app.last_letter().link()).and_submit([]).redirects_to("/profile");
     app.visit("/mail").says("ada@example.com");
 }
+
+/// Promise 32: the host's own routes are as worth protecting as ours.
+#[test]
+fn another_website_changes_nothing_on_a_host_s_own_routes() {
+    #[post("/notes")]
+    fn note(user: vestibule::User) -> String {
+        user.email.to_string()
+    }
+    #[get("/notes")]
+    fn notes(user: vestibule::User) -> String {
+        user.email.to_string()
+    }
+    fn host(figment: rocket::figment::Figment) -> rocket::Rocket<rocket::Build> {
+        rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![note, notes])
+    }
+    let app = TestApp::start(|figment| figment, host);
+    app.sign_up("ada@example.com");
+    for foreign in [
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+    ] {
+        app.request(Post, "/notes", &[foreign], None).is(403);
+        app.request(Get, "/notes", &[foreign], None).is(200);
+    }
+    for own in [("Sec-Fetch-Site", "same-origin"), ("Origin", "http://localhost:8000"), ("X", "y")]
+    {
+        app.request(Post, "/notes", &[own], None).is(200);
+    }
+    let app = TestApp::start(|figment| figment.merge(("vestibule.allow_cross_site", true)), host);
+    app.sign_up("ada@example.com");
+    app.request(Post, "/notes", &[("Sec-Fetch-Site", "cross-site")], None).is(200);
+    app.request(Post, "/logout", &[("Sec-Fetch-Site", "cross-site")], None).is(403);
+}
+
+/// A host that runs behind our server has its limits, and a body of the size that it allows itself.
+#[test]
+fn a_host_may_use_our_server() {
+    #[post("/length", data = "<text>")]
+    fn length(text: String) -> String {
+        text.len().to_string()
+    }
+    let folder = tempfile::TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
+    let port = crate::proxies::free_port();
+    let figment = crate::harness::settings(folder.path(), &database).merge(("port", port)).merge((
+        "limits",
+        rocket::data::Limits::new().limit("string", rocket::data::ToByteUnit::kibibytes(100)),
+    ));
+    let runtime = rocket::tokio::runtime::Runtime::new().unwrap();
+    let rocket = rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![length]);
+    let server = runtime.spawn(vestibule::serve(rocket));
+    let answer = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let mut stream = loop {
+            if let Ok(stream) = std::net::TcpStream::connect(("127.0.0.1", port)) {
+                break stream;
+            }
+        };
+        let body = "x".repeat(100_000);
+        let head = format!(
+            "POST /length HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(body.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.join().unwrap();
+    assert!(answer.ends_with("100000"), "{answer}");
+    server.abort();
+}

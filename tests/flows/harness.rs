@@ -257,7 +257,7 @@ impl TestApp {
 
     /// Every value of every table, as text: what somebody has who stole a copy.
     pub fn dump(&self) -> String {
-        ["users", "sessions", "tokens", "outbox", "throttle", "events"]
+        ["users", "sessions", "tokens", "used_tokens", "outbox", "throttle", "events"]
             .map(|table| {
                 let row = if self.is_sqlite() {
                     let columns = format!("SELECT name FROM pragma_table_info('{table}')");
@@ -512,6 +512,29 @@ impl Browser {
             statuses
         };
         self.server.runtime.block_on(join(storm, visits))
+    }
+
+    /// Logs one account in `n` times at once from one address, with the cookies of this browser, and beside
+    /// that some strangers, `p0@example.com` and so on, each from an address of their own; the statuses.
+    pub fn storm_beside_others(&self, n: usize, email: &str, strangers: usize) -> Vec<u16> {
+        let form = |email: &str| {
+            urlencoded(&[("email".into(), email.into()), ("password".into(), PASSWORD.into())])
+        };
+        let device = self.cookies.borrow().get("vestibule_device").cloned().unwrap_or_default();
+        let own = (0..n).map(|_| ("203.0.113.1".to_owned(), form(email), device.clone()));
+        let theirs = (0..strangers).map(|n| {
+            (format!("198.51.100.{n}"), form(&format!("p{n}@example.com")), String::new())
+        });
+        let all = own.chain(theirs).map(|(from, body, device)| async move {
+            let cookie = format!("vestibule_device={device}");
+            let headers = [
+                ("Content-Type", "application/x-www-form-urlencoded"),
+                ("X-Forwarded-For", &from),
+                ("Cookie", &cookie),
+            ];
+            self.dispatch(Method::Post, "/login", &headers, Some(&body)).await.status
+        });
+        self.server.runtime.block_on(rocket::futures::future::join_all(all))
     }
 
     async fn dispatch(

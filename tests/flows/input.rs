@@ -156,3 +156,147 @@ fn no_field_name_holds_a_thread_for_ever() {
         assert!(service.get(&format!("/login?{query}")).contains("200 OK"));
     }
 }
+
+/// Promise 69: what is not UTF-8 is no password, and opens nobody's account.
+#[test]
+fn what_cannot_be_read_is_refused_by_name() {
+    let app = TestApp::new();
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let send = |path: &str, body: &str| app.request(Post, path, &[form], Some(body));
+    let unreadable = "email=ada%40example.com&password=quartz-lemon-otter-%E9%E8%FC";
+    send("/signup", unreadable).is(422).says("characters that could not be read");
+    let errors = send("/api/v1/register", unreadable).is(400).json()["errors"].clone();
+    assert!(errors["password"].is_array() && errors.get("email").is_none(), "{errors}");
+    send("/users", unreadable).is(400).says("password");
+    assert_eq!(app.count("users"), 0);
+    // Two that become one where such bytes are replaced.
+    let replaced = "email=ada%40example.com&password=quartz-lemon-otter-\u{fffd}\u{fffd}\u{fffd}";
+    app.other_browser().request(Post, "/signup", &[form], Some(replaced)).redirects_to("/profile");
+    send("/login", "email=ada%40example.com&password=quartz-lemon-otter-%E0%E1%E2").is(422);
+    let multipart = ("Content-Type", "multipart/form-data; boundary=b");
+    let head = "--b\r\nContent-Disposition: form-data; name=\"name\"\r\n\r\n";
+    app.sign_up("bob@example.com");
+    app.request(Post, "/profile", &[multipart], Some(&format!("{head}Ren\u{e9}\r\n--b--\r\n")))
+        .redirects_to("/profile");
+    app.visit("/profile").says("value=\"Ren\u{e9}\"");
+}
+
+/// Promise 69: a JSON number is no text: which one it was is lost on the way.
+#[test]
+fn json_is_read_as_it_is_meant() {
+    let app = TestApp::new();
+    for number in ["73910462850174936251047", "928374650.1900", "12345678901", "[]", "{}"] {
+        let body = format!(r#"{{"email":"ada@example.com","password":{number}}}"#);
+        let errors =
+            app.send_json(Post, "/api/v1/register", &body).is(400).json()["errors"].clone();
+        assert_eq!(errors["password"][0], "Send this as a text, in quotes.", "{number}");
+        app.send_json(Post, "/users", &body).is(400).says("password");
+        app.send_json(Post, "/sessions", &body).is(400).says("password");
+    }
+    // What some programs put before or beside it.
+    for (n, body) in [
+        "\u{feff}{\"email\":\"ada0@example.com\",\"password\":\"P\"}",
+        "{\"email\":\"ada1@example.com\",\"password\":\"P\",\"meta\":{\"app\":[1,2.5]}}",
+        " {\"email\":\"ada2@example.com\",\"password\":\"P\",\"remember\":true,\"name\":null}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = body.replace('P', "quartz-lemon-otter-42");
+        app.send_json(Post, "/api/v1/register", &body).is(201);
+        app.send_json(Post, "/api/v1/session", &body).is(200);
+        assert_eq!(app.count("users"), i64::try_from(n).unwrap() + 1);
+    }
+}
+
+/// Promise 4: it does not matter how a keyboard writes an accent.
+#[test]
+fn a_password_in_another_normal_form_is_the_same() {
+    let app = TestApp::new();
+    let (nfc, nfd) = (
+        "Gr\u{fc}\u{df}e aus K\u{f6}ln 17 \u{c4}pfel",
+        "Gru\u{308}\u{df}e aus Ko\u{308}ln 17 A\u{308}pfel",
+    );
+    app.submit("/signup", [("email", "ada@example.com"), ("password", nfd)])
+        .redirects_to("/profile");
+    app.other_browser().log_in("ada@example.com", nfc).redirects_to("/profile");
+    app.other_browser().log_in("ada@example.com", nfd).redirects_to("/profile");
+    app.other_browser().log_in("ada@example.com", "Grusse aus Koln 17 Apfel").is(401);
+    // A hash from before is of what was typed then, and is renewed.
+    let old = bcrypt::hash(nfd, 4).unwrap();
+    app.sql(&format!("UPDATE users SET password_hash = '{old}'"));
+    app.other_browser().log_in("ada@example.com", nfc).is(401);
+    app.other_browser().log_in("ada@example.com", nfd).redirects_to("/profile");
+    app.other_browser().log_in("ada@example.com", nfc).redirects_to("/profile");
+}
+
+/// Promise 13: an address that was pasted is found, one that is refused is told why.
+#[test]
+fn an_address_is_read_as_it_is_meant() {
+    let app = TestApp::new();
+    for (n, text) in [
+        "ada0@example.com\u{a0}",
+        "\u{feff}ada1@example.com\u{200b}",
+        "Ada <ada2@example.com>",
+        "mailto:ada3@example.com",
+        "ada4\u{ff20}example.com\n",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        app.other_browser()
+            .submit("/signup", [("email", text), ("password", PASSWORD)])
+            .redirects_to("/profile");
+        assert_eq!(app.count(&format!("users WHERE email = 'ada{n}@example.com'")), 1, "{text:?}");
+    }
+    for (text, why) in [
+        ("ada..x@docomo.example", "two dots in a row"),
+        ("ada.@docomo.example", "begin or end with a dot"),
+        ("j\u{f6}rg@example.com", "letters such as"),
+        ("ada@\u{131}s\u{131}tma.example", "only looks like another"),
+        ("ada @example.com", "without spaces"),
+        ("ada@example", "no domain that mail can be sent to"),
+    ] {
+        app.submit("/signup", [("email", text), ("password", PASSWORD)]).is(422).says(why);
+    }
+}
+
+/// Promises 1 and 5: what the page asks for is what it takes.
+#[test]
+fn a_random_password_that_is_too_short_is_told_to_be_longer() {
+    let app = TestApp::new();
+    app.visit("/signup").says("At least 9 characters.");
+    for password in ["J6-dk9Fq", "Xv3?kQ9w", "u+8RmZ1c", "雪国長靴納豆風呂", "Ж9ёя#Щ2ъ"]
+    {
+        app.submit("/signup", [("email", "ada@example.com"), ("password", password)])
+            .is(422)
+            .says("Make it longer: use at least 9 characters.");
+        let longer = format!("{password}7");
+        app.other_browser()
+            .submit(
+                "/signup",
+                [
+                    ("email", &*format!("p{}@example.com", app.count("users"))),
+                    ("password", &longer),
+                ],
+            )
+            .redirects_to("/profile");
+    }
+}
+
+/// Promise 36: only what will never change is kept for ever.
+#[test]
+fn a_file_of_another_version_is_not_kept() {
+    let app = TestApp::new();
+    let page = app.visit("/login").body;
+    let link = page.split("href=\"/static/style.css").nth(1).unwrap().split('"').next().unwrap();
+    let cached = |query: &str| {
+        let seen = app.visit(&format!("/static/style.css{query}")).is(200);
+        seen.header("cache-control").unwrap().to_owned()
+    };
+    assert_eq!(cached(link), "public, max-age=31536000, immutable");
+    for other in ["", "?", "?00000000", "?x=y"] {
+        assert_eq!(cached(other), "no-cache", "{other}");
+    }
+    assert_eq!(app.visit("/static/nothing.css").is(404).header("cache-control"), Some("no-store"));
+}

@@ -341,3 +341,92 @@ fn what_expired_is_swept() {
     app.run_jobs();
     assert_eq!((app.count("sessions"), app.count("tokens")), (0, 0));
 }
+
+/// Promise 28: whoever logs in again is the same browser as before, with the same tries.
+#[test]
+fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let mut copies = Vec::new();
+    for _ in 0..5 {
+        app.log_out();
+        app.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+        let copy = app.other_browser();
+        let device = app.cookies.borrow()["vestibule_device"].clone();
+        copy.cookies.borrow_mut().insert("vestibule_device".into(), device);
+        copies.push(copy);
+    }
+    let tries =
+        copies.iter().flat_map(|copy| (0..5).map(|_| copy.log_in("ada@example.com", "wrong")));
+    let let_in = tries.filter(|seen| seen.status == 401).count();
+    assert_eq!(let_in, 10, "five as the one browser, five as a stranger");
+}
+
+/// Promise 28: the browser keeps its cookie for as long as it likes.
+#[test]
+fn a_browser_is_known_for_half_a_year() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.log_out();
+    let day = Duration::from_secs(24 * 3600);
+    let lock = || {
+        let thief = app.other_browser();
+        for _ in 0..6 {
+            thief.log_in("ada@example.com", "wrong");
+        }
+    };
+    app.clock.advance(179 * day);
+    lock();
+    app.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.log_out();
+    app.clock.advance(180 * day);
+    lock();
+    app.log_in("ada@example.com", PASSWORD).is(429);
+}
+
+/// A cap on sessions: the one that was not used for longest ends.
+#[test]
+fn an_account_has_so_many_sessions() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.session.max_per_account", 3)));
+    app.sign_up("ada@example.com");
+    app.other_browser().sign_up("bob@example.com");
+    let browsers: Vec<Browser> = (0..3).map(|_| app.other_browser()).collect();
+    for (n, browser) in browsers.iter().enumerate() {
+        app.clock.advance(Duration::from_secs(120));
+        if n < 2 {
+            assert!(app.is_signed_in(), "in use");
+        }
+        browser.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    }
+    // The first one was used after the second one had begun.
+    assert!(app.is_signed_in());
+    assert!(!browsers[0].is_signed_in());
+    assert!(browsers[1].is_signed_in() && browsers[2].is_signed_in());
+    assert_eq!(app.count("sessions"), 4, "and bob's");
+}
+
+/// Promises 28 and 41: by https every cookie is bound to this very host.
+#[test]
+fn behind_https_no_other_subdomain_can_plant_a_cookie() {
+    let app = TestApp::with(|figment| {
+        figment.merge(("vestibule.public_url", "https://accounts.example.com"))
+    });
+    let call = |path: &str, body: &str| {
+        let headers = [
+            ("Origin", "https://accounts.example.com"),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        app.request(Method::Post, path, &headers, Some(body))
+    };
+    let form = format!("email=ada@example.com&password={}", PASSWORD.replace(' ', "+"));
+    let mut headers = call("/signup", &form).headers;
+    headers.extend(call("/profile", "name=Ada").headers);
+    headers.extend(app.visit("/profile").headers);
+    let set: Vec<_> = headers.iter().filter(|(name, _)| name == "set-cookie").collect();
+    assert!(set.len() >= 4, "{set:?}");
+    for (_, cookie) in set {
+        assert!(cookie.starts_with("__Host-"), "{cookie}");
+        assert!(cookie.contains("Secure") && cookie.contains("Path=/"), "{cookie}");
+        assert!(!cookie.contains("Domain"), "{cookie}");
+    }
+}

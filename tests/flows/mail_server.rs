@@ -30,6 +30,8 @@ pub enum Manner {
 pub struct MailServer {
     pub port: u16,
     letters: Receiver<String>,
+    /// Says when a connection is met with silence.
+    silences: Receiver<()>,
 }
 
 /// How the connection is made safe.
@@ -55,24 +57,31 @@ impl MailServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (sender, letters) = channel();
+        let (quiet, silences) = channel();
         std::thread::spawn(move || {
             let (mut manners, mut kept) = (manners.into_iter(), Vec::new());
             for stream in listener.incoming() {
                 let manner = manners.next().unwrap_or(Manner::Takes);
                 if matches!(manner, Manner::IsSilent) {
                     kept.push(stream);
+                    let _ = quiet.send(());
                     continue;
                 }
                 // A client that hangs up is no fault of this test.
                 let _ = converse(stream.unwrap(), tls, manner, &sender);
             }
         });
-        Self { port, letters }
+        Self { port, letters, silences }
     }
 
     /// The next letter, as it came over the wire.
     pub fn letter(&self) -> String {
         self.letters.recv_timeout(Duration::from_secs(20)).expect("a letter arrives")
+    }
+
+    /// Returns when a client waits for an answer that it will not get.
+    pub fn has_connection(&self) {
+        self.silences.recv_timeout(Duration::from_secs(20)).expect("a client connects");
     }
 
     /// Whether another letter has arrived.

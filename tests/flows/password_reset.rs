@@ -112,7 +112,12 @@ fn a_link_works_only_once() {
 #[test]
 fn of_two_who_use_a_link_at_once_one_wins() {
     let (app, link) = app_with_link();
-    let mut statuses = app.post_at_once(4, &link, [("new_password", NEW_PASSWORD)]);
+    let passwords = [NEW_PASSWORD, PASSWORD, "a third way to say it", "and a fourth way of it"];
+    let requests = passwords.map(|password| {
+        let fields = [("new_password".to_owned(), password.to_owned())];
+        (rocket::http::Method::Post, link.clone(), fields)
+    });
+    let mut statuses = app.send_all(requests.into_iter());
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 404, 404, 404]);
 }

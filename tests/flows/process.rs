@@ -36,7 +36,7 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     for (name, _) in std::env::vars() {
-        if name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_") {
+        if name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_") || name == "DATABASE_URL" {
             command.env_remove(name);
         }
     }
@@ -83,9 +83,13 @@ impl Process {
     }
 
     pub fn send(&self, request: &str) -> TcpStream {
+        self.send_bytes(request.as_bytes())
+    }
+
+    pub fn send_bytes(&self, request: &[u8]) -> TcpStream {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
+        stream.write_all(request).unwrap();
         stream
     }
 

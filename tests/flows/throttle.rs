@@ -643,3 +643,74 @@ fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
     assert!(!there.is_signed_in());
     there.ask(Get, "/profile").is(403);
 }
+
+/// Promises 31 and 51: a notice to an address that nobody has proven counts for whoever causes it.
+#[test]
+fn notices_bomb_no_stranger_s_mailbox() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.throttle.tries_by_client", 1000))
+            .merge(("vestibule.throttle.letters_by_client", 5))
+    });
+    let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
+    let change = |browser: &Browser, n: usize| {
+        let passwords = [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"];
+        let form = [("password", passwords[n]), ("new_password", passwords[n + 1])];
+        browser.submit("/password-change", form).redirects_to("/profile");
+    };
+    for n in 0..4 {
+        let thief = app.other_browser();
+        thief.sign_up(&format!("stranger{n}@example.com"));
+        for n in 0..3 {
+            change(&thief, n);
+        }
+    }
+    assert_eq!(notices(), 5);
+    // Whoever has shown that the address is theirs is told, always.
+    app.sign_up("ada@example.com");
+    let link = app.letters().into_iter().rfind(|l| l.to == "ada@example.com").unwrap().link();
+    app.visit(&link).and_submit([]).redirects_to("/profile");
+    for n in 0..3 {
+        change(&app, n);
+    }
+    assert_eq!(notices(), 8);
+}
+
+/// Promise 25: whoever has a good link tries no oftener than others.
+#[test]
+fn tries_at_links_count_for_the_network() {
+    let app = TestApp::with(|f| f.merge(("vestibule.reveal_reset_token", true)));
+    let links: Vec<String> = (0..3)
+        .map(|n| {
+            let email = format!("p{n}@example.com");
+            app.call(Post, "/users", [("email", &*email), ("password", PASSWORD)]).is(200);
+            let seen = app.call(Post, "/reset_password", [("email", &*email)]).is(200);
+            format!("/password-reset/{}", seen.json()["reset_token"].as_str().unwrap())
+        })
+        .collect();
+    let tries = (0..60).map(|n| app.post(&links[n % 3], [("new_password", "password1")]).status);
+    assert_eq!(tries.filter(|status| *status == 422).count(), 27, "thirty, with three sign-ups");
+}
+
+/// Promise 26: seventy browsers that are known to one account, five times each at once, from one address.
+/// Everybody else is served as if they were one.
+#[test]
+fn one_account_at_one_address_shuts_nobody_out() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
+            .merge(("vestibule.password.cost", 8))
+            .merge(("vestibule.hashing.workers", 1))
+            .merge(("vestibule.hashing.queue", 40))
+            .merge(("vestibule.throttle.tries_by_client", 1000))
+            .merge(("vestibule.throttle.free_tries", 1000))
+    });
+    app.sign_up("eve@example.com");
+    for n in 0..12 {
+        app.other_browser().sign_up(&format!("p{n}@example.com"));
+    }
+    let statuses = app.storm_beside_others(350, "eve@example.com", 12);
+    let (storm, others) = statuses.split_at(350);
+    assert_eq!(others, [303; 12], "each from an address of their own");
+    assert!(storm.contains(&503));
+}

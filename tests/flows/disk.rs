@@ -1,0 +1,158 @@
+//! Promises 53 and 55: the disk is full, the database rolls back by itself, a connection is cut in the middle
+//! of a transaction. Once the cause is gone everything works again.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{PASSWORD, TestApp};
+use crate::process::{Process, answer, command, form_post, sign_up_form};
+
+/// A transaction that the database ends on its own, at its first, its last or its middle statement.
+#[test]
+fn a_transaction_that_the_database_ended_spoils_nothing() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    for table in ["throttle", "sessions", "events"] {
+        if app.is_sqlite() {
+            app.sql(&format!(
+                "CREATE TRIGGER fault BEFORE INSERT ON {table} \
+                 BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
+            ));
+        } else {
+            // The server is gone, and the connection with it.
+            app.sql(
+                "CREATE OR REPLACE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS \
+                 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'",
+            );
+            app.sql(&format!(
+                "CREATE TRIGGER fault BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION fault()"
+            ));
+        }
+        for _ in 0..3 {
+            app.other_browser().post("/login", login).is(503);
+        }
+        let (end, place) = if app.is_sqlite() { ("", "") } else { (" ON ", table) };
+        app.sql(&format!("DROP TRIGGER fault{end}{place}"));
+        app.other_browser().post("/login", login).redirects_to("/profile");
+        app.visit("/health/ready").is(200);
+    }
+}
+
+/// What fails only when everything is written: the commit.
+#[test]
+fn a_commit_that_fails_spoils_nothing() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    if app.is_sqlite() {
+        app.sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)");
+        app.sql(
+            "CREATE TABLE broken (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)",
+        );
+        app.sql(
+            "CREATE TRIGGER fault AFTER INSERT ON events BEGIN INSERT INTO broken VALUES (1); END",
+        );
+    } else {
+        app.sql(
+            "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN RAISE EXCEPTION ''disk full'' USING ERRCODE = ''53100''; END'",
+        );
+        app.sql(
+            "CREATE CONSTRAINT TRIGGER fault AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION fault()",
+        );
+    }
+    let sessions = app.count("sessions");
+    for _ in 0..3 {
+        app.other_browser().post("/login", login).is(503);
+    }
+    assert_eq!(app.count("sessions"), sessions, "nothing is half done");
+    app.sql(if app.is_sqlite() { "DROP TRIGGER fault" } else { "DROP TRIGGER fault ON events" });
+    app.other_browser().post("/login", login).redirects_to("/profile");
+}
+
+/// A small disk of our own, where mounting is permitted.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn mount() -> Option<Self> {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"])
+            .arg(folder.path())
+            .stderr(Stdio::null())
+            .status();
+        mount.is_ok_and(|status| status.success()).then_some(Self(folder))
+    }
+
+    fn fill(&self) {
+        // As much as fits, down to the last page.
+        let _ = Command::new("dd")
+            .args(["if=/dev/zero", "bs=4k"])
+            .arg(format!("of={}", self.0.path().join("filler").display()))
+            .stderr(Stdio::null())
+            .status();
+    }
+
+    fn make_room(&self) {
+        std::fs::remove_file(self.0.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+fn log_in(service: &Process) -> String {
+    let form = sign_up_form("ada@example.com");
+    let seen = answer(service.send(&form_post("/login", &form)));
+    seen.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+fn readiness(service: &Process) -> String {
+    service.get("/health/ready").split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+/// Readiness is looked at once a second.
+fn becomes(service: &Process, wanted: &str) {
+    let start = Instant::now();
+    while readiness(service) != wanted {
+        assert!(start.elapsed() < Duration::from_secs(5), "readiness does not become {wanted}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_survived() {
+    if std::env::var_os(crate::harness::SECOND_RUN).is_some() {
+        return; // It is SQLite's file.
+    }
+    let Some(disk) = SmallDisk::mount() else {
+        assert!(std::env::var_os("CI").is_none(), "CI runs as root");
+        eprintln!("SKIPPED: a small disk cannot be mounted here");
+        return;
+    };
+    let data = disk.0.path().join("data");
+    let folder = tempfile::TempDir::new().unwrap();
+    let settings = [
+        ("VESTIBULE_DATA_DIR", data.to_str().unwrap()),
+        ("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "100000"),
+    ];
+    let service = Process::run(command(folder.path(), &settings));
+    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
+    for _ in 0..2 {
+        disk.fill();
+        // What the log of the database still has room for may be written; then nothing is.
+        let refused = (0..500).find(|_| log_in(&service) == "503");
+        assert!(refused.is_some(), "the disk is full");
+        becomes(&service, "503");
+        assert_eq!(log_in(&service), "503");
+        assert!(service.get("/login").contains("200 OK"));
+        disk.make_room();
+        assert_eq!(log_in(&service), "303");
+        becomes(&service, "200");
+    }
+    drop(service);
+}

@@ -1,0 +1,118 @@
+//! Promise 63: a button that was pressed twice, a page that was loaded anew. What was done is done once, and
+//! looks like success both times.
+
+use rocket::http::Method::{Post, Put};
+
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+
+/// As a browser that has not looked at the first answer yet.
+fn with_cookies_of(browser: &Browser, before: &Browser) {
+    browser.cookies.borrow_mut().clone_from(&before.cookies.borrow());
+}
+
+#[test]
+fn signing_up_twice_signs_in_twice() {
+    let app = TestApp::new();
+    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", "/")];
+    assert_eq!(app.post_at_once(2, "/signup", form), [303; 2]);
+    assert!(app.is_signed_in());
+    // A while later.
+    let again = app.other_browser();
+    again.post("/signup", form).redirects_to("/");
+    assert!(again.is_signed_in());
+    assert_eq!(app.count("users"), 1);
+    assert_eq!(app.letters().len(), 1);
+    // Whoever does not know the password is told that the address is taken, and tries no oftener than at the
+    // log-in page.
+    let thief = app.other_browser();
+    for _ in 0..5 {
+        thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(422).says("already in use");
+    }
+    thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(429);
+    thief.post("/login", [form[0], ("password", PASSWORD)]).is(429);
+    // Programs are told, as they always were.
+    app.call(Post, "/users", form).is(400).says("email already registered");
+    app.call(Post, "/api/v1/register", form).is(400).says("already in use");
+}
+
+#[test]
+fn changing_the_password_twice_changes_it_once() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let again = app.other_browser();
+    with_cookies_of(&again, &app);
+    let page = again.visit("/password-change");
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", change).redirects_to("/profile");
+    // The second one comes with the session that the first one has ended.
+    assert!(!again.is_signed_in());
+    page.and_submit(change).redirects_to("/profile");
+    again.visit("/profile").is(200).says("Your new password is set");
+    // From the page that it led to, with the back button.
+    again.submit("/password-change", change).redirects_to("/profile");
+    again.visit("/profile").says("Your new password is set");
+    assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
+    assert_eq!(app.count("sessions"), 1);
+    // Another new password is no second time.
+    let other = [("password", PASSWORD), ("new_password", "something else again")];
+    again.submit("/password-change", other).is(422).says("This is not your current password.");
+    // Nor is it one for ever.
+    app.clock.advance(std::time::Duration::from_secs(601));
+    again.submit("/password-change", change).is(422);
+    let stranger = app.other_browser();
+    let form = [("email", "ada@example.com"), change[0], change[1]];
+    stranger.post("/password-change", form).redirects_to("/login?next=/password-change");
+    assert!(!stranger.is_signed_in());
+}
+
+#[test]
+fn resetting_twice_resets_once() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let owner = app.other_browser();
+    owner.submit("/password-reset", [("email", "ada@example.com")]);
+    let link = app.last_letter().link();
+    let form = [("new_password", NEW_PASSWORD)];
+    assert_eq!(owner.post_at_once(3, &link, form), [303; 3]);
+    owner.post(&link, form).redirects_to("/login");
+    owner.visit("/login").says("Your new password is set");
+    assert_eq!(app.count("events WHERE kind = 'password-reset'"), 1);
+    assert_eq!(app.count("sessions"), 0, "it logs nobody in");
+    // Whoever finds the used link has a dead one.
+    owner.visit(&link).is(404);
+    owner.post(&link, [("new_password", "something else again")]).is(404);
+    let token = link.rsplit('/').next().unwrap();
+    let fields = [("email", "ada@example.com"), ("reset_token", token), form[0]];
+    app.call(Put, "/reset_password", fields).is(403);
+    app.clock.advance(std::time::Duration::from_secs(601));
+    owner.post(&link, form).is(404);
+}
+
+#[test]
+fn confirming_twice_confirms_once() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let link = app.last_letter().link();
+    assert_eq!(app.post_at_once(2, &link, []), [303; 2]);
+    app.post(&link, []).redirects_to("/profile");
+    app.visit("/profile").says("Your e-mail address is confirmed.");
+    assert_eq!(app.count("events WHERE kind = 'email-verified'"), 1);
+    let stranger = app.other_browser();
+    stranger.post(&link, []).is(404);
+    stranger.post(&link, [("password", "wrong")]).is(404);
+    assert!(!stranger.is_signed_in());
+    // By the password, in a browser that is not signed in.
+    stranger.post(&link, [("password", PASSWORD)]).redirects_to("/profile");
+    assert!(stranger.is_signed_in());
+}
+
+#[test]
+fn the_rest_bears_it_too() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    assert_eq!(app.post_at_once(2, "/profile", [("name", "Ada")]), [303; 2]);
+    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    assert_eq!(app.post_at_once(2, "/login", login), [303; 2]);
+    assert_eq!(app.post_at_once(2, "/logout", []), [303; 2]);
+    assert!(!app.is_signed_in());
+}
