@@ -43,7 +43,7 @@ impl Proxy {
             .envs(["HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"].map(|name| (name, folder)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(folder.join("errors.log")).unwrap())
             .spawn();
         let Ok(child) = child else {
             assert!(std::env::var_os("CI").is_none(), "{program} must be there in CI");
@@ -110,6 +110,37 @@ fn does_its_part(proxy: &Proxy, service: &mut Process) {
     });
 }
 
+/// Promise 18: whatever happens to a request, the secret of its link is in no log.
+fn keeps_secrets(proxy: &Proxy, service: Process, logs: &[&Path]) {
+    const TOKEN: &str = "Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q";
+    let ask_all = || {
+        for method in ["GET", "HEAD", "POST", "PROPFIND", "OPTIONS"] {
+            for path in [
+                format!("/password-reset/{TOKEN}"),
+                format!("/verify-email/{TOKEN}"),
+                format!("//password-reset/{TOKEN}?a=b"),
+                format!("/%70assword-reset/{TOKEN}"),
+            ] {
+                proxy.send(&format!(
+                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                ));
+            }
+        }
+    };
+    ask_all();
+    drop(service);
+    // The proxy finds nobody to ask, and says so.
+    ask_all();
+    proxy.send("GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    let mut all = String::new();
+    let begun_at = Instant::now();
+    while !all.contains("/login") {
+        assert!(begun_at.elapsed() < Duration::from_secs(10), "the proxy logs: {all}");
+        all = logs.iter().filter_map(|log| std::fs::read_to_string(log).ok()).collect();
+    }
+    assert!(!all.contains(TOKEN), "{all}");
+}
+
 #[test]
 fn nginx_as_documented() {
     let folder = TempDir::new().unwrap();
@@ -119,20 +150,22 @@ fn nginx_as_documented() {
     let server: String = lines.filter(|line| !line.contains("ssl_certificate")).collect();
     let server = server
         .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"))
-        .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port));
+        .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port))
+        .replace("/var/log/nginx", &folder.path().display().to_string());
     let place = folder.path().display();
     let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|kind| format!("{kind}_temp_path {place}/{kind};"))
         .concat();
     let config = folder.path().join("nginx.conf");
     let text = format!(
-        "daemon off; master_process off; pid {place}/pid; events {{}}\nhttp {{ access_log off; {paths}\n{server} }}"
+        "daemon off; master_process off; pid {place}/pid; events {{}}\nhttp {{ {paths}\n{server} }}"
     );
     std::fs::write(&config, text).unwrap();
     let log = folder.path().join("nginx.log");
     let words = ["-c", config.to_str().unwrap(), "-e", log.to_str().unwrap()];
     let Some(proxy) = Proxy::start("nginx", folder.path(), &words, port) else { return };
     does_its_part(&proxy, &mut service);
+    keeps_secrets(&proxy, service, &[&log, &folder.path().join("accounts.log")]);
 }
 
 #[test]
@@ -149,4 +182,5 @@ fn caddy_as_documented() {
     let words = ["run", "--adapter", "caddyfile", "--config", config.to_str().unwrap()];
     let Some(proxy) = Proxy::start("caddy", folder.path(), &words, port) else { return };
     does_its_part(&proxy, &mut service);
+    keeps_secrets(&proxy, service, &[&folder.path().join("errors.log")]);
 }
