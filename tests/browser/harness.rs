@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use fantoccini::elements::Element;
+use fantoccini::elements::{Element, ElementRef};
+use fantoccini::error::CmdError;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -122,13 +123,36 @@ impl Journey {
         self.click(button).await;
     }
 
+    /// Presses the button that reads `text` twice, before anything came of the first time.
+    pub async fn press_twice(&self, text: &str) {
+        let before = self.page_id().await.unwrap();
+        let buttons = "for (const b of document.querySelectorAll('main button'))
+                           if (b.textContent.trim() === arguments[0]) { b.click(); b.click(); }";
+        self.page.execute(buttons, vec![json!(text)]).await.unwrap();
+        self.waits_for_another_than(before).await;
+    }
+
+    /// The page is not one of somebody who is signed in.
+    pub async fn shows_nobody(&self) {
+        self.says("Log in").await;
+        let body = self.find("html").await.html(false).await.unwrap();
+        assert!(!body.contains("ada@example.com") && !body.contains("Log out"), "{body}");
+    }
+
+    async fn page_id(&self) -> Result<ElementRef, CmdError> {
+        self.page.find(Locator::Css("html")).await.map(|e| e.element_id())
+    }
+
     /// Clicks what leads to another page, and waits for that.
     pub async fn click(&self, button: Element) {
-        let page = || async { self.page.find(Locator::Css("html")).await.map(|e| e.element_id()) };
-        let before = page().await.unwrap();
+        let before = self.page_id().await.unwrap();
         button.click().await.unwrap();
+        self.waits_for_another_than(before).await;
+    }
+
+    async fn waits_for_another_than(&self, before: ElementRef) {
         for _ in 0..400 {
-            if page().await.is_ok_and(|after| after != before) {
+            if self.page_id().await.is_ok_and(|after| after != before) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;

@@ -196,3 +196,70 @@ async fn password_managers_know_each_field() {
     );
     journey.page.close().await.unwrap();
 }
+
+/// Promise 36: whoever comes to this screen after the owner has logged out sees nothing of theirs, neither by
+/// the back button, nor in a tab that was left or is opened again.
+#[tokio::test]
+async fn nothing_comes_back_after_logging_out() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    sign_up(j).await;
+    j.visit("/").await;
+    j.says("ada@example.com").await;
+    j.press("Go to your profile").await;
+    // A tab that was left on a page after the profile: the browser may keep that page whole.
+    let left = j.page.window().await.unwrap();
+    j.visit("/password-change").await;
+    let other = j.page.new_window(true).await.unwrap().handle;
+    j.page.switch_to_window(other).await.unwrap();
+    j.visit("/profile").await;
+    j.says("ada@example.com").await;
+    j.click(j.find("header button").await).await;
+    j.says("You are logged out.").await;
+    j.page.back().await.unwrap();
+    j.shows_nobody().await;
+    j.page.forward().await.unwrap();
+    j.shows_nobody().await;
+    j.page.switch_to_window(left).await.unwrap();
+    j.page.back().await.unwrap();
+    j.shows_nobody().await;
+    j.page.refresh().await.unwrap();
+    j.shows_nobody().await;
+    let opened = j.page.new_window(true).await.unwrap().handle;
+    j.page.switch_to_window(opened).await.unwrap();
+    j.visit("/profile").await;
+    j.is_at("/login?next=/profile").await;
+    journey.page.close().await.unwrap();
+}
+
+/// Promise 63: a button that was pressed twice.
+#[tokio::test]
+async fn a_double_click_is_one_click() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/signup").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    j.press_twice("Sign up").await;
+    j.is_at("/profile").await;
+    j.says("ada@example.com").await;
+    j.visit("/password-change").await;
+    j.type_into("password", PASSWORD).await;
+    j.type_into("new_password", NEW_PASSWORD).await;
+    j.press_twice("Change the password").await;
+    j.is_at("/profile").await;
+    j.says("Your new password is set").await;
+    j.visit(&j.link("/verify-email").await).await;
+    j.press_twice("Confirm the address").await;
+    j.is_at("/profile").await;
+    j.says("Your e-mail address is confirmed.").await;
+    journey.page.close().await.unwrap();
+}
+
+async fn sign_up(j: &Journey) {
+    j.visit("/signup").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    j.press("Sign up").await;
+    j.is_at("/profile").await;
+}
