@@ -562,6 +562,39 @@ mod tests {
         assert_eq!(**pieces("4@8({[<36901", 40)[0], *"4@8({[<3");
     }
 
+    /// Promises 5 and 68: strangers choose what zxcvbn looks at. What it allocates is counted.
+    #[test]
+    fn no_password_costs_the_estimate_much_more_than_another() {
+        let policy = PasswordConfig::default();
+        let context: Vec<String> =
+            ["ada.lovelace@example.com", "ada", "lovelace"].map(Into::into).into();
+        let cost = |text: &str| {
+            let password: Password = text.parse().unwrap();
+            let counted = allocation_counter::measure(|| drop(password.meets(&policy, &context)));
+            counted.count_total
+        };
+        // What is made once for all.
+        cost("seven purple lanterns");
+        let usual = cost("seven purple lanterns and seven more of it");
+        for worst in [
+            "4@8({[<369!1|7$5+0%2".repeat(10),
+            "!|17$5+(@4{[<0%29683".chars().cycle().take(256).collect(),
+            "6!|1+(7{{(|{(!6|1+!(||6+(6+{!7{11{{+!+||".to_owned(),
+            "1!|7".repeat(60),
+            "aA4@".repeat(60),
+            "1".repeat(256),
+            "abcdefgh".repeat(30),
+            "password1".repeat(28),
+            "20012002200320042005".repeat(10),
+            "qwertyuiop[]".repeat(20),
+            "\u{1f600}".repeat(256),
+            "e\u{301}".repeat(256),
+        ] {
+            let worst_cost = cost(&worst);
+            assert!(worst_cost < 5 * usual, "{worst}: {worst_cost} of {usual}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_stored_text_is_survived(text in "\\PC{0,80}|\\$2[aby]\\$[0-9]{2}\\$[./A-Za-z0-9]{50,56}") {
