@@ -73,7 +73,10 @@ fn hello_server() -> Server {
 
 fn service(binary: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Server {
     let mut command = Command::new(binary);
-    command.current_dir(folder.path()).env("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000000");
+    command
+        .current_dir(folder.path())
+        .env("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000000")
+        .env("VESTIBULE_THROTTLE__SIGNUPS_BY_CLIENT", "1000000000");
     command.envs(settings.iter().copied());
     Server::start(command)
 }

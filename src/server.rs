@@ -28,6 +28,7 @@ use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::tokio::net::TcpListener;
 use rocket::tokio::signal::unix::{SignalKind, signal};
 use rocket::tokio::sync::{mpsc, watch};
+use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::{sleep, timeout};
 use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
@@ -103,14 +104,16 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             () = shutdown.clone() => {}
         }
     };
+    let mut connections = JoinSet::new();
     let accepting = async {
         loop {
+            while connections.try_join_next().is_some() {}
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     let _ = stream.set_nodelay(true);
                     let (app, alive) = (app.clone(), alive.clone());
                     let (builder, mut is_over) = (builder.clone(), is_over.clone());
-                    spawn(async move {
+                    connections.spawn(async move {
                         let held = alive.clone();
                         let service = service_fn(move |request| {
                             answer(app.clone(), request, peer, held.clone())
@@ -143,12 +146,19 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
     shutdown.notify();
     drop((end, alive));
     let grace = Duration::from_secs(config.shutdown.grace.into());
-    if timeout(grace, all_gone.recv()).await.is_err() {
-        warn!("connections were left after {} s", grace.as_secs());
+    let is_clean = select! {
+        _ = all_gone.recv() => true,
+        () = sleep(grace) => false,
+        // Whoever asks twice means at once.
+        () = asked_to_stop() => false,
+    };
+    if !is_clean {
+        warn!("{} connections are cut off", connections.len());
     }
-    match Arc::try_unwrap(app) {
-        Ok(app) => drop(app.client.terminate().await),
-        Err(_) => warn!("a request was left: the end is not as clean as it should be"),
+    connections.shutdown().await;
+    // A request that is at work still holds it. It will meet a closed database at worst.
+    if let Ok(app) = Arc::try_unwrap(app) {
+        app.client.terminate().await;
     }
 }
 

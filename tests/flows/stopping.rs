@@ -86,3 +86,22 @@ fn a_stop_answers_what_is_in_flight() {
         assert!(answer(service.post("/login", &form)).contains("303 See Other"));
     }
 }
+
+/// Whoever began to say something and never went on holds up no stop for longer than the grace, and nobody who
+/// comes after it is kept waiting: the door is shut.
+#[test]
+fn a_stop_shuts_the_door_and_cuts_off_who_says_nothing() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[("ROCKET_SHUTDOWN", "{grace=1,mercy=1}")]);
+    let half = service.send("POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Le");
+    assert!(service.get("/login").contains("200 OK"));
+    let stopped = Instant::now();
+    service.signal("-TERM");
+    while TcpStream::connect(("127.0.0.1", service.port)).is_ok() {
+        assert!(stopped.elapsed() < Duration::from_secs(5), "nobody new is let in");
+    }
+    let (status, log) = service.end();
+    assert!(status.success(), "{log:#?}");
+    assert!(stopped.elapsed() < Duration::from_secs(10), "{log:#?}");
+    drop(half);
+}
