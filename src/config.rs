@@ -396,6 +396,12 @@ impl Config {
         lasts("events.keep_for", events.keep_for.get(), day, century)
     }
 
+    /// Whether this is a proxy that is believed.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|proxy| proxy.is(address))
+    }
+
     /// How many times as much the people at this address may do as those at another.
     pub(crate) fn allowance(&self, address: IpAddr, is_shared: bool) -> i64 {
         let shared = if is_shared { SHARED_ADDRESS } else { 1 };

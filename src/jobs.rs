@@ -70,6 +70,7 @@ async fn sweep(auth: Auth, mut shutdown: Shutdown) {
         select! {
             biased;
             () = &mut shutdown => return,
+            () = auth.sweep_is_due() => {}
             () = sleep(SWEEP_EVERY) => {}
         }
     }

@@ -82,6 +82,12 @@ impl Log for Lines {
         // One line for one thing: what strangers sent must not begin a line of its own.
         let mut message = record.args().to_string().replace(|c: char| c.is_control(), " ");
         let (now, level, from) = (self.clock.now(), record.level(), record.target());
+        // The link that a newcomer is shown stays whole.
+        if from != "vestibule::mail"
+            && let Cow::Owned(redacted) = without_secrets(&message)
+        {
+            message = redacted;
+        }
         if !is_ours(from) {
             // What is asked for at `debug` is wanted whole.
             if self.rocket != LogLevel::Debug {
@@ -93,9 +99,6 @@ impl Log for Lines {
                         "{now} {level:5} vestibule::log: {left_out} lines left out"
                     );
                 }
-            }
-            if let Cow::Owned(redacted) = without_secrets(&message) {
-                message = redacted;
             }
         }
         let from = from.trim_end_matches('_');

@@ -4,16 +4,21 @@
 //! answers unknown methods without any fairing. So hyper, which is below it anyway, reads the requests here,
 //! and Rocket gets them through its local client, bounded and whole.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
 };
@@ -25,14 +30,17 @@ use rocket::data::ToByteUnit;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
-use rocket::tokio::net::TcpListener;
+use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rocket::tokio::net::{TcpListener, TcpStream};
 use rocket::tokio::signal::unix::{SignalKind, signal};
-use rocket::tokio::sync::{mpsc, watch};
+use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use rocket::tokio::task::JoinSet;
-use rocket::tokio::time::{sleep, timeout};
+use rocket::tokio::time::{Sleep, sleep, timeout};
 use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
 
+use crate::config::Config;
+use crate::seldom::Seldom;
 use crate::web;
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
@@ -45,6 +53,14 @@ const MAX_CONTENT_TYPE: usize = 1024;
 const MAX_COOKIES: usize = 200;
 /// How long a client may take for the head of a request, and how long again for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client may take to read on. What it does not read is kept in memory.
+const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// How long, once the end is near, requests that have only begun may still arrive.
+const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// Files that are not for connections: the database, the log, what is listened on.
+const OTHER_FILES: u64 = 200;
+/// Most connections where the system does not say how many there may be.
+const MAX_CONNECTIONS: u64 = 10_000;
 /// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 
@@ -67,14 +83,152 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let figment = rocket.figment().clone().merge(("port", port));
     let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
     let started = Client::untracked(rocket.configure(figment)).await;
-    let app = App { client: started.map_err(|e| ServeError(e.kind().to_string()))?, max_body };
-    run(listener, Arc::new(app), &config).await;
+    let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
+    let settings: Option<&Arc<Config>> = client.rocket().state();
+    let settings = settings.cloned().unwrap_or_default();
+    let hops = HeaderName::from_str(&settings.client_ip_header)
+        .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
+    run(listener, Arc::new(App { client, max_body, hops, settings }), &config).await;
     Ok(())
 }
 
 struct App {
     client: Client,
     max_body: usize,
+    /// The header in which proxies say who the client is.
+    hops: HeaderName,
+    settings: Arc<Config>,
+}
+
+/// How many connections there are, in all and by peer: whoever opens thousands of them and says nothing must not
+/// take those of everybody else.
+struct Connections {
+    free: Arc<Semaphore>,
+    of_one: usize,
+    by_peer: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection that counts.
+struct Counted {
+    connections: Arc<Connections>,
+    peer: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    fn new() -> Arc<Self> {
+        #[cfg(unix)]
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        #[cfg(not(unix))]
+        let files = None;
+        let most = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(50));
+        let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);
+        let (free, by_peer) = (Arc::new(Semaphore::new(most)), Mutex::default());
+        // A quarter for one address; a proxy stands for everybody.
+        Arc::new(Self { free, of_one: most / 4, by_peer })
+    }
+
+    /// Waits until there may be another one.
+    async fn permit(&self) -> OwnedSemaphorePermit {
+        match self.free.clone().acquire_owned().await {
+            Ok(permit) => permit,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Counts a connection of this peer; `None` if it has too many.
+    fn count(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        is_proxy: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Counted> {
+        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = by_peer.entry(peer).or_default();
+        if *own >= self.of_one && !is_proxy {
+            return None;
+        }
+        *own += 1;
+        Some(Counted { connections: self.clone(), peer, _permit: permit })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let by_peer = &self.connections.by_peer;
+        let mut by_peer = by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = by_peer.get_mut(&self.peer) {
+            *own -= 1;
+            if *own == 0 {
+                by_peer.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// A connection that ends when the client reads nothing any more.
+struct Reader {
+    stream: TcpStream,
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Reader {
+    fn is_stuck<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.stuck = None;
+            return progress;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_WITHIN)));
+        stuck.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Reader {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.is_stuck(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.is_stuck(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.is_stuck(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
 }
 
 /// The largest body that any of the app's limits lets in.
@@ -104,35 +258,28 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             () = shutdown.clone() => {}
         }
     };
-    let mut connections = JoinSet::new();
+    let (mut connections, counts, failures) =
+        (JoinSet::new(), Connections::new(), Seldom::default());
     let accepting = async {
         loop {
             while connections.try_join_next().is_some() {}
+            let permit = counts.permit().await;
             match listener.accept().await {
                 Ok((stream, peer)) => {
+                    let is_proxy = app.settings.is_proxy(peer.ip());
+                    // Too many of one: hung up.
+                    let Some(counted) = counts.count(peer.ip(), is_proxy, permit) else { continue };
                     let _ = stream.set_nodelay(true);
-                    let (app, alive) = (app.clone(), alive.clone());
-                    let (builder, mut is_over) = (builder.clone(), is_over.clone());
+                    let (builder, app) = (builder.clone(), app.clone());
+                    let served =
+                        connection(builder, stream, peer, app, alive.clone(), is_over.clone());
                     connections.spawn(async move {
-                        let held = alive.clone();
-                        let service = service_fn(move |request| {
-                            answer(app.clone(), request, peer, held.clone())
-                        });
-                        let mut connection =
-                            std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-                        // A client that breaks off is no fault.
-                        select! {
-                            _ = connection.as_mut() => {}
-                            _ = is_over.changed() => {
-                                connection.as_mut().graceful_shutdown();
-                                let _ = connection.await;
-                            }
-                        }
-                        drop(alive);
+                        served.await;
+                        drop(counted);
                     });
                 }
                 Err(error) => {
-                    warn!("a connection was not accepted: {error}");
+                    failures.note(|times| warn!("{times} connections were not accepted: {error}"));
                     sleep(ACCEPT_AGAIN).await;
                 }
             }
@@ -162,6 +309,42 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
     }
 }
 
+/// Serves one connection to its end; once all is over, to that of the request at hand.
+async fn connection(
+    builder: http1::Builder,
+    stream: TcpStream,
+    peer: SocketAddr,
+    app: Arc<App>,
+    alive: mpsc::Sender<Infallible>,
+    mut is_over: watch::Receiver<()>,
+) {
+    let at_hand = Arc::new(AtomicUsize::new(0));
+    let service = {
+        let (alive, at_hand) = (alive.clone(), at_hand.clone());
+        service_fn(move |request| {
+            answer(app.clone(), request, peer, alive.clone(), at_hand.clone())
+        })
+    };
+    let stream = TokioIo::new(Reader { stream, stuck: None });
+    let mut served = std::pin::pin!(builder.serve_connection(stream, service));
+    // A client that breaks off is no fault.
+    select! {
+        _ = served.as_mut() => return,
+        _ = is_over.changed() => served.as_mut().graceful_shutdown(),
+    }
+    loop {
+        select! {
+            _ = served.as_mut() => return,
+            () = sleep(LAST_REQUESTS) => {
+                // What has begun and not arrived never will.
+                if at_hand.load(Ordering::Acquire) == 0 {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 /// Returns on SIGTERM or SIGINT.
 async fn asked_to_stop() {
     let (Ok(mut term), Ok(mut int)) =
@@ -184,17 +367,24 @@ async fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     alive: mpsc::Sender<Infallible>,
+    at_hand: Arc<AtomicUsize>,
 ) -> Result<Answer, Infallible> {
-    let task = spawn(async move {
-        let answer = app.answer(request, peer).await;
+    // In a box: a task is moved about while it is made, and this one is large.
+    let task = spawn(Box::pin(async move {
+        let answer = app.answer(request, peer, &at_hand).await;
         drop((app, alive));
         answer
-    });
+    }));
     Ok(task.await.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR)))
 }
 
 impl App {
-    async fn answer(&self, request: hyper::Request<Incoming>, peer: SocketAddr) -> Answer {
+    async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        at_hand: &AtomicUsize,
+    ) -> Answer {
         let (head, body) = request.into_parts();
         let body = match self.read(&head.headers, body).await {
             Ok(body) => body,
@@ -209,13 +399,19 @@ impl App {
             (None, _) => self.client.get(web::UNKNOWN_METHOD),
             (_, None) => self.client.get(web::UNREADABLE),
         };
-        let mut local = with_headers(local, &head.headers).remote(peer);
+        let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);
-        respond(local.dispatch().await).await
+        at_hand.fetch_add(1, Ordering::AcqRel);
+        let answer = respond(local.dispatch().await).await;
+        at_hand.fetch_sub(1, Ordering::AcqRel);
+        answer
     }
 
     /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
     async fn read(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, hyper::StatusCode> {
+        if body.is_end_stream() {
+            return Ok(Bytes::new());
+        }
         let said = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if said.is_some_and(|said: usize| said > self.max_body) {
             return Ok(Bytes::new());
@@ -247,13 +443,18 @@ fn acceptable(uri: &str) -> Option<String> {
 }
 
 /// Passes on what Rocket can read at a bearable price.
-fn with_headers<'c>(mut request: LocalRequest<'c>, head: &HeaderMap) -> LocalRequest<'c> {
+fn with_headers<'c>(
+    mut request: LocalRequest<'c>,
+    head: &HeaderMap,
+    hops: &HeaderName,
+) -> LocalRequest<'c> {
     for (name, value) in head {
         if [ACCEPT, CONTENT_TYPE, COOKIE].contains(name) {
             continue;
         }
+        let value = if name == hops { last_hops(value.as_bytes()) } else { value.as_bytes() };
         // What is not UTF-8 is skipped, never replaced.
-        if let Ok(value) = std::str::from_utf8(value.as_bytes()) {
+        if let Ok(value) = std::str::from_utf8(value) {
             request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
         }
     }
@@ -270,6 +471,14 @@ fn with_headers<'c>(mut request: LocalRequest<'c>, head: &HeaderMap) -> LocalReq
         }
     }
     request
+}
+
+/// What a list of hops says after its last byte that is not ASCII: what stands there was added by proxies, and
+/// must not be lost for what a client has put in front of it.
+fn last_hops(list: &[u8]) -> &[u8] {
+    let Some(bad) = list.iter().rposition(|b| !b.is_ascii()) else { return list };
+    let comma = list[bad..].iter().position(|b| *b == b',');
+    comma.map_or(&[], |comma| &list[bad + comma + 1..])
 }
 
 /// All lines of a header as one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
@@ -348,6 +557,22 @@ mod tests {
         assert_eq!(cookie_pairs(&map).collect::<Vec<_>>(), ["session_id=abc", "x", "late=1"]);
         let many = "a=1;".repeat(MAX_HEAD / 4);
         assert_eq!(cookie_pairs(&head(&[(COOKIE, many.as_bytes())])).count(), MAX_COOKIES);
+    }
+
+    /// Promise 30.
+    #[test]
+    fn what_proxies_say_is_heard_whatever_a_client_says_before() {
+        for (list, read) in [
+            (&b"203.0.113.7"[..], &b"203.0.113.7"[..]),
+            (b"\xe9, 203.0.113.7", b" 203.0.113.7"),
+            (
+                b"6.6.6.6, \xff\xfe, 10.0.0.1,\xe9x, 203.0.113.7, 10.0.0.2",
+                b" 203.0.113.7, 10.0.0.2",
+            ),
+            (b"203.0.113.7, \xe9", b""),
+        ] {
+            assert_eq!(last_hops(list), read);
+        }
     }
 
     #[test]

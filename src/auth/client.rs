@@ -32,11 +32,25 @@ impl Client {
         (!self.is_shared).then(|| self.network())
     }
 
+    /// The site, likewise.
+    pub(in crate::auth) fn own_site(&self) -> Option<IpAddr> {
+        (!self.is_shared).then(|| self.site())
+    }
+
     /// Whom limits by address count: an IPv6 customer has a whole /64.
     pub(in crate::auth) fn network(&self) -> IpAddr {
         match self.address {
             IpAddr::V4(address) => address.into(),
             IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
+        }
+    }
+
+    /// Who may own all of the network's neighbours too: an IPv6 customer may have a /48 (RFC 6177), and pass for
+    /// as many customers as it has /64s.
+    pub(in crate::auth) fn site(&self) -> IpAddr {
+        match self.address {
+            IpAddr::V4(address) => address.into(),
+            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 80 << 80).into(),
         }
     }
 
@@ -100,6 +114,13 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("203.0.113.7"), "203.0.113.7");
         assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
+    }
+
+    #[test]
+    fn the_owner_of_many_networks_is_one_site() {
+        let site = |text: &str| Client::new(text.parse().unwrap(), "").site().to_string();
+        assert_eq!(site("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
+        assert_eq!(site("203.0.113.7"), "203.0.113.7");
     }
 
     /// Promise 38.

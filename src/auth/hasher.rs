@@ -56,8 +56,8 @@ pub(in crate::auth) struct Turn {
 enum Place {
     /// Browsers that opened the account before, and whoever has a session or a good link.
     Known(Known),
-    /// Everybody else, by network; `None`: those whose address says nothing.
-    Stranger(Option<IpAddr>),
+    /// Everybody else, by site and network; `None`: those whose address says nothing.
+    Stranger(Option<(IpAddr, IpAddr)>),
 }
 
 /// Who is known.
@@ -80,8 +80,8 @@ impl Known {
 const MOST_OF_ONE: usize = 4;
 
 struct Jobs {
-    known: FairQueue<UserId, Job>,
-    strangers: FairQueue<Option<IpAddr>, Job>,
+    known: FairQueue<UserId, UserId, Job>,
+    strangers: FairQueue<Option<IpAddr>, Option<IpAddr>, Job>,
     /// Those who have a [`Turn`] among the known.
     known_turns: Vec<Known>,
     /// Whether the next job comes from the known, if there is one.
@@ -94,7 +94,7 @@ struct Jobs {
 
 impl Jobs {
     fn new(most: usize) -> Self {
-        // A quarter for one network: a class logs in at once, and three quarters are for others.
+        // A quarter for one site: a class logs in at once, and three quarters are for others.
         let of_one = most.div_ceil(4);
         Self {
             known: FairQueue::new(most, MOST_OF_ONE.min(most)),
@@ -216,7 +216,8 @@ impl Hasher {
 
     /// A turn among the strangers.
     pub(in crate::auth) fn turn_of_stranger(&self, client: &Client) -> Turn {
-        self.turn(Place::Stranger(client.own_network()))
+        let network = client.own_network().map(|network| (client.site(), network));
+        self.turn(Place::Stranger(network))
     }
 
     /// A turn for somebody with a session or a good link.
@@ -374,8 +375,11 @@ impl Queue {
         let job = Job { id, queued_at: Instant::now(), at_most, task };
         // Whoever is dropped, this one or another, is answered "busy" by that.
         let _dropped = match place {
-            Place::Known(known) => jobs.known.push(known.user, job),
-            Place::Stranger(network) => jobs.strangers.push(network, job),
+            Place::Known(Known { user, .. }) => jobs.known.push(user, user, job),
+            Place::Stranger(from) => {
+                let (site, network) = from.unzip();
+                jobs.strangers.push(site, network, job)
+            }
         };
         self.ready.notify_one();
         id
@@ -385,11 +389,13 @@ impl Queue {
     fn withdraw(&self, place: Place, id: u64) -> bool {
         let mut jobs = self.lock();
         match place {
-            Place::Known(known) => jobs.known.withdraw(known.user, |job| job.id == id).is_some(),
-            Place::Stranger(network) => {
-                jobs.strangers.withdraw(network, |job| job.id == id).is_some()
+            Place::Known(Known { user, .. }) => jobs.known.withdraw(user, user, |job| job.id == id),
+            Place::Stranger(from) => {
+                let (site, network) = from.unzip();
+                jobs.strangers.withdraw(site, network, |job| job.id == id)
             }
         }
+        .is_some()
     }
 
     /// The next job; waits for one. `None` when the service is gone.
@@ -580,7 +586,8 @@ mod tests {
     }
 
     fn stranger(n: u8) -> Place {
-        Place::Stranger(Some(IpAddr::from([203, 0, 113, n])))
+        let address = IpAddr::from([203, 0, 113, n]);
+        Place::Stranger(Some((address, address)))
     }
 
     fn waiting(queue: &Queue) -> (usize, usize) {

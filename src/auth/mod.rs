@@ -25,7 +25,7 @@ mod user;
 mod verify_email;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::{Duration, Instant};
 
 use rocket::fairing::Fairing;
@@ -55,6 +55,7 @@ use crate::mail::Mail;
 use hasher::{Hasher, Turn};
 use session_cache::SessionCache;
 use store::{Db, Store};
+use throttle::ClosedNetworks;
 
 /// Lets `?` turn a fault into what a verb refuses: a crowd is a wait, anything else has failed.
 macro_rules! waits_or_fails {
@@ -88,8 +89,10 @@ pub(crate) struct Auth {
     letter_waits: Arc<Notify>,
     /// Whether this process has taken over what another one had claimed of the outbox.
     delivers: Arc<AtomicBool>,
-    /// Whether strangers have filled the tables that they can.
-    is_full: Arc<AtomicBool>,
+    closed_networks: Arc<ClosedNetworks>,
+    /// How many counts strangers may have added since the last sweep.
+    new_rows: Arc<AtomicI64>,
+    sweep_is_due: Arc<Notify>,
     /// When the database was last looked at, and whether it could be written.
     last_look: Arc<Mutex<Option<(Instant, bool)>>>,
 }
@@ -122,7 +125,9 @@ impl Auth {
             pepper,
             letter_waits: Arc::default(),
             delivers: Arc::default(),
-            is_full: Arc::default(),
+            closed_networks: Arc::default(),
+            new_rows: Arc::default(),
+            sweep_is_due: Arc::default(),
             last_look: Arc::default(),
         })
     }

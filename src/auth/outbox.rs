@@ -252,6 +252,10 @@ impl Auth {
             tx.rollback().await;
             return Ok(Err(until));
         }
+        if let Err(until) = self.count_mailbox(&mut tx, &user.email).await? {
+            tx.rollback().await;
+            return Ok(Err(until));
+        }
         tx.update_counted(row.id).await?;
         tx.update_signed_up_key(user.id, key.to_vec()).await?;
         tx.commit().await?;

@@ -88,7 +88,8 @@ impl Auth {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
-        let tried = self.count_try(email.as_ref(), found.as_ref(), client).await?;
+        let hashed = email.as_ref().filter(|_| password.is_some());
+        let tried = self.count_try(hashed, found.as_ref(), client).await?;
         let mut tried = tried.map_err(LogInError::Wait)?;
         tried.turn.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {

@@ -1,6 +1,5 @@
 //! What expired goes.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use log::warn;
@@ -10,9 +9,15 @@ use super::password::PasswordHash;
 use super::password_change::AGAIN_WITHIN;
 use crate::Error;
 
-/// Most events that are kept of tries at nobody's account. Strangers can cause any number of them; those of
-/// an account are bounded by its own limits.
+/// Most events that are kept of tries at nobody's account. Strangers can cause any number of them.
 const MOST_EVENTS_OF_NOBODY: i64 = 1_000_000;
+
+/// Most events that are kept of an account to which much happens. Its owner may log in all day.
+const MOST_EVENTS_OF_ONE: i64 = 5_000;
+
+/// Which accounts are looked at for that: those with so many events in so long. Sweeps come more often.
+const BUSY: i64 = 100;
+const BUSY_WITHIN: Duration = Duration::from_mins(30);
 
 impl Auth {
     /// Removes what expired: sessions, links, counts, events, and letters in the folder whose links
@@ -25,21 +30,29 @@ impl Auth {
         self.store.delete_used_tokens(now - AGAIN_WITHIN).await?;
         let longest = self.config.throttle.forget_after.get().max(Duration::from_hours(24));
         self.store.delete_forgotten_buckets(now, longest).await?;
+        let most = self.config.throttle.max_rows;
+        let surplus = self.store.count_buckets().await? - most;
+        if surplus > 0 {
+            // Nobody is refused for what strangers fill: those go first that hold nobody up.
+            warn!("there are more than {most} counts: the least of them are forgotten");
+            self.store.delete_least_buckets(surplus).await?;
+        }
         self.store.delete_events_before(now - self.config.events.keep_for.get()).await?;
         self.store.delete_surplus_events(MOST_EVENTS_OF_NOBODY).await?;
+        for user in self.store.list_busy_users(now - BUSY_WITHIN, BUSY).await? {
+            self.store.delete_surplus_events_of(user, MOST_EVENTS_OF_ONE).await?;
+        }
         self.take_stock().await?;
         self.mail.sweep(now).await
     }
 
-    /// Notes what every request depends on and none may look for: whether strangers have filled the table of
-    /// counts, and the largest cost of any stored hash.
+    /// Returns when strangers may have added so much that the next sweep should not wait.
+    pub(crate) async fn sweep_is_due(&self) {
+        self.sweep_is_due.notified().await;
+    }
+
+    /// Notes the largest cost of any stored hash, on which every refusal depends and which none may look for.
     pub(crate) async fn take_stock(&self) -> Result<(), Error> {
-        let most = self.config.throttle.max_rows;
-        let is_full = self.store.count_buckets(most).await? >= most;
-        if is_full && !self.is_full.swap(true, Ordering::Relaxed) {
-            warn!("there are {most} counts: strangers are asked to come back later");
-        }
-        self.is_full.store(is_full, Ordering::Relaxed);
         for prefix in self.store.list_hash_prefixes().await? {
             if let Some(cost) = PasswordHash::cost_of_prefix(&prefix) {
                 self.hasher.note_cost(cost);

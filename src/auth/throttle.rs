@@ -2,8 +2,10 @@
 //! a restart forgets nothing; one SQL statement counts and decides, so that many tries at once count
 //! as many.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -20,11 +22,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// How many minutes' worth of tries a network has in a day: each leaves a row in `throttle` or `events`.
+/// How many minutes' worth of tries a site has in a day: each leaves a row in `throttle` or `events`.
 const MINUTES_A_DAY: i64 = 100;
 
+/// How many networks an IPv6 site is taken for in that.
+const NETWORKS_OF_A_SITE: i64 = 16;
+
+/// How many times as many letters a mailbox gets by all its addresses as one address does.
+const OF_A_MAILBOX: i64 = 3;
+
 /// Most letters that may wait. With a mail server that is gone, strangers could let it grow for days.
-pub(in crate::auth) const MOST_LETTERS: i64 = 20_000;
+pub(in crate::auth) const MOST_LETTERS: i64 = 40_000;
 
 /// Not now: why, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +91,8 @@ pub(in crate::auth) enum Bucket<'a> {
     Device(uuid::Uuid),
     /// Tries of whatever kind from one network, in a minute.
     Network(&'a Client),
-    /// The same in a day.
-    NetworkDay(&'a Client),
+    /// The same in a day, of a site.
+    SiteDay(&'a Client),
     /// Changes of the password of one account.
     PasswordChanges(UserId),
     /// Tries to set a password with one link.
@@ -93,7 +101,9 @@ pub(in crate::auth) enum Bucket<'a> {
     Letters(Letter, &'a Email),
     /// Letters that one network causes.
     LettersOf(&'a Client),
-    /// Letters to new accounts of one network.
+    /// Letters to addresses with `+` that lead to one mailbox.
+    Mailbox(&'a str),
+    /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
 }
 
@@ -129,13 +139,14 @@ impl Pepper {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::Device(id) => format!("device {id}"),
             Bucket::Network(client) => format!("network {}", of(client.own_network())),
-            Bucket::NetworkDay(client) => format!("network day {}", of(client.own_network())),
+            Bucket::SiteDay(client) => format!("site day {}", of(client.own_site())),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Letters(letter, email) => {
                 format!("letters {} {}", letter.as_str(), email.key())
             }
             Bucket::LettersOf(client) => format!("letters of {}", of(client.own_network())),
+            Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
         };
         BucketKey(mac(&self.0, &text))
@@ -206,8 +217,39 @@ pub(in crate::auth) struct Try {
     pub(in crate::auth) turn: Turn,
 }
 
+/// The networks that have to wait for the rest of their minute: whoever goes on asking is answered without the
+/// database.
+#[derive(Default)]
+pub(in crate::auth) struct ClosedNetworks(Mutex<HashMap<Option<IpAddr>, Timestamp>>);
+
+impl ClosedNetworks {
+    /// Most of them that are remembered; the others ask the database.
+    const MOST: usize = 10_000;
+
+    fn until(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
+        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let network = client.own_network();
+        let at = *closed.get(&network)?;
+        // A clock that was set back is no reason to wait.
+        if at > now && at <= now + MINUTE {
+            return Some(at);
+        }
+        closed.remove(&network);
+        None
+    }
+
+    fn close(&self, client: &Client, at: Timestamp) {
+        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed.len() >= Self::MOST {
+            closed.clear();
+        }
+        closed.insert(client.own_network(), at);
+    }
+}
+
 impl Auth {
-    /// Counts a try to open an account before anything is hashed. `found` is the account, if there is
+    /// Counts a try to open an account before anything is hashed. A try that will not be hashed, since it can be
+    /// nobody's password, gets no `email`: it would leave a row for nothing. `found` is the account, if there is
     /// one; the answer does not depend on it, but for browsers that opened it before.
     pub(in crate::auth) async fn count_try(
         &self,
@@ -229,8 +271,8 @@ impl Auth {
             }
             tx.rollback().await;
         }
-        if let Err(wait) = self.has_room() {
-            return Ok(Err(wait));
+        if let Some(at) = self.closed_networks.until(client, now) {
+            return Ok(Err(Wait::until(at, now)));
         }
         let mut tx = self.store.begin().await?;
         let network = match self.insert_network(&mut tx, client).await? {
@@ -256,11 +298,6 @@ impl Auth {
         Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
     }
 
-    /// Whether there is room for more rows of strangers.
-    fn has_room(&self) -> Result<(), Wait> {
-        if self.is_full.load(Ordering::Relaxed) { Err(Wait::Crowd(MINUTE)) } else { Ok(()) }
-    }
-
     /// Counts in the buckets of a network; until when there may be none if one is full.
     async fn insert_network(
         &self,
@@ -273,10 +310,16 @@ impl Auth {
         let key = self.pepper.key(&Bucket::Network(client));
         let minute = match tx.insert_in_window(key, minute, now).await? {
             Ok(count) => count,
-            Err(at) => return Ok(Err(at)),
+            Err(at) => {
+                self.closed_networks.close(client, at);
+                return Ok(Err(at));
+            }
         };
-        let day = Window { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
-        let key = self.pepper.key(&Bucket::NetworkDay(client));
+        self.note_new_rows(3);
+        let networks = if client.address.is_ipv6() { NETWORKS_OF_A_SITE } else { 1 };
+        let most = most.saturating_mul(MINUTES_A_DAY).saturating_mul(networks);
+        let day = Window { most, per: DAY };
+        let key = self.pepper.key(&Bucket::SiteDay(client));
         Ok(tx.insert_in_window(key, day, now).await?.map(|day| [minute, day]))
     }
 
@@ -316,15 +359,16 @@ impl Auth {
         &self,
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
-        if let Err(wait) = self.has_room() {
-            return Ok(Err(wait));
+        let now = self.clock.now();
+        if let Some(at) = self.closed_networks.until(client, now) {
+            return Ok(Err(Wait::until(at, now)));
         }
         let mut tx = self.store.begin().await?;
         match self.insert_network(&mut tx, client).await? {
             Ok(_) => tx.commit().await.map(Ok),
             Err(at) => {
                 tx.rollback().await;
-                Ok(Err(Wait::until(at, self.clock.now())))
+                Ok(Err(Wait::until(at, now)))
             }
         }
     }
@@ -337,7 +381,8 @@ impl Auth {
     ) -> Result<Result<(), Wait>, Error> {
         let (key, pace) = (self.sign_up_key(client), self.sign_up_pace(client.allowance));
         let size = self.store.outbox_size(key, MOST_LETTERS).await?;
-        Ok(if size.total >= MOST_LETTERS {
+        // Half of it for letters that somebody waits for.
+        Ok(if size.total >= MOST_LETTERS / 2 {
             Err(Wait::Crowd(MINUTE))
         } else if size.uncounted >= pace.most {
             Err(Wait::SignUps(pace.interval()))
@@ -352,9 +397,19 @@ impl Auth {
         Ok(if size.total >= MOST_LETTERS { Err(Wait::Crowd(MINUTE)) } else { Ok(()) })
     }
 
+    /// Counts rows that strangers may have added; at some tenth of what there may be, the sweep comes early.
+    fn note_new_rows(&self, rows: i64) {
+        if self.new_rows.fetch_add(rows, Ordering::Relaxed) + rows
+            > self.config.throttle.max_rows / 10
+        {
+            self.new_rows.store(0, Ordering::Relaxed);
+            self.sweep_is_due.notify_one();
+        }
+    }
+
     /// The key under which letters to new accounts of this client's network are counted.
     pub(in crate::auth) fn sign_up_key(&self, client: &Client) -> Vec<u8> {
-        self.pepper.key(&Bucket::SignUpsOf(client.own_network())).to_vec()
+        self.pepper.key(&Bucket::SignUpsOf(client.own_site())).to_vec()
     }
 
     /// Counts the letter to a new account as it is about to leave; when it may if it is not its turn yet.
@@ -437,7 +492,22 @@ impl Auth {
         if let Err(at) = self.count_letter_of(tx, client).await? {
             return Ok(Err(at));
         }
+        if let Err(at) = self.count_mailbox(tx, email).await? {
+            return Ok(Err(at));
+        }
         self.count_letter_to(tx, letter, email).await
+    }
+
+    /// Counts a letter to one of the many addresses that a mailbox may have.
+    pub(in crate::auth) async fn count_mailbox(
+        &self,
+        tx: &mut Tx,
+        email: &Email,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
+        let key = self.pepper.key(&Bucket::Mailbox(&mailbox));
+        let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
+        tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
     }
 
     /// Counts a letter of one kind to one address.

@@ -84,6 +84,14 @@ impl Email {
         &self.key
     }
 
+    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233);
+    /// `None` if the address names no part of one.
+    pub(in crate::auth) fn shared_mailbox(&self) -> Option<String> {
+        let (local, domain) = self.key.rsplit_once('@')?;
+        let (mailbox, _) = local.split_once('+').filter(|(mailbox, _)| !mailbox.is_empty())?;
+        Some(format!("{mailbox}@{domain}"))
+    }
+
     /// What a letter is sent to: the local part as it was typed (RFC 5321, 2.4: it may matter), the
     /// domain as A-labels.
     pub fn deliverable(&self) -> String {

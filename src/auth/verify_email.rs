@@ -61,7 +61,9 @@ impl Auth {
             tx.rollback().await;
             return Ok(Asked::TooMany);
         }
-        if self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err() {
+        if self.count_mailbox(&mut tx, &user.email).await?.is_err()
+            || self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err()
+        {
             tx.rollback().await;
             return Ok(Asked::EnoughLinks);
         }
@@ -155,10 +157,9 @@ impl Auth {
         let password = password.ok_or(VerifyEmailError::DeadLink)?;
         match self.log_in(user.email.key(), Some(password), client).await {
             Ok(proof) => Ok(Some(proof)),
+            Err(LogInError::WrongCredentials) => Err(VerifyEmailError::DeadLink),
+            Err(LogInError::Wait(wait)) => Err(VerifyEmailError::Wait(wait)),
             Err(LogInError::Failed(error)) => Err(VerifyEmailError::Failed(error)),
-            Err(LogInError::WrongCredentials | LogInError::Wait(_)) => {
-                Err(VerifyEmailError::DeadLink)
-            }
         }
     }
 }

@@ -9,7 +9,7 @@ use rocket::response::content::RawHtml;
 use rocket::{Request, Responder};
 
 use super::assets::Assets;
-use super::errors;
+use super::errors::{self, Refusal};
 use super::form::FormState;
 use super::guards::Visitor;
 use super::next::Next;
@@ -89,6 +89,7 @@ pub(super) enum Answer {
     Page(Shown),
     /// With how long to wait.
     Later(Shown, Header<'static>),
+    Refused(Refusal),
     Go(Redirect),
 }
 

@@ -5,6 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
+use super::errors::Refusal;
 use super::form::{Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
@@ -117,7 +118,7 @@ pub(super) async fn submit_link(
                 state.refuse("new_password", weak.to_string());
             }
             Err(ResetPasswordError::Wait(wait)) => {
-                let Some(user) = user else { return Ok(dead(&page, true)) };
+                let Some(user) = user else { return Ok(Answer::Refused(Refusal::wait(wait))) };
                 let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
                 return Ok(Answer::later(wait, state, draw));
             }

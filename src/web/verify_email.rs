@@ -5,6 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
+use super::errors::Refusal;
 use super::form::{Attempt, Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
@@ -107,7 +108,7 @@ pub(super) async fn submit_link(
         }
         Err(VerifyEmailError::SignedOut) => return Ok(Answer::Go(signing::first("/profile"))),
         Err(VerifyEmailError::Wait(wait)) => {
-            let Some(user) = user else { return Ok(dead(&page, false)) };
+            let Some(user) = user else { return Ok(Answer::Refused(Refusal::wait(wait))) };
             let draw = |status, state: &FormState| draw(status, &page, &user, state);
             return Ok(Answer::later(wait, state, draw));
         }

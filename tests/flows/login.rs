@@ -2,7 +2,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 
-use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, Seen, TestApp};
 
 const WRONG: &str = "The e-mail address or the password is wrong.";
 
@@ -168,26 +168,29 @@ fn the_session_cookie_is_sealed_and_kept_from_scripts_and_other_sites() {
     app.request(Method::Get, "/profile", &[accept, ("Cookie", &forged)], None).is(403);
 }
 
+fn behind_https() -> TestApp {
+    TestApp::with(|figment| figment.merge(("vestibule.public_url", "https://accounts.example.com")))
+}
+
+fn post_by_https(app: &TestApp, path: &str, body: &str) -> Seen {
+    let headers = [
+        ("Origin", "https://accounts.example.com"),
+        ("Content-Type", "application/x-www-form-urlencoded"),
+    ];
+    app.request(Method::Post, path, &headers, Some(body))
+}
+
 /// Promise 41.
 #[test]
 fn behind_https_the_cookie_is_bound_to_the_host_and_removed_whole() {
-    let app = TestApp::with(|figment| {
-        figment.merge(("vestibule.public_url", "https://accounts.example.com"))
-    });
-    let call = |path: &str, body: &str| {
-        let headers = [
-            ("Origin", "https://accounts.example.com"),
-            ("Content-Type", "application/x-www-form-urlencoded"),
-        ];
-        app.request(Method::Post, path, &headers, Some(body))
-    };
+    let app = behind_https();
     let form = format!("email=ada@example.com&password={}", PASSWORD.replace(' ', "+"));
-    let seen = call("/signup", &form).redirects_to("/profile");
+    let seen = post_by_https(&app, "/signup", &form).redirects_to("/profile");
     let is_session = |value: &&str| value.starts_with("__Host-session_id=");
     let mut headers = seen.headers.iter().map(|(_, value)| value.as_str());
     let cookie = headers.find(is_session).unwrap();
     assert!(cookie.starts_with("__Host-session_id=") && cookie.contains("Secure"), "{cookie}");
-    let seen = call("/logout", "").redirects_to("/");
+    let seen = post_by_https(&app, "/logout", "").redirects_to("/");
     let removals: Vec<_> =
         seen.headers.iter().filter(|(_, v)| v.starts_with("__Host-session_id")).collect();
     let [(_, removal)] = removals[..] else { panic!("{:?}", seen.headers) };
@@ -408,19 +411,10 @@ fn an_account_has_so_many_sessions() {
 /// Promises 28 and 41: by https every cookie is bound to this very host.
 #[test]
 fn behind_https_no_other_subdomain_can_plant_a_cookie() {
-    let app = TestApp::with(|figment| {
-        figment.merge(("vestibule.public_url", "https://accounts.example.com"))
-    });
-    let call = |path: &str, body: &str| {
-        let headers = [
-            ("Origin", "https://accounts.example.com"),
-            ("Content-Type", "application/x-www-form-urlencoded"),
-        ];
-        app.request(Method::Post, path, &headers, Some(body))
-    };
+    let app = behind_https();
     let form = format!("email=ada@example.com&password={}", PASSWORD.replace(' ', "+"));
-    let mut headers = call("/signup", &form).headers;
-    headers.extend(call("/profile", "name=Ada").headers);
+    let mut headers = post_by_https(&app, "/signup", &form).headers;
+    headers.extend(post_by_https(&app, "/profile", "name=Ada").headers);
     headers.extend(app.visit("/profile").headers);
     let set: Vec<_> = headers.iter().filter(|(name, _)| name == "set-cookie").collect();
     assert!(set.len() >= 4, "{set:?}");

@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use figment::Figment;
 use log::warn;
+use rocket::futures::future::BoxFuture;
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Database, Pool};
@@ -183,19 +184,27 @@ impl Conn {
     }
 }
 
+/// The future that may have to open a connection is large: without the box every future that may read something
+/// would hold it, and each request would copy it around although its session is in the cache.
+fn acquire<DB: sqlx::Database>(
+    pool: &sqlx::Pool<DB>,
+) -> BoxFuture<'_, std::result::Result<PoolConnection<DB>, sqlx::Error>> {
+    Box::pin(pool.acquire())
+}
+
 impl Store {
     async fn reader(&self) -> Result<Conn> {
         match &self.engine {
-            Engine::Sqlite { read, .. } => read.acquire().await.map(Conn::Sqlite),
-            Engine::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+            Engine::Sqlite { read, .. } => acquire(read).await.map(Conn::Sqlite),
+            Engine::Postgres(pool) => acquire(pool).await.map(Conn::Postgres),
         }
         .map_err(Error::database)
     }
 
     async fn writer(&self) -> Result<Conn> {
         match &self.engine {
-            Engine::Sqlite { write, .. } => write.acquire().await.map(Conn::Sqlite),
-            Engine::Postgres(pool) => pool.acquire().await.map(Conn::Postgres),
+            Engine::Sqlite { write, .. } => acquire(write).await.map(Conn::Sqlite),
+            Engine::Postgres(pool) => acquire(pool).await.map(Conn::Postgres),
         }
         .map_err(Error::database)
     }

@@ -186,10 +186,20 @@ impl Store {
         self.run(sql, (now, now + longest + CLOCKS_DIFFER)).await
     }
 
-    /// How many buckets there are, up to `most`.
-    pub(in crate::auth) async fn count_buckets(&self, most: i64) -> Result<i64> {
-        let sql = "SELECT COUNT(*) AS tries FROM (SELECT 1 FROM throttle LIMIT $1) AS bounded";
-        let counted: Option<Counted> = self.find(sql, (most,)).await?;
+    /// How many buckets there are.
+    pub(in crate::auth) async fn count_buckets(&self) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS tries FROM throttle WHERE forget_at > $1";
+        let counted: Option<Counted> = self.find(sql, (0_i64,)).await?;
         Ok(counted.map_or(0, |counted| counted.tries))
+    }
+
+    /// Removes so many buckets, those first in which least was tried, and of these the oldest.
+    pub(in crate::auth) async fn delete_least_buckets(&self, surplus: i64) -> Result<u64> {
+        self.run(
+            "DELETE FROM throttle WHERE key IN \
+             (SELECT key FROM throttle ORDER BY tries, forget_at LIMIT $1)",
+            (surplus,),
+        )
+        .await
     }
 }
