@@ -129,7 +129,7 @@ pub struct ThrottleConfig {
     /// Networks with many people behind each address, such as a school: how many times as much their
     /// addresses may do. Default: none.
     pub networks: Allowances,
-    /// Most rows of counts before strangers are asked to come back later. Default 1,000,000.
+    /// Most counts that are kept; past it those of least tries are forgotten. Default 1,000,000.
     pub max_rows: i64,
 }
 
