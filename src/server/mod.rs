@@ -4,16 +4,15 @@
 //! answers unknown methods without any fairing. So hyper, which is below it anyway, reads the requests here,
 //! and Rocket gets them through its local client, bounded and whole.
 
-use std::collections::HashMap;
+mod connections;
+
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Write;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
+use std::net::SocketAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,18 +29,18 @@ use rocket::data::ToByteUnit;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
-use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use rocket::tokio::net::{TcpListener, TcpStream};
 use rocket::tokio::signal::unix::{SignalKind, signal};
-use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use rocket::tokio::sync::{mpsc, watch};
 use rocket::tokio::task::JoinSet;
-use rocket::tokio::time::{Sleep, sleep, timeout};
+use rocket::tokio::time::{sleep, timeout};
 use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
 
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::seldom::Seldom;
 use crate::web;
+use connections::{Connections, Reader};
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -53,14 +52,8 @@ const MAX_CONTENT_TYPE: usize = 1024;
 const MAX_COOKIES: usize = 200;
 /// How long a client may take for the head of a request, and how long again for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-/// How long a client may take to read on. What it does not read is kept in memory.
-const WRITE_WITHIN: Duration = Duration::from_secs(30);
 /// How long, once the end is near, requests that have only begun may still arrive.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
-/// Files that are not for connections: the database, the log, what is listened on.
-const OTHER_FILES: u64 = 200;
-/// Most connections where the system does not say how many there may be.
-const MAX_CONNECTIONS: u64 = 10_000;
 /// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 
@@ -74,7 +67,8 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 /// # Errors
 /// When the address cannot be listened on, or a fairing refuses the start.
 pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
-    let config = rocket::Config::from(rocket.figment());
+    let config = rocket::Config::try_from(rocket.figment());
+    let config = config.map_err(|e| ServeError(ConfigError::from(&e).to_string()))?;
     let address = SocketAddr::new(config.address, config.port);
     let listen = |e| ServeError(format!("cannot listen on {address}: {e}"));
     let listener = TcpListener::bind(address).await.map_err(listen)?;
@@ -98,137 +92,6 @@ struct App {
     /// The header in which proxies say who the client is.
     hops: HeaderName,
     settings: Arc<Config>,
-}
-
-/// How many connections there are, in all and by peer: whoever opens thousands of them and says nothing must not
-/// take those of everybody else.
-struct Connections {
-    free: Arc<Semaphore>,
-    of_one: usize,
-    by_peer: Mutex<HashMap<IpAddr, usize>>,
-}
-
-/// A connection that counts.
-struct Counted {
-    connections: Arc<Connections>,
-    peer: IpAddr,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Connections {
-    fn new() -> Arc<Self> {
-        #[cfg(unix)]
-        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-        #[cfg(not(unix))]
-        let files = None;
-        let most = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(50));
-        let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);
-        let (free, by_peer) = (Arc::new(Semaphore::new(most)), Mutex::default());
-        // A quarter for one address; a proxy stands for everybody.
-        Arc::new(Self { free, of_one: most / 4, by_peer })
-    }
-
-    /// Waits until there may be another one.
-    async fn permit(&self) -> OwnedSemaphorePermit {
-        match self.free.clone().acquire_owned().await {
-            Ok(permit) => permit,
-            // Nobody closes it.
-            Err(_) => std::future::pending().await,
-        }
-    }
-
-    /// Counts a connection of this peer; `None` if it has too many.
-    fn count(
-        self: &Arc<Self>,
-        peer: IpAddr,
-        is_proxy: bool,
-        permit: OwnedSemaphorePermit,
-    ) -> Option<Counted> {
-        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = by_peer.entry(peer).or_default();
-        if *own >= self.of_one && !is_proxy {
-            return None;
-        }
-        *own += 1;
-        Some(Counted { connections: self.clone(), peer, _permit: permit })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let by_peer = &self.connections.by_peer;
-        let mut by_peer = by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = by_peer.get_mut(&self.peer) {
-            *own -= 1;
-            if *own == 0 {
-                by_peer.remove(&self.peer);
-            }
-        }
-    }
-}
-
-/// A connection that ends when the client reads nothing any more.
-struct Reader {
-    stream: TcpStream,
-    stuck: Option<Pin<Box<Sleep>>>,
-}
-
-impl Reader {
-    fn is_stuck<T>(
-        &mut self,
-        context: &mut Context<'_>,
-        progress: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if progress.is_ready() {
-            self.stuck = None;
-            return progress;
-        }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_WITHIN)));
-        stuck.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl AsyncRead for Reader {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for Reader {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.is_stuck(context, written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.is_stuck(context, written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = Pin::new(&mut self.stream).poll_flush(context);
-        self.is_stuck(context, flushed)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
 }
 
 /// The largest body that any of the app's limits lets in.
@@ -325,7 +188,7 @@ async fn connection(
             answer(app.clone(), request, peer, alive.clone(), at_hand.clone())
         })
     };
-    let stream = TokioIo::new(Reader { stream, stuck: None });
+    let stream = TokioIo::new(Reader::new(stream));
     let mut served = std::pin::pin!(builder.serve_connection(stream, service));
     // A client that breaks off is no fault.
     select! {
@@ -426,9 +289,9 @@ impl App {
 }
 
 /// The path and query as Rocket takes them. Browsers leave some characters as they are that it does not.
-fn acceptable(uri: &str) -> Option<String> {
-    if Origin::parse(uri).is_ok() {
-        return Some(uri.to_owned());
+fn acceptable(uri: &str) -> Option<Origin<'_>> {
+    if let Ok(uri) = Origin::parse(uri) {
+        return Some(uri);
     }
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
     let mut escaped = String::with_capacity(3 * uri.len());
@@ -439,15 +302,16 @@ fn acceptable(uri: &str) -> Option<String> {
             let _ = write!(escaped, "%{b:02X}");
         }
     }
-    Origin::parse(&escaped).is_ok().then_some(escaped)
+    Origin::parse_owned(escaped).ok()
 }
 
 /// Passes on what Rocket can read at a bearable price.
 fn with_headers<'c>(
     mut request: LocalRequest<'c>,
-    head: &HeaderMap,
+    head: &'c HeaderMap,
     hops: &HeaderName,
 ) -> LocalRequest<'c> {
+    let known = request.inner_mut();
     for (name, value) in head {
         if [ACCEPT, CONTENT_TYPE, COOKIE].contains(name) {
             continue;
@@ -455,15 +319,15 @@ fn with_headers<'c>(
         let value = if name == hops { last_hops(value.as_bytes()) } else { value.as_bytes() };
         // What is not UTF-8 is skipped, never replaced.
         if let Ok(value) = std::str::from_utf8(value) {
-            request.add_header(Header::new(name.as_str().to_owned(), value.to_owned()));
+            known.add_header(Header::new(name.as_str(), value));
         }
     }
     if let Some(accept) = joined(head, &ACCEPT).filter(|accept| accept.len() <= web::MAX_ACCEPT) {
-        request.add_header(Header::new("Accept", accept));
+        known.add_header(Header::new("Accept", accept));
     }
     let kind = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     if let Some(kind) = kind.filter(|kind| kind.len() <= MAX_CONTENT_TYPE) {
-        request.add_header(Header::new("Content-Type", kind.to_owned()));
+        known.add_header(Header::new("Content-Type", kind));
     }
     for pair in cookie_pairs(head) {
         if let Ok(cookie) = Cookie::parse_encoded(pair.to_owned()) {
@@ -482,10 +346,10 @@ fn last_hops(list: &[u8]) -> &[u8] {
 }
 
 /// All lines of a header as one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
-fn joined(head: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let lines: Option<Vec<&str>> =
-        head.get_all(name).iter().map(|line| std::str::from_utf8(line.as_bytes()).ok()).collect();
-    lines.filter(|lines| !lines.is_empty()).map(|lines| lines.join(", "))
+fn joined<'h>(head: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
+    let mut lines = head.get_all(name).iter().map(|line| std::str::from_utf8(line.as_bytes()).ok());
+    let first = Cow::from(lines.next()??);
+    lines.try_fold(first, |all, line| Some(all + ", " + line?))
 }
 
 /// The cookies, but for those that are not UTF-8: they belong to somebody else on this domain, and must not
@@ -586,11 +450,11 @@ mod tests {
 
     #[test]
     fn what_browsers_do_not_escape_is_no_fault_of_theirs() {
-        assert_eq!(acceptable("/login?next=/a").as_deref(), Some("/login?next=/a"));
+        assert_eq!(acceptable("/login?next=/a").unwrap().to_string(), "/login?next=/a");
         for uri in ["/a?b=c|d[e]^`{}\\", "/a\"<b>", "/%zz?%"] {
-            let read = acceptable(uri).expect(uri);
+            let read = acceptable(uri).expect(uri).to_string();
             assert!(read.starts_with('/') && Origin::parse(&read).is_ok(), "{read}");
         }
-        assert_eq!(acceptable("*"), None);
+        assert!(acceptable("*").is_none());
     }
 }

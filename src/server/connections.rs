@@ -1,0 +1,184 @@
+//! Connections: how many there may be, and for how long they may stand still.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rocket::tokio::net::TcpStream;
+use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rocket::tokio::time::{Sleep, sleep};
+
+/// How long a client may take to read on. What it does not read is kept in memory.
+const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// Files that are not for connections: the database, the log, what is listened on.
+const OTHER_FILES: u64 = 200;
+/// Most connections, if the system lets us open so many files.
+const MAX_CONNECTIONS: u64 = 10_000;
+
+/// How many connections there are, in all and by peer: whoever opens thousands of them and says nothing must not
+/// take those of everybody else.
+pub(super) struct Connections {
+    free: Arc<Semaphore>,
+    of_one: usize,
+    by_peer: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A connection that counts.
+pub(super) struct Counted {
+    connections: Arc<Connections>,
+    peer: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connections {
+    pub(super) fn new() -> Arc<Self> {
+        #[cfg(unix)]
+        let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        #[cfg(not(unix))]
+        let files = None;
+        let most = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(50));
+        let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);
+        let (free, by_peer) = (Arc::new(Semaphore::new(most)), Mutex::default());
+        // A quarter for one address; a proxy stands for everybody.
+        Arc::new(Self { free, of_one: most / 4, by_peer })
+    }
+
+    /// Waits until there may be another one.
+    pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
+        match self.free.clone().acquire_owned().await {
+            Ok(permit) => permit,
+            // Nobody closes it.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Counts a connection of this peer; `None` if it has too many.
+    pub(super) fn count(
+        self: &Arc<Self>,
+        peer: IpAddr,
+        is_proxy: bool,
+        permit: OwnedSemaphorePermit,
+    ) -> Option<Counted> {
+        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = by_peer.entry(peer).or_default();
+        if *own >= self.of_one && !is_proxy {
+            return None;
+        }
+        *own += 1;
+        Some(Counted { connections: self.clone(), peer, _permit: permit })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let by_peer = &self.connections.by_peer;
+        let mut by_peer = by_peer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = by_peer.get_mut(&self.peer) {
+            *own -= 1;
+            if *own == 0 {
+                by_peer.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// A connection that ends when the client reads nothing any more.
+pub(super) struct Reader {
+    stream: TcpStream,
+    stuck: Option<Pin<Box<Sleep>>>,
+}
+
+impl Reader {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, stuck: None }
+    }
+
+    fn is_stuck<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        progress: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if progress.is_ready() {
+            self.stuck = None;
+            return progress;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_WITHIN)));
+        stuck.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for Reader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Reader {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.is_stuck(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.is_stuck(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        self.is_stuck(context, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rocket::async_test]
+    async fn one_address_has_a_quarter_of_the_connections_and_a_proxy_all() {
+        let connections = Arc::new(Connections {
+            free: Arc::new(Semaphore::new(8)),
+            of_one: 2,
+            by_peer: Mutex::default(),
+        });
+        let [thief, proxy] = [[203, 0, 113, 1], [10, 0, 0, 1]].map(IpAddr::from);
+        let mut held = Vec::new();
+        for n in 0..4 {
+            let counted = connections.count(thief, false, connections.permit().await);
+            assert_eq!(counted.is_some(), n < 2);
+            held.extend(counted);
+        }
+        for _ in 0..6 {
+            held.extend(connections.count(proxy, true, connections.permit().await));
+        }
+        assert_eq!((held.len(), connections.free.available_permits()), (8, 0));
+        held.clear();
+        assert!(connections.by_peer.lock().unwrap().is_empty());
+        assert_eq!(connections.free.available_permits(), 8);
+    }
+}
