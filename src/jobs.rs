@@ -45,6 +45,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown) {
                 sleep(FINISH_WITHIN).await;
             };
             let round = async {
+                auth.count_letters().await?;
                 if auth.may_deliver().await? { auth.deliver_due(is_over).await } else { Ok(()) }
             };
             select! {

@@ -90,6 +90,8 @@ pub(crate) struct Auth {
     /// Whether this process has taken over what another one had claimed of the outbox.
     delivers: Arc<AtomicBool>,
     closed_networks: Arc<ClosedNetworks>,
+    /// How many letters waited when somebody last looked.
+    letters_waiting: Arc<AtomicI64>,
     /// How many counts strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
@@ -126,6 +128,7 @@ impl Auth {
             letter_waits: Arc::default(),
             delivers: Arc::default(),
             closed_networks: Arc::default(),
+            letters_waiting: Arc::default(),
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),

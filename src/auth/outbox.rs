@@ -11,6 +11,7 @@ use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
 use super::store::{Delivery, NewToken, OutboxRow, Purpose};
+use super::throttle::MOST_LETTERS;
 use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
 use crate::Error;
 use crate::clock::Timestamp;
@@ -131,6 +132,13 @@ impl Auth {
         }
         self.delivers.store(true, Ordering::Relaxed);
         Ok(true)
+    }
+
+    /// Notes how many letters wait.
+    pub(crate) async fn count_letters(&self) -> Result<(), Error> {
+        let waiting = self.store.count_letters(MOST_LETTERS).await?;
+        self.letters_waiting.store(waiting, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One

@@ -35,7 +35,7 @@ impl Auth {
         if let Err(wait) = self.count_network(client).await? {
             return Ok(Err(wait));
         }
-        if let Err(wait) = self.check_outbox().await? {
+        if let Err(wait) = self.check_outbox() {
             return Ok(Err(wait));
         }
         let letter = self.letter_to_whoever_has(email, client);

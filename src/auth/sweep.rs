@@ -51,8 +51,10 @@ impl Auth {
         self.sweep_is_due.notified().await;
     }
 
-    /// Notes the largest cost of any stored hash, on which every refusal depends and which none may look for.
+    /// Notes what requests depend on and may not look for each time: how many letters wait, and the largest
+    /// cost of any stored hash.
     pub(crate) async fn take_stock(&self) -> Result<(), Error> {
+        self.count_letters().await?;
         for prefix in self.store.list_hash_prefixes().await? {
             if let Some(cost) = PasswordHash::cost_of_prefix(&prefix) {
                 self.hasher.note_cost(cost);

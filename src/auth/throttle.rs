@@ -379,22 +379,19 @@ impl Auth {
         &self,
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
+        // Half of the room is for letters that somebody waits for.
+        if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS / 2 {
+            return Ok(Err(Wait::Crowd(MINUTE)));
+        }
         let (key, pace) = (self.sign_up_key(client), self.sign_up_pace(client.allowance));
-        let size = self.store.outbox_size(key, MOST_LETTERS).await?;
-        // Half of it for letters that somebody waits for.
-        Ok(if size.total >= MOST_LETTERS / 2 {
-            Err(Wait::Crowd(MINUTE))
-        } else if size.uncounted >= pace.most {
-            Err(Wait::SignUps(pace.interval()))
-        } else {
-            Ok(())
-        })
+        let waiting = self.store.count_uncounted(key, pace.most).await?;
+        Ok(if waiting >= pace.most { Err(Wait::SignUps(pace.interval())) } else { Ok(()) })
     }
 
     /// Whether there is room for one more letter.
-    pub(in crate::auth) async fn check_outbox(&self) -> Result<Result<(), Wait>, Error> {
-        let size = self.store.outbox_size(Vec::new(), MOST_LETTERS).await?;
-        Ok(if size.total >= MOST_LETTERS { Err(Wait::Crowd(MINUTE)) } else { Ok(()) })
+    pub(in crate::auth) fn check_outbox(&self) -> Result<(), Wait> {
+        let is_full = self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS;
+        if is_full { Err(Wait::Crowd(MINUTE)) } else { Ok(()) }
     }
 
     /// Counts rows that strangers may have added; at some tenth of what there may be, the sweep comes early.

@@ -52,7 +52,7 @@ impl Auth {
         if open >= MOST_OPEN_LINKS {
             return Ok(Asked::EnoughLinks);
         }
-        if self.check_outbox().await?.is_err() {
+        if self.check_outbox().is_err() {
             return Ok(Asked::TooMany);
         }
         let mut tx = self.store.begin().await?;

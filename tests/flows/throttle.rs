@@ -783,3 +783,28 @@ fn plus_addresses_bomb_no_mailbox() {
     app.clock.advance(400 * SECOND);
     assert_eq!(app.letters().len(), 11, "one more every now and then");
 }
+
+/// Promise 67: a mail server that is gone for days lets no stranger fill the disk.
+#[test]
+fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
+    let app =
+        TestApp::with(|figment| figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1")));
+    app.sign_up("ada@example.com");
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    let fill = |n: usize| {
+        app.sql(&format!(
+            "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at) \
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {n}) \
+             SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
+             (SELECT MAX(created_at) FROM users) + 1800000 FROM numbers"
+        ));
+        app.run_jobs();
+    };
+    fill(20_000);
+    let form = [("email", "bob@example.com"), ("password", PASSWORD)];
+    app.other_browser().post("/signup", form).is(503).says("value=\"bob@example.com\"");
+    app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(200);
+    fill(20_000);
+    app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(503);
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}

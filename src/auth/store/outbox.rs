@@ -29,15 +29,6 @@ pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) uncounted_key: Option<Vec<u8>>,
 }
 
-/// How much waits in the outbox.
-#[derive(FromRow)]
-pub(in crate::auth) struct OutboxSize {
-    /// Letters of one bucket that were not counted yet.
-    pub(in crate::auth) uncounted: i64,
-    /// Letters in all, up to the number that was asked for.
-    pub(in crate::auth) total: i64,
-}
-
 #[derive(FromRow)]
 struct Waiting {
     n: i64,
@@ -119,16 +110,19 @@ impl Store {
         Ok(waiting.is_some_and(|waiting| waiting.n > 0))
     }
 
-    /// How much waits: of this bucket, and in all up to `most`.
-    pub(in crate::auth) async fn outbox_size(&self, key: Vec<u8>, most: i64) -> Result<OutboxSize> {
-        let size = self
-            .find(
-                "SELECT (SELECT COUNT(*) FROM outbox WHERE uncounted_key = $1) AS uncounted, \
-                 (SELECT COUNT(*) FROM (SELECT 1 FROM outbox LIMIT $2) AS bounded) AS total",
-                (key, most),
-            )
-            .await?;
-        Ok(size.unwrap_or(OutboxSize { uncounted: 0, total: 0 }))
+    /// How many letters of this bucket were not counted yet, up to `most`.
+    pub(in crate::auth) async fn count_uncounted(&self, key: Vec<u8>, most: i64) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS n FROM \
+                   (SELECT 1 FROM outbox WHERE uncounted_key = $1 LIMIT $2) AS bounded";
+        let waiting: Option<Waiting> = self.find(sql, (key, most)).await?;
+        Ok(waiting.map_or(0, |waiting| waiting.n))
+    }
+
+    /// How many letters wait, up to `most`.
+    pub(in crate::auth) async fn count_letters(&self, most: i64) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM outbox LIMIT $1) AS bounded";
+        let waiting: Option<Waiting> = self.find(sql, (most,)).await?;
+        Ok(waiting.map_or(0, |waiting| waiting.n))
     }
 
     pub(in crate::auth) async fn update_due(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
