@@ -10,7 +10,7 @@ use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
-use super::store::{Delivery, NewToken, OutboxRow, Purpose};
+use super::store::{Delivery, NewToken, OutboxRow, Purpose, Tx};
 use super::throttle::MOST_LETTERS;
 use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
 use crate::Error;
@@ -210,13 +210,8 @@ impl Auth {
             return Ok(Sent::Done);
         };
         match letter {
-            Letter::VerifyEmail if user.email_verified_at.is_some() => return Ok(Sent::Done),
+            Letter::VerifyEmail if user.email_verified_at.is_some() => Ok(Sent::Done),
             Letter::VerifyEmail => {
-                if let Some(key) = &row.uncounted_key
-                    && let Err(until) = self.count_first_letter(row, &user, key).await?
-                {
-                    return Ok(Sent::PutOff(until));
-                }
                 let token = VerifyToken::new()?;
                 let now = self.clock.now();
                 let new = NewToken {
@@ -241,32 +236,28 @@ impl Auth {
                     device: row.device.clone(),
                     network: row.network.clone(),
                 });
-                self.mail.send(row.id, &user.email, notice, None).await
+                self.mail.send(row.id, &user.email, notice, None).await?;
+                Ok(Sent::Done)
             }
-        }?;
-        Ok(Sent::Done)
+        }
     }
 
     /// Counts the letter to a new account; until when it has to wait for those of its neighbours.
     async fn count_first_letter(
         &self,
+        tx: &mut Tx,
         row: &OutboxRow,
         user: &User,
         key: &[u8],
     ) -> Result<Result<(), Timestamp>, Error> {
-        let mut tx = self.store.begin().await?;
-        tx.lock_user(user.id).await?;
-        if let Err(until) = self.count_sign_up(&mut tx, key, &row.network).await? {
-            tx.rollback().await;
+        if let Err(until) = self.count_sign_up(tx, key, &row.network).await? {
             return Ok(Err(until));
         }
-        if let Err(until) = self.count_mailbox(&mut tx, &user.email).await? {
-            tx.rollback().await;
+        if let Err(until) = self.count_mailbox(tx, &user.email).await? {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
         tx.update_signed_up_key(user.id, key.to_vec()).await?;
-        tx.commit().await?;
         Ok(Ok(()))
     }
 
@@ -279,21 +270,27 @@ impl Auth {
         token: &NewToken,
         occasion: Occasion,
         secret: &str,
-    ) -> Result<(), Error> {
+    ) -> Result<Sent, Error> {
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
+        if let Some(key) = &row.uncounted_key
+            && let Err(until) = self.count_first_letter(&mut tx, row, user, key).await?
+        {
+            tx.rollback().await;
+            return Ok(Sent::PutOff(until));
+        }
         tx.delete_token_of_letter(user.id, row.id).await?;
         let is_new = tx.insert_token(token, MOST_OPEN_LINKS).await?;
         tx.commit().await?;
         if !is_new {
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
-            return Ok(());
+            return Ok(Sent::Done);
         }
         let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
         if sent.is_err() {
             self.store.delete_token(token.digest).await?;
         }
-        sent
+        sent.map(|()| Sent::Done)
     }
 }
 
