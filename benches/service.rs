@@ -76,7 +76,8 @@ fn service(binary: &str, folder: &TempDir, settings: &[(&str, &str)]) -> Server 
     command
         .current_dir(folder.path())
         .env("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000000")
-        .env("VESTIBULE_THROTTLE__SIGNUPS_BY_CLIENT", "1000000000");
+        .env("VESTIBULE_THROTTLE__SIGNUPS_BY_CLIENT", "1000000000")
+        .env("VESTIBULE_SESSION__MAX_PER_ACCOUNT", "1000000000");
     command.envs(settings.iter().copied());
     Server::start(command)
 }
