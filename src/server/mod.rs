@@ -12,7 +12,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -181,11 +181,11 @@ async fn connection(
     alive: mpsc::Sender<Infallible>,
     mut is_over: watch::Receiver<()>,
 ) {
-    let at_hand = Arc::new(AtomicUsize::new(0));
+    let is_at_work = Arc::new(AtomicBool::new(false));
     let service = {
-        let (alive, at_hand) = (alive.clone(), at_hand.clone());
+        let (alive, is_at_work) = (alive.clone(), is_at_work.clone());
         service_fn(move |request| {
-            answer(app.clone(), request, peer, alive.clone(), at_hand.clone())
+            answer(app.clone(), request, peer, alive.clone(), is_at_work.clone())
         })
     };
     let stream = TokioIo::new(Reader::new(stream));
@@ -197,10 +197,12 @@ async fn connection(
     }
     loop {
         select! {
+            // First: an answer that is ready is written.
+            biased;
             _ = served.as_mut() => return,
             () = sleep(LAST_REQUESTS) => {
                 // What has begun and not arrived never will.
-                if at_hand.load(Ordering::Acquire) == 0 {
+                if !is_at_work.load(Ordering::Acquire) {
                     return;
                 }
             }
@@ -230,15 +232,18 @@ async fn answer(
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     alive: mpsc::Sender<Infallible>,
-    at_hand: Arc<AtomicUsize>,
+    is_at_work: Arc<AtomicBool>,
 ) -> Result<Answer, Infallible> {
     // In a box: a task is moved about while it is made, and this one is large.
+    let begun = is_at_work.clone();
     let task = spawn(Box::pin(async move {
-        let answer = app.answer(request, peer, &at_hand).await;
+        let answer = app.answer(request, peer, &begun).await;
         drop((app, alive));
         answer
     }));
-    Ok(task.await.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR)))
+    let answer = task.await.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR));
+    is_at_work.store(false, Ordering::Release);
+    Ok(answer)
 }
 
 impl App {
@@ -246,7 +251,7 @@ impl App {
         &self,
         request: hyper::Request<Incoming>,
         peer: SocketAddr,
-        at_hand: &AtomicUsize,
+        is_at_work: &AtomicBool,
     ) -> Answer {
         let (head, body) = request.into_parts();
         let body = match self.read(&head.headers, body).await {
@@ -264,10 +269,8 @@ impl App {
         };
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);
-        at_hand.fetch_add(1, Ordering::AcqRel);
-        let answer = respond(local.dispatch().await).await;
-        at_hand.fetch_sub(1, Ordering::AcqRel);
-        answer
+        is_at_work.store(true, Ordering::Release);
+        respond(local.dispatch().await).await
     }
 
     /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
