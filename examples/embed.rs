@@ -26,5 +26,8 @@ pub fn app(figment: Figment) -> Rocket<Build> {
 
 #[launch]
 fn launch() -> _ {
-    app(vestibule::figment())
+    let figment = vestibule::figment();
+    // Rocket's own log would show the secrets of mailed links.
+    vestibule::init_log(&figment);
+    app(figment)
 }
