@@ -320,6 +320,12 @@ impl Config {
                 "must be the name of a header, such as X-Forwarded-For".into(),
             ));
         }
+        if ["host", "cookie", "user-agent", "origin"]
+            .iter()
+            .any(|own| header.eq_ignore_ascii_case(own))
+        {
+            return Err(("vestibule.client_ip_header", "must be a header that proxies set".into()));
+        }
         if header.eq_ignore_ascii_case("forwarded") {
             let reason = "must be a header that holds addresses alone, such as X-Forwarded-For or \
                           X-Real-IP: the form of `Forwarded` (RFC 7239) is not read";
@@ -449,6 +455,24 @@ impl Config {
         })?;
         Ok(Mailbox::new(Some(self.site_name.clone()), address))
     }
+}
+
+pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
+    let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
+    for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
+        if n == 0 {
+            return Err(ConfigError(format!("{key} must be at least 1")));
+        }
+    }
+    let profile = figment.profile();
+    let is_known = ["debug", "release"].iter().any(|known| profile == known)
+        || figment.profiles().any(|known| known == profile);
+    if !is_known {
+        return Err(ConfigError(format!(
+            "ROCKET_PROFILE names no profile of Rocket.toml: {profile}"
+        )));
+    }
+    Ok(())
 }
 
 /// The cookies of the service.

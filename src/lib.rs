@@ -80,6 +80,14 @@ pub fn figment() -> Figment {
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
 }
 
+/// Whether Rocket can run with these settings: it panics where it cannot.
+///
+/// # Errors
+/// Names the key, the place and the reason.
+pub fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
+    config::check_rocket(figment)
+}
+
 /// The pages, `/api/v1`, the database and the jobs, for `attach`ing to a Rocket of yours. Their
 /// checks and headers hold for their own paths alone. Your handlers take a [`User`] argument.
 ///

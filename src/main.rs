@@ -48,6 +48,10 @@ fn serve() -> ExitCode {
     allow_many_connections();
     let figment = vestibule::figment();
     vestibule::init_log(&figment);
+    if let Err(reason) = vestibule::check_rocket(&figment) {
+        ::log::error!("{reason}");
+        return ExitCode::FAILURE;
+    }
     match rocket::execute(vestibule::serve(vestibule::service(figment))) {
         Ok(()) => ExitCode::SUCCESS,
         // What a fairing of ours refused has been said already.

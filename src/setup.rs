@@ -84,7 +84,13 @@ fn with_own_files(
     let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__");
     let figment =
         figment.merge(env.map(|key| format!("databases.vestibule.{key}").into()).global());
+    if is_whole_service {
+        refuse_what_was_meant()?;
+    }
     let database = database_url(&figment, config, is_whole_service)?;
+    if figment.extract_inner::<i64>(READERS).is_ok_and(|connections| connections < 1) {
+        return Err(format!("the setting {READERS} must be at least 1"));
+    }
     private_files::make_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
     info!("accounts are kept in {}", database.described());
@@ -112,6 +118,34 @@ fn with_own_files(
 }
 
 const URL: &str = "databases.vestibule.url";
+
+/// Variables that were meant to name a database, or a file of settings, and do not.
+fn refuse_what_was_meant() -> Result<(), String> {
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy().to_uppercase();
+        let value = value.to_string_lossy().to_lowercase();
+        if !(name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_")) {
+            continue;
+        }
+        let names_one = ["postgres:", "postgresql:", "mysql:", "sqlite:"];
+        let is_read = name == "VESTIBULE_DATABASE_URL" || name.starts_with("ROCKET_DATABASES");
+        if names_one.iter().any(|scheme| value.starts_with(scheme)) && !is_read {
+            return Err(format!(
+                "the variable {name} names a database, but is not read here: use VESTIBULE_DATABASE_URL"
+            ));
+        }
+        if name == "VESTIBULE_DATABASE_URL" && value.is_empty() {
+            return Err(format!(
+                "the variable {name} is set, but empty: name a database, or unset it"
+            ));
+        }
+    }
+    let settings = std::env::var_os("ROCKET_CONFIG");
+    if settings.is_some_and(|path| !std::path::Path::new(&path).exists()) {
+        return Err("the variable ROCKET_CONFIG names a file that is not there".into());
+    }
+    Ok(())
+}
 
 /// The database that the settings name, or the file in the data folder if they name none. Whoever meant
 /// another one and misspelt it must not start on an empty file: to the users, every account would be gone.

@@ -265,9 +265,11 @@ impl Hasher {
         Ok(verdict)
     }
 
-    /// There is a stored hash of this cost.
+    /// There is a stored hash of this cost. One that is never verified holds nobody up.
     pub(in crate::auth) fn note_cost(&self, cost: u32) {
-        self.largest_cost.fetch_max(cost.min(MAX_COST), Ordering::Relaxed);
+        if cost <= MAX_COST.max(self.cost) {
+            self.largest_cost.fetch_max(cost, Ordering::Relaxed);
+        }
     }
 
     fn largest_cost(&self) -> u32 {
@@ -702,6 +704,9 @@ mod tests {
         let mut turn = hasher.turn_of_stranger(&client(1));
         let before = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
         assert_eq!(before.shortfall, Duration::ZERO);
+        hasher.note_cost(31);
+        let same = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        assert_eq!(same.shortfall, Duration::ZERO, "nobody verifies that one");
         hasher.note_cost(10);
         let low = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
         let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut turn).await.unwrap();

@@ -6,8 +6,9 @@ use super::device::Device;
 use super::events::Event;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
+use super::store::RenewedRow;
 use super::throttle::Wait;
-use super::{Auth, Client, LogInError, Password, UserId, WeakPassword};
+use super::{Auth, Client, LogInError, Password, SessionToken, WeakPassword};
 use crate::Error;
 
 /// For how long a form that comes again is answered like the first time.
@@ -35,6 +36,7 @@ impl Auth {
     pub(crate) async fn change_password(
         &self,
         session: &Session,
+        token: &SessionToken,
         current: Option<&Password>,
         new: Password,
         client: &Client,
@@ -53,7 +55,7 @@ impl Auth {
         let proof = match proof {
             Ok(proof) => proof,
             Err(LogInError::WrongCredentials) => {
-                return self.change_again(session, &new.0, client).await;
+                return self.change_again(token, &new.0, client).await;
             }
             Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
             Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
@@ -68,7 +70,7 @@ impl Auth {
         // The hash took a while: of two changes at once, the one that knows the password then wins.
         if !tx.lock_user_with_password(user.id, proof.password).await? {
             tx.rollback().await;
-            return self.change_again(session, &new.0, client).await;
+            return self.change_again(token, &new.0, client).await;
         }
         if !tx.lock_session(session.id).await? {
             tx.rollback().await;
@@ -79,6 +81,7 @@ impl Auth {
         let device = Device::new(user.id, version, &[], now);
         tx.delete_sessions_of(user.id).await?;
         let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
+        tx.insert_renewed_session(token.digest(), renewed.id, user.id, now).await?;
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
             || self.count_letter_of(&mut tx, client).await?.is_ok();
@@ -96,55 +99,48 @@ impl Auth {
     /// The form came twice, and the first one has changed the password meanwhile.
     async fn change_again(
         &self,
-        session: &Session,
+        token: &SessionToken,
         new: &Password,
         client: &Client,
     ) -> Result<NewSession, ChangePasswordError> {
-        // Only then a second password is tried: whoever found an unlocked screen has one guess a time.
-        if !self.has_just_changed(session.user.id).await? {
-            return Err(ChangePasswordError::WrongPassword);
-        }
-        let email = session.user.email.key();
-        let again = self.renew_changed(email, new, session.remembered, client).await?;
+        let again = self.renew_again(token, new, client).await?;
         again.ok_or(ChangePasswordError::WrongPassword)
     }
 
-    /// A session for whoever has just changed their password to this one, and sends the form again. The
-    /// change has ended the session that it comes with, and the answer that brought the new one was never
-    /// looked at.
-    pub(crate) async fn renew_changed(
+    /// A session for a browser that sends a change of its password again. The change has ended the session that
+    /// it comes with, and the answer that brought the next one was never looked at: that one is replaced. `None`
+    /// if this was no such session, if the next one has ended too, or if it is another password.
+    pub(crate) async fn renew_again(
         &self,
-        email: &str,
+        token: &SessionToken,
         new: &Password,
-        remember: bool,
         client: &Client,
     ) -> Result<Option<NewSession>, ChangePasswordError> {
-        let proof = match self.log_in(email, Some(new), client).await {
+        let (ended, now) = (token.digest(), self.clock.now());
+        let found = self.store.find_renewed_session(ended, now - AGAIN_WITHIN, now).await?;
+        let Some((remembered, user)) = found.map(RenewedRow::into_parts) else {
+            return Ok(None);
+        };
+        let proof = match self.log_in(user.email.key(), Some(new), client).await {
             Ok(proof) => proof,
             Err(LogInError::WrongCredentials) => return Ok(None),
             Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
             Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
         };
-        let user = proof.user.id;
-        if !self.has_just_changed(user).await? {
-            return Ok(None);
-        }
         let mut tx = self.store.begin().await?;
-        if !tx.lock_user_with_password(user, proof.password).await? {
+        let is_valid = tx.lock_user_with_password(user.id, proof.password).await?
+            && tx.delete_renewed_session(ended).await?;
+        if !is_valid {
             tx.rollback().await;
             return Ok(None);
         }
-        let device = Device::new(user, proof.password, &client.devices, self.clock.now());
-        // The one that nobody has looked at goes.
-        tx.delete_sessions_of(user).await?;
-        let renewed = self.insert_session(&mut tx, device, remember, client).await?;
+        let device = Device::new(user.id, proof.password, &client.devices, now);
+        let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
+        tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
+        tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;
         tx.commit().await?;
-        self.sessions.forget_user(user);
+        self.sessions.forget_user(user.id);
+        Event::LoggedIn.log(Some(user.id), client);
         Ok(Some(renewed))
-    }
-
-    async fn has_just_changed(&self, user: UserId) -> Result<bool, Error> {
-        let since = self.clock.now() - AGAIN_WITHIN;
-        self.store.has_event(Event::PasswordChanged, user, since).await
     }
 }

@@ -47,6 +47,8 @@ pub(crate) struct NewSession {
     pub(crate) remember: bool,
     /// That it opened this account.
     pub(crate) device: Device,
+    /// The key of the session.
+    pub(in crate::auth) id: Uuid,
 }
 
 /// Why somebody cannot log in.
@@ -176,7 +178,7 @@ impl Auth {
         let device = Device::new(user, logged_in.password, &client.devices, now);
         let new = self.insert_session(&mut tx, device, remember, client).await?;
         let most = self.config.session.max_per_account.0;
-        let mut ended = tx.delete_surplus_sessions(user, most).await?;
+        let mut ended = tx.delete_surplus_sessions(user, most, now).await?;
         tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
         tx.commit().await?;
         ended.extend(replaced.map(|old| old.digest()));
@@ -197,8 +199,10 @@ impl Auth {
     ) -> Result<NewSession, Error> {
         let (token, now) = (SessionToken::new()?, self.clock.now());
         let expires_at = now + self.absolute_ttl(remember);
-        tx.insert_session(token.digest(), device.user, remember, now, expires_at, client).await?;
-        Ok(NewSession { token, remember, device })
+        let id = tx
+            .insert_session(token.digest(), device.user, remember, now, expires_at, client)
+            .await?;
+        Ok(NewSession { token, remember, device, id })
     }
 
     fn absolute_ttl(&self, remembered: bool) -> Duration {

@@ -28,6 +28,7 @@ impl Auth {
         self.store.delete_expired_sessions(now, idle_since(false), idle_since(true)).await?;
         self.store.delete_expired_tokens(now).await?;
         self.store.delete_used_tokens(now - AGAIN_WITHIN).await?;
+        self.store.delete_renewed_sessions(now - AGAIN_WITHIN).await?;
         let longest = self.config.throttle.forget_after.get().max(Duration::from_hours(24));
         self.store.delete_forgotten_buckets(now, longest).await?;
         let most = self.config.throttle.max_rows;

@@ -304,7 +304,9 @@ fn is_unmistakable_domain(domain: &str) -> bool {
         Other,
     }
     let script = |c: char| match c {
-        '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{130}' | '\u{132}'..='\u{17f}' => Script::Latin,
+        // Not those that are other letters to the eye: thorn, kra, long s.
+        '\u{fe}' | '\u{138}' | '\u{17f}' => Script::Other,
+        '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{130}' | '\u{132}'..='\u{17e}' => Script::Latin,
         '\u{3041}'..='\u{30ff}'
         | '\u{3400}'..='\u{4dbf}'
         | '\u{4e00}'..='\u{9fff}'
@@ -325,7 +327,9 @@ fn is_unmistakable_domain(domain: &str) -> bool {
         let has_ascii_letters = label.bytes().any(|b| b.is_ascii_alphabetic());
         is_pure
             && match first {
-                Script::Latin | Script::EastAsian => true,
+                Script::Latin => true,
+                // Some of their signs look like a stroke or a slash between letters.
+                Script::EastAsian => !has_ascii_letters,
                 Script::Greek | Script::Cyrillic => {
                     !has_ascii_letters && last.first() == Some(first)
                 }
@@ -500,6 +504,7 @@ mod tests {
             ("a@аррӏе.com", "a@xn--80ak6aa92e.com"),
             ("a@p\u{430}ypal.com", "a@xn--pypal-4ve.com"),
             ("a@\u{251}pple.com", "a@xn--pple-p5b.com"),
+            ("a@to\u{fe}.com", "a@xn--to-4ka.com"),
         ] {
             assert_eq!(shown(text), ascii, "{text}");
             let stored = Email::from_row(text.into(), ascii.into());

@@ -138,7 +138,15 @@ impl Proxy {
 
     fn parse(text: &str) -> Option<Self> {
         let address = || text.parse::<IpAddr>().ok().map(|ip| IpNet::from(ip.to_canonical()));
-        text.parse().ok().or_else(address).map(Self)
+        let network: IpNet = text.parse().ok().or_else(address)?;
+        // ::ffff:10.0.0.0/104 is 10.0.0.0/8 (RFC 4291, 2.5.5.2): peers are compared as IPv4.
+        let as_ipv4 = || {
+            IpNet::new(network.addr().to_canonical(), network.prefix_len().checked_sub(96)?).ok()
+        };
+        if network.addr().is_ipv6() && network.addr().to_canonical().is_ipv4() {
+            return as_ipv4().map(Self);
+        }
+        Some(Self(network))
     }
 }
 
@@ -335,7 +343,9 @@ impl DatabaseUrl {
                 let file = rest.strip_prefix("//").unwrap_or(rest);
                 let file = file.split('?').next().unwrap_or_default();
                 // A database in memory would be another one for each connection.
-                !file.trim().is_empty() && !file.contains(":memory:")
+                !file.trim().is_empty()
+                    && !rest.contains(":memory:")
+                    && !rest.contains("mode=memory")
             }
             "postgres" | "postgresql" => rest.starts_with("//") && rest.len() > 2,
             _ => false,
@@ -481,9 +491,17 @@ mod tests {
         {
             assert!(DatabaseUrl::parse(text).is_some(), "{text}");
         }
-        for text in
-            ["", " ", "a.db", "mysql://h/d", "sqlite:", "sqlite: ", "sqlite::memory:", "postgres:"]
-        {
+        for text in [
+            "",
+            " ",
+            "a.db",
+            "mysql://h/d",
+            "sqlite:",
+            "sqlite: ",
+            "sqlite::memory:",
+            "sqlite:a?mode=memory",
+            "postgres:",
+        ] {
             assert!(DatabaseUrl::parse(text).is_none(), "{text:?}");
         }
         let url = DatabaseUrl::parse("postgres://u:hunter2@db.example.com:5433/accounts").unwrap();

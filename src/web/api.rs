@@ -217,8 +217,10 @@ pub(super) async fn change_password(
     auth: &State<Auth>,
 ) -> Reply {
     let session = visitor.0.ok_or_else(not_signed_in)?;
-    let ChangeForm { password, new_password, .. } = input.fields()?;
-    match auth.change_password(session, password.0.as_ref(), new_password, &client).await {
+    let token = cookie::read(jar, auth.config()).ok_or_else(not_signed_in)?;
+    let ChangeForm { password, new_password } = input.fields()?;
+    let current = password.0.as_ref();
+    match auth.change_password(session, &token, current, new_password, &client).await {
         Ok(renewed) => {
             cookie::write(jar, auth.config(), renewed, &client);
             let email = session.user.email.as_str();

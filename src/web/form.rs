@@ -315,9 +315,10 @@ fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
     let field = |(name, value): (String, Value)| {
         let value = match value {
             Value::String(text) => Ok(text),
-            Value::Bool(truth) => Ok(truth.to_string()),
+            // The only box to tick.
+            Value::Bool(truth) if name == "remember" => Ok(truth.to_string()),
             Value::Null => Ok(String::new()),
-            Value::Number(_) | Value::Array(_) | Value::Object(_) => Err(NOT_TEXT),
+            _ => Err(NOT_TEXT),
         };
         (name, value.map(Zeroizing::new))
     };
@@ -435,9 +436,10 @@ mod tests {
             [("b".to_owned(), Ok("\u{e9} %".to_owned().into()))]
         );
         assert!(json_fields(b"{\"a\":\"\xe9\"}").is_none());
-        let numbers = json_fields(b"\xef\xbb\xbf{\"a\":1.50,\"b\":{},\"c\":true}").unwrap();
+        let numbers =
+            json_fields(b"\xef\xbb\xbf{\"a\":1.50,\"b\":{},\"remember\":true,\"z\":true}").unwrap();
         let is_text: Vec<_> = numbers.iter().map(|(_, value)| value.is_ok()).collect();
-        assert_eq!(is_text, [false, false, true]);
+        assert_eq!(is_text, [false, false, true, false]);
     }
 
     proptest! {

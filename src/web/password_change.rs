@@ -5,22 +5,21 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
+use super::errors::Refusal;
 use super::form::{Attempt, Fields, FormState, Submitted};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{profile, signing};
-use crate::auth::{Auth, ChangePasswordError, Client, Password, cookie};
+use crate::auth::{Auth, ChangePasswordError, Client, NewSession, Password, cookie};
 use crate::{Error, User};
 
 #[derive(FromForm)]
 pub(super) struct ChangeForm {
     pub(super) password: Attempt,
     pub(super) new_password: Password,
-    /// Whose password it is, where the session is not known any more.
-    email: Option<String>,
 }
 
 impl Fields for ChangeForm {
-    const NAMES: &'static [&'static str] = &["password", "new_password", "email"];
+    const NAMES: &'static [&'static str] = &["password", "new_password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
@@ -58,29 +57,24 @@ pub(super) async fn submit(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let log_in_first = || Ok(Answer::Go(signing::first("/password-change")));
+    let Some(token) = cookie::read(jar, auth.config()) else { return log_in_first() };
     let Some(session) = page.session else {
-        // The form came twice, and the first one ended the session that the second was sent with.
-        if let Some(ChangeForm { new_password, email: Some(email), .. }) = submitted.form
-            && let Ok(Some(renewed)) =
-                auth.renew_changed(&email, &new_password, false, &client).await
-        {
-            cookie::write(jar, auth.config(), renewed, &client);
-            Notice::PasswordChanged.put(jar, auth);
-            return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
-        }
-        return log_in_first();
+        let Some(ChangeForm { new_password, .. }) = submitted.form else { return log_in_first() };
+        return match auth.renew_again(&token, &new_password, &client).await {
+            Ok(Some(renewed)) => Ok(done(auth, jar, &client, renewed)),
+            Err(ChangePasswordError::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
+            Err(ChangePasswordError::Failed(error)) => Err(error),
+            Ok(None) | Err(_) => log_in_first(),
+        };
     };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
     let Submitted { form, mut state } = submitted;
-    let Some(ChangeForm { password, new_password, .. }) = form else {
+    let Some(ChangeForm { password, new_password }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    match auth.change_password(session, password.0.as_ref(), new_password, &client).await {
-        Ok(renewed) => {
-            cookie::write(jar, auth.config(), renewed, &client);
-            Notice::PasswordChanged.put(jar, auth);
-            return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
-        }
+    let current = password.0.as_ref();
+    match auth.change_password(session, &token, current, new_password, &client).await {
+        Ok(renewed) => return Ok(done(auth, jar, &client, renewed)),
         Err(ChangePasswordError::WrongPassword) => state.refuse("password", WRONG_PASSWORD),
         Err(ChangePasswordError::WeakPassword(weak)) => {
             state.refuse("new_password", weak.to_string());
@@ -92,4 +86,11 @@ pub(super) async fn submit(
         Err(ChangePasswordError::Failed(error)) => return Err(error),
     }
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)))
+}
+
+/// The password is set, and this browser goes on with a new session.
+fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, renewed: NewSession) -> Answer {
+    cookie::write(jar, auth.config(), renewed, client);
+    Notice::PasswordChanged.put(jar, auth);
+    Answer::Go(Redirect::to(uri!(profile::show)))
 }

@@ -203,6 +203,10 @@ fn a_wrong_setting_stops_the_start_with_key_place_and_reason() {
         ("VESTIBULE_THROTTLE__NETWORKS", "203.0.113.0/24", "throttle.networks"),
         ("VESTIBULE_EVENTS__KEEP_FOR", "0s", "events.keep_for"),
         ("ROCKET_ADDRESS", "0.0.0.0", "public_url"),
+        ("ROCKET_WORKERS", "0", "workers"),
+        ("ROCKET_PORT", "http", "port"),
+        ("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "0", "max_connections"),
+        ("VESTIBULE_CLIENT_IP_HEADER", "Host", "client_ip_header"),
     ];
     for (variable, value, key) in cases {
         let log = refused(folder.path(), &[(variable, value)]);
@@ -279,6 +283,20 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
         ),
         ("ROCKET_DATABASES__VESTIBULE__ULR", url.to_owned(), "databases.vestibule.ulr is not"),
         ("DATABASE_URL", url.to_owned(), "DATABASE_URL is set, but is not read here"),
+        ("VESTIBULE_DATABSE_URL", url.to_owned(), "VESTIBULE_DATABSE_URL names a database, but"),
+        (
+            "ROCKET_DATABASE__VESTIBULE__URL",
+            url.to_owned(),
+            "names a database, but is not read here",
+        ),
+        ("VESTIBULE_DATABASE_URL", String::new(), "VESTIBULE_DATABASE_URL is set, but empty"),
+        ("VESTIBULE_DATABASE_URL", "sqlite:x?mode=memory".to_owned(), "database_url must be"),
+        (
+            "ROCKET_CONFIG",
+            "nowhere.toml".to_owned(),
+            "ROCKET_CONFIG names a file that is not there",
+        ),
+        ("ROCKET_PROFILE", "relaese".to_owned(), "ROCKET_PROFILE names no profile"),
     ];
     let key = ("ROCKET_SECRET_KEY", crate::harness::SECRET_KEY);
     for (variable, value, words) in cases {

@@ -257,18 +257,27 @@ impl TestApp {
 
     /// Every value of every table, as text: what somebody has who stole a copy.
     pub fn dump(&self) -> String {
-        ["users", "sessions", "tokens", "used_tokens", "outbox", "throttle", "events"]
-            .map(|table| {
-                let row = if self.is_sqlite() {
-                    let columns = format!("SELECT name FROM pragma_table_info('{table}')");
-                    let columns = self.texts(&columns).into_iter();
-                    columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
-                } else {
-                    format!("CAST({table} AS TEXT)")
-                };
-                self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
-            })
-            .join("\n")
+        [
+            "users",
+            "sessions",
+            "tokens",
+            "used_tokens",
+            "renewed_sessions",
+            "outbox",
+            "throttle",
+            "events",
+        ]
+        .map(|table| {
+            let row = if self.is_sqlite() {
+                let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+                let columns = self.texts(&columns).into_iter();
+                columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
+            } else {
+                format!("CAST({table} AS TEXT)")
+            };
+            self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
+        })
+        .join("\n")
     }
 
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

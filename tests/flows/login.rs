@@ -424,3 +424,18 @@ fn behind_https_no_other_subdomain_can_plant_a_cookie() {
         assert!(!cookie.contains("Domain"), "{cookie}");
     }
 }
+
+/// Promise 66: sessions from the future are void, and take no place from those that are not.
+#[test]
+fn void_sessions_fill_no_place() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.session.max_per_account", 1)));
+    app.sign_up("ada@example.com");
+    app.sql(
+        "UPDATE sessions SET created_at = created_at + 34560000000, \
+         last_seen_at = last_seen_at + 34560000000, expires_at = expires_at + 34560000000",
+    );
+    let other = app.other_browser();
+    other.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    assert!(other.is_signed_in() && !app.is_signed_in());
+    assert_eq!(app.count("sessions"), 1);
+}

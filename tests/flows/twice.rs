@@ -42,27 +42,47 @@ fn changing_the_password_twice_changes_it_once() {
     let again = app.other_browser();
     with_cookies_of(&again, &app);
     let page = again.visit("/password-change");
+    let ended = app.session_cookie().unwrap();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", change).redirects_to("/profile");
     // The second one comes with the session that the first one has ended.
     assert!(!again.is_signed_in());
     page.and_submit(change).redirects_to("/profile");
     again.visit("/profile").is(200).says("Your new password is set");
-    // From the page that it led to, with the back button.
-    again.submit("/password-change", change).redirects_to("/profile");
-    again.visit("/profile").says("Your new password is set");
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
     assert_eq!(app.count("sessions"), 1);
+    // With the session that it led to it is one more change, and the current password is another.
+    again.submit("/password-change", change).is(422).says("This is not your current password.");
     // Another new password is no second time.
+    let late = app.other_browser();
+    with_cookies_of(&late, &app);
+    late.cookies.borrow_mut().insert("session_id".into(), ended.clone());
     let other = [("password", PASSWORD), ("new_password", "something else again")];
-    again.submit("/password-change", other).is(422).says("This is not your current password.");
-    // Nor is it one for ever.
-    app.clock.advance(std::time::Duration::from_secs(601));
-    again.submit("/password-change", change).is(422);
+    late.post("/password-change", other).redirects_to("/login?next=/password-change");
+    // Nor is it one without the session that was ended, nor after the next one was.
     let stranger = app.other_browser();
-    let form = [("email", "ada@example.com"), change[0], change[1]];
-    stranger.post("/password-change", form).redirects_to("/login?next=/password-change");
-    assert!(!stranger.is_signed_in());
+    stranger.post("/password-change", change).redirects_to("/login?next=/password-change");
+    again.log_out();
+    late.cookies.borrow_mut().insert("session_id".into(), ended);
+    late.post("/password-change", change).redirects_to("/login?next=/password-change");
+    assert!(!late.is_signed_in() && !stranger.is_signed_in());
+}
+
+/// Promise 44: whoever has logged out is not signed in again by a form that the browser sends once more.
+#[test]
+fn nothing_that_is_sent_again_signs_in_after_logging_out() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let wrong = [("password", "mistyped"), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", wrong).is(422);
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", change).redirects_to("/profile");
+    app.log_out();
+    for form in [wrong, change] {
+        app.post("/password-change", form).redirects_to("/login?next=/password-change");
+        assert!(!app.is_signed_in());
+    }
+    assert_eq!(app.count("sessions"), 0);
 }
 
 #[test]

@@ -9,11 +9,6 @@ use crate::auth::user::UserId;
 use crate::clock::Timestamp;
 
 #[derive(sqlx::FromRow)]
-struct Happened {
-    at: Timestamp,
-}
-
-#[derive(sqlx::FromRow)]
 struct Busy {
     user_id: UserId,
 }
@@ -85,18 +80,6 @@ impl Store {
             (user, most),
         )
         .await
-    }
-
-    /// Whether this happened to the user since then.
-    pub(in crate::auth) async fn has_event(
-        &self,
-        event: Event,
-        user: UserId,
-        since: Timestamp,
-    ) -> Result<bool> {
-        let sql = "SELECT at FROM events WHERE user_id = $1 AND at > $2 AND kind = $3 LIMIT 1";
-        let found: Option<Happened> = self.find(sql, (user, since, event.as_str())).await?;
-        Ok(found.is_some_and(|found| found.at > since))
     }
 }
 

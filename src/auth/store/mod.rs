@@ -35,6 +35,7 @@ use sqlx::{
 };
 
 pub(in crate::auth) use outbox::OutboxRow;
+pub(in crate::auth) use sessions::RenewedRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser};
 
@@ -399,10 +400,11 @@ async fn open_sqlite(
         .pragma("cache_size", "-256")
         .disable_statement_logging();
     let pool = || SqlitePoolOptions::new().acquire_timeout(wait).test_before_acquire(false);
-    let file = options.get_filename().to_owned();
+    private_files::open(options.get_filename()).map_err(sqlx::Error::Io)?;
+    // By whatever name it was reached, it is one file, with one lock.
+    let file = options.get_filename().canonicalize().map_err(sqlx::Error::Io)?;
     // SQLite has no lock for migrations: two processes that start at once would both create tables.
     let lock = lock_for_migrations(&beside(&file, ".lock")).await.map_err(sqlx::Error::Io)?;
-    private_files::open(&file).map_err(sqlx::Error::Io)?;
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);

@@ -1,4 +1,4 @@
-//! The table `sessions`.
+//! The tables `sessions` and `renewed_sessions`.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use super::{Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
-use crate::auth::user::UserId;
+use crate::auth::user::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A session with its user, as found.
@@ -41,6 +41,21 @@ struct Ended {
     user_id: UserId,
 }
 
+/// The session that came after one that a changed password has ended.
+#[derive(FromRow)]
+pub(in crate::auth) struct RenewedRow {
+    remembered: bool,
+    #[sqlx(flatten)]
+    user: UserRow,
+}
+
+impl RenewedRow {
+    /// Whether it outlives the browser, and whose it is.
+    pub(in crate::auth) fn into_parts(self) -> (bool, User) {
+        (self.remembered, self.user.into())
+    }
+}
+
 #[derive(FromRow)]
 struct Surplus {
     digest: Vec<u8>,
@@ -67,6 +82,32 @@ impl Store {
             (digest.to_vec(), now, now + CLOCKS_DIFFER),
         )
         .await
+    }
+
+    /// What came after this session a moment ago, if that has not ended too.
+    pub(in crate::auth) async fn find_renewed_session(
+        &self,
+        ended: Digest,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Result<Option<RenewedRow>> {
+        self.find(
+            concat!(
+                "SELECT sessions.remembered, ",
+                user_columns!(),
+                " FROM renewed_sessions \
+                 JOIN sessions ON sessions.id = renewed_sessions.session_id \
+                 JOIN users ON users.id = sessions.user_id \
+                 WHERE renewed_sessions.digest = $1 AND renewed_sessions.renewed_at > $2 \
+                 AND renewed_sessions.renewed_at <= $3 AND users.disabled_at IS NULL"
+            ),
+            (ended.to_vec(), since, now + CLOCKS_DIFFER),
+        )
+        .await
+    }
+
+    pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {
+        self.run("DELETE FROM renewed_sessions WHERE renewed_at <= $1", (since,)).await
     }
 
     pub(in crate::auth) async fn update_last_seen(
@@ -106,6 +147,7 @@ impl Store {
 }
 
 impl Tx {
+    /// Adds a session; its key.
     pub(in crate::auth) async fn insert_session(
         &mut self,
         digest: Digest,
@@ -114,14 +156,15 @@ impl Tx {
         now: Timestamp,
         expires_at: Timestamp,
         client: &Client,
-    ) -> Result<()> {
+    ) -> Result<Uuid> {
+        let id = Uuid::now_v7();
         self.run(
             "INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, \
              proved_at, expires_at, address, user_agent) \
              VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7, $8)",
             (
                 digest.to_vec(),
-                Uuid::now_v7(),
+                id,
                 user,
                 remembered,
                 now,
@@ -131,7 +174,31 @@ impl Tx {
             ),
         )
         .await?;
+        Ok(id)
+    }
+
+    /// Notes which session came after another.
+    pub(in crate::auth) async fn insert_renewed_session(
+        &mut self,
+        ended: Digest,
+        id: Uuid,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<()> {
+        self.run(
+            "INSERT INTO renewed_sessions (digest, session_id, user_id, renewed_at) \
+             VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET session_id = $2",
+            (ended.to_vec(), id, user, now),
+        )
+        .await?;
         Ok(())
+    }
+
+    /// Ends what came after this session; `false` if it has ended. The user must be locked.
+    pub(in crate::auth) async fn delete_renewed_session(&mut self, ended: Digest) -> Result<bool> {
+        let sql = "DELETE FROM sessions WHERE id IN \
+                   (SELECT session_id FROM renewed_sessions WHERE digest = $1)";
+        Ok(self.run(sql, (ended.to_vec(),)).await? == 1)
     }
 
     /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers
@@ -145,19 +212,21 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends the sessions of a user beyond `most`, those first that were not used for longest; which they
-    /// were. The user must be locked.
+    /// Ends the sessions of a user beyond `most`, void ones first and then those that were not used for longest;
+    /// which they were. The user must be locked.
     pub(in crate::auth) async fn delete_surplus_sessions(
         &mut self,
         user: UserId,
         most: i64,
+        now: Timestamp,
     ) -> Result<Vec<Digest>> {
         let ended: Vec<Surplus> = self
             .list(
                 "DELETE FROM sessions WHERE user_id = $1 AND digest NOT IN \
                  (SELECT digest FROM sessions WHERE user_id = $1 \
+                  AND created_at <= $3 AND last_seen_at <= $3 \
                   ORDER BY last_seen_at DESC, created_at DESC, id DESC LIMIT $2) RETURNING digest",
-                (user, most),
+                (user, most, now + CLOCKS_DIFFER),
             )
             .await?;
         Ok(ended.into_iter().filter_map(|ended| Digest::from_row(ended.digest)).collect())

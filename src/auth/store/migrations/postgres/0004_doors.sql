@@ -16,3 +16,12 @@ ALTER TABLE users ADD COLUMN signed_up_key BYTEA;
 
 -- So that looking whether the database can be written takes as much room as a log-in.
 ALTER TABLE health ADD COLUMN padding BYTEA;
+
+-- Which session came after one that a changed password has ended, kept for some minutes: likewise.
+CREATE TABLE renewed_sessions (
+    digest     BYTEA   NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    session_id UUID    NOT NULL,
+    user_id    UUID    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    renewed_at BIGINT  NOT NULL
+);
+CREATE INDEX renewed_sessions_user_id ON renewed_sessions (user_id);

@@ -16,3 +16,12 @@ ALTER TABLE users ADD COLUMN signed_up_key BLOB;
 
 -- So that looking whether the database can be written takes as much room as a log-in.
 ALTER TABLE health ADD COLUMN padding BLOB;
+
+-- Which session came after one that a changed password has ended, kept for some minutes: likewise.
+CREATE TABLE renewed_sessions (
+    digest     BLOB    NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    session_id BLOB    NOT NULL,
+    user_id    BLOB    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    renewed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX renewed_sessions_user_id ON renewed_sessions (user_id);
