@@ -253,9 +253,6 @@ impl Auth {
         if let Err(until) = self.count_sign_up(tx, key, &row.network).await? {
             return Ok(Err(until));
         }
-        if let Err(until) = self.count_mailbox(tx, &user.email).await? {
-            return Ok(Err(until));
-        }
         tx.update_counted(row.id).await?;
         tx.update_signed_up_key(user.id, key.to_vec()).await?;
         Ok(Ok(()))

@@ -66,6 +66,10 @@ impl Auth {
             tx.rollback().await;
             return self.sign_up_again(&email, &password.0, client, twice).await;
         }
+        if let Err(at) = self.count_mailbox(&mut tx, &email, client).await? {
+            tx.rollback().await;
+            return Err(SignUpError::Wait(Wait::until(at, now)));
+        }
         // It is the first letter to this address: nothing speaks against it.
         let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
         tx.insert_letter(self.first_letter(id, client)).await?;

@@ -217,33 +217,41 @@ pub(in crate::auth) struct Try {
     pub(in crate::auth) turn: Turn,
 }
 
-/// The networks that have to wait for the rest of their minute: whoever goes on asking is answered without the
-/// database.
+/// The networks that had to wait a moment ago: whoever goes on asking is answered without the database. For a
+/// second: tries that turn out right are taken back, and let others in.
 #[derive(Default)]
-pub(in crate::auth) struct ClosedNetworks(Mutex<HashMap<Option<IpAddr>, Timestamp>>);
+pub(in crate::auth) struct ClosedNetworks(Mutex<HashMap<Option<IpAddr>, Closure>>);
+
+#[derive(Clone, Copy)]
+struct Closure {
+    noted_at: Timestamp,
+    until: Timestamp,
+}
 
 impl ClosedNetworks {
     /// Most of them that are remembered; the others ask the database.
     const MOST: usize = 10_000;
+    /// For how long.
+    const FOR: Duration = Duration::from_secs(1);
 
     fn until(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let network = client.own_network();
-        let at = *closed.get(&network)?;
-        // A clock that was set back is no reason to wait.
-        if at > now && at <= now + MINUTE {
-            return Some(at);
+        let Closure { noted_at, until } = *closed.get(&network)?;
+        // A clock that was set back makes it old, too.
+        if noted_at <= now && now.since(noted_at) < Self::FOR && until > now {
+            return Some(until);
         }
         closed.remove(&network);
         None
     }
 
-    fn close(&self, client: &Client, at: Timestamp) {
+    fn close(&self, client: &Client, until: Timestamp, noted_at: Timestamp) {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if closed.len() >= Self::MOST {
             closed.clear();
         }
-        closed.insert(client.own_network(), at);
+        closed.insert(client.own_network(), Closure { noted_at, until });
     }
 }
 
@@ -311,7 +319,7 @@ impl Auth {
         let minute = match tx.insert_in_window(key, minute, now).await? {
             Ok(count) => count,
             Err(at) => {
-                self.closed_networks.close(client, at);
+                self.closed_networks.close(client, at, now);
                 return Ok(Err(at));
             }
         };
@@ -489,21 +497,21 @@ impl Auth {
         if let Err(at) = self.count_letter_of(tx, client).await? {
             return Ok(Err(at));
         }
-        if let Err(at) = self.count_mailbox(tx, email).await? {
-            return Ok(Err(at));
-        }
         self.count_letter_to(tx, letter, email).await
     }
 
-    /// Counts a letter to one of the many addresses that a mailbox may have.
+    /// Counts a letter to a new account at one of the many addresses that a mailbox may have. Not those that
+    /// strangers can ask for: they must not use up what the owner of an older account waits for.
     pub(in crate::auth) async fn count_mailbox(
         &self,
         tx: &mut Tx,
         email: &Email,
+        client: &Client,
     ) -> Result<Result<(), Timestamp>, Error> {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
         let key = self.pepper.key(&Bucket::Mailbox(&mailbox));
         let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
+        let most = most.saturating_mul(client.allowance);
         tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
     }
 

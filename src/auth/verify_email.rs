@@ -61,9 +61,7 @@ impl Auth {
             tx.rollback().await;
             return Ok(Asked::TooMany);
         }
-        if self.count_mailbox(&mut tx, &user.email).await?.is_err()
-            || self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err()
-        {
+        if self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err() {
             tx.rollback().await;
             return Ok(Asked::EnoughLinks);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -19,6 +19,8 @@ const WRITE_WITHIN: Duration = Duration::from_secs(30);
 const OTHER_FILES: u64 = 200;
 /// Most connections, if the system lets us open so many files.
 const MAX_CONNECTIONS: u64 = 10_000;
+/// Which part of them one address may have.
+const SHARE_OF_ONE: usize = 16;
 
 /// How many connections there are, in all and by peer: whoever opens thousands of them and says nothing must not
 /// take those of everybody else.
@@ -44,8 +46,7 @@ impl Connections {
         let most = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(50));
         let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);
         let (free, by_peer) = (Arc::new(Semaphore::new(most)), Mutex::default());
-        // A quarter for one address; a proxy stands for everybody.
-        Arc::new(Self { free, of_one: most / 4, by_peer })
+        Arc::new(Self { free, of_one: (most / SHARE_OF_ONE).max(1), by_peer })
     }
 
     /// Waits until there may be another one.
@@ -64,13 +65,24 @@ impl Connections {
         is_proxy: bool,
         permit: OwnedSemaphorePermit,
     ) -> Option<Counted> {
+        // A proxy, or whatever else runs on this machine, stands for everybody.
+        let stands_for_many = is_proxy || peer.to_canonical().is_loopback();
+        let peer = site(peer);
         let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
         let own = by_peer.entry(peer).or_default();
-        if *own >= self.of_one && !is_proxy {
+        if *own >= self.of_one && !stands_for_many {
             return None;
         }
         *own += 1;
         Some(Counted { connections: self.clone(), peer, _permit: permit })
+    }
+}
+
+/// Who owns the address, and with IPv6 all of its neighbours (a /48, RFC 6177).
+fn site(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 80 << 80).into(),
     }
 }
 
@@ -160,7 +172,7 @@ mod tests {
     use super::*;
 
     #[rocket::async_test]
-    async fn one_address_has_a_quarter_of_the_connections_and_a_proxy_all() {
+    async fn one_address_has_its_share_of_the_connections_and_a_proxy_all() {
         let connections = Arc::new(Connections {
             free: Arc::new(Semaphore::new(8)),
             of_one: 2,
