@@ -112,7 +112,13 @@ pub(super) async fn submit_link(
     let user = auth.find_reset_link(&token).await?;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&token, new_password, &client, Twice::SameAnswer).await {
-            Ok(device) => return done(auth, jar, &client, device).await,
+            Ok(device) => {
+                // The reset has ended every session: one that there is now began after it.
+                if user.is_some() {
+                    signing::sign_out(auth, jar, &client).await?;
+                }
+                return Ok(done(auth, jar, &client, device));
+            }
             Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
             Err(ResetPasswordError::WeakPassword(weak)) => {
                 state.refuse("new_password", weak.to_string());
@@ -129,15 +135,9 @@ pub(super) async fn submit_link(
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
 }
 
-/// The password is set: every session is over, this browser's too.
-async fn done(
-    auth: &Auth,
-    jar: &CookieJar<'_>,
-    client: &Client,
-    device: Device,
-) -> Result<Answer, Error> {
-    signing::sign_out(auth, jar, client).await?;
+/// The password is set; on to logging in with it.
+fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: Device) -> Answer {
     cookie::write_device(jar, auth.config(), device, client);
     Notice::PasswordReset.put(jar, auth);
-    Ok(Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>)))))
+    Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>))))
 }

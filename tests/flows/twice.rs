@@ -98,6 +98,10 @@ fn resetting_twice_resets_once() {
     owner.visit("/login").says("Your new password is set");
     assert_eq!(app.count("events WHERE kind = 'password-reset'"), 1);
     assert_eq!(app.count("sessions"), 0, "it logs nobody in");
+    // Once more, after logging in with the new password: that is nothing to be undone.
+    owner.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    owner.post(&link, form).redirects_to("/login");
+    assert!(owner.is_signed_in());
     // Whoever finds the used link has a dead one.
     owner.visit(&link).is(404);
     owner.post(&link, [("new_password", "something else again")]).is(404);
