@@ -91,8 +91,8 @@ pub fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
 /// The pages, `/api/v1`, the database and the jobs, for `attach`ing to a Rocket of yours. Their
 /// checks and headers hold for their own paths alone, but for three: an `Accept` of more than 1 KiB
 /// is refused on every path (431), a request that cannot be read gets our 400 unless your Rocket has
-/// a catcher for it, and [`User`] refuses a change that
-/// another site sends (403). Your handlers take a [`User`] argument.
+/// a catcher for it, and [`User`] refuses a change that another site sends (403).
+/// Your handlers take a [`User`] argument.
 ///
 /// Settings are read from your Rocket's figment, table `vestibule`, and the environment; see
 /// [`Config`]. If your Rocket manages a [`Clock`] or [`Letters`] already, those are used.
