@@ -1,6 +1,14 @@
 //! The command line.
 
+use std::alloc::System;
 use std::process::ExitCode;
+
+use zeroizing_alloc::ZeroAlloc;
+
+/// Wipes what is given back. hyper, Rocket and serde each copy the body with the password in it, and a copy
+/// that is freed as it is would show up in a core dump.
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
 const HELP: &str = "\
 Vestibule: user accounts for a web application

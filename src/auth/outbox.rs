@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::{info, warn};
 use rocket::tokio::select;
+use rocket::tokio::sync::Notify;
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::sleep;
 use uuid::Uuid;
@@ -109,14 +110,9 @@ impl Auth {
         self.letter_waits.notify_one();
     }
 
-    /// Returns a moment after a letter was put into the outbox by this process. At another moment each
-    /// time: whoever asks for a reset and writes something right after it would otherwise wait for the
-    /// transaction that makes the link, and so learn that there is an account.
+    /// Returns a moment after a letter was put into the outbox by this process.
     pub(crate) async fn letter_waits(&self) {
-        self.letter_waits.notified().await;
-        let mut byte = [0];
-        let _ = getrandom::fill(&mut byte);
-        sleep(Duration::from_millis(4 * u64::from(byte[0]))).await;
+        a_moment_after(&self.letter_waits).await;
     }
 
     /// Whether this process may send letters. The first time that it may, what another one had claimed that
@@ -250,11 +246,10 @@ impl Auth {
         user: &User,
         key: &[u8],
     ) -> Result<Result<(), Timestamp>, Error> {
-        if let Err(until) = self.count_sign_up(tx, key, &row.network).await? {
+        if let Err(until) = self.count_sign_up(tx, user.id, key, &row.network).await? {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
-        tx.update_signed_up_key(user.id, key.to_vec()).await?;
         Ok(Ok(()))
     }
 
@@ -299,6 +294,20 @@ enum Sent {
     PutOff(Timestamp),
 }
 
+/// Another moment each time: whoever asks for a reset and writes something right after it would otherwise wait
+/// for the transaction that makes the link, and so learn that there is an account.
+async fn a_moment_after(event: &Notify) {
+    event.notified().await;
+    sleep(moment()).await;
+}
+
+/// Up to a second.
+fn moment() -> Duration {
+    let mut byte = [0];
+    let _ = getrandom::fill(&mut byte);
+    Duration::from_millis(4 * u64::from(byte[0]))
+}
+
 /// 10 s, 20 s, 40 s, … up to an hour.
 fn retry_delay(attempts: i64) -> Duration {
     let doublings = u32::try_from(attempts.saturating_sub(1)).unwrap_or(0).min(9);
@@ -307,7 +316,25 @@ fn retry_delay(attempts: i64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use rocket::futures::FutureExt;
+
     use super::*;
+
+    /// Promise 10.
+    #[rocket::async_test]
+    async fn the_postman_sets_out_at_another_moment_each_time() {
+        let event = Notify::new();
+        let sets_out_at_once = |_: &i32| {
+            event.notify_one();
+            a_moment_after(&event).now_or_never().is_some()
+        };
+        assert!((0..100).filter(sets_out_at_once).count() < 10);
+        let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
+        assert!(moments.len() > 30, "{moments:?}");
+        assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
+    }
 
     #[test]
     fn retries_grow_apart_up_to_an_hour() {

@@ -129,7 +129,7 @@ impl Auth {
         }
         let version = tx.update_password(user.id, &hash).await?;
         self.forget_tries(&mut tx, &user.email).await?;
-        self.return_sign_up(&mut tx, user.id, client).await?;
+        self.return_sign_up(&mut tx, user.id).await?;
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_of(user.id).await?;
         tx.insert_letter(self.letter(Letter::PasswordChanged, user.id, client)).await?;

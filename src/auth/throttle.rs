@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::hasher::Turn;
 use super::outbox::Letter;
-use super::store::{Credentials, Tx};
+use super::store::{Credentials, SignUpPlace, Tx};
 use super::{Auth, Client, Email, ResetToken, UserId};
 use crate::Error;
 use crate::clock::{Timestamp, millis};
@@ -421,12 +421,18 @@ impl Auth {
     pub(in crate::auth) async fn count_sign_up(
         &self,
         tx: &mut Tx,
+        user: UserId,
         key: &[u8],
         network: &str,
     ) -> Result<Result<(), Timestamp>, Error> {
-        let pace = self.sign_up_pace(self.allowance_of(key, network));
         let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
-        tx.insert_at_pace(key, pace, self.clock.now()).await
+        let pace = self.sign_up_pace(self.allowance_of(key, network));
+        let counted = tx.insert_at_pace(key, pace, self.clock.now()).await?;
+        if counted.is_ok() {
+            let place = SignUpPlace { key: key.to_vec(), millis: pace.each() };
+            tx.update_sign_up_place(user, place).await?;
+        }
+        Ok(counted)
     }
 
     /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
@@ -436,13 +442,10 @@ impl Auth {
         &self,
         tx: &mut Tx,
         user: UserId,
-        client: &Client,
     ) -> Result<(), Error> {
-        if let Some(key) = tx.take_signed_up_key(user, self.clock.now() - HOUR).await? {
-            let address = client.address.to_string();
-            let pace = self.sign_up_pace(self.allowance_of(&key, &address));
-            tx.update_returned(key.clone(), pace).await?;
-            tx.update_next_due(key, self.clock.now()).await?;
+        if let Some(place) = tx.take_sign_up_place(user, self.clock.now() - HOUR).await? {
+            tx.update_returned(&place).await?;
+            tx.update_next_due(place.key, self.clock.now()).await?;
         }
         Ok(())
     }
@@ -452,10 +455,10 @@ impl Auth {
         Pace { most, per: HOUR }
     }
 
-    fn allowance_of(&self, key: &[u8], network: &str) -> i64 {
+    fn allowance_of(&self, key: BucketKey, network: &str) -> i64 {
         let shared = self.pepper.key(&Bucket::SignUpsOf(None));
         let address = network.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        self.config.allowance(address, shared.0 == key)
+        self.config.allowance(address, shared == key)
     }
 
     /// Counts a change of a password.

@@ -126,7 +126,7 @@ impl Auth {
             return Err(VerifyEmailError::DeadLink);
         }
         tx.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
-        self.return_sign_up(&mut tx, user.id, client).await?;
+        self.return_sign_up(&mut tx, user.id).await?;
         tx.insert_event(Event::EmailVerified, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);

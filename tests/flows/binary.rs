@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::mail_server::{MailServer, Manner, Tls};
-use crate::process::{Process, answer, command, session_cookie, sign_up_form};
+use crate::process::{Process, answer, command, new_folder, session_cookie, sign_up_form};
 
 fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
     let output = command(folder, settings).output().unwrap();
@@ -318,6 +318,43 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
     assert!(folder.path().join("mine.sqlite3").exists());
 }
 
+/// What was typed as a password is wiped once the request is over, wherever the libraries copied it: a core
+/// dump or a swapped page gives none away.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_password_stays_in_memory() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[]);
+    let form = |path: &str, password: &str| {
+        answer(service.post(path, &format!("email=ada%40example.com&password={password}")))
+    };
+    assert!(form("/signup", "kennel12").starts_with("HTTP/1.1 422"), "too weak");
+    let signed_up = form("/signup", "MarkWhitmoreKennel");
+    let cookie = session_cookie(&signed_up).expect("a session");
+    assert!(form("/login", "MarkWhitmoreKennel").starts_with("HTTP/1.1 303"));
+    assert!(form("/login", "MarkWhitmoreKennil").starts_with("HTTP/1.1 401"));
+    let post = |path: &str, kind: &str, body: &str| {
+        answer(service.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )))
+    };
+    let json = r#"{"email":"ada@example.com","password":"MarkWhitmoreKennel"}"#;
+    assert!(post("/api/v1/session", "application/json", json).starts_with("HTTP/1.1 200"));
+    let form = "current_password=MarkWhitmoreKennel&new_password=SevenPurpleKennels";
+    let changed = post("/password-change", "application/x-www-form-urlencoded", form);
+    assert!(changed.starts_with("HTTP/1.1 303"), "{changed}");
+    for password in ["kennel12", "MarkWhitmoreKenn", "SevenPurpleKennels"] {
+        // The client has the answer before the service has put everything away.
+        let begun_at = Instant::now();
+        while service.memory_holds(password.as_bytes()) {
+            assert!(begun_at.elapsed() < Duration::from_secs(20), "{password} stays in memory");
+        }
+    }
+    assert!(service.memory_holds(b"accounts are kept in"), "what is looked at is its memory");
+}
+
 /// Two starts at once: the second one waits, and says so.
 #[test]
 fn a_start_waits_for_another_one_and_says_so() {
@@ -340,6 +377,18 @@ fn a_start_waits_for_another_one_and_says_so() {
     }
     child.kill().unwrap();
     child.wait().unwrap();
+}
+
+/// It does not wait for ever: whatever started it should hear of it.
+#[test]
+fn a_start_that_waits_in_vain_says_for_which_file_and_gives_up() {
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let lock = std::fs::File::create(data.join("vestibule.sqlite3.lock")).unwrap();
+    lock.lock().unwrap();
+    let log = refused(folder.path(), &[("ROCKET_DATABASES__VESTIBULE__CONNECT_TIMEOUT", "1")]);
+    assert!(log.contains("vestibule.sqlite3.lock and does not let go"), "{log}");
 }
 
 /// Promise 53: what a dead process had taken to send leaves with the next start, not when its lease is over.

@@ -255,6 +255,21 @@ impl TestApp {
         text[0].parse().unwrap()
     }
 
+    /// How many transactions of `act` have written to the SQLite file: every commit leaves one page in its
+    /// write-ahead log that says how large the database then was (<https://sqlite.org/fileformat2.html#walformat>).
+    pub fn count_writes(&self, act: impl FnOnce()) -> usize {
+        let path = format!("{}-wal", self.database.strip_prefix("sqlite:").unwrap());
+        let (header, frame) = (32, 24 + 4096);
+        let commits = || {
+            let log = std::fs::read(&path).unwrap();
+            let frames = log[header..].chunks_exact(frame);
+            frames.filter(|frame| frame[4..8] != [0; 4]).count()
+        };
+        let before = commits();
+        act();
+        commits() - before
+    }
+
     /// Every value of every table, as text: what somebody has who stole a copy.
     pub fn dump(&self) -> String {
         [

@@ -47,6 +47,26 @@ fn asking_tells_nobody_who_has_an_account() {
     assert_eq!(app.count("outbox"), 0);
 }
 
+/// Promise 10: whoever asks and writes something right after it waits for what the request and the postman
+/// write: as many transactions for nobody as for somebody.
+#[test]
+fn as_much_is_written_for_nobody_as_for_somebody() {
+    let app = TestApp::new();
+    if !app.is_sqlite() {
+        return; // On PostgreSQL, writes do not wait for each other.
+    }
+    app.sign_up("ada@example.com");
+    app.run_jobs();
+    let writes = ["ada@example.com", "bob@example.com"].map(|email| {
+        let asked = app.count_writes(|| {
+            app.post("/password-reset", [("email", email)]).is(200);
+        });
+        (asked, app.count_writes(|| app.run_jobs()))
+    });
+    assert_eq!(writes[0], writes[1]);
+    assert!(writes[0].0 > 0 && writes[0].1 > 0, "{writes:?}");
+}
+
 #[test]
 fn what_cannot_be_an_address_is_said_so() {
     let app = TestApp::new();

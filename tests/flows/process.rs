@@ -113,6 +113,25 @@ impl Process {
         self.child.id()
     }
 
+    /// Whether these bytes are anywhere in the memory of the service.
+    #[cfg(target_os = "linux")]
+    pub fn memory_holds(&self, bytes: &[u8]) -> bool {
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", self.id())).unwrap();
+        let memory = std::fs::File::open(format!("/proc/{}/mem", self.id())).unwrap();
+        let ranges = maps.lines().filter_map(|line| {
+            let (range, rest) = line.split_once(' ')?;
+            let (start, end) = range.split_once('-')?;
+            let parse = |n| u64::from_str_radix(n, 16).ok();
+            rest.starts_with('r').then_some((parse(start)?, parse(end)?))
+        });
+        ranges.into_iter().any(|(start, end)| {
+            let mut range = vec![0; usize::try_from(end - start).unwrap()];
+            // Some ranges are the kernel's, and one may just have gone.
+            std::os::unix::fs::FileExt::read_exact_at(&memory, &mut range, start).is_ok()
+                && memchr::memmem::find(&range, bytes).is_some()
+        })
+    }
+
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());

@@ -496,6 +496,29 @@ fn a_named_network_may_do_more() {
     assert_eq!(let_in("2001:db8::1"), 60);
 }
 
+/// Promise 31: a place is given back as it was taken, from wherever the address is confirmed.
+#[test]
+fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
+            .merge(("vestibule.throttle.networks", "203.0.113.0/24=10"))
+            .merge(("vestibule.throttle.signups_by_client", 2))
+    });
+    let headers =
+        [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", "203.0.113.7")];
+    let sign_up = |n: usize| {
+        let body = format!("email=p{n}@example.com&password={}", PASSWORD.replace(' ', "+"));
+        app.other_browser().request(Post, "/signup", &headers, Some(&body)).is(303);
+    };
+    (0..20).for_each(sign_up);
+    let letters = app.letters();
+    assert_eq!(letters.len(), 20);
+    app.visit(&letters[0].link()).and_submit([("password", PASSWORD)]).redirects_to("/profile");
+    (20..24).for_each(sign_up);
+    assert_eq!(app.letters().len(), 21);
+}
+
 /// Promise 26.
 #[test]
 fn a_login_storm_holds_up_neither_pages_nor_health() {

@@ -37,7 +37,7 @@ use sqlx::{
 pub(in crate::auth) use outbox::OutboxRow;
 pub(in crate::auth) use sessions::RenewedRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
-pub(in crate::auth) use users::{Credentials, NewUser};
+pub(in crate::auth) use users::{Credentials, NewUser, SignUpPlace};
 
 use crate::{Error, private_files};
 
@@ -404,7 +404,7 @@ async fn open_sqlite(
     // By whatever name it was reached, it is one file, with one lock.
     let file = options.get_filename().canonicalize().map_err(sqlx::Error::Io)?;
     // SQLite has no lock for migrations: two processes that start at once would both create tables.
-    let lock = lock_for_migrations(&beside(&file, ".lock")).await.map_err(sqlx::Error::Io)?;
+    let lock = lock_for_migrations(&beside(&file, ".lock"), wait).await.map_err(sqlx::Error::Io)?;
     let write = pool().max_connections(1).connect_with(options.clone()).await?;
     sqlx::migrate!("src/auth/store/migrations/sqlite").run(&write).await?;
     drop(lock);
@@ -421,17 +421,15 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// How long a start waits for another one that is changing the database.
-const MIGRATE_WITHIN: Duration = Duration::from_secs(30);
-
-async fn lock_for_migrations(path: &Path) -> std::io::Result<File> {
+/// Waits until no other start is changing the database.
+async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io::Result<File> {
     let lock = private_files::open(path)?;
     let begun_at = Instant::now();
     loop {
         match lock.try_lock() {
             Ok(()) => return Ok(lock),
             Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun_at.elapsed() > MIGRATE_WITHIN => {
+            Err(TryLockError::WouldBlock) if begun_at.elapsed() > wait => {
                 let reason =
                     format!("another process holds {} and does not let go", path.display());
                 return Err(std::io::Error::other(reason));

@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::{Result, Store, Tx};
+use super::{Result, SignUpPlace, Store, Tx};
 use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
@@ -131,14 +131,10 @@ impl Tx {
     }
 
     /// One that was counted counts no more.
-    pub(in crate::auth) async fn update_returned(
-        &mut self,
-        key: Vec<u8>,
-        rule: Pace,
-    ) -> Result<()> {
+    pub(in crate::auth) async fn update_returned(&mut self, place: &SignUpPlace) -> Result<()> {
         let sql = "UPDATE throttle SET closed_until = closed_until - $2, forget_at = forget_at - $2 \
                    WHERE key = $1";
-        self.run(sql, (key, rule.each())).await?;
+        self.run(sql, (place.key.clone(), place.millis)).await?;
         Ok(())
     }
 

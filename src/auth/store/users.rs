@@ -81,6 +81,15 @@ struct Prefix {
 #[derive(FromRow)]
 struct SignedUp {
     signed_up_key: Option<Vec<u8>>,
+    signed_up_millis: Option<i64>,
+}
+
+/// The place that a sign-up took among those of its network.
+pub(in crate::auth) struct SignUpPlace {
+    /// The key of the network in `throttle`.
+    pub(in crate::auth) key: Vec<u8>,
+    /// How much time the place takes there, in milliseconds.
+    pub(in crate::auth) millis: i64,
 }
 
 #[derive(FromRow)]
@@ -264,29 +273,36 @@ impl Tx {
         Ok(updated == 1)
     }
 
-    /// Notes for which network the letter of this sign-up was counted.
-    pub(in crate::auth) async fn update_signed_up_key(
+    /// Notes which place this sign-up took.
+    pub(in crate::auth) async fn update_sign_up_place(
         &mut self,
         id: UserId,
-        key: Vec<u8>,
+        place: SignUpPlace,
     ) -> Result<()> {
-        self.run("UPDATE users SET signed_up_key = $2 WHERE id = $1", (id, key)).await?;
+        let sql = "UPDATE users SET signed_up_key = $2, signed_up_millis = $3 WHERE id = $1";
+        self.run(sql, (id, place.key, place.millis)).await?;
         Ok(())
     }
 
-    /// For which network that was, once, if the account was made since then. The user must be locked.
-    pub(in crate::auth) async fn take_signed_up_key(
+    /// Which place that was, once, if the account was made since then. The user must be locked.
+    pub(in crate::auth) async fn take_sign_up_place(
         &mut self,
         id: UserId,
         since: Timestamp,
-    ) -> Result<Option<Vec<u8>>> {
-        let sql = "SELECT signed_up_key FROM users WHERE id = $1 AND created_at > $2";
+    ) -> Result<Option<SignUpPlace>> {
+        let sql = "SELECT signed_up_key, signed_up_millis FROM users \
+                   WHERE id = $1 AND created_at > $2 AND signed_up_key IS NOT NULL";
         let found: Option<SignedUp> = self.find(sql, (id, since)).await?;
-        let key = found.and_then(|found| found.signed_up_key);
-        if key.is_some() {
-            self.run("UPDATE users SET signed_up_key = NULL WHERE id = $1", (id,)).await?;
-        }
-        Ok(key)
+        let Some(SignedUp { signed_up_key: Some(key), signed_up_millis: Some(millis) }) = found
+        else {
+            return Ok(None);
+        };
+        self.run(
+            "UPDATE users SET signed_up_key = NULL, signed_up_millis = NULL WHERE id = $1",
+            (id,),
+        )
+        .await?;
+        Ok(Some(SignUpPlace { key, millis }))
     }
 
     /// Forgets what somebody set up on an address that was never shown to be theirs.
