@@ -15,6 +15,8 @@ use time::macros::format_description;
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
+    /// How far the clock that is followed is ahead of this one.
+    correction_ms: Arc<AtomicI64>,
     /// Set: it moves only when it is told to.
     stopped_at: Option<Timestamp>,
 }
@@ -29,11 +31,28 @@ impl Clock {
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
+        let Timestamp(here) = self.uncorrected();
+        Timestamp(here + self.correction_ms.load(Ordering::Relaxed))
+    }
+
+    /// As this machine has it.
+    fn uncorrected(&self) -> Timestamp {
         let Timestamp(here) = self.stopped_at.unwrap_or_else(|| {
             #[expect(clippy::disallowed_methods, reason = "this is the one place")]
             SystemTime::now().into()
         });
         Timestamp(here + self.ahead_ms.load(Ordering::Relaxed))
+    }
+
+    /// Goes from here on by a clock that shows `now`; how far it is from this machine's. One that is stopped
+    /// goes by none.
+    pub(crate) fn follow(&self, now: Timestamp) -> Duration {
+        if self.stopped_at.is_some() {
+            return Duration::ZERO;
+        }
+        let ahead = now.0 - self.uncorrected().0;
+        self.correction_ms.store(ahead, Ordering::Relaxed);
+        Duration::from_millis(ahead.unsigned_abs())
     }
 
     /// Moves this clock, and every clone of it, ahead.

@@ -61,6 +61,9 @@ pub struct Config {
     /// For host apps: whether the [`User`](crate::User) guard lets another website's requests change
     /// something on the host's own routes. Default `false`: they are refused with 403.
     pub allow_cross_site: bool,
+    /// How long requests are still answered after SIGTERM while `/health/ready` says 503 already, so that a load
+    /// balancer notices before the port is closed. Default `0s`: there is one node.
+    pub drain: Span<0>,
     /// Whether this process delivers letters and sweeps what expired. Default `true`.
     pub jobs: bool,
     /// Whether browsers are told to insist on https for a year, subdomains included, when
@@ -202,6 +205,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             client_ip_header: "X-Forwarded-For".into(),
             allow_cross_site: false,
+            drain: Span::default(),
             jobs: true,
             hsts: true,
             reveal_reset_token: false,

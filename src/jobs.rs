@@ -1,6 +1,8 @@
 //! What happens without being asked: letters leave, and what expired is swept.
 
-use std::time::Duration;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use log::error;
 use rocket::fairing::AdHoc;
@@ -19,32 +21,90 @@ const SWEEP_EVERY: Duration = Duration::from_mins(15);
 /// the next process.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
+/// A job that has not moved for so long is begun anew: it waits for something that will never come.
+const STALLED_AFTER: Duration = Duration::from_mins(1);
+
 /// Starts the background jobs with the service.
 pub(crate) fn fairing() -> AdHoc {
     AdHoc::on_liftoff("Vestibule: letters and sweeping", |rocket| {
         Box::pin(async move {
-            if let Some(auth) = rocket.state::<Auth>().filter(|auth| auth.config().jobs) {
-                tokio::spawn(deliver(auth.clone(), rocket.shutdown()));
-                tokio::spawn(sweep(auth.clone(), rocket.shutdown()));
-            } else if let Some(auth) = rocket.state::<Auth>() {
-                tokio::spawn(take_stock(auth.clone(), rocket.shutdown()));
+            let Some(auth) = rocket.state::<Auth>().cloned() else { return };
+            if auth.config().jobs {
+                let (postman, shutdown) = (auth.clone(), rocket.shutdown());
+                tokio::spawn(keep_going("the postman", STALLED_AFTER, move |pulse| {
+                    deliver(postman.clone(), shutdown.clone(), pulse)
+                }));
+                let shutdown = rocket.shutdown();
+                tokio::spawn(keep_going("the sweep", STALLED_AFTER, move |pulse| {
+                    sweep(auth.clone(), shutdown.clone(), pulse)
+                }));
+            } else {
+                tokio::spawn(take_stock(auth, rocket.shutdown()));
             }
         })
     })
 }
 
-/// Sends letters as they come, and stops with those that are under way.
-async fn deliver(auth: Auth, mut shutdown: Shutdown) {
+/// When a job last moved.
+#[derive(Clone)]
+struct Pulse(Arc<Mutex<Instant>>);
+
+impl Pulse {
+    fn beat(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// Returns when there has been no beat for so long.
+    async fn stops(&self, stalled_after: Duration) {
+        loop {
+            let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = stalled_after.saturating_sub(last.elapsed());
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
+}
+
+/// Runs a job to its end, and begins it anew if it panics or stalls.
+async fn keep_going<F>(job: &str, stalled_after: Duration, begin: impl Fn(Pulse) -> F)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     loop {
+        let pulse = Pulse(Arc::new(Mutex::new(Instant::now())));
+        let mut running = tokio::spawn(begin(pulse.clone()));
+        select! {
+            ended = &mut running => match ended {
+                Ok(()) => return,
+                Err(error) => error!("{job} broke off and begins anew: {error}"),
+            },
+            () = pulse.stops(stalled_after) => {
+                running.abort();
+                error!("{job} has not moved for {stalled_after:?} and begins anew");
+            }
+        }
+    }
+}
+
+/// Sends letters as they come, and stops with those that are under way.
+async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
+    loop {
+        pulse.beat();
         {
             // The pool stays open until this round is done.
             let _in_flight = auth.enter();
-            let is_over = || shutdown.clone().now_or_never().is_some();
+            let is_over = || {
+                pulse.beat();
+                shutdown.clone().now_or_never().is_some()
+            };
             let cut_off = async {
                 shutdown.clone().await;
                 sleep(FINISH_WITHIN).await;
             };
             let round = async {
+                auth.follow_clock().await?;
                 auth.count_letters().await?;
                 if auth.may_deliver().await? { auth.deliver_due(is_over).await } else { Ok(()) }
             };
@@ -62,17 +122,26 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown) {
     }
 }
 
-async fn sweep(auth: Auth, mut shutdown: Shutdown) {
+async fn sweep(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
     loop {
         {
             let _in_flight = auth.enter();
-            report(auth.sweep().await);
+            let round = async {
+                auth.follow_clock().await?;
+                if auth.begin_sweep().await? { auth.sweep(|| pulse.beat()).await } else { Ok(()) }
+            };
+            report(round.await);
         }
-        select! {
-            biased;
-            () = &mut shutdown => return,
-            () = auth.sweep_is_due() => {}
-            () = sleep(SWEEP_EVERY) => {}
+        let mut next = pin!(sleep(SWEEP_EVERY));
+        loop {
+            pulse.beat();
+            select! {
+                biased;
+                () = &mut shutdown => return,
+                () = auth.sweep_is_due() => break,
+                () = &mut next => break,
+                () = sleep(STALLED_AFTER / 2) => {}
+            }
         }
     }
 }
@@ -84,10 +153,15 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
             let _in_flight = auth.enter();
             report(auth.take_stock().await);
         }
-        select! {
-            biased;
-            () = &mut shutdown => return,
-            () = sleep(SWEEP_EVERY) => {}
+        let mut next = pin!(sleep(SWEEP_EVERY));
+        loop {
+            report(auth.follow_clock().await);
+            select! {
+                biased;
+                () = &mut shutdown => return,
+                () = &mut next => break,
+                () = sleep(LOOK_EVERY) => {}
+            }
         }
     }
 }
@@ -106,6 +180,42 @@ fn report(done: Result<(), Error>) {
 pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
     let auth: Option<&Auth> = rocket.state();
     let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;
+    auth.follow_clock().await?;
     auth.deliver_due(|| false).await?;
-    auth.sweep().await
+    auth.sweep(|| {}).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use rocket::futures::future::pending;
+    use rocket::tokio::sync::mpsc;
+
+    use super::*;
+
+    /// Promise 53: nothing that hangs ends the delivery of letters for good.
+    #[rocket::async_test]
+    async fn a_job_that_panics_or_stalls_begins_anew() {
+        let (begun, mut beginnings) = mpsc::unbounded_channel();
+        let turn = AtomicUsize::new(0);
+        keep_going("the test", Duration::from_millis(10), |_| {
+            let (begun, turn) = (begun.clone(), turn.fetch_add(1, Ordering::Relaxed));
+            async move {
+                begun.send(turn).unwrap();
+                match turn {
+                    0 => panic!("on purpose"),
+                    1 => pending().await,
+                    _ => {}
+                }
+            }
+        })
+        .await;
+        drop(begun);
+        let mut seen = Vec::new();
+        while let Some(turn) = beginnings.recv().await {
+            seen.push(turn);
+        }
+        assert_eq!(seen, [0, 1, 2]);
+    }
 }

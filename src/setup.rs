@@ -58,7 +58,11 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         .manage(web::Floods::default())
         .attach(auth::database())
         .attach(AdHoc::try_on_ignite("Vestibule: accounts", |rocket| async move {
-            match open(&rocket, config) {
+            let opened = match open(&rocket, config) {
+                Ok(auth) => auth.agree_with_others().await.map(|()| auth),
+                Err(reason) => Err(reason),
+            };
+            match opened {
                 Ok(auth) => Ok(rocket.manage(auth)),
                 Err(reason) => {
                     error!("{reason}");
@@ -88,8 +92,13 @@ fn with_own_files(
         refuse_what_was_meant()?;
     }
     let database = database_url(&figment, config, is_whole_service)?;
-    if figment.extract_inner::<i64>(READERS).is_ok_and(|connections| connections < 1) {
-        return Err(format!("the setting {READERS} must be at least 1"));
+    let (timeout, _) = auth::STATEMENT_TIMEOUT;
+    for key in [READERS, &format!("databases.vestibule.{timeout}")] {
+        if figment.find_value(key).is_ok()
+            && !figment.extract_inner::<u32>(key).is_ok_and(|number| number >= 1)
+        {
+            return Err(format!("the setting {key} must be a number, at least 1"));
+        }
     }
     private_files::make_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
@@ -102,6 +111,8 @@ fn with_own_files(
     }
     let rocket =
         rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
+    let key = format!("databases.vestibule.{}", auth::CLOSE_WITHIN);
+    let figment = figment.merge(Serialized::global(&key, rocket.shutdown.grace));
     if rocket.secret_key.is_provided() {
         return Ok(figment);
     }
@@ -213,9 +224,15 @@ fn database_url(
     }
 }
 
-/// What `rocket_db_pools` knows of a database.
-const KNOWN: [&str; 6] =
-    ["url", "min_connections", "max_connections", "connect_timeout", "idle_timeout", "extensions"];
+/// What may be said of the database.
+const KNOWN: [&str; 6] = [
+    "url",
+    "min_connections",
+    "max_connections",
+    "connect_timeout",
+    "idle_timeout",
+    auth::STATEMENT_TIMEOUT.0,
+];
 
 fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
     let is_debug = rocket.figment().profile() == rocket::Config::DEBUG_PROFILE;

@@ -9,6 +9,7 @@ mod device;
 mod events;
 mod fair_queue;
 mod hasher;
+mod health;
 mod outbox;
 mod password;
 mod password_change;
@@ -26,7 +27,6 @@ mod verify_email;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
-use std::time::{Duration, Instant};
 
 use rocket::fairing::Fairing;
 use rocket::tokio::sync::{Mutex, Notify};
@@ -35,6 +35,7 @@ use rocket_db_pools::Database;
 
 pub(crate) use client::Client;
 pub(crate) use device::Device;
+pub(crate) use health::Health;
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
@@ -42,7 +43,7 @@ pub(crate) use password_reset::ResetPasswordError;
 pub(crate) use profile::RenameError;
 pub(crate) use session::{LogInError, LoggedIn, NewSession, Session};
 pub(crate) use signup::{SignUp, SignUpError, Twice};
-pub(crate) use store::InFlight;
+pub(crate) use store::{CLOSE_WITHIN, InFlight, STATEMENT_TIMEOUT};
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
 pub use user::{Email, EmailError, Name, NameError, User, UserId};
@@ -52,6 +53,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
+use crate::seldom::Seldom;
 use hasher::{Hasher, Turn};
 use session_cache::SessionCache;
 use store::{Db, Store};
@@ -95,8 +97,10 @@ pub(crate) struct Auth {
     /// How many counts strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
-    /// When the database was last looked at, and whether it could be written.
-    last_look: Arc<Mutex<Option<(Instant, bool)>>>,
+    /// What was seen when somebody last looked.
+    last_look: Arc<Mutex<Option<Health>>>,
+    clock_differs: Arc<Seldom>,
+    is_leaving: Arc<AtomicBool>,
 }
 
 /// The fairing that opens, migrates and closes the database.
@@ -132,6 +136,8 @@ impl Auth {
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),
+            clock_differs: Arc::default(),
+            is_leaving: Arc::default(),
         })
     }
 
@@ -161,19 +167,5 @@ impl Auth {
         let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
         let context = texts.chain(parts).map(str::to_owned).collect();
         self.hasher.check(password, context, turn).await
-    }
-
-    /// Whether the database can be written. Anybody may ask, and each look is a write to disk: it
-    /// looks at most once a second.
-    pub(crate) async fn is_ready(&self) -> bool {
-        let mut last = self.last_look.lock().await;
-        match *last {
-            Some((at, is_ready)) if at.elapsed() < Duration::from_secs(1) => is_ready,
-            _ => {
-                let is_ready = self.store.update_health(self.clock.now()).await.is_ok();
-                *last = Some((Instant::now(), is_ready));
-                is_ready
-            }
-        }
     }
 }

@@ -145,7 +145,7 @@ impl Auth {
         let mut faults = Ok(());
         loop {
             let free = AT_A_TIME - under_way.len();
-            if free > 0 && faults.is_ok() && !is_over() {
+            if !is_over() && free > 0 && faults.is_ok() {
                 let now = self.clock.now();
                 match self.store.claim_due_letters(now, LEASE, free).await {
                     Ok(due) => {

@@ -7,6 +7,7 @@ use log::warn;
 use super::Auth;
 use super::password::PasswordHash;
 use super::password_change::AGAIN_WITHIN;
+use super::store::BATCH;
 use crate::Error;
 
 /// Most events that are kept of tries at nobody's account. Strangers can cause any number of them.
@@ -19,29 +20,69 @@ const MOST_EVENTS_OF_ONE: i64 = 5_000;
 const BUSY: i64 = 100;
 const BUSY_WITHIN: Duration = Duration::from_mins(30);
 
+/// Least time between the beginnings of two sweeps, of all nodes together.
+const SWEEP_PAUSE: Duration = Duration::from_secs(10);
+
+/// Events age by so much with each sweep at most: a clock that is wrong for an hour does not take the log with it.
+const DAY: Duration = Duration::from_hours(24);
+
 impl Auth {
+    /// Whether this node is to sweep now: no other one has just begun.
+    pub(crate) async fn begin_sweep(&self) -> Result<bool, Error> {
+        self.store.update_swept(self.clock.now(), SWEEP_PAUSE).await
+    }
+
     /// Removes what expired: sessions, links, counts, events, and letters in the folder whose links
-    /// are dead. And takes stock.
-    pub(crate) async fn sweep(&self) -> Result<(), Error> {
-        let now = self.clock.now();
+    /// are dead. And takes stock. `beat` is called after each batch.
+    pub(crate) async fn sweep(&self, beat: impl Fn()) -> Result<(), Error> {
+        let (store, now) = (&self.store, self.clock.now());
         let idle_since = |remembered| now - self.idle_ttl(remembered);
-        self.store.delete_expired_sessions(now, idle_since(false), idle_since(true)).await?;
-        self.store.delete_expired_tokens(now).await?;
-        self.store.delete_used_tokens(now - AGAIN_WITHIN).await?;
-        self.store.delete_renewed_sessions(now - AGAIN_WITHIN).await?;
-        let longest = self.config.throttle.forget_after.get().max(Duration::from_hours(24));
-        self.store.delete_forgotten_buckets(now, longest).await?;
+        let (idle, remembered_idle) = (idle_since(false), idle_since(true));
+        while store.delete_expired_sessions(now, idle, remembered_idle).await? >= BATCH {
+            beat();
+        }
+        while store.delete_expired_tokens(now).await? >= BATCH {
+            beat();
+        }
+        while store.delete_used_tokens(now - AGAIN_WITHIN).await? >= BATCH {
+            beat();
+        }
+        while store.delete_renewed_sessions(now - AGAIN_WITHIN).await? >= BATCH {
+            beat();
+        }
+        let longest = self.config.throttle.forget_after.get().max(DAY);
+        while store.delete_forgotten_buckets(now, longest).await? >= BATCH {
+            beat();
+        }
         let most = self.config.throttle.max_rows;
-        let surplus = self.store.count_buckets().await? - most;
+        let mut surplus = store.count_buckets().await? - most;
         if surplus > 0 {
             // Nobody is refused for what strangers fill: those go first that hold nobody up.
             warn!("there are more than {most} counts: the least of them are forgotten");
-            self.store.delete_least_buckets(surplus).await?;
         }
-        self.store.delete_events_before(now - self.config.events.keep_for.get()).await?;
-        self.store.delete_surplus_events(MOST_EVENTS_OF_NOBODY).await?;
-        for user in self.store.list_busy_users(now - BUSY_WITHIN, BUSY).await? {
-            self.store.delete_surplus_events_of(user, MOST_EVENTS_OF_ONE).await?;
+        while surplus > 0 {
+            let batch = surplus.min(BATCH.cast_signed());
+            store.delete_least_buckets(batch).await?;
+            surplus -= batch;
+            beat();
+        }
+        if let Some(oldest) = store.find_oldest_event().await? {
+            // However far ahead this clock is.
+            let then = (now - self.config.events.keep_for.get()).min(oldest + DAY);
+            while store.delete_events_before(then).await? >= BATCH {
+                beat();
+            }
+        }
+        if let Some(then) = store.find_surplus_events(MOST_EVENTS_OF_NOBODY).await? {
+            while store.delete_events_of_nobody(then).await? >= BATCH {
+                beat();
+            }
+        }
+        for user in store.list_busy_users(now - BUSY_WITHIN, BUSY).await? {
+            let most = MOST_EVENTS_OF_ONE;
+            while store.delete_surplus_events_of(user, most).await? >= BATCH {
+                beat();
+            }
         }
         self.take_stock().await?;
         self.mail.sweep(now).await

@@ -131,6 +131,11 @@ impl Pepper {
         Self(mac(secret_key.as_bytes(), "vestibule throttle"))
     }
 
+    /// By which nodes see whether they have the same key, and which tells nothing of it.
+    pub(in crate::auth) fn fingerprint(&self) -> [u8; 32] {
+        mac(&self.0, "fingerprint")
+    }
+
     fn key(&self, bucket: &Bucket<'_>) -> BucketKey {
         // All who come by a proxy that nobody named share one.
         let of =

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
-    ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
+    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -29,14 +29,15 @@ use rocket::data::ToByteUnit;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
-use rocket::tokio::net::{TcpListener, TcpStream};
+use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
 use rocket::tokio::signal::unix::{SignalKind, signal};
 use rocket::tokio::sync::{mpsc, watch};
 use rocket::tokio::task::JoinSet;
-use rocket::tokio::time::{sleep, timeout};
+use rocket::tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
 
+use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::seldom::Seldom;
 use crate::web;
@@ -54,6 +55,12 @@ const MAX_COOKIES: usize = 200;
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long, once the end is near, requests that have only begun may still arrive.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// How long, at the end, connections are accepted that the kernel has taken already.
+const LAST_CONNECTIONS: Duration = Duration::from_millis(10);
+/// How long the database has for its end, if requests took all of `shutdown.grace`.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 
@@ -71,8 +78,9 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let config = config.map_err(|e| ServeError(ConfigError::from(&e).to_string()))?;
     let address = SocketAddr::new(config.address, config.port);
     let listen = |e| ServeError(format!("cannot listen on {address}: {e}"));
-    let listener = TcpListener::bind(address).await.map_err(listen)?;
-    let port = listener.local_addr().map_err(listen)?.port();
+    // Bound and not listened on: whoever connects before the service can answer is refused, and goes elsewhere.
+    let socket = bind(address).map_err(listen)?;
+    let port = socket.local_addr().map_err(listen)?.port();
     // Links name the port: with 0 it is known only now.
     let figment = rocket.figment().clone().merge(("port", port));
     let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
@@ -82,8 +90,18 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
         .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
-    run(listener, Arc::new(App { client, max_body, hops, settings }), &config).await;
+    let listener = socket.listen(BACKLOG).map_err(listen)?;
+    let is_leaving = AtomicBool::new(false);
+    run(listener, Arc::new(App { client, max_body, hops, settings, is_leaving }), &config).await;
     Ok(())
+}
+
+fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restart must not wait for the connections of the process before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 struct App {
@@ -92,6 +110,8 @@ struct App {
     /// The header in which proxies say who the client is.
     hops: HeaderName,
     settings: Arc<Config>,
+    /// Whether the end is near, and every answer is the last one of its connection.
+    is_leaving: AtomicBool,
 }
 
 /// The largest body that any of the app's limits lets in.
@@ -148,17 +168,32 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             }
         }
     };
-    select! {
-        () = ended => {}
-        () = accepting => {}
+    {
+        let mut accepting = std::pin::pin!(accepting);
+        select! {
+            () = ended => {}
+            () = accepting.as_mut() => {}
+        }
+        let drain = app.settings.drain.get();
+        app.leave();
+        if !drain.is_zero() {
+            info!("not ready any more; requests are answered for {drain:?} still");
+            select! {
+                () = accepting.as_mut() => {}
+                () = sleep(drain) => {}
+                () = asked_to_stop() => {}
+            }
+        }
+        // Who has connected is served; the kernel would hang up on those whom nobody has accepted.
+        let _ = timeout(LAST_CONNECTIONS, accepting).await;
     }
     drop(listener);
     shutdown.notify();
     drop((end, alive));
-    let grace = Duration::from_secs(config.shutdown.grace.into());
+    let end = Instant::now() + Duration::from_secs(config.shutdown.grace.into());
     let is_clean = select! {
         _ = all_gone.recv() => true,
-        () = sleep(grace) => false,
+        () = sleep_until(end) => false,
         // Whoever asks twice means at once.
         () = asked_to_stop() => false,
     };
@@ -168,7 +203,7 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
     connections.shutdown().await;
     // A request that is at work still holds it. It will meet a closed database at worst.
     if let Ok(app) = Arc::try_unwrap(app) {
-        app.client.terminate().await;
+        let _ = timeout_at(end.max(Instant::now() + CLOSE_WITHIN), app.client.terminate()).await;
     }
 }
 
@@ -237,7 +272,11 @@ async fn answer(
     // In a box: a task is moved about while it is made, and this one is large.
     let begun = is_at_work.clone();
     let task = spawn(Box::pin(async move {
-        let answer = app.answer(request, peer, &begun).await;
+        let mut answer = app.answer(request, peer, &begun).await;
+        if app.is_leaving.load(Ordering::Relaxed) {
+            // Or a proxy would send the next request by a connection that is about to be closed.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         drop((app, alive));
         answer
     }));
@@ -247,6 +286,14 @@ async fn answer(
 }
 
 impl App {
+    /// Tells whoever asks that the end is near.
+    fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+        if let Some(auth) = self.client.rocket().state::<Auth>() {
+            auth.leave();
+        }
+    }
+
     async fn answer(
         &self,
         request: hyper::Request<Incoming>,

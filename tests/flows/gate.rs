@@ -1,40 +1,45 @@
-//! A way to a server that can be shut, and opened again.
+//! A way to a server that can be shut, silenced and opened again.
 
-use std::io::copy;
+use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 pub struct Gate {
     pub address: SocketAddr,
-    is_open: Arc<AtomicBool>,
-    links: Arc<Mutex<Vec<TcpStream>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_shut: AtomicBool,
+    links: Mutex<Vec<Link>>,
+    /// What swallows itself and all that comes after it on its connection.
+    swallowed: Mutex<Option<&'static str>>,
+}
+
+/// A connection through the gate.
+struct Link {
+    near: TcpStream,
+    far: TcpStream,
+    is_silent: Arc<AtomicBool>,
 }
 
 impl Gate {
     pub fn before(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let gate = Self {
-            address: listener.local_addr().unwrap(),
-            is_open: Arc::new(AtomicBool::new(true)),
-            links: Arc::default(),
-        };
-        let (is_open, links) = (gate.is_open.clone(), gate.links.clone());
+        let gate = Self { address: listener.local_addr().unwrap(), shared: Arc::default() };
+        let shared = gate.shared.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 // Under the lock, so that nobody slips through a gate that is being shut.
-                let mut links = links.lock().unwrap();
-                if is_open.load(Ordering::SeqCst) {
+                let mut links = shared.links.lock().unwrap();
+                if !shared.is_shut.load(Ordering::SeqCst) {
                     let far = TcpStream::connect(server).unwrap();
-                    for (from, to) in [(&near, &far), (&far, &near)] {
-                        let (mut from, mut to) =
-                            (from.try_clone().unwrap(), to.try_clone().unwrap());
-                        std::thread::spawn(move || {
-                            let _ = copy(&mut from, &mut to);
-                            let _ = to.shutdown(Shutdown::Both);
-                        });
-                    }
-                    links.extend([near, far]);
+                    let link = Link { near, far, is_silent: Arc::default() };
+                    link.carry(&link.near, &link.far, &shared);
+                    link.carry(&link.far, &link.near, &shared);
+                    links.push(link);
                 }
             }
         });
@@ -43,13 +48,61 @@ impl Gate {
 
     /// Cuts every connection and lets nobody through.
     pub fn shut(&self) {
-        self.is_open.store(false, Ordering::SeqCst);
-        for link in self.links.lock().unwrap().drain(..) {
-            let _ = link.shutdown(Shutdown::Both);
+        self.shared.is_shut.store(true, Ordering::SeqCst);
+        for link in self.shared.links.lock().unwrap().drain(..) {
+            let _ = link.near.shutdown(Shutdown::Both);
+            let _ = link.far.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Swallows from now on whatever comes by the connections that there are, as when an address has moved
+    /// to another machine: no side hears of it. New ones get through.
+    pub fn silence(&self) {
+        for link in self.shared.links.lock().unwrap().iter() {
+            link.is_silent.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Swallows the next message to the server that holds this text, and all that follows by its connection.
+    pub fn swallow(&self, text: &'static str) {
+        *self.shared.swallowed.lock().unwrap() = Some(text);
+    }
+
+    /// Returns when that has happened.
+    pub fn has_swallowed(&self) {
+        while !self.shared.links.lock().unwrap().iter().any(Link::is_silent) {
+            std::thread::yield_now();
         }
     }
 
     pub fn open(&self) {
-        self.is_open.store(true, Ordering::SeqCst);
+        self.shared.is_shut.store(false, Ordering::SeqCst);
+        *self.shared.swallowed.lock().unwrap() = None;
+    }
+}
+
+impl Link {
+    fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::SeqCst)
+    }
+
+    /// Carries what comes from one side to the other, in a thread.
+    fn carry(&self, from: &TcpStream, to: &TcpStream, shared: &Arc<Shared>) {
+        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+        let (is_silent, shared) = (self.is_silent.clone(), shared.clone());
+        std::thread::spawn(move || {
+            let mut buffer = vec![0; 64 * 1024];
+            while let Ok(n @ 1..) = from.read(&mut buffer) {
+                if let Some(text) = *shared.swallowed.lock().unwrap()
+                    && buffer[..n].windows(text.len()).any(|part| part == text.as_bytes())
+                {
+                    is_silent.store(true, Ordering::SeqCst);
+                }
+                if !is_silent.load(Ordering::SeqCst) && to.write_all(&buffer[..n]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Both);
+        });
     }
 }

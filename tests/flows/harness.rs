@@ -95,13 +95,25 @@ impl TestApp {
 
     /// A gate before PostgreSQL, and how this service's database is reached through it.
     pub fn gate(&self) -> (Gate, String) {
-        let mut url: url::Url = self.database.parse().unwrap();
-        let host = url.host_str().unwrap().to_owned();
-        let server = (host.as_str(), url.port().unwrap_or(5432)).to_socket_addrs();
-        let gate = Gate::before(server.unwrap().next().unwrap());
-        url.set_ip_host(gate.address.ip()).unwrap();
-        url.set_port(Some(gate.address.port())).unwrap();
-        (gate, url.into())
+        gate_before(&self.database)
+    }
+
+    /// Whether another node with these settings and this clock would start beside this one.
+    pub fn can_start(&self, clock: Clock, change: impl FnOnce(Figment) -> Figment) -> bool {
+        let figment = change(settings(self.folder.path(), &self.database));
+        let rocket = vestibule::service(figment).manage(clock).manage(Letters::default());
+        match self.block_on(Client::untracked(rocket)) {
+            Ok(client) => {
+                // Connections close within the runtime that opened them.
+                self.block_on(async move { drop(client) });
+                true
+            }
+            Err(error) => {
+                // Rocket panics if nobody asks for the reason.
+                let _ = error.kind();
+                false
+            }
+        }
     }
 
     /// Ends the connections of this service to PostgreSQL.
@@ -209,6 +221,10 @@ impl TestApp {
         );
         let (one, other) = here.runtime.block_on(both);
         one.and(other).unwrap();
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
     }
 
     pub fn is_sqlite(&self) -> bool {
@@ -334,6 +350,17 @@ async fn fresh_database(folder: &Path) -> String {
 pub fn new_postgres_database() -> Option<String> {
     let server = std::env::var(SECOND_RUN).ok()?;
     Some(new_runtime().block_on(fresh_schema(&server)))
+}
+
+/// A gate before PostgreSQL, and how this database is reached through it.
+pub fn gate_before(database: &str) -> (Gate, String) {
+    let mut url: url::Url = database.parse().unwrap();
+    let host = url.host_str().unwrap().to_owned();
+    let server = (host.as_str(), url.port().unwrap_or(5432)).to_socket_addrs();
+    let gate = Gate::before(server.unwrap().next().unwrap());
+    url.set_ip_host(gate.address.ip()).unwrap();
+    url.set_port(Some(gate.address.port())).unwrap();
+    (gate, url.into())
 }
 
 async fn fresh_schema(server: &str) -> String {

@@ -19,6 +19,7 @@ mod fuzz;
 mod input;
 mod letters;
 mod login;
+mod nodes;
 mod password_change;
 mod password_reset;
 mod postgres;

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, keys_of};
 use crate::auth::client::Client;
 use crate::auth::events::Event;
 use crate::auth::user::UserId;
@@ -11,6 +11,11 @@ use crate::clock::Timestamp;
 #[derive(sqlx::FromRow)]
 struct Busy {
     user_id: UserId,
+}
+
+#[derive(sqlx::FromRow)]
+struct When {
+    at: Timestamp,
 }
 
 const INSERT: &str = "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
@@ -38,18 +43,41 @@ impl Store {
         Ok(())
     }
 
-    pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
-        self.run("DELETE FROM events WHERE at < $1", (then,)).await
+    /// When the oldest event was.
+    pub(in crate::auth) async fn find_oldest_event(&self) -> Result<Option<Timestamp>> {
+        let found: Option<When> =
+            self.find("SELECT at FROM events WHERE at > $1 ORDER BY at LIMIT 1", (0_i64,)).await?;
+        Ok(found.map(|found| found.at))
     }
 
-    /// Removes the oldest events of nobody's account beyond `most`: strangers can cause any number.
-    pub(in crate::auth) async fn delete_surplus_events(&self, most: i64) -> Result<u64> {
-        self.run(
-            "DELETE FROM events WHERE user_id IS NULL AND at < \
-             (SELECT at FROM events WHERE user_id IS NULL ORDER BY at DESC LIMIT 1 OFFSET $1)",
-            (most,),
-        )
-        .await
+    /// Removes a batch.
+    pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
+        let sql = keys_of!(
+            "DELETE FROM events WHERE id IN ",
+            "SELECT id FROM events WHERE at < $1 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (then,)).await
+    }
+
+    /// Before when there are more than `most` events of nobody's account: strangers can cause any number.
+    pub(in crate::auth) async fn find_surplus_events(
+        &self,
+        most: i64,
+    ) -> Result<Option<Timestamp>> {
+        let sql = "SELECT at FROM events WHERE user_id IS NULL ORDER BY at DESC LIMIT 1 OFFSET $1";
+        let found: Option<When> = self.find(sql, (most,)).await?;
+        Ok(found.map(|found| found.at))
+    }
+
+    /// Removes a batch of those of nobody's account.
+    pub(in crate::auth) async fn delete_events_of_nobody(&self, before: Timestamp) -> Result<u64> {
+        let sql = keys_of!(
+            "DELETE FROM events WHERE id IN ",
+            "SELECT id FROM events WHERE user_id IS NULL AND at < $1 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (before,)).await
     }
 
     /// The users to whom more than so many things happened since then.
@@ -68,18 +96,19 @@ impl Store {
         Ok(found.into_iter().map(|found| found.user_id).collect())
     }
 
-    /// Removes the oldest events of a user beyond `most`.
+    /// Removes a batch of the oldest events of a user beyond `most`.
     pub(in crate::auth) async fn delete_surplus_events_of(
         &self,
         user: UserId,
         most: i64,
     ) -> Result<u64> {
-        self.run(
-            "DELETE FROM events WHERE user_id = $1 AND at < \
-             (SELECT at FROM events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2)",
-            (user, most),
-        )
-        .await
+        let sql = keys_of!(
+            "DELETE FROM events WHERE id IN ",
+            "SELECT id FROM events WHERE user_id = $1 AND at < \
+             (SELECT at FROM events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2) LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (user, most)).await
     }
 }
 

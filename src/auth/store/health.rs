@@ -1,10 +1,36 @@
-//! The table `health`: one row that is written to see whether the database can be written.
+//! The table `health`: one row. It is written to see whether the database can be written, and holds what the
+//! nodes have to agree on.
 
-use super::{Result, Store};
-use crate::clock::Timestamp;
+use std::time::Duration;
+
+use sqlx::FromRow;
+
+use super::{Engine, Result, Store};
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A log-in writes a few pages; where one more fits on a full disk, it does not.
 const SQLITE_PADDING: usize = 32 * 1024;
+
+#[derive(FromRow)]
+struct Now {
+    now: Timestamp,
+}
+
+#[derive(FromRow)]
+struct Fingerprint {
+    key_fingerprint: Option<Vec<u8>>,
+}
+
+/// What is to be seen of the letters and the sweep.
+#[derive(Clone, Copy, FromRow)]
+pub(in crate::auth) struct Signals {
+    /// Letters in the outbox.
+    pub(in crate::auth) waiting: i64,
+    /// When the oldest of them was put there.
+    pub(in crate::auth) oldest: Option<Timestamp>,
+    /// When any node last swept to the end.
+    pub(in crate::auth) swept_at: Timestamp,
+}
 
 impl Store {
     /// Begins, writes and commits, as a log-in does.
@@ -13,5 +39,65 @@ impl Store {
         let mut tx = self.begin().await?;
         tx.run("UPDATE health SET checked_at = $1, padding = $2", (now, padding)).await?;
         tx.commit().await
+    }
+
+    /// What time it is for the database, if it has a clock of its own.
+    pub(in crate::auth) async fn find_now(&self) -> Result<Option<Timestamp>> {
+        if self.is_sqlite() {
+            return Ok(None);
+        }
+        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now \
+                   FROM health WHERE checked_at >= $1";
+        let found: Option<Now> = self.find(sql, (0_i64,)).await?;
+        Ok(found.map(|found| found.now))
+    }
+
+    /// Notes the fingerprint of the secret key, if none is known; which one is.
+    pub(in crate::auth) async fn update_fingerprint(&self, own: &[u8]) -> Result<Option<Vec<u8>>> {
+        let sql = "SELECT key_fingerprint FROM health WHERE checked_at >= $1";
+        let found: Option<Fingerprint> = self.find(sql, (0_i64,)).await?;
+        if let Some(known) = found.and_then(|found| found.key_fingerprint) {
+            return Ok(Some(known));
+        }
+        // Of two at once, the later one finds the other's.
+        let sql = "UPDATE health SET key_fingerprint = COALESCE(key_fingerprint, $1) \
+                   RETURNING key_fingerprint";
+        let written: Vec<Fingerprint> = self.returning(sql, (own.to_vec(),)).await?;
+        Ok(written.into_iter().find_map(|row| row.key_fingerprint))
+    }
+
+    /// Forgets the fingerprint of a key that is no longer in use.
+    pub(in crate::auth) async fn update_fingerprint_to(&self, own: &[u8]) -> Result<()> {
+        self.run("UPDATE health SET key_fingerprint = $1", (own.to_vec(),)).await?;
+        Ok(())
+    }
+
+    /// Begins a sweep, unless another node has begun one in the last `pause`.
+    pub(in crate::auth) async fn update_swept(
+        &self,
+        now: Timestamp,
+        pause: Duration,
+    ) -> Result<bool> {
+        let sql = "UPDATE health SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $3";
+        Ok(self.run(sql, (now, now - pause, now + CLOCKS_DIFFER)).await? == 1)
+    }
+
+    /// What is to be seen of the letters and the sweep.
+    pub(in crate::auth) async fn find_signals(&self) -> Result<Option<Signals>> {
+        let sql = "SELECT (SELECT COUNT(*) FROM outbox) AS waiting, \
+                   (SELECT MIN(created_at) FROM outbox) AS oldest, swept_at \
+                   FROM health WHERE checked_at >= $1";
+        self.find(sql, (0_i64,)).await
+    }
+
+    /// Connections to the database: those in use, and those there are.
+    pub(in crate::auth) fn connections(&self) -> (usize, u32) {
+        let (size, idle) = match &self.engine {
+            Engine::Sqlite { read, write, .. } => {
+                (read.size() + write.size(), read.num_idle() + write.num_idle())
+            }
+            Engine::Postgres(pool) => (pool.size(), pool.num_idle()),
+        };
+        (usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(idle), size)
     }
 }

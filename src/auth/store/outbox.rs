@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, keys_of};
 use crate::auth::user::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
@@ -65,19 +65,16 @@ impl Store {
         most: usize,
     ) -> Result<Vec<OutboxRow>> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        // Letters that somebody waits for go before those of new accounts. The second look at `due_at` is
-        // for PostgreSQL: of two nodes that chose the same row, the later one waits for the first and then
-        // sees that it is no longer due.
-        self.returning(
-            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 \
-             WHERE (due_at <= $1 OR due_at > $4) AND id IN \
-             (SELECT id FROM outbox WHERE due_at <= $1 OR due_at > $4 \
-              ORDER BY CASE WHEN uncounted_key IS NULL THEN 0 ELSE 1 END, due_at, id LIMIT $3) \
-             RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
-             uncounted_key",
-            (now, now + lease, most, now + FURTHEST + CLOCKS_DIFFER),
-        )
-        .await
+        // Letters that somebody waits for go before those of new accounts.
+        let sql = keys_of!(
+            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id IN ",
+            "SELECT id FROM outbox WHERE due_at <= $1 OR due_at > $4 \
+             ORDER BY CASE WHEN uncounted_key IS NULL THEN 0 ELSE 1 END, due_at, id LIMIT $3",
+            " RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
+             uncounted_key"
+        );
+        let values = (now, now + lease, most, now + FURTHEST + CLOCKS_DIFFER);
+        self.returning(self.text(sql), values).await
     }
 
     /// Lets letters leave at once that a process had claimed which is gone.

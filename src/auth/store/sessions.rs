@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, keys_of};
 use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
@@ -107,7 +107,12 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {
-        self.run("DELETE FROM renewed_sessions WHERE renewed_at <= $1", (since,)).await
+        let sql = keys_of!(
+            "DELETE FROM renewed_sessions WHERE digest IN ",
+            "SELECT digest FROM renewed_sessions WHERE renewed_at <= $1 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (since,)).await
     }
 
     pub(in crate::auth) async fn update_last_seen(
@@ -130,19 +135,21 @@ impl Store {
         Ok(ended.first().map(|ended| ended.user_id))
     }
 
-    /// Removes sessions past their limits: the absolute one, and the idle one of each kind; and void ones.
+    /// Removes a batch of sessions past their limits: the absolute one, and the idle one of each kind; and void ones.
     pub(in crate::auth) async fn delete_expired_sessions(
         &self,
         now: Timestamp,
         idle_since: Timestamp,
         remembered_idle_since: Timestamp,
     ) -> Result<u64> {
-        self.run(
-            "DELETE FROM sessions WHERE expires_at <= $1 OR last_seen_at <= \
-             CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4",
-            (now, idle_since, remembered_idle_since, now + CLOCKS_DIFFER),
-        )
-        .await
+        let sql = keys_of!(
+            "DELETE FROM sessions WHERE digest IN ",
+            "SELECT digest FROM sessions WHERE expires_at <= $1 OR last_seen_at <= \
+             CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (now, idle_since, remembered_idle_since, now + CLOCKS_DIFFER))
+            .await
     }
 }
 

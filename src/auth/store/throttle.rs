@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::{Result, SignUpPlace, Store, Tx};
+use super::{Result, SignUpPlace, Store, Tx, keys_of};
 use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
@@ -178,8 +178,12 @@ impl Store {
         now: Timestamp,
         longest: std::time::Duration,
     ) -> Result<u64> {
-        let sql = "DELETE FROM throttle WHERE forget_at <= $1 OR forget_at > $2";
-        self.run(sql, (now, now + longest + CLOCKS_DIFFER)).await
+        let sql = keys_of!(
+            "DELETE FROM throttle WHERE key IN ",
+            "SELECT key FROM throttle WHERE forget_at <= $1 OR forget_at > $2 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (now, now + longest + CLOCKS_DIFFER)).await
     }
 
     /// How many buckets there are.
@@ -191,11 +195,11 @@ impl Store {
 
     /// Removes so many buckets, those first in which least was tried, and of these the oldest.
     pub(in crate::auth) async fn delete_least_buckets(&self, surplus: i64) -> Result<u64> {
-        self.run(
-            "DELETE FROM throttle WHERE key IN \
-             (SELECT key FROM throttle ORDER BY tries, forget_at LIMIT $1)",
-            (surplus,),
-        )
-        .await
+        let sql = keys_of!(
+            "DELETE FROM throttle WHERE key IN ",
+            "SELECT key FROM throttle ORDER BY tries, forget_at LIMIT $1",
+            ""
+        );
+        self.run(self.text(sql), (surplus,)).await
     }
 }

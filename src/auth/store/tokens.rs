@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
-use super::{Result, Store, Tx};
+use super::{Result, Store, Tx, keys_of};
 use crate::auth::User;
 use crate::auth::token::Digest;
 use crate::auth::user::UserId;
@@ -98,7 +98,12 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_used_tokens(&self, since: Timestamp) -> Result<u64> {
-        self.run("DELETE FROM used_tokens WHERE used_at <= $1", (since,)).await
+        let sql = keys_of!(
+            "DELETE FROM used_tokens WHERE digest IN ",
+            "SELECT digest FROM used_tokens WHERE used_at <= $1 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (since,)).await
     }
 
     pub(in crate::auth) async fn count_open_tokens(
@@ -120,8 +125,12 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_expired_tokens(&self, now: Timestamp) -> Result<u64> {
-        let sql = "DELETE FROM tokens WHERE expires_at <= $1 OR created_at > $2";
-        self.run(sql, (now, now + CLOCKS_DIFFER)).await
+        let sql = keys_of!(
+            "DELETE FROM tokens WHERE digest IN ",
+            "SELECT digest FROM tokens WHERE expires_at <= $1 OR created_at > $2 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (now, now + CLOCKS_DIFFER)).await
     }
 }
 

@@ -1,0 +1,135 @@
+//! Whether the service can do its work, and what all nodes on one database have to agree on.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use log::{error, warn};
+use rocket::tokio::time::timeout;
+
+use super::Auth;
+use super::store::Signals;
+use crate::Error;
+
+/// How far the clock of a node may be from the database's.
+const CLOCK_DIFFERS: Duration = Duration::from_secs(5);
+
+/// How long the database may take to show that it can be written, before whoever asks is told that it can't.
+const LOOK_WITHIN: Duration = Duration::from_secs(2);
+
+/// Anybody may ask, and each look is a write to disk.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How the service is.
+#[derive(Clone, Copy)]
+pub(crate) struct Health {
+    looked_at: Instant,
+    /// Whether the database can be written.
+    pub(crate) can_write: bool,
+    /// Whether this node is about to end.
+    pub(crate) is_leaving: bool,
+    /// Letters that have not left yet.
+    pub(crate) letters_waiting: Option<i64>,
+    /// How long the oldest of them has been waiting.
+    pub(crate) oldest_letter: Option<Duration>,
+    /// How long ago a node last began to sweep.
+    pub(crate) last_sweep: Option<Duration>,
+    /// Connections to the database that are in use just now.
+    pub(crate) connections_in_use: usize,
+    /// Connections to the database.
+    pub(crate) connections: u32,
+}
+
+impl Auth {
+    /// Looks how the service is; at most once a second.
+    pub(crate) async fn health(&self) -> Health {
+        Health { is_leaving: self.is_leaving.load(Ordering::Relaxed), ..self.look().await }
+    }
+
+    /// Load balancers are to send nothing more.
+    pub(crate) fn leave(&self) {
+        self.is_leaving.store(true, Ordering::Relaxed);
+    }
+
+    async fn look(&self) -> Health {
+        let mut last = self.last_look.lock().await;
+        if let Some(health) = last.filter(|health| health.looked_at.elapsed() < LOOK_EVERY) {
+            return health;
+        }
+        let now = self.clock.now();
+        let look = async {
+            self.store.update_health(now).await?;
+            self.store.find_signals().await
+        };
+        // Whatever hangs: an answer that does not come tells a load balancer nothing.
+        let seen = timeout(LOOK_WITHIN, look).await.ok().and_then(Result::ok);
+        let signals = seen.flatten();
+        let (connections_in_use, connections) = self.store.connections();
+        let health = Health {
+            looked_at: Instant::now(),
+            can_write: seen.is_some(),
+            is_leaving: false,
+            letters_waiting: signals.map(|Signals { waiting, .. }| waiting),
+            oldest_letter: signals.and_then(|s| s.oldest).map(|oldest| now.since(oldest)),
+            last_sweep: signals
+                .map(|s| s.swept_at)
+                .filter(|at| at.as_millis() > 0)
+                .map(|at| now.since(at)),
+            connections_in_use,
+            connections,
+        };
+        *last = Some(health);
+        health
+    }
+
+    /// Says why this node must not begin beside others on this database.
+    pub(crate) async fn agree_with_others(&self) -> Result<(), String> {
+        let failed = |error: Error| crate::error::errors_in_a_row(&error);
+        let difference = self.follow().await.map_err(failed)?;
+        if difference > CLOCK_DIFFERS {
+            return Err(format!(
+                "the clock of this machine is {} away from the database's: sessions, links and waits would \
+                 begin and end at the wrong time. Set it right (NTP) and start again",
+                in_words(difference)
+            ));
+        }
+        let own = self.pepper.fingerprint();
+        let known = self.store.update_fingerprint(&own).await.map_err(failed)?;
+        if known.is_none_or(|known| known == own) {
+            return Ok(());
+        }
+        if self.store.is_shared() {
+            return Err("this node has another secret_key than those that used this database before: it \
+                        would know nobody's session. Give all nodes the same one. If the key was changed on \
+                        purpose, stop all nodes and run `UPDATE health SET key_fingerprint = NULL`"
+                .into());
+        }
+        warn!("the secret key is another one than before: everybody has been signed out");
+        self.store.update_fingerprint_to(&own).await.map_err(failed)
+    }
+
+    /// Goes by the database's clock from here on, if it has one, so that all nodes see the same time; says so
+    /// loudly if this machine's is far from it.
+    pub(crate) async fn follow_clock(&self) -> Result<(), Error> {
+        let difference = self.follow().await?;
+        if difference > CLOCK_DIFFERS {
+            self.clock_differs.note(|_| {
+                error!(
+                    "THE CLOCK OF THIS MACHINE IS {} AWAY FROM THE DATABASE'S, which is followed: set it right",
+                    in_words(difference)
+                );
+            });
+        }
+        Ok(())
+    }
+
+    async fn follow(&self) -> Result<Duration, Error> {
+        let asked_at = Instant::now();
+        let Some(theirs) = self.store.find_now().await? else { return Ok(Duration::ZERO) };
+        // It was read on the way.
+        Ok(self.clock.follow(theirs + asked_at.elapsed() / 2))
+    }
+}
+
+fn in_words(length: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(length.as_secs())).to_string()
+}

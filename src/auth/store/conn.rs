@@ -1,0 +1,211 @@
+//! A connection, and what goes over it.
+
+use std::io;
+use std::time::Duration;
+
+use rocket::futures::future::BoxFuture;
+use rocket::tokio::spawn;
+use rocket::tokio::time::timeout;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{
+    Arguments, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Type, query_as_with,
+    query_with, raw_sql,
+};
+
+use super::Result;
+use crate::Error;
+
+/// A connection of the pool. One on which something failed is not used again: after a full disk or an I/O error
+/// SQLite has rolled back by itself, a statement that was cut off may still be running, and nobody can tell.
+pub(super) struct Conn {
+    /// Here until it is dropped.
+    link: Option<Link>,
+    /// Longest time for one statement. A network that swallows packets gives no error, ever.
+    deadline: Duration,
+    /// Whether others may use it afterwards. Not while a statement is under way: whoever waits for it may go.
+    is_sound: bool,
+}
+
+enum Link {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// A row that both engines can read.
+pub(in crate::auth) trait Row:
+    Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
+{
+}
+impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
+{}
+
+/// The values for `$1`, `$2`, … as a tuple.
+pub(in crate::auth) trait Params: Send {
+    fn sqlite(self) -> Result<SqliteArguments>;
+    fn postgres(self) -> Result<PgArguments>;
+}
+
+macro_rules! params {
+    ($($T:ident $v:ident),*) => {
+        impl<$($T),*> Params for ($($T,)*)
+        where $($T: Send + for<'q> Encode<'q, Sqlite> + Type<Sqlite>
+            + for<'q> Encode<'q, Postgres> + Type<Postgres>),*
+        {
+            fn sqlite(self) -> Result<SqliteArguments> { params!(@add SqliteArguments, self, $($v),*) }
+            fn postgres(self) -> Result<PgArguments> { params!(@add PgArguments, self, $($v),*) }
+        }
+    };
+    (@add $Args:ident, $self:ident, $($v:ident),*) => {{
+        let ($($v,)*) = $self;
+        let mut args = $Args::default();
+        $(args.add($v).map_err(|e| Error::database(sqlx::Error::Encode(e)))?;)*
+        Ok(args)
+    }};
+}
+params!(A a);
+params!(A a, B b);
+params!(A a, B b, C c);
+params!(A a, B b, C c, D d);
+params!(A a, B b, C c, D d, E e);
+params!(A a, B b, C c, D d, E e, F f);
+params!(A a, B b, C c, D d, E e, F f, G g);
+params!(A a, B b, C c, D d, E e, F f, G g, H h);
+params!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
+params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
+
+impl Conn {
+    pub(super) async fn sqlite(pool: &SqlitePool, deadline: Duration) -> Result<Self> {
+        let link = acquire(pool).await.map_err(Error::database)?;
+        Ok(Self { link: Some(Link::Sqlite(link)), deadline, is_sound: true })
+    }
+
+    pub(super) async fn postgres(pool: &PgPool, deadline: Duration) -> Result<Self> {
+        let link = acquire(pool).await.map_err(Error::database)?;
+        Ok(Self { link: Some(Link::Postgres(link)), deadline, is_sound: true })
+    }
+
+    pub(super) async fn find<T: Row>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params,
+    ) -> Result<Option<T>> {
+        let (was_sound, deadline, link) = self.begin();
+        let found = match link {
+            Link::Sqlite(link) => {
+                let query = query_as_with(sql, params.sqlite()?);
+                within(deadline, query.fetch_optional(&mut **link)).await
+            }
+            Link::Postgres(link) => {
+                let query = query_as_with(sql, params.postgres()?);
+                within(deadline, query.fetch_optional(&mut **link)).await
+            }
+        };
+        self.end(was_sound, found)
+    }
+
+    pub(super) async fn list<T: Row>(
+        &mut self,
+        sql: &'static str,
+        params: impl Params,
+    ) -> Result<Vec<T>> {
+        let (was_sound, deadline, link) = self.begin();
+        let found = match link {
+            Link::Sqlite(link) => {
+                let query = query_as_with(sql, params.sqlite()?);
+                within(deadline, query.fetch_all(&mut **link)).await
+            }
+            Link::Postgres(link) => {
+                let query = query_as_with(sql, params.postgres()?);
+                within(deadline, query.fetch_all(&mut **link)).await
+            }
+        };
+        self.end(was_sound, found)
+    }
+
+    pub(super) async fn run(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
+        let (was_sound, deadline, link) = self.begin();
+        let touched = match link {
+            Link::Sqlite(link) => {
+                let query = query_with(sql, params.sqlite()?);
+                let done = within(deadline, query.execute(&mut **link)).await;
+                done.map(|done| done.rows_affected())
+            }
+            Link::Postgres(link) => {
+                let query = query_with(sql, params.postgres()?);
+                let done = within(deadline, query.execute(&mut **link)).await;
+                done.map(|done| done.rows_affected())
+            }
+        };
+        self.end(was_sound, touched)
+    }
+
+    /// Begins, commits or rolls back.
+    pub(super) async fn control(
+        &mut self,
+        sqlite: &'static str,
+        postgres: &'static str,
+    ) -> Result<()> {
+        let (was_sound, deadline, link) = self.begin();
+        let done = match link {
+            Link::Sqlite(link) => {
+                within(deadline, raw_sql(sqlite).execute(&mut **link)).await.map(drop)
+            }
+            Link::Postgres(link) => {
+                within(deadline, raw_sql(postgres).execute(&mut **link)).await.map(drop)
+            }
+        };
+        self.end(was_sound, done)
+    }
+
+    fn begin(&mut self) -> (bool, Duration, &mut Link) {
+        let was_sound = std::mem::replace(&mut self.is_sound, false);
+        (was_sound, self.deadline, self.link.as_mut().expect("it is here until it is dropped"))
+    }
+
+    fn end<T>(&mut self, was_sound: bool, done: std::result::Result<T, sqlx::Error>) -> Result<T> {
+        let done = done.map_err(Error::database)?;
+        self.is_sound = was_sound;
+        Ok(done)
+    }
+
+    /// Nobody is to use it after this.
+    pub(super) fn throw_away(&mut self) {
+        self.is_sound = false;
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        match self.link.take() {
+            // Not closed in order, which might take for ever: let go, and the pool opens another one.
+            Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
+            Some(Link::Postgres(link)) if !self.is_sound => drop(link.detach()),
+            // The pool asks it once more whether it is well, and would wait for the answer for ever.
+            Some(Link::Postgres(mut link)) => {
+                spawn(timeout(self.deadline, link.return_to_pool()));
+            }
+            Some(Link::Sqlite(_)) | None => {}
+        }
+    }
+}
+
+/// What comes of a statement until its deadline.
+async fn within<T>(
+    deadline: Duration,
+    statement: impl Future<Output = std::result::Result<T, sqlx::Error>>,
+) -> std::result::Result<T, sqlx::Error> {
+    timeout(deadline, statement).await.unwrap_or_else(|_| {
+        let reason = format!("no answer within {deadline:?}");
+        Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason)))
+    })
+}
+
+/// The future that may have to open a connection is large: without the box every future that may read something
+/// would hold it, and each request would copy it around although its session is in the cache.
+fn acquire<DB: sqlx::Database>(
+    pool: &sqlx::Pool<DB>,
+) -> BoxFuture<'_, std::result::Result<PoolConnection<DB>, sqlx::Error>> {
+    Box::pin(pool.acquire())
+}

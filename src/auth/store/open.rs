@@ -1,0 +1,280 @@
+//! How the database is opened with the service, and closed with it.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use figment::Figment;
+use log::warn;
+use rocket::tokio::time::{sleep, timeout};
+use rocket_db_pools::{Config, Pool};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::pool::PoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::{Engine, Store};
+use crate::private_files;
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// Longest time for one statement, in seconds: the key beside those of `rocket_db_pools`, and its default.
+pub(crate) const STATEMENT_TIMEOUT: (&str, u64) = ("statement_timeout", 5);
+
+/// How long closing may take, in seconds: what Rocket's `shutdown.grace` is, under a key of ours.
+pub(crate) const CLOSE_WITHIN: &str = "close_within";
+
+/// A transaction that its node has left for so much longer than a statement may take is ended by PostgreSQL:
+/// the node is gone, and others wait for what it has locked.
+const LEFT_OPEN: u32 = 2;
+
+/// How long an idle connection may take to say that it is well, before another is opened.
+const SAYS_SO_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long a start waits for what holds a table that is to be changed, before it lets others pass and tries
+/// again: all who want that table queue behind it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long a start tries in all to change the tables.
+const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
+
+/// For connections to end whose last request has just been answered: Rocket looks once, as soon as this is
+/// over, and if one is left it waits for the whole of `shutdown.grace`.
+const LAST_WORDS: Duration = Duration::from_millis(100);
+
+/// How often a start looks whether the other one is done.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+#[rocket::async_trait]
+impl Pool for Store {
+    type Connection = Self;
+    type Error = sqlx::Error;
+
+    async fn init(figment: &Figment) -> Result<Self> {
+        let wrong = |e: figment::Error| sqlx::Error::Configuration(e.into());
+        let config: Config = figment.extract().map_err(wrong)?;
+        let (key, default) = STATEMENT_TIMEOUT;
+        let seconds: u64 = figment.extract_inner_lossy(key).unwrap_or(default);
+        let deadline = Duration::from_secs(seconds.max(1));
+        let seconds = figment.extract_inner_lossy(CLOSE_WITHIN).unwrap_or(15);
+        let close_within = Duration::from_secs(seconds);
+        let engine = if config.url.starts_with("postgres") {
+            open_postgres(&config, deadline).await?
+        } else {
+            open_sqlite(&config).await?
+        };
+        Ok(Self { engine, deadline, close_within, requests: Arc::default() })
+    }
+
+    async fn get(&self) -> Result<Self> {
+        Ok(self.clone())
+    }
+
+    /// The pool fairing calls this when shutdown is asked for, while requests are still being
+    /// answered: wait for them, or they would meet a closed pool. A commit that hangs is not waited for.
+    async fn close(&self) {
+        let closed = async {
+            self.requests.all_gone().await;
+            sleep(LAST_WORDS).await;
+            match &self.engine {
+                Engine::Sqlite { read, write, .. } => {
+                    read.close().await;
+                    write.close().await;
+                }
+                Engine::Postgres(pool) => pool.close().await,
+            }
+        };
+        if timeout(self.close_within, closed).await.is_err() {
+            warn!("the database does not answer: left without a word");
+        }
+    }
+}
+
+/// Settings of the pool that are the same on both engines.
+fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
+    let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
+    let options = PoolOptions::new()
+        .max_connections(connections)
+        .min_connections(config.min_connections.unwrap_or(0).min(connections))
+        .acquire_timeout(Duration::from_secs(config.connect_timeout))
+        .test_before_acquire(false);
+    match config.idle_timeout {
+        Some(seconds) => options.idle_timeout(Duration::from_secs(seconds)),
+        None => options,
+    }
+}
+
+async fn open_postgres(config: &Config, deadline: Duration) -> Result<Engine> {
+    let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+    let options = match options.get_application_name() {
+        Some(_) => options,
+        None => options.application_name("vestibule"),
+    };
+    // Some roles have `serializable` by default; what is done here needs no more than this.
+    let options = options.options([("default_transaction_isolation", "read committed")]);
+    migrate_postgres(&options, Duration::from_secs(config.connect_timeout)).await?;
+    let options = options.options([
+        // The server gives up a little after the node has.
+        ("statement_timeout", (deadline + SAYS_SO_WITHIN).as_millis()),
+        ("idle_in_transaction_session_timeout", (deadline * LEFT_OPEN).as_millis()),
+    ]);
+    let pool: PgPoolOptions = pool(config).before_acquire(|conn: &mut PgConnection, _| {
+        Box::pin(async move {
+            let well = timeout(SAYS_SO_WITHIN, conn.ping()).await;
+            well.unwrap_or_else(|_| Err(no_answer())).map(|()| true)
+        })
+    });
+    Ok(Engine::Postgres(pool.connect_with(options).await?))
+}
+
+/// Says no where text would be changed on its way, or where something between drops what was asked for: a
+/// pooler that gives each transaction another connection would mix up prepared statements too.
+async fn look_at_server(conn: &mut PgConnection, deadline: Duration) -> Result<()> {
+    let sql = "SELECT current_setting('server_encoding'), current_setting('default_transaction_isolation')";
+    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(conn);
+    let (encoding, isolation) = timeout(deadline, ask).await.map_err(|_| no_answer())??;
+    let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
+    if encoding != "UTF8" {
+        return refuse(format!(
+            "the database is in {encoding}; it must be made with ENCODING 'UTF8'"
+        ));
+    }
+    if isolation != "read committed" {
+        return refuse(
+            "something between this service and PostgreSQL drops the options of a connection, as PgBouncer \
+             does where it is told to ignore them: connect to PostgreSQL itself"
+                .into(),
+        );
+    }
+    Ok(())
+}
+
+/// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
+async fn migrate_postgres(options: &PgConnectOptions, wait: Duration) -> Result<()> {
+    let begun_at = Instant::now();
+    let lock_timeout = [("lock_timeout", LOCK_TIMEOUT.as_millis())];
+    let options = options.clone().options(lock_timeout);
+    loop {
+        let mut conn = timeout(wait, options.connect()).await.map_err(|_| no_answer())??;
+        look_at_server(&mut conn, wait).await?;
+        let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+        let done = sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap_or_default();
+        let changed = match is_current(&POSTGRES, &done) {
+            true => Ok(()),
+            false => POSTGRES.run_direct(None, &mut conn, false).await,
+        };
+        // Its locks go with it.
+        let _ = timeout(wait, conn.close()).await;
+        match changed {
+            Ok(()) => return Ok(()),
+            Err(error) if is_locked(&error) && begun_at.elapsed() < MIGRATE_WITHIN => {
+                warn!(
+                    "the tables are to be changed, but another process holds them: waiting for it"
+                );
+                sleep(LOOK_EVERY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+static POSTGRES: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/postgres") };
+static SQLITE: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/sqlite") };
+
+/// Whether every migration of this version was done. Those of a later version are no fault: they only add, so
+/// that nodes of two versions can run side by side.
+fn is_current(ours: &Migrator, done: &[(i64, Vec<u8>)]) -> bool {
+    let newest = ours.iter().map(|migration| migration.version).max();
+    if done.iter().any(|(version, _)| Some(*version) > newest) {
+        warn!(
+            "the database has tables of a newer version: this one does not know all that is in them"
+        );
+    }
+    ours.iter().all(|ours| {
+        done.iter().any(|(version, checksum)| {
+            *version == ours.version && checksum.as_slice() == &*ours.checksum
+        })
+    })
+}
+
+/// Whether somebody else held what was to be changed for longer than `lock_timeout`.
+fn is_locked(error: &MigrateError) -> bool {
+    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
+        return false;
+    };
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| code == "55P03")
+}
+
+fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
+}
+
+async fn open_sqlite(config: &Config) -> Result<Engine> {
+    let wait = Duration::from_secs(config.connect_timeout);
+    let options = SqliteConnectOptions::from_str(&config.url)?
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // In WAL mode NORMAL may lose the last commits when the power fails.
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(wait)
+        // In KiB. Each connection has a cache of its own; what they read is in the system's anyway.
+        .pragma("cache_size", "-256")
+        .disable_statement_logging();
+    private_files::open(options.get_filename()).map_err(sqlx::Error::Io)?;
+    // By whatever name it was reached, it is one file, with one lock.
+    let file = options.get_filename().canonicalize().map_err(sqlx::Error::Io)?;
+    // SQLite has no lock for migrations: two processes that start at once would both create tables.
+    let lock = lock_for_migrations(&beside(&file, ".lock"), wait).await.map_err(sqlx::Error::Io)?;
+    let write: SqlitePoolOptions = pool(config).min_connections(0).max_connections(1);
+    let write = write.connect_with(options.clone()).await?;
+    let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    let mut conn = write.acquire().await?;
+    let done = sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap_or_default();
+    if !is_current(&SQLITE, &done) {
+        SQLITE.run_direct(None, &mut *conn, false).await?;
+    }
+    drop(conn);
+    drop(lock);
+    let read: SqlitePoolOptions = pool(config);
+    let read = read.connect_with(options.read_only(true)).await?;
+    let delivery_lock =
+        private_files::open(&beside(&file, ".mail-lock")).map_err(sqlx::Error::Io)?;
+    Ok(Engine::Sqlite { read, write, delivery_lock: Arc::new(delivery_lock) })
+}
+
+/// A file of the same name with something more.
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// Waits until no other start is changing the database.
+async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io::Result<File> {
+    let lock = private_files::open(path)?;
+    let begun_at = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun_at.elapsed() > wait => {
+                let reason =
+                    format!("another process holds {} and does not let go", path.display());
+                return Err(std::io::Error::other(reason));
+            }
+            Err(TryLockError::WouldBlock) => {
+                if begun_at.elapsed() < LOOK_EVERY {
+                    warn!("another process is changing the database: waiting for it");
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}

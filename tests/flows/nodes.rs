@@ -1,0 +1,197 @@
+//! Several nodes on one PostgreSQL, and what befalls the way there. On SQLite there is one node and no way.
+
+use std::time::Duration;
+
+use tempfile::TempDir;
+use vestibule::Clock;
+
+use crate::gate::Gate;
+use crate::harness::{self, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
+use crate::mail_server::MailServer;
+use crate::process::{Process, answer, sign_up_form};
+
+const YEAR: Duration = Duration::from_hours(365 * 24);
+
+/// A service that reaches PostgreSQL through a gate; `None` where these stories run on SQLite.
+fn behind_a_gate(settings: &[(&str, &str)]) -> Option<(Gate, Process, TempDir)> {
+    let (gate, url) = harness::gate_before(&harness::new_postgres_database()?);
+    let folder = TempDir::new().unwrap();
+    let mut all = vec![("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    all.extend(settings);
+    let service = Process::start(folder.path(), &all);
+    Some((gate, service, folder))
+}
+
+const STATEMENT_TIMEOUT: &str = "ROCKET_DATABASES__VESTIBULE__STATEMENT_TIMEOUT";
+
+fn log_in(service: &Process) -> String {
+    let form = format!("email=ada%40example.com&password={}", PASSWORD.replace(' ', "+"));
+    answer(service.post("/login", &form))
+}
+
+/// Promise 53: an address moves off a dead host. No connection ever hears of it, and new ones are fine.
+#[test]
+fn a_network_that_swallows_everything_is_got_over() {
+    let mail = MailServer::start(vec![]);
+    let smtp = format!("smtp://127.0.0.1:{}", mail.port);
+    let settings = [("VESTIBULE_MAIL__SMTP_URL", smtp.as_str()), (STATEMENT_TIMEOUT, "1")];
+    let Some((gate, service, _folder)) = behind_a_gate(&settings) else { return };
+    service.sign_up("ada@example.com");
+    assert!(mail.letter().contains("ada@example.com"));
+    let mut failures = 0;
+    for _ in 0..3 {
+        gate.silence();
+        while !log_in(&service).starts_with("HTTP/1.1 303") {
+            failures += 1;
+            assert!(failures < 20, "it never comes back");
+        }
+    }
+    // The postman's own connections were silenced as well, whatever it was doing.
+    let asked = answer(service.post("/password-reset", "email=ada%40example.com"));
+    assert!(asked.starts_with("HTTP/1.1 200"), "{asked}");
+    assert!(mail.letter().contains("/password-reset/"));
+}
+
+/// Promise 54: a commit gets no answer, and the service is told to stop.
+#[test]
+fn a_commit_that_hangs_does_not_keep_a_stop_waiting() {
+    let settings = [("ROCKET_SHUTDOWN__GRACE", "1"), (STATEMENT_TIMEOUT, "600")];
+    let Some((gate, service, _folder)) = behind_a_gate(&settings) else { return };
+    gate.swallow("COMMIT");
+    let _waits = service.post("/signup", &sign_up_form("ada@example.com"));
+    gate.has_swallowed();
+    service.signal("-TERM");
+    assert!(service.ends_within(Duration::from_secs(20)));
+}
+
+/// Promise 55: whoever asks whether the service is ready gets an answer, though its own look hangs.
+#[test]
+fn a_look_that_hangs_is_an_answer_too() {
+    let Some((gate, service, _folder)) = behind_a_gate(&[(STATEMENT_TIMEOUT, "600")]) else {
+        return;
+    };
+    assert!(service.get("/health/ready").starts_with("HTTP/1.1 200"));
+    gate.swallow("UPDATE health");
+    let begun_at = std::time::Instant::now();
+    while service.get("/health/ready").starts_with("HTTP/1.1 200") {
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "the last look counts for a second");
+    }
+}
+
+/// Promise 66: a node that is a year ahead would take everybody's sessions and the log of events with it.
+#[test]
+fn a_node_with_a_wrong_clock_does_not_start() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return; // It has no other clock.
+    }
+    let clock = Clock::default();
+    assert!(app.can_start(clock.clone(), |figment| figment));
+    clock.advance(Duration::from_secs(60));
+    assert!(!app.can_start(clock, |figment| figment));
+}
+
+/// Promise 66: and one whose clock goes wrong later goes by the database's.
+#[test]
+fn all_nodes_go_by_the_clock_of_the_database() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    let app = app.restarted_at(Clock::default());
+    app.sign_up("ada@example.com");
+    app.letters();
+    let before = app.dump();
+    app.clock.advance(YEAR);
+    app.run_jobs();
+    assert!(app.is_signed_in());
+    assert_eq!(app.dump(), before);
+}
+
+/// Promise 66: where there is no other clock, a wrong one does not take years of events at once.
+#[test]
+fn events_go_no_faster_than_they_age() {
+    let app = TestApp::new();
+    for day in 0..5 {
+        app.log_in(&format!("p{day}@example.com"), "wrong");
+        app.clock.advance(Duration::from_hours(24));
+    }
+    app.clock.advance(YEAR);
+    for left in [4, 3] {
+        app.run_jobs();
+        assert_eq!(app.count("events"), left);
+    }
+}
+
+/// A node with another key would know nobody's session, and count tries in buckets of its own.
+#[test]
+fn a_node_with_another_secret_key_does_not_start() {
+    let app = TestApp::new();
+    let other = "zIfyNRsQk1lcAfRMgLn0wS8yQyxuPlJbSNxTpgPVzcE=";
+    let change = |figment: figment::Figment| figment.merge(("secret_key", other));
+    // SQLite has one node: to change its key is to sign everybody out.
+    assert_eq!(app.can_start(Clock::stopped(), change), app.is_sqlite());
+    assert!(app.can_start(Clock::stopped(), |figment| figment) || app.is_sqlite());
+}
+
+/// Two nodes that sweep and deliver at once are in nobody's way, and not in each other's.
+#[test]
+fn two_nodes_sweep_and_deliver_side_by_side() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.throttle.tries_by_client", 100_000))
+            .merge(("vestibule.throttle.letters_by_client", 100_000))
+    });
+    if app.is_sqlite() {
+        return;
+    }
+    let twin = app.twin();
+    for round in 0..6 {
+        for n in 0..40 {
+            app.log_in(&format!("p{round}-{n}@example.com"), "wrong");
+            app.post("/password-reset", [("email", &*format!("p{round}-{n}@example.com"))]);
+        }
+        assert!(app.count("outbox") > 0 && app.count("throttle") > 40);
+        app.clock.advance(Duration::from_hours(48));
+        twin.clock.advance(Duration::from_hours(48));
+        app.run_jobs_with(&twin);
+        assert_eq!((app.count("outbox"), app.count("throttle")), (0, 0));
+    }
+}
+
+/// Rolling upgrade: a node of this version starts beside tables of a later one.
+#[test]
+fn tables_of_a_later_version_stop_no_node() {
+    let app = TestApp::new();
+    app.sql(
+        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+             VALUES (9999, 'later', true, '', 0)",
+    );
+    app.restarted().sign_up("ada@example.com").redirects_to("/profile");
+}
+
+/// Least privilege: once the tables are right, a role starts that may read and write them and no more.
+#[test]
+fn a_role_that_may_change_no_table_is_enough() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    let schema = app.texts("SELECT current_schema()").remove(0);
+    let role = format!("role_{schema}");
+    for sql in [
+        format!("CREATE ROLE {role} LOGIN"),
+        format!("GRANT USAGE ON SCHEMA {schema} TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"),
+    ] {
+        app.sql(&sql);
+    }
+    let mut url: url::Url = app.database().parse().unwrap();
+    url.set_username(&role).unwrap();
+    let app =
+        app.restarted_with(|figment| figment.merge(("databases.vestibule.url", url.as_str())));
+    app.sign_up("ada@example.com").redirects_to("/profile");
+    app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+        .redirects_to("/profile");
+    app.letters();
+}
