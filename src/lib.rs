@@ -88,6 +88,16 @@ pub fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
     config::check_rocket(figment)
 }
 
+/// Brings the tables of the database that the settings name to this version, as a start does that may.
+///
+/// # Errors
+/// When the settings are wrong, the database cannot be reached, or the role may not change tables.
+pub async fn migrate(figment: Figment) -> Result<(), Error> {
+    setup::migrate(figment)
+        .await
+        .map_err(|reason| Error::new("the tables were not changed", reason))
+}
+
 /// The pages, `/api/v1`, the database and the jobs, for `attach`ing to a Rocket of yours. Their
 /// checks and headers hold for their own paths alone, but for three: an `Accept` of more than 1 KiB
 /// is refused on every path (431), a request that cannot be read gets our 400 unless your Rocket has

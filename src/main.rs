@@ -13,9 +13,10 @@ static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 const HELP: &str = "\
 Vestibule: user accounts for a web application
 
-Usage: vestibule [serve]
+Usage: vestibule [serve | migrate]
 
   serve       start the service (also without a word)
+  migrate     bring the tables of the database to this version, and end
   --help      show this
   --version   show the version
 
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] | ["serve"] => serve(),
+        ["migrate"] => migrate(),
         ["--help" | "-h" | "help"] => {
             println!("{HELP}");
             ExitCode::SUCCESS
@@ -65,6 +67,20 @@ fn serve() -> ExitCode {
         // What a fairing of ours refused has been said already.
         Err(reason) => {
             ::log::error!("the service did not start: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn migrate() -> ExitCode {
+    let figment = vestibule::figment();
+    vestibule::init_log(&figment);
+    match rocket::execute(vestibule::migrate(figment)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause =
+                std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
+            ::log::error!("{error}: {cause}");
             ExitCode::FAILURE
         }
     }

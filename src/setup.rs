@@ -27,6 +27,14 @@ pub(crate) fn stage() -> AdHoc {
     })
 }
 
+/// Brings the tables to this version.
+pub(crate) async fn migrate(figment: Figment) -> Result<(), String> {
+    let (figment, _) = config::with_environment(figment);
+    let config = Config::read(&figment).map_err(|e| e.to_string())?;
+    let figment = with_database(figment, &config, true)?;
+    auth::migrate(&figment).await.map_err(|e| errors_in_a_row(&e))
+}
+
 /// Reads the settings and attaches what they ask for.
 #[expect(clippy::result_large_err, reason = "Rocket wants itself back")]
 fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String)> {
@@ -35,9 +43,10 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         warn!("the variable {name} names no setting and is not used");
     }
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
-    let settled = Config::read(&figment)
-        .map_err(|e| e.to_string())
-        .and_then(|config| Ok((with_own_files(figment, &config, is_whole_service)?, config)));
+    let settled = Config::read(&figment).map_err(|e| e.to_string()).and_then(|config| {
+        let figment = with_database(figment, &config, is_whole_service)?;
+        Ok((with_secret_key(figment, &config)?, config))
+    });
     let (figment, config) = match settled {
         Ok(settled) => settled,
         Err(reason) => return Err((rocket, reason)),
@@ -75,9 +84,8 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         .mount("/", web::routes()))
 }
 
-/// Fills in what a start without any settings needs from the data folder: the database and a secret
-/// key that outlives the process.
-fn with_own_files(
+/// Fills in which database it is, if it is the one in the data folder, and what it needs.
+fn with_database(
     figment: Figment,
     config: &Config,
     is_whole_service: bool,
@@ -92,13 +100,17 @@ fn with_own_files(
         refuse_what_was_meant()?;
     }
     let database = database_url(&figment, config, is_whole_service)?;
-    let (timeout, _) = auth::STATEMENT_TIMEOUT;
-    for key in [READERS, &format!("databases.vestibule.{timeout}")] {
+    const TIMEOUT: &str = "databases.vestibule.statement_timeout";
+    for key in [READERS, TIMEOUT] {
         if figment.find_value(key).is_ok()
             && !figment.extract_inner::<u32>(key).is_ok_and(|number| number >= 1)
         {
             return Err(format!("the setting {key} must be a number, at least 1"));
         }
+    }
+    const MIGRATE: &str = "databases.vestibule.migrate";
+    if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
+        return Err(format!("the setting {MIGRATE} must be true or false"));
     }
     private_files::make_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
@@ -111,18 +123,26 @@ fn with_own_files(
     }
     let rocket =
         rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
-    let key = format!("databases.vestibule.{}", auth::CLOSE_WITHIN);
-    let figment = figment.merge(Serialized::global(&key, rocket.shutdown.grace));
+    const CLOSE_WITHIN: &str = "databases.vestibule.close_within";
+    Ok(figment.merge(Serialized::global(CLOSE_WITHIN, rocket.shutdown.grace)))
+}
+
+/// Fills in the secret key, if it is kept in the data folder.
+fn with_secret_key(figment: Figment, config: &Config) -> Result<Figment, String> {
+    let rocket =
+        rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
     if rocket.secret_key.is_provided() {
         return Ok(figment);
     }
-    if database.is_postgres() {
+    let url = figment.extract_inner::<String>(URL).unwrap_or_default();
+    if DatabaseUrl::parse(&url).is_some_and(|url| url.is_postgres()) {
         return Err(
             "the setting secret_key must be set when the database is PostgreSQL, the same \
                     for every node (make one with `openssl rand -base64 32`)"
                 .into(),
         );
     }
+    let folder = &config.data_dir;
     let key = private_files::secret_key(&folder.join("secret_key"))
         .map_err(|e| format!("the secret key in {} cannot be kept: {e}", folder.display()))?;
     Ok(figment.merge(Serialized::global("secret_key", key)))
@@ -225,13 +245,14 @@ fn database_url(
 }
 
 /// What may be said of the database.
-const KNOWN: [&str; 6] = [
+const KNOWN: [&str; 7] = [
     "url",
     "min_connections",
     "max_connections",
     "connect_timeout",
     "idle_timeout",
-    auth::STATEMENT_TIMEOUT.0,
+    "statement_timeout",
+    "migrate",
 ];
 
 fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {

@@ -43,7 +43,7 @@ pub(crate) use password_reset::ResetPasswordError;
 pub(crate) use profile::RenameError;
 pub(crate) use session::{LogInError, LoggedIn, NewSession, Session};
 pub(crate) use signup::{SignUp, SignUpError, Twice};
-pub(crate) use store::{CLOSE_WITHIN, InFlight, STATEMENT_TIMEOUT};
+pub(crate) use store::{InFlight, migrate};
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
 pub use user::{Email, EmailError, Name, NameError, User, UserId};

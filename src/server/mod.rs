@@ -26,12 +26,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{info, warn};
 use rocket::data::ToByteUnit;
+use rocket::fairing::AdHoc;
+use rocket::futures::FutureExt;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
 use rocket::tokio::signal::unix::{SignalKind, signal};
-use rocket::tokio::sync::{mpsc, watch};
+use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use rocket::tokio::{select, spawn};
@@ -57,8 +59,6 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// How long, at the end, connections are accepted that the kernel has taken already.
-const LAST_CONNECTIONS: Duration = Duration::from_millis(10);
 /// How long the database has for its end, if requests took all of `shutdown.grace`.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
@@ -78,19 +78,26 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let config = config.map_err(|e| ServeError(ConfigError::from(&e).to_string()))?;
     let address = SocketAddr::new(config.address, config.port);
     let listen = |e| ServeError(format!("cannot listen on {address}: {e}"));
-    // Bound and not listened on: whoever connects before the service can answer is refused, and goes elsewhere.
+    // Bound and not yet listened on: a proxy that is refused asks another node, one that connects would wait for
+    // this one to come up.
     let socket = bind(address).map_err(listen)?;
     let port = socket.local_addr().map_err(listen)?.port();
     // Links name the port: with 0 it is known only now.
     let figment = rocket.figment().clone().merge(("port", port));
     let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
-    let started = Client::untracked(rocket.configure(figment)).await;
+    let (sender, receiver) = oneshot::channel();
+    let last = AdHoc::on_ignite("Vestibule: port", |rocket| async move {
+        let _ = sender.send(socket.listen(BACKLOG));
+        rocket
+    });
+    let started = Client::untracked(rocket.configure(figment).attach(last)).await;
     let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
         .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
-    let listener = socket.listen(BACKLOG).map_err(listen)?;
+    let unheard = |_| ServeError("the service ended before it began".into());
+    let listener = receiver.await.map_err(unheard)?.map_err(listen)?;
     let is_leaving = AtomicBool::new(false);
     run(listener, Arc::new(App { client, max_body, hops, settings, is_leaving }), &config).await;
     Ok(())
@@ -141,55 +148,41 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             () = shutdown.clone() => {}
         }
     };
-    let (mut connections, counts, failures) =
-        (JoinSet::new(), Connections::new(), Seldom::default());
-    let accepting = async {
-        loop {
-            while connections.try_join_next().is_some() {}
-            let permit = counts.permit().await;
-            match listener.accept().await {
-                Ok((stream, peer)) => {
-                    let is_proxy = app.settings.is_proxy(peer.ip());
-                    // Too many of one: hung up.
-                    let Some(counted) = counts.count(peer.ip(), is_proxy, permit) else { continue };
-                    let _ = stream.set_nodelay(true);
-                    let (builder, app) = (builder.clone(), app.clone());
-                    let served =
-                        connection(builder, stream, peer, app, alive.clone(), is_over.clone());
-                    connections.spawn(async move {
-                        served.await;
-                        drop(counted);
-                    });
-                }
-                Err(error) => {
-                    failures.note(|times| warn!("{times} connections were not accepted: {error}"));
-                    sleep(ACCEPT_AGAIN).await;
+    let (counts, failures) = (Connections::new(), Seldom::default());
+    let (drain, leaving) = (app.settings.drain.get(), app.clone());
+    let mut serving = Serving { builder, app, counts, connections: JoinSet::new(), alive, is_over };
+    {
+        let mut accepting = std::pin::pin!(async {
+            loop {
+                let permit = serving.counts.permit().await;
+                match listener.accept().await {
+                    Ok((stream, peer)) => serving.take(stream, peer, permit),
+                    Err(error) => {
+                        failures
+                            .note(|times| warn!("{times} connections were not accepted: {error}"));
+                        sleep(ACCEPT_AGAIN).await;
+                    }
                 }
             }
-        }
-    };
-    {
-        let mut accepting = std::pin::pin!(accepting);
+        });
         select! {
             () = ended => {}
             () = accepting.as_mut() => {}
         }
-        let drain = app.settings.drain.get();
-        app.leave();
+        leaving.leave();
         if !drain.is_zero() {
-            info!("not ready any more; requests are answered for {drain:?} still");
+            info!("not ready any more: requests are answered for {drain:?} still");
             select! {
-                () = accepting.as_mut() => {}
+                () = accepting => {}
                 () = sleep(drain) => {}
                 () = asked_to_stop() => {}
             }
         }
-        // Who has connected is served; the kernel would hang up on those whom nobody has accepted.
-        let _ = timeout(LAST_CONNECTIONS, accepting).await;
     }
-    drop(listener);
+    serving.take_last(listener);
     shutdown.notify();
-    drop((end, alive));
+    let Serving { mut connections, app, alive, .. } = serving;
+    drop((end, alive, leaving));
     let end = Instant::now() + Duration::from_secs(config.shutdown.grace.into());
     let is_clean = select! {
         _ = all_gone.recv() => true,
@@ -207,6 +200,49 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
     }
 }
 
+/// The connections that are served.
+struct Serving {
+    builder: http1::Builder,
+    app: Arc<App>,
+    counts: Arc<Connections>,
+    connections: JoinSet<()>,
+    alive: mpsc::Sender<Infallible>,
+    is_over: watch::Receiver<()>,
+}
+
+impl Serving {
+    /// Serves one more, if its peer has not too many.
+    fn take(&mut self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
+        while self.connections.try_join_next().is_some() {}
+        let is_proxy = self.app.settings.is_proxy(peer.ip());
+        // Too many of one: hung up.
+        let Some(counted) = self.counts.count(peer.ip(), is_proxy, permit) else { return };
+        let _ = stream.set_nodelay(true);
+        let (builder, app) = (self.builder.clone(), self.app.clone());
+        let served =
+            connection(builder, stream, peer, app, self.alive.clone(), self.is_over.clone());
+        self.connections.spawn(async move {
+            served.await;
+            drop(counted);
+        });
+    }
+
+    /// Serves those who have connected already, and closes the port: the kernel hangs up on whom nobody has
+    /// accepted. All at once, so that hardly anybody slips in between.
+    fn take_last(&mut self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        let last: Vec<_> = (0..BACKLOG).map_while(|_| listener.accept().ok()).collect();
+        drop(listener);
+        for (stream, peer) in last {
+            let permit = self.counts.permit().now_or_never();
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            if let (Ok(stream), Some(permit)) = (stream, permit) {
+                self.take(stream, peer, permit);
+            }
+        }
+    }
+}
+
 /// Serves one connection to its end; once all is over, to that of the request at hand.
 async fn connection(
     builder: http1::Builder,
@@ -217,9 +253,12 @@ async fn connection(
     mut is_over: watch::Receiver<()>,
 ) {
     let is_at_work = Arc::new(AtomicBool::new(false));
+    let has_begun = Arc::new(AtomicBool::new(false));
     let service = {
         let (alive, is_at_work) = (alive.clone(), is_at_work.clone());
+        let has_begun = has_begun.clone();
         service_fn(move |request| {
+            has_begun.store(true, Ordering::Relaxed);
             answer(app.clone(), request, peer, alive.clone(), is_at_work.clone())
         })
     };
@@ -228,7 +267,11 @@ async fn connection(
     // A client that breaks off is no fault.
     select! {
         _ = served.as_mut() => return,
-        _ = is_over.changed() => served.as_mut().graceful_shutdown(),
+        _ = is_over.changed() => {}
+    }
+    // One that has only just connected has its request on the way: hyper would take it for idle and hang up.
+    if has_begun.load(Ordering::Relaxed) {
+        served.as_mut().graceful_shutdown();
     }
     loop {
         select! {

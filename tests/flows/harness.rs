@@ -249,6 +249,18 @@ impl TestApp {
         });
     }
 
+    /// Leaves a transaction open in which this was asked, until what comes back is dropped.
+    pub fn hold(&self, sql: &str) -> Held<'_> {
+        let sql = AssertSqlSafe(sql.to_owned());
+        let connection = self.block_on(async {
+            let mut db = postgres(&self.database).await;
+            sqlx::query("BEGIN").execute(&mut db).await.unwrap();
+            sqlx::query(sql).fetch_all(&mut db).await.unwrap();
+            db
+        });
+        Held { app: self, connection: Some(connection) }
+    }
+
     /// The first column of what is found, as text.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         self.block_on(async {
@@ -313,6 +325,20 @@ impl TestApp {
 
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.browser.server.runtime.block_on(future)
+    }
+}
+
+/// An open transaction.
+pub struct Held<'a> {
+    app: &'a TestApp,
+    connection: Option<sqlx::PgConnection>,
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            self.app.block_on(connection.close()).unwrap();
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Several nodes on one PostgreSQL, and what befalls the way there. On SQLite there is one node and no way.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -8,7 +9,8 @@ use vestibule::Clock;
 use crate::gate::Gate;
 use crate::harness::{self, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 use crate::mail_server::MailServer;
-use crate::process::{Process, answer, sign_up_form};
+use crate::process::{Process, answer, ask, command, form_post, sign_up_form};
+use crate::proxies;
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -76,6 +78,75 @@ fn a_look_that_hangs_is_an_answer_too() {
     while service.get("/health/ready").starts_with("HTTP/1.1 200") {
         assert!(begun_at.elapsed() < Duration::from_secs(20), "the last look counts for a second");
     }
+}
+
+/// Promise 54: two nodes behind nginx as documented are restarted one after the other, again and again, while a
+/// crowd logs in. Nobody sees anything of it.
+#[test]
+fn a_rolling_restart_loses_no_request() {
+    let Some(url) = harness::new_postgres_database() else { return };
+    let folder = TempDir::new().unwrap();
+    let ports = [proxies::free_port(), proxies::free_port()];
+    let start = |port: u16| {
+        let settings = [
+            ("VESTIBULE_DATABASE_URL", url.as_str()),
+            ("ROCKET_SECRET_KEY", SECRET_KEY),
+            ("ROCKET_PORT", &port.to_string()),
+            ("VESTIBULE_DRAIN", "200ms"),
+            ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1"),
+            ("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000"),
+        ];
+        Process::start(folder.path(), &settings)
+    };
+    let mut nodes = ports.map(start);
+    let front = proxies::free_port();
+    let upstream = proxies::snippet("nginx-nodes")
+        .replace("10.0.0.1:8000", &format!("127.0.0.1:{}", ports[0]))
+        .replace("10.0.0.2:8000", &format!("127.0.0.1:{}", ports[1]));
+    let server = format!(
+        "{upstream}\nserver {{ listen 127.0.0.1:{front}; proxy_connect_timeout 2s; \
+         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; \
+         location / {{ proxy_pass http://accounts; }} }}"
+    );
+    let Some(proxy) = proxies::start_nginx(folder.path(), &server, front) else { return };
+    let signed_up = ask(proxy.port, &form_post("/signup", &sign_up_form("ada@example.com")));
+    assert!(signed_up.unwrap().starts_with("HTTP/1.1 303"));
+    let is_over = AtomicBool::new(false);
+    let answers = std::thread::scope(|scope| {
+        let crowd: Vec<_> = (0..4)
+            .map(|_| {
+                scope.spawn(|| {
+                    let request = form_post("/login", &sign_up_form("ada@example.com"));
+                    let mut answers = Vec::new();
+                    while !is_over.load(Ordering::Relaxed) {
+                        let answer = ask(proxy.port, &request).unwrap_or_default();
+                        answers.push(answer.lines().next().unwrap_or_default().to_owned());
+                    }
+                    answers
+                })
+            })
+            .collect();
+        for round in 0..6 {
+            let n = round % 2;
+            nodes[n].signal("-TERM");
+            nodes[n].line("not ready any more");
+            assert!(nodes[n].get("/health/ready").starts_with("HTTP/1.1 503"));
+            nodes[n].wait();
+            nodes[n] = start(ports[n]);
+            // nginx has noticed that it is back.
+            nodes[n].line("event=logged-in");
+        }
+        is_over.store(true, Ordering::Relaxed);
+        crowd.into_iter().flat_map(|one| one.join().unwrap()).collect::<Vec<_>>()
+    });
+    assert!(answers.len() > 50, "{}", answers.len());
+    let others: Vec<_> = answers.iter().filter(|line| *line != "HTTP/1.1 303 See Other").collect();
+    assert!(
+        others.is_empty(),
+        "of {}: {others:?} {}",
+        answers.len(),
+        std::fs::read_to_string(folder.path().join("nginx.log")).unwrap_or_default()
+    );
 }
 
 /// Promise 66: a node that is a year ahead would take everybody's sessions and the log of events with it.
@@ -168,6 +239,44 @@ fn tables_of_a_later_version_stop_no_node() {
              VALUES (9999, 'later', true, '', 0)",
     );
     app.restarted().sign_up("ada@example.com").redirects_to("/profile");
+}
+
+/// Rolling upgrade: a start that has to change a table which somebody reads waits for it, and lets the others who
+/// want it pass meanwhile.
+#[test]
+fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    app.sign_up("ada@example.com");
+    // As if the last version had been one without these.
+    let last = "ALTER TABLE health DROP COLUMN key_fingerprint, DROP COLUMN swept_at";
+    app.sql("DELETE FROM _sqlx_migrations WHERE version = 6");
+    app.sql(last);
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_DATABASE_URL", app.database()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let refusal = command(folder.path(), &settings)
+        .env("ROCKET_DATABASES__VESTIBULE__MIGRATE", "false")
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&refusal.stderr).into_owned();
+    assert!(!refusal.status.success() && log.contains("run `vestibule migrate`"), "{log}");
+    let reader = app.hold("SELECT * FROM health");
+    let mut child = command(folder.path(), &settings).arg("migrate").spawn().unwrap();
+    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("another process holds them: waiting for it") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it waits");
+    }
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    drop(reader);
+    assert!(child.wait().unwrap().success());
+    assert_eq!(app.count("_sqlx_migrations WHERE version = 6"), 1);
+    assert!(app.can_start(Clock::stopped(), |figment| {
+        figment.merge(("databases.vestibule.migrate", false))
+    }));
 }
 
 /// Least privilege: once the tables are right, a role starts that may read and write them and no more.

@@ -137,6 +137,11 @@ impl Process {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
+    /// Waits until it has ended.
+    pub fn wait(&mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+
     /// Whether it ends by itself in that time.
     pub fn ends_within(mut self, limit: Duration) -> bool {
         let begun_at = Instant::now();

@@ -15,15 +15,15 @@ use crate::process::{Process, form_post, sign_up_form};
 const DOCUMENT: &str = include_str!("../../docs/deployment.md");
 
 /// What the document says in this language.
-fn snippet(language: &str) -> &'static str {
+pub fn snippet(language: &str) -> &'static str {
     let rest = DOCUMENT.split_once(&format!("```{language}\n")).unwrap().1;
     rest.split("```").next().unwrap()
 }
 
 /// A proxy at `port`, without TLS; the time-outs are what is tested.
-struct Proxy {
+pub struct Proxy {
     child: Child,
-    port: u16,
+    pub port: u16,
 }
 
 impl Drop for Proxy {
@@ -35,7 +35,7 @@ impl Drop for Proxy {
 
 impl Proxy {
     /// `None`, loudly, where there is no such program; in CI that is a failure.
-    fn start(program: &str, folder: &Path, words: &[&str], port: u16) -> Option<Self> {
+    pub fn start(program: &str, folder: &Path, words: &[&str], port: u16) -> Option<Self> {
         let path = std::env::var("PATH").unwrap_or_default();
         let child = Command::new(program)
             .args(words)
@@ -141,6 +141,22 @@ fn keeps_secrets(proxy: &Proxy, service: Process, logs: &[&Path]) {
     assert!(!all.contains(TOKEN), "{all}");
 }
 
+/// nginx with this in its `http` block.
+pub fn start_nginx(folder: &Path, http: &str, port: u16) -> Option<Proxy> {
+    let place = folder.display();
+    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {place}/{kind};"))
+        .concat();
+    let config = folder.join("nginx.conf");
+    let text = format!(
+        "daemon off; master_process off; pid {place}/pid; events {{}}\nhttp {{ {paths}\n{http} }}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let log = folder.join("nginx.log");
+    let words = ["-c", config.to_str().unwrap(), "-e", log.to_str().unwrap()];
+    Proxy::start("nginx", folder, &words, port)
+}
+
 #[test]
 fn nginx_as_documented() {
     let folder = TempDir::new().unwrap();
@@ -152,18 +168,8 @@ fn nginx_as_documented() {
         .replace("listen 443 ssl;", &format!("listen 127.0.0.1:{port};"))
         .replace("127.0.0.1:8000", &format!("127.0.0.1:{}", service.port))
         .replace("/var/log/nginx", &folder.path().display().to_string());
-    let place = folder.path().display();
-    let paths = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {place}/{kind};"))
-        .concat();
-    let config = folder.path().join("nginx.conf");
-    let text = format!(
-        "daemon off; master_process off; pid {place}/pid; events {{}}\nhttp {{ {paths}\n{server} }}"
-    );
-    std::fs::write(&config, text).unwrap();
+    let Some(proxy) = start_nginx(folder.path(), &server, port) else { return };
     let log = folder.path().join("nginx.log");
-    let words = ["-c", config.to_str().unwrap(), "-e", log.to_str().unwrap()];
-    let Some(proxy) = Proxy::start("nginx", folder.path(), &words, port) else { return };
     does_its_part(&proxy, &mut service);
     keeps_secrets(&proxy, service, &[&log, &folder.path().join("accounts.log")]);
 }

@@ -28,7 +28,7 @@ pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser, SignUpPlace};
 
 use conn::{Conn, Params, Row};
-pub(crate) use open::{CLOSE_WITHIN, STATEMENT_TIMEOUT};
+pub(crate) use open::migrate;
 
 use crate::Error;
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use figment::Figment;
+use figment::providers::Serialized;
 use log::warn;
+use rocket::serde::Deserialize;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Pool};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -17,15 +19,49 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::{Engine, Store};
-use crate::private_files;
+use crate::{Error, private_files};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// Longest time for one statement, in seconds: the key beside those of `rocket_db_pools`, and its default.
-pub(crate) const STATEMENT_TIMEOUT: (&str, u64) = ("statement_timeout", 5);
+/// What may be said of the database beside what `rocket_db_pools` knows.
+#[derive(Deserialize)]
+#[serde(crate = "rocket::serde", default)]
+struct OwnConfig {
+    /// Longest time for one statement, in seconds.
+    statement_timeout: u64,
+    /// Whether a start may change the tables.
+    migrate: bool,
+    /// How long closing may take, in seconds: set to what Rocket's `shutdown.grace` is.
+    close_within: u64,
+}
 
-/// How long closing may take, in seconds: what Rocket's `shutdown.grace` is, under a key of ours.
-pub(crate) const CLOSE_WITHIN: &str = "close_within";
+impl Default for OwnConfig {
+    fn default() -> Self {
+        Self { statement_timeout: 5, migrate: true, close_within: 15 }
+    }
+}
+
+fn wrong(error: figment::Error) -> sqlx::Error {
+    sqlx::Error::Configuration(error.into())
+}
+
+/// Brings the tables of the database to this version, whatever the setting `migrate` says.
+///
+/// # Errors
+/// When the database cannot be reached, or the role may not change tables.
+pub(crate) async fn migrate(figment: &Figment) -> std::result::Result<(), Error> {
+    let figment = figment
+        .focus("databases.vestibule")
+        .join(Serialized::defaults(Config {
+            max_connections: 2,
+            connect_timeout: 5,
+            ..Config::default()
+        }))
+        .merge(("migrate", true));
+    let store = Store::init(&figment).await.map_err(Error::database)?;
+    store.close().await;
+    Ok(())
+}
 
 /// A transaction that its node has left for so much longer than a statement may take is ended by PostgreSQL:
 /// the node is gone, and others wait for what it has locked.
@@ -54,17 +90,14 @@ impl Pool for Store {
     type Error = sqlx::Error;
 
     async fn init(figment: &Figment) -> Result<Self> {
-        let wrong = |e: figment::Error| sqlx::Error::Configuration(e.into());
         let config: Config = figment.extract().map_err(wrong)?;
-        let (key, default) = STATEMENT_TIMEOUT;
-        let seconds: u64 = figment.extract_inner_lossy(key).unwrap_or(default);
-        let deadline = Duration::from_secs(seconds.max(1));
-        let seconds = figment.extract_inner_lossy(CLOSE_WITHIN).unwrap_or(15);
-        let close_within = Duration::from_secs(seconds);
+        let own: OwnConfig = figment.extract_lossy().map_err(wrong)?;
+        let deadline = Duration::from_secs(own.statement_timeout.max(1));
+        let close_within = Duration::from_secs(own.close_within);
         let engine = if config.url.starts_with("postgres") {
-            open_postgres(&config, deadline).await?
+            open_postgres(&config, deadline, own.migrate).await?
         } else {
-            open_sqlite(&config).await?
+            open_sqlite(&config, own.migrate).await?
         };
         Ok(Self { engine, deadline, close_within, requests: Arc::default() })
     }
@@ -107,7 +140,7 @@ fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
     }
 }
 
-async fn open_postgres(config: &Config, deadline: Duration) -> Result<Engine> {
+async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -> Result<Engine> {
     let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
     let options = match options.get_application_name() {
         Some(_) => options,
@@ -115,7 +148,7 @@ async fn open_postgres(config: &Config, deadline: Duration) -> Result<Engine> {
     };
     // Some roles have `serializable` by default; what is done here needs no more than this.
     let options = options.options([("default_transaction_isolation", "read committed")]);
-    migrate_postgres(&options, Duration::from_secs(config.connect_timeout)).await?;
+    migrate_postgres(&options, Duration::from_secs(config.connect_timeout), may_migrate).await?;
     let options = options.options([
         // The server gives up a little after the node has.
         ("statement_timeout", (deadline + SAYS_SO_WITHIN).as_millis()),
@@ -153,7 +186,11 @@ async fn look_at_server(conn: &mut PgConnection, deadline: Duration) -> Result<(
 }
 
 /// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
-async fn migrate_postgres(options: &PgConnectOptions, wait: Duration) -> Result<()> {
+async fn migrate_postgres(
+    options: &PgConnectOptions,
+    wait: Duration,
+    may_migrate: bool,
+) -> Result<()> {
     let begun_at = Instant::now();
     let lock_timeout = [("lock_timeout", LOCK_TIMEOUT.as_millis())];
     let options = options.clone().options(lock_timeout);
@@ -162,9 +199,10 @@ async fn migrate_postgres(options: &PgConnectOptions, wait: Duration) -> Result<
         look_at_server(&mut conn, wait).await?;
         let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
         let done = sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap_or_default();
-        let changed = match is_current(&POSTGRES, &done) {
-            true => Ok(()),
-            false => POSTGRES.run_direct(None, &mut conn, false).await,
+        let changed = match (is_current(&POSTGRES, &done), may_migrate) {
+            (true, _) => Ok(()),
+            (false, false) => return Err(too_old()),
+            (false, true) => POSTGRES.run_direct(None, &mut conn, false).await,
         };
         // Its locks go with it.
         let _ = timeout(wait, conn.close()).await;
@@ -211,11 +249,17 @@ fn is_locked(error: &MigrateError) -> bool {
     code.is_some_and(|code| code == "55P03")
 }
 
+fn too_old() -> sqlx::Error {
+    let reason = "the tables are older than this version, and databases.vestibule.migrate is false: run \
+                  `vestibule migrate` as their owner";
+    sqlx::Error::Configuration(reason.into())
+}
+
 fn no_answer() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
 }
 
-async fn open_sqlite(config: &Config) -> Result<Engine> {
+async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
     let wait = Duration::from_secs(config.connect_timeout);
     let options = SqliteConnectOptions::from_str(&config.url)?
         .create_if_missing(true)
@@ -238,6 +282,9 @@ async fn open_sqlite(config: &Config) -> Result<Engine> {
     let mut conn = write.acquire().await?;
     let done = sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap_or_default();
     if !is_current(&SQLITE, &done) {
+        if !may_migrate {
+            return Err(too_old());
+        }
         SQLITE.run_direct(None, &mut *conn, false).await?;
     }
     drop(conn);
