@@ -100,6 +100,9 @@ fn with_database(
         refuse_what_was_meant()?;
     }
     let database = database_url(&figment, config, is_whole_service)?;
+    if let Some(reason) = database.misread() {
+        return Err(format!("the setting vestibule.database_url (or {URL}) {reason}"));
+    }
     const TIMEOUT: &str = "databases.vestibule.statement_timeout";
     for key in [READERS, TIMEOUT] {
         if figment.find_value(key).is_ok()

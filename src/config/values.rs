@@ -363,6 +363,48 @@ impl DatabaseUrl {
         self.0.starts_with("postgres")
     }
 
+    /// Says why the driver would read another URL than was meant: it passes over what it does not know.
+    pub(crate) fn misread(&self) -> Option<&'static str> {
+        const KNOWN: [&str; 11] = [
+            "sslmode",
+            "sslrootcert",
+            "sslcert",
+            "sslkey",
+            "host",
+            "port",
+            "dbname",
+            "user",
+            "password",
+            "application_name",
+            "options",
+        ];
+        if !self.is_postgres() {
+            return None;
+        }
+        let Ok(url) = Url::parse(&self.0) else {
+            return Some(
+                "cannot be read: write special characters of the password as %xx, and name one host",
+            );
+        };
+        if url.fragment().is_some() || url.path().contains('@') {
+            return Some("cannot be meant like this: write # as %23 and / as %2F in the password");
+        }
+        if url.host_str().is_some_and(|host| host.contains(',') || host.contains("%2C")) {
+            return Some(
+                "names several hosts; name one, such as an address that moves with the primary",
+            );
+        }
+        let is_known =
+            |key: &str| KNOWN.contains(&key) || (key.starts_with("options[") && key.ends_with(']'));
+        if url.query_pairs().any(|(key, _)| !is_known(&key)) {
+            return Some(
+                "has a parameter that is not known here; these are: sslmode, sslrootcert, sslcert, sslkey, \
+                 host, port, dbname, user, password, application_name, options",
+            );
+        }
+        None
+    }
+
     /// Which database it is, without its password.
     pub(crate) fn described(&self) -> String {
         if !self.is_postgres() {

@@ -290,6 +290,13 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
             "names a database, but is not read here",
         ),
         ("VESTIBULE_DATABASE_URL", String::new(), "VESTIBULE_DATABASE_URL is set, but empty"),
+        ("VESTIBULE_DATABASE_URL", "mysql://u@h/d".to_owned(), "must be sqlite:"),
+        ("VESTIBULE_DATABASE_URL", url.replace("ter2", "t#r2"), "write # as %23"),
+        ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "12/x"), "/ as %2F"),
+        ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "x/y"), "cannot be read"),
+        ("VESTIBULE_DATABASE_URL", url.replace("127.0.0.1:1", "a,b"), "several hosts"),
+        ("VESTIBULE_DATABASE_URL", format!("{url}?target_session_attrs=primary"), "not known here"),
+        ("ROCKET_DATABASES__VESTIBULE__EXTENSIONS", "[]".to_owned(), "extensions is not a setting"),
         ("VESTIBULE_DATABASE_URL", "sqlite:x?mode=memory".to_owned(), "database_url must be"),
         (
             "ROCKET_CONFIG",

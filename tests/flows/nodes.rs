@@ -10,7 +10,7 @@ use crate::gate::Gate;
 use crate::harness::{self, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 use crate::mail_server::MailServer;
 use crate::process::{Process, answer, ask, command, form_post, sign_up_form};
-use crate::proxies;
+use crate::proxies::{self, Proxy};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
@@ -277,6 +277,40 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
     assert!(app.can_start(Clock::stopped(), |figment| {
         figment.merge(("databases.vestibule.migrate", false))
     }));
+}
+
+/// A pooler mixes up what connections have agreed on: the start says so, in either way that it may be set up.
+#[test]
+fn a_pooler_in_between_is_refused_in_words() {
+    let Some(url) = harness::new_postgres_database() else { return };
+    let folder = TempDir::new().unwrap();
+    let server: url::Url = url.parse().unwrap();
+    let (host, port) = (server.host_str().unwrap(), server.port().unwrap_or(5432));
+    for (ignored, words) in [
+        ("extra_float_digits", "is a pooler"),
+        ("extra_float_digits,options", "drops the options of a connection"),
+    ] {
+        let front = proxies::free_port();
+        let text = format!(
+            "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {front}\nauth_type = any\nunix_socket_dir =\npool_mode = transaction\n\
+             ignore_startup_parameters = {ignored}\n"
+        );
+        let config = folder.path().join("pgbouncer.ini");
+        std::fs::write(&config, text.replace("* = host", "postgres = user=vestibule host"))
+            .unwrap();
+        let words_for_it = [config.to_str().unwrap()];
+        let Some(_pooler) = Proxy::start("pgbouncer", folder.path(), &words_for_it, front) else {
+            return;
+        };
+        let mut through = server.clone();
+        through.set_port(Some(front)).unwrap();
+        let settings =
+            [("VESTIBULE_DATABASE_URL", through.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+        let output = command(folder.path(), &settings).output().unwrap();
+        let log = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && log.contains(words), "{log}");
+    }
 }
 
 /// Least privilege: once the tables are right, a role starts that may read and write them and no more.

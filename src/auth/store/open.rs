@@ -163,27 +163,34 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
     Ok(Engine::Postgres(pool.connect_with(options).await?))
 }
 
-/// Says no where text would be changed on its way, or where something between drops what was asked for: a
-/// pooler that gives each transaction another connection would mix up prepared statements too.
-async fn look_at_server(conn: &mut PgConnection, deadline: Duration) -> Result<()> {
-    let sql = "SELECT current_setting('server_encoding'), current_setting('default_transaction_isolation')";
-    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(conn);
-    let (encoding, isolation) = timeout(deadline, ask).await.map_err(|_| no_answer())??;
+/// Opens a connection for what a start has to do, and says in words why it can't be.
+async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
     let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    let mut conn = match timeout(wait, options.connect()).await {
+        Ok(Ok(conn)) => conn,
+        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+            return refuse(format!("{server} is a pooler: {NO_POOLER}"));
+        }
+        Ok(Err(error)) => return refuse(format!("PostgreSQL at {server} lets nobody in: {error}")),
+        Err(_) => return refuse(format!("PostgreSQL at {server} does not answer")),
+    };
+    let sql = "SELECT current_setting('server_encoding'), current_setting('lock_timeout')";
+    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(&mut conn);
+    let (encoding, lock_timeout) = timeout(wait, ask).await.map_err(|_| no_answer())??;
     if encoding != "UTF8" {
         return refuse(format!(
-            "the database is in {encoding}; it must be made with ENCODING 'UTF8'"
+            "the database is in {encoding}: it must be made with ENCODING 'UTF8'"
         ));
     }
-    if isolation != "read committed" {
-        return refuse(
-            "something between this service and PostgreSQL drops the options of a connection, as PgBouncer \
-             does where it is told to ignore them: connect to PostgreSQL itself"
-                .into(),
-        );
+    if lock_timeout != "2s" {
+        return refuse(format!("{server} drops the options of a connection: {NO_POOLER}"));
     }
-    Ok(())
+    Ok(conn)
 }
+
+const NO_POOLER: &str = "with one in between, statements would run without their deadlines, or on another \
+                         connection than the one they were prepared on. Connect to PostgreSQL itself";
 
 /// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
 async fn migrate_postgres(
@@ -195,8 +202,7 @@ async fn migrate_postgres(
     let lock_timeout = [("lock_timeout", LOCK_TIMEOUT.as_millis())];
     let options = options.clone().options(lock_timeout);
     loop {
-        let mut conn = timeout(wait, options.connect()).await.map_err(|_| no_answer())??;
-        look_at_server(&mut conn, wait).await?;
+        let mut conn = connect(&options, wait).await?;
         let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
         let done = sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap_or_default();
         let changed = match (is_current(&POSTGRES, &done), may_migrate) {
