@@ -1,6 +1,8 @@
 //! The cookies that are worth something, the session and the device cookie: the one place that reads,
 //! writes and removes them.
 
+use percent_encoding::percent_decode_str;
+use rocket::Request;
 use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::time::Duration;
 
@@ -12,6 +14,17 @@ use crate::config::{Config, Cookies};
 /// The token that the browser sent, if it is one.
 pub(crate) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
     jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
+}
+
+/// Whether another cookie's name becomes this one when it is decoded, as Rocket's own server does (ours does
+/// not). To the browser it has no `__Host-` prefix, so that any subdomain may have set it.
+pub(crate) fn is_feigned(request: &Request<'_>, cookie: Cookies, config: &Config) -> bool {
+    let name = config.cookie_name(cookie);
+    let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| pair.split('=').next()).any(|raw| {
+        raw.trim_matches([' ', '\t']) != name
+            && percent_decode_str(raw).decode_utf8().is_ok_and(|decoded| decoded.trim() == name)
+    })
 }
 
 /// Hands a session to the browser, and notes there that it has opened this account.
@@ -39,8 +52,11 @@ pub(crate) fn remove(jar: &CookieJar<'_>, config: &Config) {
 }
 
 /// The accounts that this browser has opened before.
-pub(crate) fn read_devices(jar: &CookieJar<'_>, config: &Config) -> Vec<Device> {
-    let cookie = jar.get_private(config.cookie_name(Cookies::Device));
+pub(crate) fn read_devices(request: &Request<'_>, config: &Config) -> Vec<Device> {
+    if is_feigned(request, Cookies::Device, config) {
+        return Vec::new();
+    }
+    let cookie = request.cookies().get_private(config.cookie_name(Cookies::Device));
     cookie.map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
 }
 

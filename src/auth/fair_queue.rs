@@ -35,11 +35,32 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
     /// Lets a job wait. If there is no room, the last job of whoever has most waiting is returned, in the group
     /// that has most: it may be this one.
     pub(in crate::auth) fn push(&mut self, group: G, key: K, job: T) -> Option<T> {
+        let Some((loser, most)) = self.loser(group, key) else {
+            self.add(group, key, job);
+            return None;
+        };
+        let dropped = self.drop_last(loser, most);
+        if dropped.is_none() {
+            return Some(job);
+        }
+        self.add(group, key, job);
+        dropped
+    }
+
+    /// Whether a job of this visitor would find room just now.
+    pub(in crate::auth) fn has_room(&self, group: G, key: K) -> bool {
+        let Some((loser, most)) = self.loser(group, key) else { return true };
+        let of_loser = self.groups.get(&loser).map(|loser| loser.visitors.values());
+        of_loser.is_some_and(|mut visitors| visitors.any(|jobs| jobs.len() > most))
+    }
+
+    /// The group that would have to make room, `None` if there is some: whoever there has more waiting than so
+    /// many loses the last job.
+    fn loser(&self, group: G, key: K) -> Option<(G, usize)> {
         let of_group = self.groups.get(&group).map_or(0, |group| group.len);
         let loser = if of_group >= self.most_of_one {
             group
         } else if self.len < self.most {
-            self.add(group, key, job);
             return None;
         } else {
             let longest = self.groups.iter().max_by_key(|(_, group)| group.len);
@@ -48,13 +69,7 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         };
         let own = self.groups.get(&group).map_or(0, |group| group.waiting(&key));
         // Within its own group the newcomer comes before whoever has more there.
-        let most = if loser == group { own + 1 } else { 0 };
-        let dropped = self.drop_last(loser, most);
-        if dropped.is_none() {
-            return Some(job);
-        }
-        self.add(group, key, job);
-        dropped
+        Some((loser, if loser == group { own + 1 } else { 0 }))
     }
 
     fn add(&mut self, group: G, key: K, job: T) {
@@ -205,7 +220,10 @@ mod tests {
                     1 => out += usize::from(queue.withdraw(group, who, |_| true).is_some()),
                     _ => {
                         pushed += 1;
-                        out += usize::from(queue.push(group, who, n).is_some());
+                        let has_room = queue.has_room(group, who);
+                        let dropped = queue.push(group, who, n);
+                        prop_assert_eq!(has_room, dropped != Some(n));
+                        out += usize::from(dropped.is_some());
                     }
                 }
                 prop_assert!(queue.len() <= 10);

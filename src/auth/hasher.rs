@@ -48,6 +48,7 @@ pub(in crate::auth) struct Turn {
     queue: Arc<Queue>,
     place: Place,
     left: Duration,
+    has_hashed: bool,
 }
 
 /// Workers take from both lanes in turn, so that a crowd of strangers holds up nobody who has been here
@@ -65,17 +66,17 @@ enum Place {
 struct Known {
     user: UserId,
     /// From where, if limits by address are fair.
-    network: Option<IpAddr>,
+    site: Option<IpAddr>,
 }
 
 impl Known {
     /// Whether it may well be the same person.
     fn resembles(self, other: Self) -> bool {
-        self.user == other.user || (self.network.is_some() && self.network == other.network)
+        self.user == other.user || (self.site.is_some() && self.site == other.site)
     }
 }
 
-/// Most requests of one account or one network among the known. Anybody can have an account, and with it
+/// Most requests of one account or one site among the known. Anybody can have an account, and with it
 /// come back a hundred times at once; the others then are strangers.
 const MOST_OF_ONE: usize = 4;
 
@@ -203,9 +204,9 @@ impl Hasher {
         &self.dummy
     }
 
-    /// A turn among the known; `None` if this account or network has enough of them.
+    /// A turn among the known; `None` if this account or site has enough of them.
     pub(in crate::auth) fn turn_of_known(&self, user: UserId, client: &Client) -> Option<Turn> {
-        let known = Known { user, network: client.own_network() };
+        let known = Known { user, site: client.own_site() };
         let mut jobs = self.queue.lock();
         if jobs.known_turns.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
             return None;
@@ -220,13 +221,21 @@ impl Hasher {
         self.turn(Place::Stranger(network))
     }
 
+    /// Busy, if a stranger's job would find no room just now: looked at before anything is counted, which costs
+    /// two writes to disk.
+    pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
+        let (site, network) = client.own_network().map(|network| (client.site(), network)).unzip();
+        let has_room = self.queue.lock().strangers.has_room(site, network);
+        if has_room { Ok(()) } else { Err(self.busy()) }
+    }
+
     /// A turn for somebody with a session or a good link.
     pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
         self.turn_of_known(user, client).unwrap_or_else(|| self.turn_of_stranger(client))
     }
 
     fn turn(&self, place: Place) -> Turn {
-        Turn { queue: self.queue.clone(), place, left: self.max_wait }
+        Turn { queue: self.queue.clone(), place, left: self.max_wait, has_hashed: false }
     }
 
     /// The hash to store of `password`.
@@ -299,7 +308,9 @@ impl Hasher {
         turn: &mut Turn,
     ) -> Result<Done<[u8; 24]>, Error> {
         let (reply, answer) = oneshot::channel();
-        self.wait(Task::Hash(bcrypt, then, reply), answer, turn).await
+        let done = self.wait(Task::Hash(bcrypt, then, reply), answer, turn).await?;
+        turn.has_hashed = true;
+        Ok(done)
     }
 
     /// Queues a task and waits for its answer; for its turn no longer than is left.
@@ -343,6 +354,11 @@ impl Turn {
     /// How long it may still wait.
     pub(in crate::auth) fn left(&self) -> Duration {
         self.left
+    }
+
+    /// Whether a hash was computed in it, so that it may have told something.
+    pub(in crate::auth) fn has_hashed(&self) -> bool {
+        self.has_hashed
     }
 
     /// Lets it wait no longer than this.
@@ -613,7 +629,7 @@ mod tests {
     fn who_is_known_does_not_queue_behind_strangers() {
         let queue = queue(1);
         let _waiting: Vec<_> = (0..9).map(|n| push(&queue, stranger(n))).collect();
-        let known = Known { user: UserId::new(), network: None };
+        let known = Known { user: UserId::new(), site: None };
         let _known = push(&queue, Place::Known(known));
         assert_eq!(waiting(&queue), (1, 9));
         queue.wait();
@@ -637,6 +653,10 @@ mod tests {
         drop((network, account));
         assert!(hasher.turn_of_known(user, &client(1)).is_some(), "until those are done");
         assert!(hasher.queue.lock().known_turns.is_empty());
+        let neighbour = |n: u16| Client::new(IpAddr::from([0x2001, 0xdb8, 1, n, 0, 0, 0, 1]), "");
+        let site: Vec<_> =
+            (0..9).filter_map(|n| hasher.turn_of_known(UserId::new(), &neighbour(n))).collect();
+        assert_eq!(site.len(), 4, "an IPv6 site is one");
     }
 
     /// Promise 26: however many come from one network, somebody from another is next but one.

@@ -57,7 +57,7 @@ use crate::seldom::Seldom;
 use hasher::{Hasher, Turn};
 use session_cache::SessionCache;
 use store::{Db, Store};
-use throttle::ClosedNetworks;
+use throttle::ClosedBuckets;
 
 /// Lets `?` turn a fault into what a verb refuses: a crowd is a wait, anything else has failed.
 macro_rules! waits_or_fails {
@@ -91,7 +91,7 @@ pub(crate) struct Auth {
     letter_waits: Arc<Notify>,
     /// Whether this process has taken over what another one had claimed of the outbox.
     delivers: Arc<AtomicBool>,
-    closed_networks: Arc<ClosedNetworks>,
+    closed_buckets: Arc<ClosedBuckets>,
     /// How many letters waited when somebody last looked.
     letters_waiting: Arc<AtomicI64>,
     /// How many counts strangers may have added since the last sweep.
@@ -131,7 +131,7 @@ impl Auth {
             pepper,
             letter_waits: Arc::default(),
             delivers: Arc::default(),
-            closed_networks: Arc::default(),
+            closed_buckets: Arc::default(),
             letters_waiting: Arc::default(),
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),

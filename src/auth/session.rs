@@ -104,7 +104,11 @@ impl Auth {
         let verdict = match verified.await {
             Ok(verdict) => verdict,
             Err(error) => {
-                self.try_dropped(&tried).await?;
+                // A password that reads otherwise in another normal form is hashed twice. If only the second
+                // one found no time, the first has told whether it was right.
+                if !tried.turn.has_hashed() {
+                    self.try_dropped(&tried).await?;
+                }
                 return Err(error.into());
             }
         };

@@ -108,7 +108,7 @@ pub(in crate::auth) enum Bucket<'a> {
 }
 
 /// The key under which a bucket stands in the table.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::auth) struct BucketKey([u8; 32]);
 
 impl BucketKey {
@@ -222,10 +222,10 @@ pub(in crate::auth) struct Try {
     pub(in crate::auth) turn: Turn,
 }
 
-/// The networks that had to wait a moment ago: whoever goes on asking is answered without the database. For a
-/// second: tries that turn out right are taken back, and let others in.
+/// The buckets that were full a moment ago: whoever goes on asking is answered without the database. For a second:
+/// tries that turn out right are taken back, and let others in.
 #[derive(Default)]
-pub(in crate::auth) struct ClosedNetworks(Mutex<HashMap<Option<IpAddr>, Closure>>);
+pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, Closure>>);
 
 #[derive(Clone, Copy)]
 struct Closure {
@@ -233,30 +233,33 @@ struct Closure {
     until: Timestamp,
 }
 
-impl ClosedNetworks {
+impl ClosedBuckets {
     /// Most of them that are remembered; the others ask the database.
     const MOST: usize = 10_000;
     /// For how long.
     const FOR: Duration = Duration::from_secs(1);
 
-    fn until(&self, client: &Client, now: Timestamp) -> Option<Timestamp> {
+    fn until(&self, key: BucketKey, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let network = client.own_network();
-        let Closure { noted_at, until } = *closed.get(&network)?;
+        let Closure { noted_at, until } = *closed.get(&key)?;
         // A clock that was set back makes it old, too.
         if noted_at <= now && now.since(noted_at) < Self::FOR && until > now {
             return Some(until);
         }
-        closed.remove(&network);
+        closed.remove(&key);
         None
     }
 
-    fn close(&self, client: &Client, until: Timestamp, noted_at: Timestamp) {
+    fn close(&self, key: BucketKey, until: Timestamp, noted_at: Timestamp) {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if closed.len() >= Self::MOST {
             closed.clear();
         }
-        closed.insert(client.own_network(), Closure { noted_at, until });
+        closed.insert(key, Closure { noted_at, until });
+    }
+
+    fn open(&self, key: BucketKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 }
 
@@ -284,9 +287,12 @@ impl Auth {
             }
             tx.rollback().await;
         }
-        if let Some(at) = self.closed_networks.until(client, now) {
+        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
+        let keys = self.network_keys(client).into_iter().chain(account);
+        if let Some(at) = keys.into_iter().find_map(|key| self.closed_buckets.until(key, now)) {
             return Ok(Err(Wait::until(at, now)));
         }
+        self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
         let network = match self.insert_network(&mut tx, client).await? {
             Ok(network) => network,
@@ -295,18 +301,20 @@ impl Auth {
                 return Ok(Err(Wait::until(at, now)));
             }
         };
-        let mut account = None;
-        if let Some(email) = email {
-            let key = self.pepper.key(&Bucket::Account(email));
+        let mut counted = None;
+        if let Some(key) = account {
             match tx.insert_growing(key, self.growing(), now).await? {
-                Ok(count) => account = Some(count),
+                Ok(count) => counted = Some(count),
                 Err(at) => {
                     tx.rollback().await;
+                    self.closed_buckets.close(key, at, now);
                     return Ok(Err(Wait::until(at, now)));
                 }
             }
         }
         tx.commit().await?;
+        self.note_new_rows(3);
+        let account = counted;
         let turn = self.hasher.turn_of_stranger(client);
         Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
     }
@@ -320,20 +328,28 @@ impl Auth {
         let now = self.clock.now();
         let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
         let minute = Window { most, per: MINUTE };
-        let key = self.pepper.key(&Bucket::Network(client));
-        let minute = match tx.insert_in_window(key, minute, now).await? {
+        let [minute_key, day_key] = self.network_keys(client);
+        let minute = match tx.insert_in_window(minute_key, minute, now).await? {
             Ok(count) => count,
             Err(at) => {
-                self.closed_networks.close(client, at, now);
+                self.closed_buckets.close(minute_key, at, now);
                 return Ok(Err(at));
             }
         };
-        self.note_new_rows(3);
         let networks = if client.address.is_ipv6() { NETWORKS_OF_A_SITE } else { 1 };
         let most = most.saturating_mul(MINUTES_A_DAY).saturating_mul(networks);
         let day = Window { most, per: DAY };
-        let key = self.pepper.key(&Bucket::SiteDay(client));
-        Ok(tx.insert_in_window(key, day, now).await?.map(|day| [minute, day]))
+        match tx.insert_in_window(day_key, day, now).await? {
+            Ok(day) => Ok(Ok([minute, day])),
+            Err(at) => {
+                self.closed_buckets.close(day_key, at, now);
+                Ok(Err(at))
+            }
+        }
+    }
+
+    fn network_keys(&self, client: &Client) -> [BucketKey; 2] {
+        [Bucket::Network(client), Bucket::SiteDay(client)].map(|bucket| self.pepper.key(&bucket))
     }
 
     /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
@@ -347,6 +363,7 @@ impl Auth {
                 }
                 if let Some(count) = account {
                     tx.delete_bucket(count.key).await?;
+                    self.closed_buckets.open(count.key);
                 }
             }
         }
@@ -373,7 +390,8 @@ impl Auth {
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
         let now = self.clock.now();
-        if let Some(at) = self.closed_networks.until(client, now) {
+        let closed = self.network_keys(client).map(|key| self.closed_buckets.until(key, now));
+        if let Some(at) = closed.into_iter().flatten().next() {
             return Ok(Err(Wait::until(at, now)));
         }
         let mut tx = self.store.begin().await?;
@@ -553,7 +571,9 @@ impl Auth {
         tx: &mut Tx,
         email: &Email,
     ) -> Result<(), Error> {
-        tx.delete_bucket(self.pepper.key(&Bucket::Account(email))).await
+        let key = self.pepper.key(&Bucket::Account(email));
+        self.closed_buckets.open(key);
+        tx.delete_bucket(key).await
     }
 
     fn growing(&self) -> Growing {

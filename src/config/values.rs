@@ -383,11 +383,12 @@ impl DatabaseUrl {
         }
         let Ok(url) = Url::parse(&self.0) else {
             return Some(
-                "cannot be read: write special characters of the password as %xx, and name one host",
+                "cannot be read: write special characters of the password as %xx (# is %23, / is %2F), and \
+                 name one host",
             );
         };
         if url.fragment().is_some() || url.path().contains('@') {
-            return Some("cannot be meant like this: write # as %23 and / as %2F in the password");
+            return Some("cannot be meant like this: in the password # is %23, / is %2F");
         }
         if url.host_str().is_some_and(|host| host.contains(',') || host.contains("%2C")) {
             return Some(

@@ -8,10 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use log::warn;
 use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use rocket::tokio::net::TcpStream;
 use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::{Sleep, sleep};
+
+use crate::seldom::Seldom;
 
 /// How long a client may take to read on. What it does not read is kept in memory.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
@@ -21,20 +24,35 @@ const OTHER_FILES: u64 = 200;
 const MAX_CONNECTIONS: u64 = 10_000;
 /// Which part of them one address may have.
 const SHARE_OF_ONE: usize = 16;
+/// Most requests of one client at the same time, all that wait for a hash among them. A named network has as many
+/// times more as it may do of everything.
+const MAX_REQUESTS_OF_ONE: usize = 128;
 
-/// How many connections there are, in all and by peer: whoever opens thousands of them and says nothing must not
-/// take those of everybody else.
+/// How many connections there are, in all and by peer, and how many requests by client: whoever opens thousands of
+/// them and says nothing must not take those of everybody else.
 pub(super) struct Connections {
     free: Arc<Semaphore>,
-    of_one: usize,
-    by_peer: Mutex<HashMap<IpAddr, usize>>,
+    by_peer: Arc<BySite>,
+    requests: Arc<BySite>,
+    no_more: Seldom,
 }
 
 /// A connection that counts.
 pub(super) struct Counted {
-    connections: Arc<Connections>,
-    peer: IpAddr,
+    _by_peer: Option<CountedBySite>,
     _permit: OwnedSemaphorePermit,
+}
+
+/// How many there are of each site.
+struct BySite {
+    most: usize,
+    counts: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One of them.
+pub(super) struct CountedBySite {
+    all: Arc<BySite>,
+    site: IpAddr,
 }
 
 impl Connections {
@@ -44,13 +62,23 @@ impl Connections {
         #[cfg(not(unix))]
         let files = None;
         let most = files.map_or(MAX_CONNECTIONS, |files| files.saturating_sub(OTHER_FILES).max(50));
+        if most < MAX_CONNECTIONS {
+            warn!("there may be {most} connections only: the limit on open files is low");
+        }
         let most = usize::try_from(most.min(MAX_CONNECTIONS)).unwrap_or(usize::MAX);
-        let (free, by_peer) = (Arc::new(Semaphore::new(most)), Mutex::default());
-        Arc::new(Self { free, of_one: (most / SHARE_OF_ONE).max(1), by_peer })
+        Arc::new(Self {
+            free: Arc::new(Semaphore::new(most)),
+            by_peer: BySite::new((most / SHARE_OF_ONE).max(1)),
+            requests: BySite::new(MAX_REQUESTS_OF_ONE.min(most / 4).max(1)),
+            no_more: Seldom::default(),
+        })
     }
 
     /// Waits until there may be another one.
     pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
+        if self.free.available_permits() == 0 {
+            self.no_more.note(|times| warn!("no connection is free; {times} had to wait"));
+        }
         match self.free.clone().acquire_owned().await {
             Ok(permit) => permit,
             // Nobody closes it.
@@ -58,23 +86,38 @@ impl Connections {
         }
     }
 
-    /// Counts a connection of this peer; `None` if it has too many.
+    /// Counts a connection of this peer, unless it stands for everybody; `None` if it has too many.
     pub(super) fn count(
-        self: &Arc<Self>,
+        &self,
         peer: IpAddr,
-        is_proxy: bool,
+        stands_for_many: bool,
         permit: OwnedSemaphorePermit,
     ) -> Option<Counted> {
-        // A proxy, or whatever else runs on this machine, stands for everybody.
-        let stands_for_many = is_proxy || peer.to_canonical().is_loopback();
-        let peer = site(peer);
-        let mut by_peer = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = by_peer.entry(peer).or_default();
-        if *own >= self.of_one && !stands_for_many {
+        let by_peer = if stands_for_many { None } else { Some(self.by_peer.count(peer, 1)?) };
+        Some(Counted { _by_peer: by_peer, _permit: permit })
+    }
+
+    /// Counts a request of this client, before its body is read; `None` if it has too many. A proxy that passes
+    /// bodies on as they come would spend all its connections on one client.
+    pub(super) fn count_request(&self, client: IpAddr, allowance: i64) -> Option<CountedBySite> {
+        self.requests.count(client, usize::try_from(allowance).unwrap_or(1))
+    }
+}
+
+impl BySite {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, counts: Mutex::default() })
+    }
+
+    fn count(self: &Arc<Self>, address: IpAddr, times: usize) -> Option<CountedBySite> {
+        let site = site(address);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = counts.entry(site).or_default();
+        if *own >= self.most.saturating_mul(times) {
             return None;
         }
         *own += 1;
-        Some(Counted { connections: self.clone(), peer, _permit: permit })
+        Some(CountedBySite { all: self.clone(), site })
     }
 }
 
@@ -86,14 +129,13 @@ fn site(address: IpAddr) -> IpAddr {
     }
 }
 
-impl Drop for Counted {
+impl Drop for CountedBySite {
     fn drop(&mut self) {
-        let by_peer = &self.connections.by_peer;
-        let mut by_peer = by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = by_peer.get_mut(&self.peer) {
+        let mut counts = self.all.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = counts.get_mut(&self.site) {
             *own -= 1;
             if *own == 0 {
-                by_peer.remove(&self.peer);
+                counts.remove(&self.site);
             }
         }
     }
@@ -173,11 +215,12 @@ mod tests {
 
     #[rocket::async_test]
     async fn one_address_has_its_share_of_the_connections_and_a_proxy_all() {
-        let connections = Arc::new(Connections {
+        let connections = Connections {
             free: Arc::new(Semaphore::new(8)),
-            of_one: 2,
-            by_peer: Mutex::default(),
-        });
+            by_peer: BySite::new(2),
+            requests: BySite::new(2),
+            no_more: Seldom::default(),
+        };
         let [thief, proxy] = [[203, 0, 113, 1], [10, 0, 0, 1]].map(IpAddr::from);
         let mut held = Vec::new();
         for n in 0..4 {
@@ -190,7 +233,7 @@ mod tests {
         }
         assert_eq!((held.len(), connections.free.available_permits()), (8, 0));
         held.clear();
-        assert!(connections.by_peer.lock().unwrap().is_empty());
+        assert!(connections.by_peer.counts.lock().unwrap().is_empty());
         assert_eq!(connections.free.available_permits(), 8);
     }
 }

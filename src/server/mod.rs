@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
@@ -25,6 +25,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{info, warn};
+use percent_encoding::percent_decode_str;
 use rocket::data::ToByteUnit;
 use rocket::fairing::AdHoc;
 use rocket::futures::FutureExt;
@@ -98,8 +99,9 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
         .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
     let unheard = |_| ServeError("the service ended before it began".into());
     let listener = receiver.await.map_err(unheard)?.map_err(listen)?;
-    let is_leaving = AtomicBool::new(false);
-    run(listener, Arc::new(App { client, max_body, hops, settings, is_leaving }), &config).await;
+    let (counts, is_leaving) = (Connections::new(), AtomicBool::new(false));
+    let app = App { client, max_body, hops, settings, counts, is_leaving };
+    run(listener, Arc::new(app), &config).await;
     Ok(())
 }
 
@@ -117,6 +119,7 @@ struct App {
     /// The header in which proxies say who the client is.
     hops: HeaderName,
     settings: Arc<Config>,
+    counts: Arc<Connections>,
     /// Whether the end is near, and every answer is the last one of its connection.
     is_leaving: AtomicBool,
 }
@@ -148,13 +151,13 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             () = shutdown.clone() => {}
         }
     };
-    let (counts, failures) = (Connections::new(), Seldom::default());
+    let failures = Seldom::default();
     let (drain, leaving) = (app.settings.drain.get(), app.clone());
-    let mut serving = Serving { builder, app, counts, connections: JoinSet::new(), alive, is_over };
+    let mut serving = Serving { builder, app, connections: JoinSet::new(), alive, is_over };
     {
         let mut accepting = std::pin::pin!(async {
             loop {
-                let permit = serving.counts.permit().await;
+                let permit = serving.app.counts.permit().await;
                 match listener.accept().await {
                     Ok((stream, peer)) => serving.take(stream, peer, permit),
                     Err(error) => {
@@ -204,7 +207,6 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
 struct Serving {
     builder: http1::Builder,
     app: Arc<App>,
-    counts: Arc<Connections>,
     connections: JoinSet<()>,
     alive: mpsc::Sender<Infallible>,
     is_over: watch::Receiver<()>,
@@ -214,9 +216,13 @@ impl Serving {
     /// Serves one more, if its peer has not too many.
     fn take(&mut self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         while self.connections.try_join_next().is_some() {}
-        let is_proxy = self.app.settings.is_proxy(peer.ip());
+        // A proxy, or whatever else runs on this machine, stands for everybody.
+        let stands_for_many =
+            self.app.settings.is_proxy(peer.ip()) || peer.ip().to_canonical().is_loopback();
         // Too many of one: hung up.
-        let Some(counted) = self.counts.count(peer.ip(), is_proxy, permit) else { return };
+        let Some(counted) = self.app.counts.count(peer.ip(), stands_for_many, permit) else {
+            return;
+        };
         let _ = stream.set_nodelay(true);
         let (builder, app) = (self.builder.clone(), self.app.clone());
         let served =
@@ -234,7 +240,7 @@ impl Serving {
         let last: Vec<_> = (0..BACKLOG).map_while(|_| listener.accept().ok()).collect();
         drop(listener);
         for (stream, peer) in last {
-            let permit = self.counts.permit().now_or_never();
+            let permit = self.app.counts.permit().now_or_never();
             let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
             if let (Ok(stream), Some(permit)) = (stream, permit) {
                 self.take(stream, peer, permit);
@@ -344,6 +350,16 @@ impl App {
         is_at_work: &AtomicBool,
     ) -> Answer {
         let (head, body) = request.into_parts();
+        let said = head.headers.get_all(&self.hops).iter().filter_map(|hop| hop.to_str().ok());
+        let said: Vec<&str> = said.collect();
+        let client = web::client_address(peer.ip(), &said, &self.settings);
+        let stands_for_many = web::is_internal(client) || self.settings.is_proxy(client);
+        let allowance = self.settings.allowance(client, false);
+        let _counted = match self.counts.count_request(client, allowance) {
+            Some(counted) => Some(counted),
+            None if stands_for_many => None,
+            None => return too_many(),
+        };
         let body = match self.read(&head.headers, body).await {
             Ok(body) => body,
             Err(status) => return bare(status),
@@ -364,17 +380,33 @@ impl App {
     }
 
     /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
-    async fn read(&self, head: &HeaderMap, body: Incoming) -> Result<Bytes, hyper::StatusCode> {
+    async fn read(
+        &self,
+        head: &HeaderMap,
+        mut body: Incoming,
+    ) -> Result<Vec<u8>, hyper::StatusCode> {
         if body.is_end_stream() {
-            return Ok(Bytes::new());
+            return Ok(Vec::new());
         }
         let said = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         if said.is_some_and(|said: usize| said > self.max_body) {
-            return Ok(Bytes::new());
+            return Ok(Vec::new());
         }
-        match timeout(READ_WITHIN, Limited::new(body, self.max_body + 1).collect()).await {
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(e)) if e.is::<LengthLimitError>() => Ok(vec![0; self.max_body + 1].into()),
+        // Copied: each piece would keep the whole buffer that it was read into, 8 KiB for a byte.
+        let collect = async {
+            let mut all = Vec::new();
+            while let Some(frame) = body.frame().await {
+                let Ok(piece) = frame?.into_data() else { continue };
+                all.extend_from_slice(&piece);
+                if all.len() > self.max_body {
+                    all.resize(self.max_body + 1, 0);
+                    break;
+                }
+            }
+            Ok::<_, hyper::Error>(all)
+        };
+        match timeout(READ_WITHIN, collect).await {
+            Ok(Ok(body)) => Ok(body),
             Ok(Err(_)) => Err(hyper::StatusCode::BAD_REQUEST),
             Err(_) => Err(hyper::StatusCode::REQUEST_TIMEOUT),
         }
@@ -422,9 +454,10 @@ fn with_headers<'c>(
     if let Some(kind) = kind.filter(|kind| kind.len() <= MAX_CONTENT_TYPE) {
         known.add_header(Header::new("Content-Type", kind));
     }
-    for pair in cookie_pairs(head) {
-        if let Ok(cookie) = Cookie::parse_encoded(pair.to_owned()) {
-            request = request.cookie(cookie);
+    for (name, value) in cookie_pairs(head) {
+        let value = percent_decode_str(value).decode_utf8();
+        if let (false, Ok(value)) = (name.is_empty(), value) {
+            request = request.cookie(Cookie::new(name, value));
         }
     }
     request
@@ -446,11 +479,15 @@ fn joined<'h>(head: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
 }
 
 /// The cookies, but for those that are not UTF-8: they belong to somebody else on this domain, and must not
-/// take ours with them.
-fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = &str> {
+/// take ours with them. A name is what stands there: to the browser, `%5F%5FHost-a` has no prefix and may be set by
+/// any subdomain, so it must not be read as `__Host-a`.
+fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = head.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    let pairs = lines.flat_map(|line| line.split(|b| *b == b';'));
-    pairs.filter_map(|pair| std::str::from_utf8(pair).ok()).map(str::trim).take(MAX_COOKIES)
+    let pairs = lines.flat_map(|line| line.split(|b| *b == b';')).take(MAX_COOKIES);
+    pairs.filter_map(|pair| {
+        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
+        Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
+    })
 }
 
 async fn respond(response: LocalResponse<'_>) -> Answer {
@@ -483,6 +520,13 @@ fn bare(status: hyper::StatusCode) -> Answer {
     answer
 }
 
+/// An answer to a client that has too many requests under way.
+fn too_many() -> Answer {
+    let mut answer = bare(hyper::StatusCode::TOO_MANY_REQUESTS);
+    answer.headers_mut().insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("1"));
+    answer
+}
+
 /// Why a service did not start.
 #[derive(Debug)]
 pub struct ServeError(String);
@@ -511,7 +555,8 @@ mod tests {
     fn a_foreign_cookie_takes_no_other_with_it() {
         let mut map = head(&[(COOKIE, b"visitor=Ren\xe9; session_id=abc;x")]);
         map.append(COOKIE, HeaderValue::from_static("late=1"));
-        assert_eq!(cookie_pairs(&map).collect::<Vec<_>>(), ["session_id=abc", "x", "late=1"]);
+        let pairs: Vec<_> = cookie_pairs(&map).collect();
+        assert_eq!(pairs, [("session_id", "abc"), ("late", "1")]);
         let many = "a=1;".repeat(MAX_HEAD / 4);
         assert_eq!(cookie_pairs(&head(&[(COOKIE, many.as_bytes())])).count(), MAX_COOKIES);
     }

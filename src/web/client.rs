@@ -24,7 +24,7 @@ impl<'r> FromRequest<'r> for Client {
         client.is_shared =
             config.is_https() && config.trusted_proxies.is_empty() && is_internal(client.address);
         client.allowance = config.allowance(client.address, client.is_shared);
-        client.devices = cookie::read_devices(request.cookies(), config);
+        client.devices = cookie::read_devices(request, config);
         Outcome::Success(client)
     }
 }
@@ -32,7 +32,7 @@ impl<'r> FromRequest<'r> for Client {
 /// The address of the client: the peer's, unless that is a trusted proxy; then the right-most one in
 /// the header that is not (each proxy adds on the right whom it saw, and what stands further left
 /// came from outside and may be anything).
-fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
+pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
     let is_trusted = |ip: IpAddr| config.trusted_proxies.iter().any(|proxy| proxy.is(ip));
     let mut client = peer.to_canonical();
     for hop in said.iter().rev().flat_map(|line| line.rsplit(',')) {
@@ -53,7 +53,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 /// Of this machine or a private network: a proxy that nobody named, and everybody's address.
-fn is_internal(address: IpAddr) -> bool {
+pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),

@@ -8,7 +8,7 @@ use rocket::request::{FromRequest, Outcome};
 
 use super::{errors, limits, origin};
 use crate::auth::{Auth, Session, cookie};
-use crate::config::is_loopback_host;
+use crate::config::{Cookies, is_loopback_host};
 use crate::{Error, User};
 
 /// The session of the request, looked up once.
@@ -32,6 +32,9 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
 
 async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {
     let Some(auth) = request.rocket().state::<Auth>() else { return Ok(None) };
+    if cookie::is_feigned(request, Cookies::Session, auth.config()) {
+        return Ok(None);
+    }
     match cookie::read(request.cookies(), auth.config()) {
         Some(token) => auth.find_session(&token).await,
         None => Ok(None),

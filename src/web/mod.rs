@@ -29,6 +29,7 @@ use rocket::http::uri::Origin;
 use rocket::{Catcher, Data, Request, Response, Route, catchers, routes};
 
 pub(crate) use assets::Assets;
+pub(crate) use client::{address as client_address, is_internal};
 pub(crate) use limits::{MAX_ACCEPT, UNKNOWN_METHOD, UNREADABLE};
 pub(crate) use origin::Floods;
 

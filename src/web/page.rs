@@ -13,6 +13,7 @@ use super::errors::{self, Refusal};
 use super::form::FormState;
 use super::guards::Visitor;
 use super::next::Next;
+use crate::auth::cookie::is_feigned;
 use crate::auth::{Auth, Session, Wait};
 use crate::config::{Config, Cookies};
 use crate::{Error, User};
@@ -206,6 +207,9 @@ impl Notice {
     fn take(request: &Request<'_>) -> Option<Self> {
         let jar = request.cookies();
         let config = request.rocket().state::<Auth>()?.config();
+        if is_feigned(request, Cookies::Notice, config) {
+            return None;
+        }
         let word = jar.get(config.cookie_name(Cookies::Notice))?.value();
         jar.remove(cookie(config, ""));
         Self::ALL.into_iter().find(|notice| notice.word() == word)

@@ -291,8 +291,8 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
         ),
         ("VESTIBULE_DATABASE_URL", String::new(), "VESTIBULE_DATABASE_URL is set, but empty"),
         ("VESTIBULE_DATABASE_URL", "mysql://u@h/d".to_owned(), "must be sqlite:"),
-        ("VESTIBULE_DATABASE_URL", url.replace("ter2", "t#r2"), "write # as %23"),
-        ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "12/x"), "/ as %2F"),
+        ("VESTIBULE_DATABASE_URL", url.replace("ter2", "t#r2"), "# is %23"),
+        ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "12/x"), "/ is %2F"),
         ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "x/y"), "cannot be read"),
         ("VESTIBULE_DATABASE_URL", url.replace("127.0.0.1:1", "a,b"), "several hosts"),
         ("VESTIBULE_DATABASE_URL", format!("{url}?target_session_attrs=primary"), "not known here"),
@@ -323,6 +323,94 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
     let says = |line: &String| line.contains("accounts are kept in the SQLite file mine.sqlite3");
     assert!(service.seen.iter().any(says), "{:?}", service.seen);
     assert!(folder.path().join("mine.sqlite3").exists());
+}
+
+/// Promise 68: a body that comes byte by byte takes no more memory than its bytes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_body_in_tiny_pieces_takes_no_more_memory() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    let before = service.resident_kib();
+    let streams: Vec<TcpStream> = (0..12)
+        .map(|_| {
+            let head = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 6000\r\n\r\n";
+            let stream = service.send(head);
+            stream.set_nodelay(true).unwrap();
+            stream
+        })
+        .collect();
+    for _ in 0..5999 {
+        for mut stream in &streams {
+            stream.write_all(b"a").unwrap();
+        }
+    }
+    let grown = service.resident_kib().saturating_sub(before);
+    assert!(grown < 40 * 1024, "{grown} KiB for 72 KB");
+    for mut stream in streams {
+        stream.write_all(b"a").unwrap();
+        let mut line = [0; 10];
+        std::io::Read::read_exact(&mut stream, &mut line).unwrap();
+        assert_eq!(&line, b"HTTP/1.1 4", "it says no word of an address");
+    }
+}
+
+/// Promise 68: a proxy passes bodies on as they come. One client's half requests must not hold all of its
+/// connections.
+#[test]
+fn half_requests_of_one_client_keep_nobody_out() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")]);
+    let half = |network: usize| {
+        service.send(&format!(
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 2001:db8:1:{network:x}::1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 100\r\n\r\nemail="
+        ))
+    };
+    let held: Vec<TcpStream> = (0..128).map(half).collect();
+    // Those are counted as they arrive; one more is refused as soon as all are there.
+    let begun_at = Instant::now();
+    while !answer(service.send(
+        "GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 2001:db8:1:ffff::1\r\n\r\n",
+    ))
+    .starts_with("HTTP/1.1 429")
+    {
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "one site has all that it wants");
+    }
+    let other = service.send(
+        "GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 198.51.100.1\r\n\r\n",
+    );
+    assert!(answer(other).starts_with("HTTP/1.1 200"));
+    drop(held);
+}
+
+/// Promises 15 and 41: a subdomain may set a cookie whose name becomes ours when it is decoded or trimmed.
+#[test]
+fn a_cookie_that_only_reads_like_ours_is_none_of_ours() {
+    let folder = new_folder();
+    let settings = [("VESTIBULE_PUBLIC_URL", "https://accounts.example.com")];
+    let service = Process::start(folder.path(), &settings);
+    let cookie_of = |email: &str| {
+        let seen = service.sign_up(email);
+        let (_, rest) = seen.split_once("set-cookie: __Host-session_id=").expect("a session");
+        rest.split(';').next().unwrap().to_owned()
+    };
+    let (ada, eve) = (cookie_of("ada@example.com"), cookie_of("eve@example.com"));
+    for name in [
+        "%5F%5FHost-session_id",
+        "__Host%2Dsession_id",
+        "\u{2000}__Host-session_id",
+        "\u{85}__Host-session_id",
+    ] {
+        for cookies in [
+            format!("__Host-session_id={ada}; {name}={eve}"),
+            format!("{name}={eve}; __Host-session_id={ada}"),
+        ] {
+            let seen = answer(service.send(&format!(
+                "GET /api/v1/session HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: {cookies}\r\n\r\n"
+            )));
+            assert!(seen.contains("ada@example.com"), "{name}: {seen}");
+        }
+    }
 }
 
 /// What was typed as a password is wiped once the request is over, wherever the libraries copied it: a core
@@ -477,9 +565,11 @@ fn malformed_requests_do_not_fill_the_log() {
     for n in 0..200 {
         let path = ["/login", "/signup", "/nowhere", "/password-reset"][n % 4];
         answer(service.post(path, "%=%&&=[&a.b=&\u{1}"));
-        answer(service.send(&format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nOrigin: null\r\nContent-Type: x/y\r\nContent-Length: 1\r\n\r\nx"
-        )));
+        for origin in ["Origin: null\r\n", ""] {
+            answer(service.send(&format!(
+                "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{origin}Content-Type: x/y\r\nContent-Length: 1\r\n\r\nx"
+            )));
+        }
     }
     service.signal("-TERM");
     let (_, log) = service.end();

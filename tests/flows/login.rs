@@ -145,6 +145,19 @@ fn set_cookie(browser: &Browser, remember: bool) -> String {
     headers.find(|value| value.starts_with("session_id=")).expect("a cookie")
 }
 
+/// Promise 41: where Rocket's own server decodes the names of cookies, one that becomes ours by that counts as
+/// an attempt to plant a session: nobody is signed in.
+#[test]
+fn a_feigned_cookie_signs_nobody_in() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let own = app.cookies.borrow()["session_id"].clone();
+    for (name, status) in [("session_id", 200), ("session%5Fid", 401)] {
+        let cookies = format!("a=b; {name}={own}");
+        app.request(Method::Get, "/api/v1/session", &[("Cookie", &cookies)], None).is(status);
+    }
+}
+
 /// Promise 41.
 #[test]
 fn the_session_cookie_is_sealed_and_kept_from_scripts_and_other_sites() {

@@ -40,6 +40,25 @@ fn guessing_has_to_wait_longer_and_longer() {
     assert_eq!(fail(&thief, "ada@example.com"), 401, "a success empties the bucket");
 }
 
+/// Promise 26: whoever goes on asking during a wait takes nobody's turn at the database.
+#[test]
+fn asking_again_during_a_wait_writes_nothing() {
+    let app = TestApp::new();
+    if !app.is_sqlite() {
+        return; // There, nobody waits for another's write.
+    }
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        fail(&thief, "ada@example.com");
+    }
+    let writes = app.count_writes(|| {
+        for _ in 0..50 {
+            assert_eq!(fail(&app.other_browser(), "ada@example.com"), 429);
+        }
+    });
+    assert_eq!(writes, 0);
+}
+
 /// Promise 27.
 #[test]
 fn failures_are_forgotten_after_a_day() {
