@@ -442,6 +442,15 @@ impl Config {
         self.public_url.as_ref().is_some_and(|url| url.origin.starts_with("https://"))
     }
 
+    /// Whether people reach the service by a name of its own, and so perhaps through a proxy on this machine.
+    pub(crate) fn is_public(&self) -> bool {
+        let host = |url: &PublicUrl| {
+            url::Url::parse(&url.origin).ok().and_then(|url| Some(url.host_str()?.to_owned()))
+        };
+        let host = self.public_url.as_ref().and_then(host);
+        host.is_some_and(|host| !is_loopback_host(&host))
+    }
+
     /// Where letters are written when no mail server is set.
     pub fn mail_folder(&self) -> PathBuf {
         self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))

@@ -28,6 +28,10 @@ fn options() -> OpenOptions {
 /// A file of our own, empty if there was none: SQLite gives the files beside its database the same mode.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     let file = options().truncate(false).open(path)?;
+    // `/dev/null`, or whatever else was named: its mode is not ours to change.
+    if !file.metadata()?.is_file() {
+        return Ok(file);
+    }
     // One that was there before may belong to somebody else; then it is theirs to close.
     #[cfg(unix)]
     let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));

@@ -104,11 +104,17 @@ fn with_database(
         return Err(format!("the setting vestibule.database_url (or {URL}) {reason}"));
     }
     const TIMEOUT: &str = "databases.vestibule.statement_timeout";
-    for key in [READERS, TIMEOUT] {
+    for (key, least) in [
+        (READERS, 1),
+        (TIMEOUT, 1),
+        ("databases.vestibule.connect_timeout", 1),
+        ("databases.vestibule.idle_timeout", 1),
+        ("databases.vestibule.min_connections", 0),
+    ] {
         if figment.find_value(key).is_ok()
-            && !figment.extract_inner::<u32>(key).is_ok_and(|number| number >= 1)
+            && !figment.extract_inner::<u32>(key).is_ok_and(|number| number >= least)
         {
-            return Err(format!("the setting {key} must be a number, at least 1"));
+            return Err(format!("the setting {key} must be a number, at least {least}"));
         }
     }
     const MIGRATE: &str = "databases.vestibule.migrate";
@@ -272,9 +278,9 @@ fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
     if config.reveal_reset_token {
         warn!("reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT");
     }
-    if config.is_https() && config.trusted_proxies.is_empty() {
+    if config.is_public() && config.trusted_proxies.is_empty() {
         warn!(
-            "public_url is https but no proxy is trusted: all who come by a proxy on this machine or a \
+            "public_url is set but no proxy is trusted: all who come by a proxy on this machine or a \
              private network share one limit; set trusted_proxies"
         );
     }

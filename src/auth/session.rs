@@ -254,6 +254,7 @@ impl Auth {
         let ended = self.store.delete_session(token.digest()).await?;
         self.sessions.forget(token.digest());
         if let Some(user) = ended {
+            self.sessions.forget_user(user);
             self.record(Event::LoggedOut, Some(user), client).await?;
         }
         Ok(())

@@ -28,6 +28,9 @@ const MINUTES_A_DAY: i64 = 100;
 /// How many networks an IPv6 site is taken for in that.
 const NETWORKS_OF_A_SITE: i64 = 16;
 
+/// As many as how many customers an IPv6 site may cause letters.
+const CUSTOMERS_OF_A_SITE: i64 = 3;
+
 /// How many times as many letters a mailbox gets by all its addresses as one address does.
 const OF_A_MAILBOX: i64 = 3;
 
@@ -99,7 +102,7 @@ pub(in crate::auth) enum Bucket<'a> {
     Link(&'a ResetToken),
     /// Letters of one kind to one address.
     Letters(Letter, &'a Email),
-    /// Letters that one network causes.
+    /// Letters that one site causes.
     LettersOf(&'a Client),
     /// Letters to addresses with `+` that lead to one mailbox.
     Mailbox(&'a str),
@@ -150,7 +153,7 @@ impl Pepper {
             Bucket::Letters(letter, email) => {
                 format!("letters {} {}", letter.as_str(), email.key())
             }
-            Bucket::LettersOf(client) => format!("letters of {}", of(client.own_network())),
+            Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
         };
@@ -560,6 +563,9 @@ impl Auth {
         client: &Client,
     ) -> Result<Result<(), Timestamp>, Error> {
         let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
+        // By site: its owner could pass for 65,536 networks.
+        let customers = if client.address.is_ipv6() { CUSTOMERS_OF_A_SITE } else { 1 };
+        let most = most.saturating_mul(customers);
         let key = self.pepper.key(&Bucket::LettersOf(client));
         let window = Window { most, per: HOUR };
         Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use lettre::message::Mailbox;
+use percent_encoding::percent_decode_str;
 use rocket::http::uri::Absolute;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
@@ -342,10 +343,12 @@ impl DatabaseUrl {
             "sqlite" => {
                 let file = rest.strip_prefix("//").unwrap_or(rest);
                 let file = file.split('?').next().unwrap_or_default();
-                // A database in memory would be another one for each connection.
+                // A database in memory would be another one for each connection, however it is spelt.
+                let decoded = percent_decode_str(rest).decode_utf8_lossy().to_lowercase();
                 !file.trim().is_empty()
-                    && !rest.contains(":memory:")
-                    && !rest.contains("mode=memory")
+                    && !decoded.contains(":memory:")
+                    && !decoded.contains("mode=memory")
+                    && !decoded.trim_start_matches('/').starts_with("file:")
             }
             "postgres" | "postgresql" => rest.starts_with("//") && rest.len() > 2,
             _ => false,
@@ -418,6 +421,8 @@ impl DatabaseUrl {
                     url.host_str().filter(|host| !host.is_empty()).unwrap_or("a local socket");
                 let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
                 let name = url.path().trim_start_matches('/');
+                // With a raw `/` in the password, the rest of it stands where the name should.
+                let name = name.rsplit('@').next().unwrap_or_default();
                 format!("PostgreSQL at {host}{port}, database {name:?}")
             }
             Err(_) => "PostgreSQL".to_owned(),

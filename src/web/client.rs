@@ -21,8 +21,7 @@ impl<'r> FromRequest<'r> for Client {
         };
         let said: Vec<&str> = request.headers().get(&config.client_ip_header).collect();
         let mut client = Self::new(address(peer, &said, config), agent);
-        client.is_shared =
-            config.is_https() && config.trusted_proxies.is_empty() && is_internal(client.address);
+        client.is_shared = is_shared(peer, &said, client.address, config);
         client.allowance = config.allowance(client.address, client.is_shared);
         client.devices = cookie::read_devices(request, config);
         Outcome::Success(client)
@@ -43,6 +42,16 @@ pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
         client = ip;
     }
     client
+}
+
+/// Whether all the world may stand behind this address: it is that of a proxy which nobody named, or of one that
+/// does not say for whom it asks.
+fn is_shared(peer: IpAddr, said: &[&str], client: IpAddr, config: &Config) -> bool {
+    if !config.is_public() || !is_internal(client) {
+        return false;
+    }
+    let passes_on_for_others = !config.is_proxy(peer) && !said.is_empty();
+    config.trusted_proxies.is_empty() || config.is_proxy(client) || passes_on_for_others
 }
 
 /// An address as proxies write it: bare, in brackets, with or without a port.

@@ -106,7 +106,7 @@ impl<'r> FromRequest<'r> for Wants {
 }
 
 /// Where the browser believes that it is, by the `Host` header. Somebody else's name may point to this
-/// machine (DNS rebinding).
+/// machine (DNS rebinding), and a proxy on it may put its own name there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum HostPlace {
     /// This machine, or not said.
@@ -127,6 +127,10 @@ impl<'r> FromRequest<'r> for HostPlace {
             };
             is_loopback_host(name)
         };
-        Outcome::Success(if hosts.all(is_loopback) { Self::Loopback } else { Self::Elsewhere })
+        let came_by_proxy = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]
+            .iter()
+            .any(|name| request.headers().contains(name));
+        let is_here = hosts.all(is_loopback) && !came_by_proxy;
+        Outcome::Success(if is_here { Self::Loopback } else { Self::Elsewhere })
     }
 }

@@ -346,7 +346,7 @@ fn a_body_in_tiny_pieces_takes_no_more_memory() {
         }
     }
     let grown = service.resident_kib().saturating_sub(before);
-    assert!(grown < 40 * 1024, "{grown} KiB for 72 KB");
+    assert!(grown < 4 * 1024, "{grown} KiB for 72 KB");
     for mut stream in streams {
         stream.write_all(b"a").unwrap();
         let mut line = [0; 10];

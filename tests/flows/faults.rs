@@ -136,6 +136,26 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
     assert!(app.texts("SELECT password_hash FROM users")[0].starts_with("$bcrypt-sha256$"));
 }
 
+/// Promises 12 and 53: SQLite takes any bytes for a text, and an import may have brought Latin-1. Such a row is no
+/// fault, tells nobody that there is an account, and gets its letters.
+#[test]
+fn text_that_is_not_utf8_is_no_fault() {
+    let app = TestApp::new();
+    if !app.is_sqlite() {
+        return; // PostgreSQL takes no such text.
+    }
+    app.sign_up("ada@example.com");
+    let stranger = app.other_browser();
+    app.sql("UPDATE users SET name = CAST(x'4a6f73e9' AS TEXT), email = CAST(x'4a6f73e9' AS TEXT)");
+    stranger.log_in("ada@example.com", "wrong").is(401);
+    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.visit("/profile").is(200).says("ada@example.com");
+    stranger.post("/password-reset", [("email", "ada@example.com")]).is(200);
+    assert_eq!(app.last_letter().to, "ada@example.com");
+    app.sql("UPDATE users SET password_hash = CAST(x'2432e9' AS TEXT)");
+    stranger.log_in("ada@example.com", PASSWORD).is(401);
+}
+
 /// Promise 26: a hash that has waited too long is not computed, and the answer is honest.
 #[test]
 fn a_crowd_that_is_too_large_is_told_to_come_back() {

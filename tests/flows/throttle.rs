@@ -538,6 +538,20 @@ fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
     assert_eq!(app.letters().len(), 21);
 }
 
+/// Promise 31: the owner of an IPv6 site can pass for many networks, and gets the letters of a few.
+#[test]
+fn a_site_causes_no_more_letters_than_a_few_networks() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    for n in 0..70 {
+        let from = format!("2001:db8:1:{n:x}::1");
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", &*from)];
+        let body = format!("email=p{n}@example.com");
+        app.other_browser().request(Post, "/password-reset", &headers, Some(&body)).is(200);
+    }
+    assert_eq!(app.count("outbox"), 60);
+}
+
 /// Promise 26.
 #[test]
 fn a_login_storm_holds_up_neither_pages_nor_health() {

@@ -35,6 +35,21 @@ fn signing_up_twice_signs_in_twice() {
     app.call(Post, "/api/v1/register", form).is(400).says("already in use");
 }
 
+/// Promise 8: a log-out that comes with the session that a change has just ended means the one that came next.
+#[test]
+fn logging_out_beside_a_change_leaves_no_session() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let beside = app.other_browser();
+    with_cookies_of(&beside, &app);
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", change).redirects_to("/profile");
+    assert!(app.is_signed_in());
+    beside.post("/logout", []).redirects_to("/");
+    assert!(!app.is_signed_in());
+    assert_eq!(app.count("sessions"), 0);
+}
+
 #[test]
 fn changing_the_password_twice_changes_it_once() {
     let app = TestApp::new();

@@ -8,6 +8,7 @@ mod health;
 mod open;
 mod outbox;
 mod sessions;
+mod text;
 mod throttle;
 mod tokens;
 mod users;

@@ -128,9 +128,11 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session; whose it was, if there was one.
+    /// Ends a session, and what came after it if it was ended by a change of the password: a log-out that comes
+    /// beside a change that was sent twice ends both. Whose it was, if there was one.
     pub(in crate::auth) async fn delete_session(&self, digest: Digest) -> Result<Option<UserId>> {
-        let sql = "DELETE FROM sessions WHERE digest = $1 RETURNING user_id";
+        let sql = "DELETE FROM sessions WHERE digest = $1 OR id IN \
+                   (SELECT session_id FROM renewed_sessions WHERE digest = $1) RETURNING user_id";
         let ended: Vec<Ended> = self.returning(sql, (digest.to_vec(),)).await?;
         Ok(ended.first().map(|ended| ended.user_id))
     }
@@ -231,8 +233,8 @@ impl Tx {
             .list(
                 "DELETE FROM sessions WHERE user_id = $1 AND digest NOT IN \
                  (SELECT digest FROM sessions WHERE user_id = $1 \
-                  AND created_at <= $3 AND last_seen_at <= $3 \
-                  ORDER BY last_seen_at DESC, created_at DESC, id DESC LIMIT $2) RETURNING digest",
+                  ORDER BY CASE WHEN created_at <= $3 AND last_seen_at <= $3 THEN 0 ELSE 1 END, \
+                  last_seen_at DESC, created_at DESC, id DESC LIMIT $2) RETURNING digest",
                 (user, most, now + CLOCKS_DIFFER),
             )
             .await?;

@@ -2,6 +2,7 @@
 
 use sqlx::FromRow;
 
+use super::text::AnyText;
 use super::{Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::device::Device;
@@ -45,9 +46,9 @@ pub(in crate::auth) struct NewUser<'a> {
 #[derive(FromRow)]
 pub(super) struct UserRow {
     user_id: UserId,
-    email: String,
-    email_key: String,
-    name: Option<String>,
+    email: AnyText,
+    email_key: AnyText,
+    name: Option<AnyText>,
     email_verified_at: Option<Timestamp>,
     user_created_at: Timestamp,
 }
@@ -56,8 +57,12 @@ impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
         Self {
             id: row.user_id,
-            email: Email::from_row(row.email, row.email_key),
-            name: row.name.map(Name::from_row),
+            email: {
+                // Shown as it is looked for, if that can be read.
+                let key = row.email_key.0.unwrap_or_default();
+                Email::from_row(row.email.0.unwrap_or_else(|| key.clone()), key)
+            },
+            name: row.name.and_then(|name| name.0).map(Name::from_row),
             email_verified_at: row.email_verified_at,
             created_at: row.user_created_at,
         }
@@ -68,14 +73,14 @@ impl From<UserRow> for User {
 struct CredentialsRow {
     #[sqlx(flatten)]
     user: UserRow,
-    password_hash: String,
+    password_hash: AnyText,
     disabled_at: Option<Timestamp>,
     password_version: PasswordVersion,
 }
 
 #[derive(FromRow)]
 struct Prefix {
-    prefix: String,
+    prefix: AnyText,
 }
 
 #[derive(FromRow)]
@@ -124,8 +129,8 @@ impl Store {
             .await?;
         Ok(found.map(|row| Credentials {
             user: row.user.into(),
-            password_hash: row.password_hash.parse().ok(),
-            stored_hash: row.password_hash,
+            password_hash: row.password_hash.0.as_ref().and_then(|hash| hash.parse().ok()),
+            stored_hash: row.password_hash.0.unwrap_or_default(),
             is_disabled: row.disabled_at.is_some(),
             password_version: row.password_version,
         }))
@@ -142,7 +147,7 @@ impl Store {
                 (7_i64,),
             )
             .await?;
-        Ok(found.into_iter().map(|found| found.prefix).collect())
+        Ok(found.into_iter().filter_map(|found| found.prefix.0).collect())
     }
 
     /// An account that is not disabled, by its address.
