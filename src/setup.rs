@@ -90,7 +90,6 @@ fn with_database(
     config: &Config,
     is_whole_service: bool,
 ) -> Result<Figment, String> {
-    const READERS: &str = "databases.vestibule.max_connections";
     let folder = &config.data_dir;
     // A host app that did not begin with our figment has not read this one.
     let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__");
@@ -103,24 +102,7 @@ fn with_database(
     if let Some(reason) = database.misread() {
         return Err(format!("the setting vestibule.database_url (or {URL}) {reason}"));
     }
-    const TIMEOUT: &str = "databases.vestibule.statement_timeout";
-    for (key, least) in [
-        (READERS, 1),
-        (TIMEOUT, 1),
-        ("databases.vestibule.connect_timeout", 1),
-        ("databases.vestibule.idle_timeout", 1),
-        ("databases.vestibule.min_connections", 0),
-    ] {
-        if figment.find_value(key).is_ok()
-            && !figment.extract_inner::<u32>(key).is_ok_and(|number| number >= least)
-        {
-            return Err(format!("the setting {key} must be a number, at least {least}"));
-        }
-    }
-    const MIGRATE: &str = "databases.vestibule.migrate";
-    if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
-        return Err(format!("the setting {MIGRATE} must be true or false"));
-    }
+    check_pool(&figment)?;
     private_files::make_folder(folder)
         .map_err(|e| format!("the data folder {} cannot be made: {e}", folder.display()))?;
     info!("accounts are kept in {}", database.described());
@@ -132,8 +114,7 @@ fn with_database(
     }
     let rocket =
         rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e).to_string())?;
-    const CLOSE_WITHIN: &str = "databases.vestibule.close_within";
-    Ok(figment.merge(Serialized::global(CLOSE_WITHIN, rocket.shutdown.grace)))
+    Ok(figment.merge(Serialized::global("databases.vestibule.close_within", rocket.shutdown.grace)))
 }
 
 /// Fills in the secret key, if it is kept in the data folder.
@@ -158,6 +139,28 @@ fn with_secret_key(figment: Figment, config: &Config) -> Result<Figment, String>
 }
 
 const URL: &str = "databases.vestibule.url";
+const READERS: &str = "databases.vestibule.max_connections";
+const MIGRATE: &str = "databases.vestibule.migrate";
+
+/// The settings of the pool: it would panic at some, and read others as something else.
+fn check_pool(figment: &Figment) -> Result<(), String> {
+    for (key, least) in [
+        (READERS, 1),
+        ("databases.vestibule.statement_timeout", 1),
+        ("databases.vestibule.connect_timeout", 1),
+        ("databases.vestibule.idle_timeout", 1),
+        ("databases.vestibule.min_connections", 0),
+    ] {
+        let number = figment.extract_inner::<u32>(key);
+        if figment.find_value(key).is_ok() && !number.is_ok_and(|number| number >= least) {
+            return Err(format!("the setting {key} must be a number, at least {least}"));
+        }
+    }
+    if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
+        return Err(format!("the setting {MIGRATE} must be true or false"));
+    }
+    Ok(())
+}
 
 /// Variables that were meant to name a database, or a file of settings, and do not.
 fn refuse_what_was_meant() -> Result<(), String> {

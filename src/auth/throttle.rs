@@ -455,8 +455,8 @@ impl Auth {
         let pace = self.sign_up_pace(self.allowance_of(key, network));
         let counted = tx.insert_at_pace(key, pace, self.clock.now()).await?;
         if counted.is_ok() {
-            let place = SignUpPlace { key: key.to_vec(), millis: pace.each() };
-            tx.update_sign_up_place(user, place).await?;
+            let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
+            tx.update_sign_up_place(user, taken).await?;
         }
         Ok(counted)
     }
