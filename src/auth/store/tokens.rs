@@ -135,8 +135,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Adds a link unless the user has `most` open ones of this purpose: `false`, and nothing is
-    /// voided, since the owner may be about to open one of them. The user must be locked.
+    /// Adds a link unless the user has `most` open ones of this purpose by other letters: `false`, and nothing
+    /// is voided, since the owner may be about to open one of them. The user must be locked.
     pub(in crate::auth) async fn insert_token(
         &mut self,
         token: &NewToken,
@@ -147,7 +147,8 @@ impl Tx {
                 "INSERT INTO tokens \
                  (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
                  SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(*) FROM tokens \
-                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9) < $7",
+                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
+                 AND (letter_id IS NULL OR $8 IS NULL OR letter_id <> $8)) < $7",
                 (
                     token.digest.to_vec(),
                     token.purpose.as_str(),
@@ -162,17 +163,6 @@ impl Tx {
             )
             .await?;
         Ok(inserted == 1)
-    }
-
-    /// Removes the link of an earlier try to send a letter.
-    pub(in crate::auth) async fn delete_token_of_letter(
-        &mut self,
-        user: UserId,
-        letter: Uuid,
-    ) -> Result<()> {
-        let sql = "DELETE FROM tokens WHERE user_id = $1 AND letter_id = $2";
-        self.run(sql, (user, letter)).await?;
-        Ok(())
     }
 
     /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement
