@@ -36,6 +36,9 @@ const AT_A_TIME: usize = 8;
 /// the others.
 const MOST_ALIKE: usize = 2;
 
+/// For how long a letter to nobody keeps its place at most, as if it were sent.
+const LONGEST_PRETENCE: Duration = Duration::from_secs(2);
+
 /// How many may be under way for another of such a priority to begin: what is slow to leave, or comes from
 /// strangers, never has all places.
 const PLACES: [(Priority, usize); 3] =
@@ -292,6 +295,9 @@ impl Auth {
             tx.lock_user(UserId::new()).await?;
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
+            // And as long in a place: those of a site are few, and its next letter would tell.
+            let took = Duration::from_millis(self.letter_took.load(Ordering::Relaxed));
+            sleep(took.min(LONGEST_PRETENCE)).await;
             return Ok(Sent::Done);
         };
         match letter {
@@ -367,7 +373,10 @@ impl Auth {
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
             return Ok(Sent::Done);
         }
+        let begun_at = Instant::now();
         let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
+        let took = begun_at.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+        self.letter_took.store(took, Ordering::Relaxed);
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_token(token.digest).await?;
         }

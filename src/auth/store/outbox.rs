@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, keys_of};
+use super::{ByEngine, Result, Store, Tx, keys_of};
 use crate::auth::user::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
@@ -84,6 +84,17 @@ const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device
                       (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE site_key = $12 LIMIT $14) \
                       AS bounded) THEN 2 ELSE $11 END, $12, $13)";
 
+/// A walk along the index `outbox_turn`, which has all that is asked for.
+const CLAIM: ByEngine = keys_of!(
+    "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = ",
+    "SELECT id FROM outbox WHERE priority = $3 AND due_at <= $1 \
+     AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
+     AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) \
+     ORDER BY due_at, id LIMIT 1",
+    " RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
+     uncounted_key, priority, site_key, domain_key, refusals"
+);
+
 impl OutboxRow {
     fn params(self) -> impl super::Params {
         (
@@ -116,19 +127,9 @@ impl Store {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Claimed>> {
-        // A walk along the index `outbox_turn`, which has all that is asked for.
-        let sql = keys_of!(
-            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = ",
-            "SELECT id FROM outbox WHERE priority = $3 AND due_at <= $1 \
-             AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
-             AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) \
-             ORDER BY due_at, id LIMIT 1",
-            " RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
-             uncounted_key, priority, site_key, domain_key, refusals"
-        );
         let ([s1, s2, s3, s4], [d1, d2, d3, d4]) = (sites, domains);
         let values = (now, now + lease, priority, s1, s2, s3, s4, d1, d2, d3, d4);
-        Ok(self.returning(self.text(sql), values).await?.pop())
+        Ok(self.returning(self.text(CLAIM), values).await?.pop())
     }
 
     /// Makes letters due that a clock which was wrong has put off further than any is.
@@ -261,5 +262,26 @@ impl Tx {
         )
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+    use super::*;
+
+    /// Promise 53: however many letters are due, one is found without looking at the others.
+    #[rocket::async_test]
+    async fn a_letter_is_claimed_by_a_walk_along_an_index() {
+        let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("src/auth/store/migrations/sqlite").run(&mut db).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", CLAIM.sqlite));
+        let plan = sqlx::query(explain).fetch_all(&mut db).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        let plan = steps.join("\n");
+        let walk = "COVERING INDEX outbox_turn (priority=? AND due_at<?)";
+        assert!(plan.contains(walk) && !plan.contains("TEMP B-TREE"), "{plan}");
+        assert!(!plan.contains("SCAN"), "{plan}");
     }
 }
