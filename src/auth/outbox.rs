@@ -345,6 +345,8 @@ impl Auth {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
+        // It finds out when its turn is, which may have become earlier.
+        tx.update_next_due(key.to_vec(), self.clock.now()).await?;
         Ok(Ok(()))
     }
 

@@ -249,7 +249,7 @@ impl Tx {
         Ok(())
     }
 
-    /// The next letter of this bucket may leave now.
+    /// The next letter of this bucket may leave now. Not one that is under way: it would leave twice.
     pub(in crate::auth) async fn update_next_due(
         &mut self,
         key: Vec<u8>,
@@ -257,7 +257,7 @@ impl Tx {
     ) -> Result<()> {
         self.run(
             "UPDATE outbox SET due_at = $2 WHERE due_at > $2 AND id IN (SELECT id FROM outbox \
-             WHERE uncounted_key = $1 ORDER BY created_at, id LIMIT 1)",
+             WHERE uncounted_key = $1 AND attempts = 0 ORDER BY created_at, id LIMIT 1)",
             (key, now),
         )
         .await?;

@@ -106,14 +106,15 @@ impl Store {
         self.run(self.text(sql), (since,)).await
     }
 
+    /// Of one letter that may have left several times, all links are one.
     pub(in crate::auth) async fn count_open_tokens(
         &self,
         user: UserId,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<i64> {
-        let sql = "SELECT COUNT(*) AS n FROM tokens \
-                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+        let sql = "SELECT COUNT(DISTINCT letter_id) + COUNT(CASE WHEN letter_id IS NULL THEN 1 END) AS n \
+                   FROM tokens WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
         let open: Option<Open> =
             self.find(sql, (user, purpose.as_str(), now, now + CLOCKS_DIFFER)).await?;
         Ok(open.map_or(0, |open| open.n))
@@ -146,7 +147,8 @@ impl Tx {
             .run(
                 "INSERT INTO tokens \
                  (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
-                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(*) FROM tokens \
+                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(DISTINCT letter_id) + \
+                 COUNT(CASE WHEN letter_id IS NULL THEN 1 END) FROM tokens \
                  WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
                  AND (letter_id IS NULL OR $8 IS NULL OR letter_id <> $8)) < $7",
                 (
