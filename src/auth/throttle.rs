@@ -492,8 +492,8 @@ impl Auth {
             let until = next + pace.interval().saturating_mul(before);
             return Ok(Err(until.min(now + FURTHEST)));
         }
-        let place = SignUpPlace { key: key.to_vec(), millis: pace.each() };
-        tx.update_sign_up_place(user, place).await?;
+        let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
+        tx.update_sign_up_place(user, taken).await?;
         Ok(Ok(()))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
-use super::{ByEngine, Result, Store, Tx, keys_of};
+use super::{ByEngine, Result, Store, Tx};
 use crate::auth::user::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
@@ -84,16 +84,30 @@ const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device
                       (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE site_key = $12 LIMIT $14) \
                       AS bounded) THEN 2 ELSE $11 END, $12, $13)";
 
-/// A walk along the index `outbox_turn`, which has all that is asked for.
-const CLAIM: ByEngine = keys_of!(
-    "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = ",
-    "SELECT id FROM outbox WHERE priority = $3 AND due_at <= $1 \
-     AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
-     AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) \
-     ORDER BY due_at, id LIMIT 1",
-    " RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
-     uncounted_key, priority, site_key, domain_key, refusals"
-);
+/// A walk along the index `outbox_turn`, however many letters are due.
+macro_rules! claim {
+    ($due_at:literal, $lock:literal) => {
+        concat!(
+            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = (SELECT id FROM outbox \
+             WHERE priority = $3 AND ",
+            $due_at,
+            " <= $1 AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
+             AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) ORDER BY ",
+            $due_at,
+            ", id LIMIT 1",
+            $lock,
+            ") RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
+             uncounted_key, priority, site_key, domain_key, refusals"
+        )
+    };
+}
+
+/// PostgreSQL is asked for an expression that no other index has: it would walk along `outbox_due_at`, past all
+/// letters of other priorities.
+const CLAIM: ByEngine = ByEngine {
+    sqlite: claim!("due_at", ""),
+    postgres: claim!("(due_at + 0)", " FOR UPDATE SKIP LOCKED"),
+};
 
 impl OutboxRow {
     fn params(self) -> impl super::Params {
