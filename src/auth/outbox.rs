@@ -377,8 +377,10 @@ impl Auth {
         }
         let begun_at = Instant::now();
         let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
-        let took = begun_at.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-        self.letter_took.store(took, Ordering::Relaxed);
+        if sent.is_ok() {
+            let took = begun_at.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+            self.letter_took.store(took, Ordering::Relaxed);
+        }
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_token(token.digest).await?;
         }

@@ -95,6 +95,11 @@ impl MailServer {
         self.silences.recv_timeout(Duration::from_secs(20)).expect("a client connects");
     }
 
+    /// Whether a client waits for an answer that it will not get.
+    pub fn has_silence(&self) -> bool {
+        self.silences.try_recv().is_ok()
+    }
+
     /// Whether another letter has arrived.
     pub fn has_letter(&self) -> bool {
         self.letters.try_recv().is_ok()
@@ -133,8 +138,8 @@ fn converse(
             ("", Manner::NeverEndsALine) => {
                 let most = 64 << 20;
                 let mut said = 0;
-                while said < most && wire.get_mut().write_all(&[b'x'; 1 << 16]).is_ok() {
-                    said += 1 << 16;
+                while said < most && wire.get_mut().write_all(&[b'x'; 1 << 12]).is_ok() {
+                    said += 1 << 12;
                 }
                 let _ = letters.send(said.to_string());
                 return Ok(None);

@@ -1,10 +1,11 @@
 //! Attackers and crowds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocket::http::Method::{Get, Post};
 
 use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::mail_server::{MailServer, Manner};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -859,6 +860,42 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     let statuses: Vec<u16> = (0..15).map(|n| ask(n).status).collect();
     assert_eq!(statuses, [[200; 10].as_slice(), &[503; 5]].concat());
     assert_eq!(app.count("outbox"), 40_000);
+}
+
+/// Promise 67: however long a letter is under way, the bound on the others holds, and ends when there is room.
+#[test]
+fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
+    let server = MailServer::start(vec![Manner::IsSilent]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let app = TestApp::with(move |figment| {
+        let figment =
+            figment.merge(("vestibule.jobs", true)).merge(("vestibule.mail.smtp_url", url));
+        figment
+            .merge(("vestibule.mail.timeout", "60s"))
+            .merge(("vestibule.throttle.tries_by_client", 1_000_000))
+    });
+    app.sign_up("ada@example.com");
+    let ask = || app.post("/password-reset", [("email", "nobody@example.com")]).status;
+    let asked_until = |status| {
+        let begun_at = Instant::now();
+        while ask() != status {
+            assert!(begun_at.elapsed() < 30 * SECOND, "never {status}");
+        }
+    };
+    while !server.has_silence() {
+        ask();
+    }
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40000) \
+         SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
+         (SELECT MAX(created_at) FROM users) + 1800000 FROM numbers"
+    ));
+    asked_until(503);
+    app.sql("DELETE FROM outbox WHERE email_key = 'x@example.com'");
+    asked_until(200);
+    assert_eq!(app.count("outbox WHERE user_id IS NOT NULL"), 1, "it is still under way");
 }
 
 /// Promise 67: a site that has filled its part of the outbox waits, and nobody else.
