@@ -173,8 +173,8 @@ pub struct MailConfig {
     /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. Not
     /// set: letters are written to `folder`.
     pub smtp_url: Option<SmtpUrl>,
-    /// How long the mail server may take for a letter before it is tried again later. Default 30 s, at
-    /// most a minute.
+    /// How long the mail server may take for each step before the letter is tried again later. Default 30 s,
+    /// at most a minute. For a letter that it has got: ten minutes.
     pub timeout: Span<30>,
     /// Where letters are written as `.eml` files when no server is set. Default `mail` in the data
     /// folder.

@@ -105,8 +105,11 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
             };
             let round = async {
                 auth.follow_clock().await?;
-                auth.count_letters().await?;
-                if auth.may_deliver().await? { auth.deliver_due(is_over).await } else { Ok(()) }
+                if auth.may_deliver().await? {
+                    auth.deliver_due(is_over).await
+                } else {
+                    auth.count_letters().await
+                }
             };
             select! {
                 done = round => report(done),
@@ -156,6 +159,7 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
         let mut next = pin!(sleep(SWEEP_EVERY));
         loop {
             report(auth.follow_clock().await);
+            report(auth.count_letters().await);
             select! {
                 biased;
                 () = &mut shutdown => return,

@@ -1,5 +1,7 @@
 //! Letters, as text and HTML, and how they leave: by a mail server, or as files in a folder.
 
+mod smtp;
+
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,21 +11,18 @@ use std::time::Duration;
 use askama::Template;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, Message, MultiPart};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use log::info;
 use rocket::tokio::task::spawn_blocking;
-use rocket::tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::config::{Config, ConfigError};
 use crate::{Email, Error, private_files};
+use smtp::SmtpServer;
 
 /// Writes letters and hands them over.
 pub(crate) struct Mail {
     transport: Transport,
-    /// How long a mail server may take for a letter.
-    timeout: Duration,
     sender: Mailbox,
     site_name: String,
     origin: String,
@@ -32,9 +31,32 @@ pub(crate) struct Mail {
 }
 
 enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(SmtpServer),
     Folder(PathBuf),
     Memory(Letters),
+}
+
+/// A letter that nobody has said to have taken.
+pub(crate) struct Undelivered {
+    pub(crate) fate: Fate,
+    pub(crate) error: Error,
+}
+
+/// What is known of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// No server has it.
+    NotTaken,
+    /// The server says that it will never take it.
+    Refused,
+    /// The server got all of it, and did not say what became of it: it may arrive.
+    Unknown,
+}
+
+impl From<Error> for Undelivered {
+    fn from(error: Error) -> Self {
+        Self { fate: Fate::NotTaken, error }
+    }
 }
 
 /// What happened that a letter tells of.
@@ -113,11 +135,7 @@ impl Mail {
     ) -> Result<Self, MailError> {
         let transport = match (letters, &config.mail.smtp_url) {
             (Some(letters), _) => Transport::Memory(letters.clone()),
-            (None, Some(url)) => Transport::Smtp(
-                AsyncSmtpTransport::<Tokio1Executor>::from_url(&url.for_lettre())
-                    .map_err(|_| MailError::SmtpUrl)?
-                    .build(),
-            ),
+            (None, Some(url)) => Transport::Smtp(SmtpServer::new(url, config.mail.timeout.get())?),
             (None, None) => {
                 let folder = config.mail_folder();
                 private_files::make_folder(&folder).map_err(MailError::Folder)?;
@@ -127,7 +145,6 @@ impl Mail {
         let log_links = log_links && matches!(transport, Transport::Folder(_));
         Ok(Self {
             transport,
-            timeout: config.mail.timeout.get(),
             sender: config.sender().map_err(MailError::Sender)?,
             site_name: config.site_name.clone(),
             origin: config.origin(),
@@ -152,15 +169,13 @@ impl Mail {
         to: &Email,
         occasion: Occasion,
         secret: Option<&str>,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Undelivered> {
         let link = self.link(&occasion, secret);
         let letter = self.write(id, to, &occasion, &link)?;
         match &self.transport {
             Transport::Smtp(server) => {
-                // lettre's own limit holds for the connection alone, not for a server that then says
-                // nothing.
-                let sent = timeout(self.timeout, server.send(self.message(&letter)?)).await;
-                sent.map_err(failed)?.map_err(failed)?;
+                let (to, message) = (mailbox(&letter)?, self.message(&letter)?);
+                server.send(&self.sender, &to, &message).await?;
             }
             Transport::Folder(folder) => {
                 let message = self.message(&letter)?.formatted();
@@ -225,7 +240,7 @@ impl Mail {
     fn message(&self, letter: &SentLetter) -> Result<Message, Error> {
         Message::builder()
             .from(self.sender.clone())
-            .to(Mailbox::new(None, letter.to.parse().map_err(failed)?))
+            .to(mailbox(letter)?)
             .subject(&letter.subject)
             .message_id(Some(format!("<{}@{}>", letter.id, self.sender.email.domain())))
             .header(AutoSubmitted)
@@ -250,6 +265,10 @@ impl Mail {
         let failed = |e: io::Error| Error::new("the mail folder cannot be swept", e);
         spawn_blocking(sweep).await.map_err(|e| failed(e.into()))?.map_err(failed)
     }
+}
+
+fn mailbox(letter: &SentLetter) -> Result<Mailbox, Error> {
+    Ok(Mailbox::new(None, letter.to.parse().map_err(failed)?))
 }
 
 fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {

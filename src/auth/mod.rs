@@ -26,7 +26,7 @@ mod user;
 mod verify_email;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 
 use rocket::fairing::Fairing;
 use rocket::tokio::sync::{Mutex, Notify};
@@ -94,6 +94,8 @@ pub(crate) struct Auth {
     closed_buckets: Arc<ClosedBuckets>,
     /// How many letters waited when somebody last looked.
     letters_waiting: Arc<AtomicI64>,
+    /// How long the last letter took to leave, in milliseconds.
+    letter_took: Arc<AtomicU64>,
     /// How many counts strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
@@ -133,6 +135,7 @@ impl Auth {
             delivers: Arc::default(),
             closed_buckets: Arc::default(),
             letters_waiting: Arc::default(),
+            letter_took: Arc::default(),
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),

@@ -1,22 +1,23 @@
 //! Letters wait in the database until they have left, so that no crash and no broken mail server
 //! loses one. Each is delivered at least once.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{error, info, warn};
 use rocket::tokio::select;
 use rocket::tokio::sync::Notify;
-use rocket::tokio::task::JoinSet;
+use rocket::tokio::task::{self, JoinSet};
 use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
-use super::store::{Delivery, NewToken, OutboxRow, Purpose, Tx};
+use super::store::{Busy, Delivery, NewToken, OutboxRow, Priority, Purpose, Tx};
 use super::throttle::MOST_LETTERS;
 use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
 use crate::Error;
 use crate::clock::Timestamp;
-use crate::mail::{Notice, Occasion};
+use crate::mail::{Fate, Notice, Occasion, Undelivered};
 
 /// What a letter is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,24 @@ const HOUR: Duration = Duration::from_hours(1);
 /// How many letters leave at a time, so that one letter's slow way says nothing of another's.
 const AT_A_TIME: usize = 8;
 
+/// How many letters of one site, or to one domain, leave at a time: what is slow at one of them leaves places to
+/// the others.
+const MOST_ALIKE: usize = 2;
+
+/// For how long a letter to nobody keeps its place at most, as if it were sent.
+const LONGEST_PRETENCE: Duration = Duration::from_secs(2);
+
+/// How many may be under way for another of such a priority to begin: what is slow to leave, or comes from
+/// strangers, never has all places.
+const PLACES: [(Priority, usize); 3] =
+    [(Priority::Awaited, AT_A_TIME), (Priority::First, 6), (Priority::Later, 4)];
+
 /// How often the outbox is looked at without a call: for letters whose retry is due, and for those that
 /// another node put there.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// For how long a claimed letter is this process's alone: longer than `mail.timeout` may be.
+/// For how long a claimed letter is this process's alone. Renewed while it is under way, which may take long; a
+/// process that dies leaves it to the next soon.
 const LEASE: Duration = Duration::from_mins(2);
 
 /// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
@@ -44,6 +58,9 @@ pub(in crate::auth) const MOST_OPEN_LINKS: i64 = 3;
 
 /// After this long a letter that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
+
+/// And not before as many tries as there are in that time: a clock that is wrong for a moment drops nothing.
+const LEAST_TRIES: i64 = 104;
 
 impl Letter {
     pub(in crate::auth) fn as_str(self) -> &'static str {
@@ -71,12 +88,22 @@ impl Letter {
 
 impl Auth {
     /// A letter to a user, for the outbox.
-    pub(in crate::auth) fn letter(&self, letter: Letter, to: UserId, client: &Client) -> OutboxRow {
+    pub(in crate::auth) fn letter(&self, letter: Letter, to: &User, client: &Client) -> OutboxRow {
+        self.letter_to(letter, Some(to.id), &to.email, client)
+    }
+
+    fn letter_to(
+        &self,
+        letter: Letter,
+        to: Option<UserId>,
+        email: &Email,
+        client: &Client,
+    ) -> OutboxRow {
         let now = self.clock.now();
         OutboxRow {
             id: Uuid::now_v7(),
             letter: letter.as_str().to_owned(),
-            user_id: Some(to),
+            user_id: to,
             email_key: None,
             device: client.described(),
             network: client.address.to_string(),
@@ -84,13 +111,25 @@ impl Auth {
             created_at: now,
             due_at: now,
             uncounted_key: None,
+            priority: Priority::Awaited,
+            site_key: self.outbox_key(client),
+            domain_key: Some(self.domain_key(email)),
+            refusals: 0,
         }
     }
 
     /// The letter to an account that was just made.
-    pub(in crate::auth) fn first_letter(&self, to: UserId, client: &Client) -> OutboxRow {
-        let letter = self.letter(Letter::VerifyEmail, to, client);
-        OutboxRow { uncounted_key: Some(self.sign_up_key(client)), ..letter }
+    pub(in crate::auth) fn first_letter(
+        &self,
+        to: UserId,
+        email: &Email,
+        client: &Client,
+    ) -> OutboxRow {
+        OutboxRow {
+            uncounted_key: Some(self.sign_up_key(client)),
+            priority: Priority::First,
+            ..self.letter_to(Letter::VerifyEmail, Some(to), email, client)
+        }
     }
 
     /// A password-reset letter to whoever has this address, if anybody has.
@@ -99,14 +138,16 @@ impl Auth {
         email: &Email,
         client: &Client,
     ) -> OutboxRow {
-        let mut letter = self.letter(Letter::PasswordReset, UserId::new(), client);
-        letter.user_id = None;
-        letter.email_key = Some(email.key().to_owned());
-        letter
+        OutboxRow {
+            email_key: Some(email.key().to_owned()),
+            ..self.letter_to(Letter::PasswordReset, None, email, client)
+        }
     }
 
-    /// Tells the background job that there is something to do.
+    /// A letter was put into the outbox: tells the background job that there is something to do.
     pub(in crate::auth) fn wake_postman(&self) {
+        // Counted at once, and again when somebody looks: in between, many may come.
+        self.letters_waiting.fetch_add(1, Ordering::Relaxed);
         self.letter_waits.notify_one();
     }
 
@@ -140,58 +181,109 @@ impl Auth {
     /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One
     /// that fails waits and is tried again, with a growing delay.
     pub(crate) async fn deliver_due(&self, is_over: impl Fn() -> bool) -> Result<(), Error> {
-        // Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
-        let mut under_way = JoinSet::new();
+        let mut under_way = UnderWay::default();
         let mut faults = Ok(());
+        let mut looked_at: Option<Instant> = None;
         loop {
-            let free = AT_A_TIME - under_way.len();
-            if !is_over() && free > 0 && faults.is_ok() {
-                let now = self.clock.now();
-                match self.store.claim_due_letters(now, LEASE, free).await {
-                    Ok(due) => {
-                        for row in due {
-                            let auth = self.clone();
-                            under_way.spawn(async move { auth.deliver(row, now).await });
-                        }
-                    }
-                    Err(error) => faults = Err(error),
+            if !is_over() {
+                // A round goes on while letters are due, which may be for days.
+                if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
+                    looked_at = Some(Instant::now());
+                    faults = faults.and(self.look_after_outbox().await);
                 }
+                faults = faults.and(self.begin_due(&mut under_way).await);
             }
             // A letter that comes now must not wait for slower ones: its delay would tell of them.
             select! {
-                left = under_way.join_next() => match left {
-                    Some(Ok(left)) => faults = faults.and(left),
-                    Some(Err(error)) => faults = Err(Error::new("a letter was cut off", error)),
+                left = under_way.tasks.join_next_with_id() => match left {
+                    Some(Ok((id, left))) => {
+                        under_way.keys.remove(&id);
+                        faults = faults.and(left);
+                    }
+                    Some(Err(error)) => {
+                        under_way.keys.remove(&error.id());
+                        faults = Err(Error::new("a letter was cut off", error));
+                    }
                     None => return faults,
                 },
-                () = self.letter_waits(), if !under_way.is_empty() => {}
-                () = sleep(LOOK_EVERY), if !under_way.is_empty() => {}
+                () = self.letter_waits(), if !under_way.tasks.is_empty() => {}
+                () = sleep(LOOK_EVERY), if !under_way.tasks.is_empty() => {}
             }
         }
+    }
+
+    /// What has to be known of the outbox however long a round takes.
+    async fn look_after_outbox(&self) -> Result<(), Error> {
+        self.follow_clock().await?;
+        self.store.update_far_letters(self.clock.now()).await?;
+        self.count_letters().await
+    }
+
+    /// Begins with letters that are due while there are places.
+    async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
+        for (priority, places) in PLACES {
+            while under_way.tasks.len() < places {
+                let (now, busy) = (self.clock.now(), under_way.busy());
+                let claimed = self.store.claim_due_letter(priority, busy, now, LEASE).await?;
+                let Some(claimed) = claimed else { break };
+                match claimed.row {
+                    Ok(row) => {
+                        let keys = [row.site_key.clone(), row.domain_key.clone()];
+                        let auth = self.clone();
+                        let begun = under_way.tasks.spawn(async move { auth.deliver(row).await });
+                        under_way.keys.insert(begun.id(), keys);
+                    }
+                    Err(error) => {
+                        error!("letter={} cannot be read, and waits: {error}", claimed.id);
+                        self.store.update_retry(claimed.id, now + HOUR).await?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Sends one letter. An `Err` is a fault of the database: the letter comes again when its lease is
     /// over.
-    async fn deliver(&self, row: OutboxRow, now: Timestamp) -> Result<(), Error> {
-        let id = row.id;
-        let error = match self.send(&row).await {
+    async fn deliver(&self, row: OutboxRow) -> Result<(), Error> {
+        let (id, kind) = (row.id, &row.letter);
+        let mut sending = Box::pin(self.send(&row));
+        let sent = loop {
+            select! {
+                sent = &mut sending => break sent,
+                () = sleep(LEASE / 4) => {
+                    // If it fails: whoever takes the letter meanwhile sends a copy.
+                    let _ = self.store.update_lease(id, self.clock.now() + LEASE).await;
+                }
+            }
+        };
+        let Undelivered { fate, error } = match sent {
             Ok(Sent::Done) => return self.store.delete_letter(id).await,
             Ok(Sent::PutOff(until)) => return self.store.update_put_off(id, until).await,
-            Err(error) => error,
+            Err(undelivered) => undelivered,
         };
         let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
-        if now.since(row.created_at) > GIVE_UP_AFTER {
-            warn!("letter={id} kind={} dropped: nobody took it for days: {cause}", row.letter);
+        let now = self.clock.now();
+        if fate == Fate::Refused {
+            // Once more: it may have been the mail server's settings.
+            if row.refusals == 0 {
+                warn!("letter={id} kind={kind} refused, tried once more in an hour: {cause}");
+                return self.store.update_refused(id, now + HOUR).await;
+            }
+            warn!("letter={id} kind={kind} dropped: refused again: {cause}");
             return self.store.delete_letter(id).await;
         }
-        let delay = retry_delay(row.attempts);
-        warn!("letter={id} kind={} try={} failed: {cause}", row.letter, row.attempts);
-        self.store.update_due(id, now + delay).await
+        if now.since(row.created_at) > GIVE_UP_AFTER && row.attempts >= LEAST_TRIES {
+            warn!("letter={id} kind={kind} dropped: nobody took it for days: {cause}");
+            return self.store.delete_letter(id).await;
+        }
+        warn!("letter={id} kind={kind} try={} failed: {cause}", row.attempts);
+        self.store.update_retry(id, now + retry_delay(row.attempts)).await
     }
 
     /// Writes the letter for who has the account now, and hands it to the mail server. A letter that
     /// has become pointless counts as sent.
-    async fn send(&self, row: &OutboxRow) -> Result<Sent, Error> {
+    async fn send(&self, row: &OutboxRow) -> Result<Sent, Undelivered> {
         let user = match (row.user_id, &row.email_key) {
             (Some(id), _) => self.store.find_user(id).await?,
             (None, Some(key)) => self.store.find_user_by_email(key).await?,
@@ -203,6 +295,9 @@ impl Auth {
             tx.lock_user(UserId::new()).await?;
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
+            // And as long in a place: those of a site are few, and its next letter would tell.
+            let took = Duration::from_millis(self.letter_took.load(Ordering::Relaxed));
+            sleep(took.min(LONGEST_PRETENCE)).await;
             return Ok(Sent::Done);
         };
         match letter {
@@ -246,15 +341,18 @@ impl Auth {
         user: &User,
         key: &[u8],
     ) -> Result<Result<(), Timestamp>, Error> {
-        if let Err(until) = self.count_sign_up(tx, user.id, key, &row.network).await? {
+        if let Err(until) = self.count_sign_up(tx, user.id, key, row).await? {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
+        // It finds out when its turn is, which may have become earlier.
+        tx.update_next_due(key.to_vec(), self.clock.now()).await?;
         Ok(Ok(()))
     }
 
-    /// Sends a letter with a link that is made now and stored only as a digest. If the letter does
-    /// not leave, its link dies and the next try makes another: no usable secret rests anywhere.
+    /// Sends a letter with a link that is made now and stored only as a digest: no usable secret rests
+    /// anywhere. If the letter does not leave, its link dies and the next try makes another; if it may have
+    /// left, its link stays good beside the next one.
     async fn send_link(
         &self,
         row: &OutboxRow,
@@ -262,7 +360,7 @@ impl Auth {
         token: &NewToken,
         occasion: Occasion,
         secret: &str,
-    ) -> Result<Sent, Error> {
+    ) -> Result<Sent, Undelivered> {
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
         if let Some(key) = &row.uncounted_key
@@ -271,18 +369,47 @@ impl Auth {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }
-        tx.delete_token_of_letter(user.id, row.id).await?;
         let is_new = tx.insert_token(token, MOST_OPEN_LINKS).await?;
         tx.commit().await?;
         if !is_new {
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
             return Ok(Sent::Done);
         }
+        let begun_at = Instant::now();
         let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
-        if sent.is_err() {
+        if sent.is_ok() {
+            let took = begun_at.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
+            self.letter_took.store(took, Ordering::Relaxed);
+        }
+        if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_token(token.digest).await?;
         }
         sent.map(|()| Sent::Done)
+    }
+}
+
+/// The letters that are on their way.
+#[derive(Default)]
+struct UnderWay {
+    /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
+    tasks: JoinSet<Result<(), Error>>,
+    /// The keys of the site and the domain of each.
+    keys: HashMap<task::Id, [Option<Vec<u8>>; 2]>,
+}
+
+impl UnderWay {
+    /// The sites and the domains that have as many letters under way as they may.
+    fn busy(&self) -> (Busy, Busy) {
+        let of = |which: usize| {
+            let mut times: HashMap<&[u8], usize> = HashMap::new();
+            for key in self.keys.values().filter_map(|keys| keys[which].as_deref()) {
+                *times.entry(key).or_default() += 1;
+            }
+            let mut full = times.into_iter().filter(|(_, times)| *times >= MOST_ALIKE);
+            // No more can be full than these: there are eight places. No key is empty.
+            Busy::default().map(|none| full.next().map_or(none, |(key, _)| key.to_vec()))
+        };
+        (of(0), of(1))
     }
 }
 
@@ -334,6 +461,13 @@ mod tests {
         let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
         assert!(moments.len() > 30, "{moments:?}");
         assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
+    }
+
+    /// Promise 66.
+    #[test]
+    fn the_tries_of_a_letter_take_four_days() {
+        let delays: Duration = (1..LEAST_TRIES).map(retry_delay).sum();
+        assert!(delays < GIVE_UP_AFTER && delays + HOUR > GIVE_UP_AFTER, "{delays:?}");
     }
 
     #[test]

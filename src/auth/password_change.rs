@@ -66,6 +66,7 @@ impl Auth {
         turn.wait_at_most(proof.wait_left);
         let hash = self.hasher.hash(&new.0, &mut turn).await?;
         drop(turn);
+        let has_room = self.check_outbox(client).await?.is_ok();
         let mut tx = self.store.begin().await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
         if !tx.lock_user_with_password(user.id, proof.password).await? {
@@ -84,9 +85,9 @@ impl Auth {
         tx.insert_renewed_session(token.digest(), renewed.id, user.id, now).await?;
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
-            || self.count_letter_of(&mut tx, client).await?.is_ok();
+            || (has_room && self.count_letter_of(&mut tx, client).await?.is_ok());
         if is_due {
-            tx.insert_letter(self.letter(Letter::PasswordChanged, user.id, client)).await?;
+            tx.insert_letter(self.letter(Letter::PasswordChanged, user, client)).await?;
         }
         tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;
         tx.commit().await?;

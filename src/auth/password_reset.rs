@@ -35,7 +35,7 @@ impl Auth {
         if let Err(wait) = self.count_network(client).await? {
             return Ok(Err(wait));
         }
-        if let Err(wait) = self.check_outbox() {
+        if let Err(wait) = self.check_outbox(client).await? {
             return Ok(Err(wait));
         }
         let letter = self.letter_to_whoever_has(email, client);
@@ -132,7 +132,7 @@ impl Auth {
         self.return_sign_up(&mut tx, user.id).await?;
         tx.delete_sessions_of(user.id).await?;
         tx.delete_tokens_of(user.id).await?;
-        tx.insert_letter(self.letter(Letter::PasswordChanged, user.id, client)).await?;
+        tx.insert_letter(self.letter(Letter::PasswordChanged, &user, client)).await?;
         tx.insert_event(Event::PasswordReset, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);

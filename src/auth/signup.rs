@@ -72,7 +72,7 @@ impl Auth {
         }
         // It is the first letter to this address: nothing speaks against it.
         let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
-        tx.insert_letter(self.first_letter(id, client)).await?;
+        tx.insert_letter(self.first_letter(id, &email, client)).await?;
         tx.insert_event(Event::SignedUp, Some(id), client, now).await?;
         tx.commit().await?;
         Event::SignedUp.log(Some(id), client);

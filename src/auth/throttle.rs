@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::hasher::Turn;
 use super::outbox::Letter;
-use super::store::{Credentials, SignUpPlace, Tx};
+use super::store::{Credentials, FURTHEST, OutboxRow, SignUpPlace, Tx};
 use super::{Auth, Client, Email, ResetToken, UserId};
 use crate::Error;
 use crate::clock::{Timestamp, millis};
@@ -37,6 +37,9 @@ const OF_A_MAILBOX: i64 = 3;
 /// Most letters that may wait. With a mail server that is gone, strangers could let it grow for days.
 pub(in crate::auth) const MOST_LETTERS: i64 = 40_000;
 
+/// Most of them that one site may have caused.
+const MOST_OF_A_SITE: i64 = MOST_LETTERS / 10;
+
 /// Not now: why, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
@@ -46,6 +49,10 @@ pub(crate) enum Wait {
     SignUps(Duration),
     /// Too many people want their passwords hashed at the same time.
     Crowd(Duration),
+    /// So many letters wait to leave that no more are taken.
+    Outbox(Duration),
+    /// Likewise, of those that one site has caused.
+    Letters(Duration),
 }
 
 impl Wait {
@@ -60,7 +67,11 @@ impl Wait {
 
     /// Whole seconds, at least one.
     pub(crate) fn seconds(self) -> u64 {
-        let (Self::TooManyTries(time) | Self::SignUps(time) | Self::Crowd(time)) = self;
+        let (Self::TooManyTries(time)
+        | Self::SignUps(time)
+        | Self::Crowd(time)
+        | Self::Outbox(time)
+        | Self::Letters(time)) = self;
         time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
     }
 }
@@ -81,6 +92,15 @@ impl std::fmt::Display for Wait {
             Self::Crowd(_) => write!(
                 f,
                 "Very many people are logging in just now. Wait {n} {unit}{s} and try again."
+            ),
+            Self::Outbox(_) => write!(
+                f,
+                "Too many e-mails are waiting to be sent just now. Wait {n} {unit}{s} and try again."
+            ),
+            Self::Letters(_) => write!(
+                f,
+                "Too many e-mails that your network asked for are waiting to be sent. Wait {n} {unit}{s} \
+                 and try again."
             ),
         }
     }
@@ -108,6 +128,10 @@ pub(in crate::auth) enum Bucket<'a> {
     Mailbox(&'a str),
     /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
+    /// Letters in the outbox that one site has caused.
+    OutboxOf(IpAddr),
+    /// Letters under way to one domain.
+    MailDomain(&'a str),
 }
 
 /// The key under which a bucket stands in the table.
@@ -156,6 +180,8 @@ impl Pepper {
             Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
+            Bucket::OutboxOf(site) => format!("outbox of {site}"),
+            Bucket::MailDomain(domain) => format!("mail domain {domain}"),
         };
         BucketKey(mac(&self.0, &text))
     }
@@ -415,7 +441,10 @@ impl Auth {
     ) -> Result<Result<(), Wait>, Error> {
         // Half of the room is for letters that somebody waits for.
         if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS / 2 {
-            return Ok(Err(Wait::Crowd(MINUTE)));
+            return Ok(Err(Wait::Outbox(MINUTE)));
+        }
+        if let Err(wait) = self.check_room_of(client).await? {
+            return Ok(Err(wait));
         }
         let (key, pace) = (self.sign_up_key(client), self.sign_up_pace(client.allowance));
         let waiting = self.store.count_uncounted(key, pace.most).await?;
@@ -423,9 +452,33 @@ impl Auth {
     }
 
     /// Whether there is room for one more letter.
-    pub(in crate::auth) fn check_outbox(&self) -> Result<(), Wait> {
-        let is_full = self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS;
-        if is_full { Err(Wait::Crowd(MINUTE)) } else { Ok(()) }
+    pub(in crate::auth) async fn check_outbox(
+        &self,
+        client: &Client,
+    ) -> Result<Result<(), Wait>, Error> {
+        if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS {
+            return Ok(Err(Wait::Outbox(MINUTE)));
+        }
+        self.check_room_of(client).await
+    }
+
+    /// Whether a site has not yet filled its part of the outbox: nobody else is to be refused for it.
+    async fn check_room_of(&self, client: &Client) -> Result<Result<(), Wait>, Error> {
+        let Some(key) = self.outbox_key(client) else { return Ok(Ok(())) };
+        let most = MOST_OF_A_SITE.saturating_mul(client.allowance);
+        let waiting = self.store.count_letters_of(key, most).await?;
+        Ok(if waiting >= most { Err(Wait::Letters(MINUTE)) } else { Ok(()) })
+    }
+
+    /// The key under which letters in the outbox stand that this client's site has caused.
+    pub(in crate::auth) fn outbox_key(&self, client: &Client) -> Option<Vec<u8>> {
+        client.own_site().map(|site| self.pepper.key(&Bucket::OutboxOf(site)).to_vec())
+    }
+
+    /// The key under which letters stand to the domain of this address.
+    pub(in crate::auth) fn domain_key(&self, email: &Email) -> Vec<u8> {
+        let domain = email.key().rsplit_once('@').map_or("", |(_, domain)| domain);
+        self.pepper.key(&Bucket::MailDomain(domain)).to_vec()
     }
 
     /// Counts rows that strangers may have added; at some tenth of what there may be, the sweep comes early.
@@ -449,16 +502,20 @@ impl Auth {
         tx: &mut Tx,
         user: UserId,
         key: &[u8],
-        network: &str,
+        letter: &OutboxRow,
     ) -> Result<Result<(), Timestamp>, Error> {
         let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
-        let pace = self.sign_up_pace(self.allowance_of(key, network));
-        let counted = tx.insert_at_pace(key, pace, self.clock.now()).await?;
-        if counted.is_ok() {
-            let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
-            tx.update_sign_up_place(user, taken).await?;
+        let pace = self.sign_up_pace(self.allowance_of(key, &letter.network));
+        let now = self.clock.now();
+        if let Err(next) = tx.insert_at_pace(key, pace, now).await? {
+            // One after the other: if all came due with the next place, each would be put off many times.
+            let before = tx.count_uncounted_before(key.to_vec(), letter).await?;
+            let until = next + pace.interval().saturating_mul(before);
+            return Ok(Err(until.min(now + FURTHEST)));
         }
-        Ok(counted)
+        let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
+        tx.update_sign_up_place(user, taken).await?;
+        Ok(Ok(()))
     }
 
     /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one

@@ -125,6 +125,8 @@ pub enum EmailError {
     Space,
     /// A dot at an end of the part before the `@`, or two in a row.
     Dots,
+    /// A hyphen at the beginning: programs that deliver mail take it for an option.
+    Hyphen,
     /// Letters that are not ASCII before the `@`: few servers take them, and look-alikes are many.
     NonAscii,
     /// Another character before the `@` that mail servers refuse, or too many.
@@ -147,6 +149,10 @@ impl fmt::Display for EmailError {
             Self::Dots => {
                 "The part before the @ must not begin or end with a dot, nor have two dots in a row: \
                  other mail servers refuse that. Enter another address."
+            }
+            Self::Hyphen => {
+                "The part before the @ must not begin with a hyphen: many mail servers refuse that. Enter \
+                 another address."
             }
             Self::NonAscii => {
                 "The part before the @ has letters such as ä or ö, which many mail servers refuse. \
@@ -238,6 +244,9 @@ fn check_local_part(local: &str) -> Result<(), EmailError> {
     }
     if local.split('.').any(str::is_empty) {
         return Err(EmailError::Dots);
+    }
+    if local.starts_with('-') {
+        return Err(EmailError::Hyphen);
     }
     let is_atom = |atom: &str| atom.bytes().all(atext);
     if local.len() > 64 || !local.split('.').all(is_atom) {
@@ -441,6 +450,7 @@ mod tests {
             ("a..b@example.com", Dots),
             (".a@example.com", Dots),
             ("ada.@docomo.example", Dots),
+            ("-ada@example.com", Hyphen),
             ("a@-example.com", Domain),
             ("a@example..com", Domain),
             ("a@[127.0.0.1]", Domain),

@@ -43,7 +43,7 @@ impl Auth {
         user: &User,
         client: &Client,
     ) -> Result<Asked, Error> {
-        let letter = self.letter(Letter::VerifyEmail, user.id, client);
+        let letter = self.letter(Letter::VerifyEmail, user, client);
         let now = self.clock.now();
         if self.store.is_letter_put_off(user.id, &letter.letter, now).await? {
             return Ok(Asked::IsWaiting);
@@ -52,7 +52,7 @@ impl Auth {
         if open >= MOST_OPEN_LINKS {
             return Ok(Asked::EnoughLinks);
         }
-        if self.check_outbox().is_err() {
+        if self.check_outbox(client).await?.is_err() {
             return Ok(Asked::TooMany);
         }
         let mut tx = self.store.begin().await?;

@@ -58,8 +58,8 @@ impl Refusal {
 /// The status of an answer that asks to wait.
 pub(super) fn status(wait: Wait) -> Status {
     match wait {
-        Wait::TooManyTries(_) | Wait::SignUps(_) => Status::TooManyRequests,
-        Wait::Crowd(_) => Status::ServiceUnavailable,
+        Wait::TooManyTries(_) | Wait::SignUps(_) | Wait::Letters(_) => Status::TooManyRequests,
+        Wait::Crowd(_) | Wait::Outbox(_) => Status::ServiceUnavailable,
     }
 }
 

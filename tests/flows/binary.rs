@@ -623,6 +623,22 @@ fn a_mail_server_that_cannot_be_trusted_gets_no_letter() {
     assert!(!server.has_letter());
 }
 
+/// What somebody adds in clear behind the answer to STARTTLS passes for nothing that the server said in safety.
+#[test]
+fn what_is_slipped_in_before_tls_is_not_believed() {
+    let slipped_in = "250-localhost\r\n250 AUTH PLAIN\r\n";
+    let server = MailServer::start_with(Tls::Later, vec![Manner::AddsToStartTls(slipped_in)]);
+    let folder = TempDir::new().unwrap();
+    let url = format!("smtp://localhost:{}?tls=required", server.port);
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/tls/authority.pem");
+    let settings = [("VESTIBULE_MAIL__SMTP_URL", url.as_str()), ("SSL_CERT_FILE", authority)];
+    let mut service = Process::start(folder.path(), &settings);
+    service.sign_up("ada@example.com");
+    let line = service.line("failed");
+    assert!(line.contains("corrupt message") || line.contains("InvalidMessage"), "{line}");
+    assert!(!server.has_letter());
+}
+
 /// Promise 53: the disk is full. (The limit on a file's size stands in for it: the same error.)
 #[cfg(unix)]
 #[test]

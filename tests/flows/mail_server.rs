@@ -24,6 +24,16 @@ pub enum Manner {
     IsSilent,
     /// Takes the letter and hangs up before it says so.
     DropsAfterData,
+    /// Looks at the letter for so long before it takes it.
+    TakesAfter(Duration),
+    /// Takes the letter and never answers QUIT.
+    SaysNoGoodbye,
+    /// Says nothing from the moment that a letter is for this domain; the command is then what arrives.
+    IsSilentTo(&'static str),
+    /// Says something without end, and no line of it ends; how much of it was heard is then what arrives.
+    NeverEndsALine,
+    /// Answers STARTTLS, and adds in clear what is to pass for an answer in safety.
+    AddsToStartTls(&'static str),
 }
 
 /// Where letters arrive.
@@ -68,7 +78,8 @@ impl MailServer {
                     continue;
                 }
                 // A client that hangs up is no fault of this test.
-                let _ = converse(stream.unwrap(), tls, manner, &sender);
+                let silent = converse(stream.unwrap(), tls, manner, &sender);
+                kept.extend(silent.ok().flatten().map(Ok));
             }
         });
         Self { port, letters, silences }
@@ -84,18 +95,24 @@ impl MailServer {
         self.silences.recv_timeout(Duration::from_secs(20)).expect("a client connects");
     }
 
+    /// Whether a client waits for an answer that it will not get.
+    pub fn has_silence(&self) -> bool {
+        self.silences.try_recv().is_ok()
+    }
+
     /// Whether another letter has arrived.
     pub fn has_letter(&self) -> bool {
         self.letters.try_recv().is_ok()
     }
 }
 
+/// One conversation; the connection if it is kept and nothing more is said.
 fn converse(
     stream: TcpStream,
     tls: Tls,
     manner: Manner,
     letters: &Sender<String>,
-) -> std::io::Result<()> {
+) -> std::io::Result<Option<TcpStream>> {
     let mut wire: BufReader<Box<dyn Wire>> = BufReader::new(if tls == Tls::Implicit {
         Box::new(secured(stream.try_clone()?))
     } else {
@@ -109,7 +126,7 @@ fn converse(
         if greeting {
             greeting = false;
         } else if wire.read_line(&mut line)? == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let command = line.trim_end().to_owned();
         let answer = match (&*command, manner) {
@@ -118,6 +135,20 @@ fn converse(
             {
                 answer.to_owned()
             }
+            ("", Manner::NeverEndsALine) => {
+                let most = 64 << 20;
+                let mut said = 0;
+                while said < most && wire.get_mut().write_all(&[b'x'; 1 << 12]).is_ok() {
+                    said += 1 << 12;
+                }
+                let _ = letters.send(said.to_string());
+                return Ok(None);
+            }
+            (c, Manner::IsSilentTo(domain)) if c.starts_with("RCPT") && c.contains(domain) => {
+                let _ = letters.send(command);
+                return Ok(Some(stream));
+            }
+            ("QUIT", Manner::SaysNoGoodbye) => return Ok(Some(stream)),
             ("", _) => "220 localhost ESMTP".into(),
             (c, _) if c.starts_with("EHLO") && tls == Tls::Later && !is_secure => {
                 "250-localhost\r\n250 STARTTLS".into()
@@ -127,7 +158,8 @@ fn converse(
             }
             (c, _) if c.starts_with("EHLO") => "250 localhost".into(),
             ("STARTTLS", _) => {
-                wire.get_mut().write_all(b"220 go ahead\r\n")?;
+                let more = if let Manner::AddsToStartTls(more) = manner { more } else { "" };
+                wire.get_mut().write_all(format!("220 go ahead\r\n{more}").as_bytes())?;
                 wire = BufReader::new(Box::new(secured(stream.try_clone()?)));
                 is_secure = true;
                 continue;
@@ -143,17 +175,20 @@ fn converse(
                 wire.get_mut().write_all(b"354 go on\r\n")?;
                 if matches!(manner, Manner::DropsInData) {
                     wire.read_line(&mut String::new())?;
-                    return stream.shutdown(std::net::Shutdown::Both);
+                    return stream.shutdown(std::net::Shutdown::Both).map(|()| None);
                 }
                 let mut letter = String::new();
                 while !letter.ends_with("\r\n.\r\n") {
                     if wire.read_line(&mut letter)? == 0 {
-                        return Ok(());
+                        return Ok(None);
                     }
+                }
+                if let Manner::TakesAfter(time) = manner {
+                    std::thread::sleep(time);
                 }
                 let _ = letters.send(letter);
                 if matches!(manner, Manner::DropsAfterData) {
-                    return stream.shutdown(std::net::Shutdown::Both);
+                    return stream.shutdown(std::net::Shutdown::Both).map(|()| None);
                 }
                 "250 taken".into()
             }

@@ -1,10 +1,11 @@
 //! Attackers and crowds.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocket::http::Method::{Get, Post};
 
 use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::mail_server::{MailServer, Manner};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -879,6 +880,122 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     app.other_browser().post("/signup", form).is(503).says("value=\"bob@example.com\"");
     app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(200);
     fill(20_000);
-    app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(503);
+    app.other_browser()
+        .post("/password-reset", [("email", "ada@example.com")])
+        .is(503)
+        .says("Too many e-mails are waiting to be sent just now.");
     app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    // Not a second longer than it is full; and never more than full, however many ask before anybody looks.
+    app.sql("DELETE FROM outbox");
+    fill(39_990);
+    let ask =
+        |n| app.other_browser().post("/password-reset", [("email", &*format!("p{n}@example.com"))]);
+    let statuses: Vec<u16> = (0..15).map(|n| ask(n).status).collect();
+    assert_eq!(statuses, [[200; 10].as_slice(), &[503; 5]].concat());
+    assert_eq!(app.count("outbox"), 40_000);
+}
+
+/// Promise 67: however long a letter is under way, the bound on the others holds, and ends when there is room.
+#[test]
+fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
+    let server = MailServer::start(vec![Manner::IsSilent]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let app = TestApp::with(move |figment| {
+        let figment =
+            figment.merge(("vestibule.jobs", true)).merge(("vestibule.mail.smtp_url", url));
+        figment
+            .merge(("vestibule.mail.timeout", "60s"))
+            .merge(("vestibule.throttle.tries_by_client", 1_000_000))
+    });
+    app.sign_up("ada@example.com");
+    let ask = || app.post("/password-reset", [("email", "nobody@example.com")]).status;
+    let asked_until = |status| {
+        let begun_at = Instant::now();
+        while ask() != status {
+            assert!(begun_at.elapsed() < 30 * SECOND, "never {status}");
+        }
+    };
+    while !server.has_silence() {
+        ask();
+    }
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40000) \
+         SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
+         (SELECT MAX(created_at) FROM users) + 1800000 FROM numbers"
+    ));
+    asked_until(503);
+    app.sql("DELETE FROM outbox WHERE email_key = 'x@example.com'");
+    asked_until(200);
+    assert_eq!(app.count("outbox WHERE user_id IS NOT NULL"), 1, "it is still under way");
+}
+
+/// Promise 67: a site that has filled its part of the outbox waits, and nobody else.
+#[test]
+fn one_site_has_a_part_of_the_outbox() {
+    let app = TestApp::with(|figment| {
+        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
+        figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1"))
+    });
+    let ask_from = |address: &str| {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", address)];
+        app.other_browser().request(Post, "/password-reset", &headers, Some("email=a@example.com"))
+    };
+    ask_from("2001:db8:1:2::3").is(200);
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at, site_key) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3999) \
+         SELECT {id}, letter, email_key, '', '', 1, created_at, due_at + 1800000, site_key \
+         FROM numbers, outbox"
+    ));
+    // Another network of the same customer.
+    let words = "Too many e-mails that your network asked for are waiting to be sent.";
+    ask_from("2001:db8:1:ffff::1").is(429).says(words);
+    ask_from("2001:db8:2::1").is(200);
+    ask_from("203.0.113.1").is(200);
+    assert_eq!(app.count("outbox"), 4_002);
+}
+
+/// Promise 31: letters that wait for their turn are due one after the other, not all with the next place.
+#[test]
+fn letters_that_wait_for_their_turn_are_due_in_turn() {
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.signups_by_client", 6)));
+    for n in 0..12 {
+        app.other_browser().sign_up(&format!("p{n}@example.com"));
+        app.run_jobs();
+    }
+    assert_eq!(app.letters().len(), 6);
+    assert_eq!(app.count("(SELECT DISTINCT due_at FROM outbox) AS due"), 6);
+    for sent in 7..=12 {
+        app.clock.advance(600 * SECOND);
+        assert_eq!(app.letters().len(), sent);
+    }
+}
+
+/// Promise 53: whoever has asked for very much waits behind others.
+#[test]
+fn a_site_that_asks_for_many_letters_waits_behind_others() {
+    let app = TestApp::with(|figment| {
+        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
+        figment.merge(("vestibule.throttle.letters_by_client", 100))
+    });
+    app.sign_up("ada@example.com");
+    app.letters();
+    let ask = |address: &str, email: &str| {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", address)];
+        let form = format!("email={email}");
+        app.other_browser().request(Post, "/password-reset", &headers, Some(&form)).is(200);
+    };
+    for n in 0..60 {
+        ask(&format!("2001:db8:1:{n}::1"), &format!("p{n}@example.com"));
+    }
+    ask("203.0.113.1", "ada@example.com");
+    assert_eq!(app.count("outbox WHERE priority = 0"), 41);
+    assert_eq!(app.count("outbox WHERE priority = 2"), 20);
+    assert_eq!(app.letters().len(), 2);
+    assert_eq!(app.count("outbox"), 0);
 }

@@ -23,7 +23,7 @@ use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
-pub(in crate::auth) use outbox::OutboxRow;
+pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::RenewedRow;
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser, SignUpPlace};

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use sqlx::FromRow;
+use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, keys_of};
+use super::{ByEngine, Result, Store, Tx};
 use crate::auth::user::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// How far ahead a letter may be put off: the longest delay between two tries, or the pace of sign-ups.
-const FURTHEST: Duration = Duration::from_hours(1);
+pub(in crate::auth) const FURTHEST: Duration = Duration::from_hours(1);
 
 /// A letter to be sent. It names who gets it, never what a link in it will be: the token is made
 /// when the letter leaves.
@@ -27,7 +27,51 @@ pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) due_at: Timestamp,
     /// The key of the bucket in which it is still to be counted.
     pub(in crate::auth) uncounted_key: Option<Vec<u8>>,
+    pub(in crate::auth) priority: Priority,
+    /// The key of the site that caused it, if that tells one visitor from another.
+    pub(in crate::auth) site_key: Option<Vec<u8>>,
+    /// The key of the domain that it goes to.
+    pub(in crate::auth) domain_key: Option<Vec<u8>>,
+    /// How many times it was refused for good.
+    pub(in crate::auth) refusals: i64,
 }
+
+/// Which letters leave before others.
+#[derive(Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[repr(i64)]
+pub(in crate::auth) enum Priority {
+    /// Somebody waits for it.
+    Awaited = 0,
+    /// To a new account.
+    First = 1,
+    /// It did not leave the first time, or its site has many others.
+    Later = 2,
+}
+
+/// A letter that this process has claimed; or its row cannot be read.
+pub(in crate::auth) struct Claimed {
+    pub(in crate::auth) id: Uuid,
+    pub(in crate::auth) row: std::result::Result<OutboxRow, sqlx::Error>,
+}
+
+impl<'r, R> FromRow<'r, R> for Claimed
+where
+    R: sqlx::Row,
+    OutboxRow: FromRow<'r, R>,
+    Uuid: Decode<'r, R::Database> + Type<R::Database>,
+    &'static str: ColumnIndex<R>,
+    <R as sqlx::Row>::Database: Database,
+{
+    fn from_row(row: &'r R) -> std::result::Result<Self, sqlx::Error> {
+        Ok(Self { id: row.try_get("id")?, row: OutboxRow::from_row(row) })
+    }
+}
+
+/// The keys of sites, or domains, that have as many letters under way as they may.
+pub(in crate::auth) type Busy = [Vec<u8>; 4];
+
+/// A site with so many letters in the outbox waits with more behind all others.
+const MANY_OF_A_SITE: i64 = 40;
 
 #[derive(FromRow)]
 struct Waiting {
@@ -35,8 +79,35 @@ struct Waiting {
 }
 
 const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device, network, \
-                      attempts, created_at, due_at, uncounted_key) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+                      attempts, created_at, due_at, uncounted_key, priority, site_key, domain_key) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, CASE WHEN $11 = 0 AND $14 <= \
+                      (SELECT COUNT(*) FROM (SELECT 1 FROM outbox WHERE site_key = $12 LIMIT $14) \
+                      AS bounded) THEN 2 ELSE $11 END, $12, $13)";
+
+/// A walk along the index `outbox_turn`, however many letters are due.
+macro_rules! claim {
+    ($due_at:literal, $lock:literal) => {
+        concat!(
+            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = (SELECT id FROM outbox \
+             WHERE priority = $3 AND ",
+            $due_at,
+            " <= $1 AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
+             AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) ORDER BY ",
+            $due_at,
+            ", id LIMIT 1",
+            $lock,
+            ") RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
+             uncounted_key, priority, site_key, domain_key, refusals"
+        )
+    };
+}
+
+/// PostgreSQL is asked for an expression that no other index has: it would walk along `outbox_due_at`, past all
+/// letters of other priorities.
+const CLAIM: ByEngine = ByEngine {
+    sqlite: claim!("due_at", ""),
+    postgres: claim!("(due_at + 0)", " FOR UPDATE SKIP LOCKED"),
+};
 
 impl OutboxRow {
     fn params(self) -> impl super::Params {
@@ -51,30 +122,35 @@ impl OutboxRow {
             self.created_at,
             self.due_at,
             self.uncounted_key,
+            self.priority,
+            self.site_key,
+            self.domain_key,
+            MANY_OF_A_SITE,
         )
     }
 }
 
 impl Store {
-    /// Takes up to `most` letters that are due, for this process alone: until `lease` has passed
-    /// nobody else sees them. A process that dies meanwhile leaves them to the next.
-    pub(in crate::auth) async fn claim_due_letters(
+    /// Takes the first letter of a priority that is due and not of a busy site or domain, for this process
+    /// alone: until `lease` has passed nobody else sees it. A process that dies meanwhile leaves it to the
+    /// next.
+    pub(in crate::auth) async fn claim_due_letter(
         &self,
+        priority: Priority,
+        (sites, domains): (Busy, Busy),
         now: Timestamp,
         lease: Duration,
-        most: usize,
-    ) -> Result<Vec<OutboxRow>> {
-        let most = i64::try_from(most).unwrap_or(i64::MAX);
-        // Letters that somebody waits for go before those of new accounts.
-        let sql = keys_of!(
-            "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id IN ",
-            "SELECT id FROM outbox WHERE due_at <= $1 OR due_at > $4 \
-             ORDER BY CASE WHEN uncounted_key IS NULL THEN 0 ELSE 1 END, due_at, id LIMIT $3",
-            " RETURNING id, letter, user_id, email_key, device, network, attempts, created_at, due_at, \
-             uncounted_key"
-        );
-        let values = (now, now + lease, most, now + FURTHEST + CLOCKS_DIFFER);
-        self.returning(self.text(sql), values).await
+    ) -> Result<Option<Claimed>> {
+        let ([s1, s2, s3, s4], [d1, d2, d3, d4]) = (sites, domains);
+        let values = (now, now + lease, priority, s1, s2, s3, s4, d1, d2, d3, d4);
+        Ok(self.returning(self.text(CLAIM), values).await?.pop())
+    }
+
+    /// Makes letters due that a clock which was wrong has put off further than any is.
+    pub(in crate::auth) async fn update_far_letters(&self, now: Timestamp) -> Result<()> {
+        let sql = "UPDATE outbox SET due_at = $1 WHERE due_at > $2";
+        self.run(sql, (now, now + FURTHEST + CLOCKS_DIFFER)).await?;
+        Ok(())
     }
 
     /// Lets letters leave at once that a process had claimed which is gone.
@@ -122,8 +198,32 @@ impl Store {
         Ok(waiting.map_or(0, |waiting| waiting.n))
     }
 
-    pub(in crate::auth) async fn update_due(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
-        self.run("UPDATE outbox SET due_at = $2 WHERE id = $1", (id, due_at)).await?;
+    /// How many letters of a site wait, up to `most`.
+    pub(in crate::auth) async fn count_letters_of(&self, site: Vec<u8>, most: i64) -> Result<i64> {
+        let sql = "SELECT COUNT(*) AS n FROM \
+                   (SELECT 1 FROM outbox WHERE site_key = $1 LIMIT $2) AS bounded";
+        let waiting: Option<Waiting> = self.find(sql, (site, most)).await?;
+        Ok(waiting.map_or(0, |waiting| waiting.n))
+    }
+
+    /// Until then a letter is this process's alone.
+    pub(in crate::auth) async fn update_lease(&self, id: Uuid, until: Timestamp) -> Result<()> {
+        self.run("UPDATE outbox SET due_at = $2 WHERE id = $1", (id, until)).await?;
+        Ok(())
+    }
+
+    /// A letter did not leave; the next try.
+    pub(in crate::auth) async fn update_retry(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
+        let sql = "UPDATE outbox SET due_at = $2, priority = 2 WHERE id = $1";
+        self.run(sql, (id, due_at)).await?;
+        Ok(())
+    }
+
+    /// A letter was refused for good; the one more try.
+    pub(in crate::auth) async fn update_refused(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
+        let sql =
+            "UPDATE outbox SET due_at = $2, priority = 2, refusals = refusals + 1 WHERE id = $1";
+        self.run(sql, (id, due_at)).await?;
         Ok(())
     }
 
@@ -145,13 +245,25 @@ impl Tx {
         Ok(())
     }
 
+    /// How many letters of this one's bucket are to be counted before it.
+    pub(in crate::auth) async fn count_uncounted_before(
+        &mut self,
+        key: Vec<u8>,
+        letter: &OutboxRow,
+    ) -> Result<u32> {
+        let sql = "SELECT COUNT(*) AS n FROM outbox WHERE uncounted_key = $1 \
+                   AND (created_at < $2 OR (created_at = $2 AND id < $3))";
+        let before: Option<Waiting> = self.find(sql, (key, letter.created_at, letter.id)).await?;
+        Ok(before.map_or(0, |before| u32::try_from(before.n).unwrap_or(u32::MAX)))
+    }
+
     /// The letter has been counted.
     pub(in crate::auth) async fn update_counted(&mut self, id: Uuid) -> Result<()> {
         self.run("UPDATE outbox SET uncounted_key = NULL WHERE id = $1", (id,)).await?;
         Ok(())
     }
 
-    /// The next letter of this bucket may leave now.
+    /// The next letter of this bucket may leave now. Not one that is under way: it would leave twice.
     pub(in crate::auth) async fn update_next_due(
         &mut self,
         key: Vec<u8>,
@@ -159,10 +271,31 @@ impl Tx {
     ) -> Result<()> {
         self.run(
             "UPDATE outbox SET due_at = $2 WHERE due_at > $2 AND id IN (SELECT id FROM outbox \
-             WHERE uncounted_key = $1 ORDER BY created_at, id LIMIT 1)",
+             WHERE uncounted_key = $1 AND attempts = 0 ORDER BY created_at, id LIMIT 1)",
             (key, now),
         )
         .await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+    use super::*;
+
+    /// Promise 53: however many letters are due, one is found without looking at the others.
+    #[rocket::async_test]
+    async fn a_letter_is_claimed_by_a_walk_along_an_index() {
+        let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        sqlx::migrate!("src/auth/store/migrations/sqlite").run(&mut db).await.unwrap();
+        let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", CLAIM.sqlite));
+        let plan = sqlx::query(explain).fetch_all(&mut db).await.unwrap();
+        let steps: Vec<String> = plan.iter().map(|step| step.get("detail")).collect();
+        let plan = steps.join("\n");
+        let walk = "COVERING INDEX outbox_turn (priority=? AND due_at<?)";
+        assert!(plan.contains(walk) && !plan.contains("TEMP B-TREE"), "{plan}");
+        assert!(!plan.contains("SCAN"), "{plan}");
     }
 }

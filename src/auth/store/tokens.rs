@@ -106,14 +106,15 @@ impl Store {
         self.run(self.text(sql), (since,)).await
     }
 
+    /// Of one letter that may have left several times, all links are one.
     pub(in crate::auth) async fn count_open_tokens(
         &self,
         user: UserId,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<i64> {
-        let sql = "SELECT COUNT(*) AS n FROM tokens \
-                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+        let sql = "SELECT COUNT(DISTINCT letter_id) + COUNT(CASE WHEN letter_id IS NULL THEN 1 END) AS n \
+                   FROM tokens WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
         let open: Option<Open> =
             self.find(sql, (user, purpose.as_str(), now, now + CLOCKS_DIFFER)).await?;
         Ok(open.map_or(0, |open| open.n))
@@ -135,8 +136,8 @@ impl Store {
 }
 
 impl Tx {
-    /// Adds a link unless the user has `most` open ones of this purpose: `false`, and nothing is
-    /// voided, since the owner may be about to open one of them. The user must be locked.
+    /// Adds a link unless the user has `most` open ones of this purpose by other letters: `false`, and nothing
+    /// is voided, since the owner may be about to open one of them. The user must be locked.
     pub(in crate::auth) async fn insert_token(
         &mut self,
         token: &NewToken,
@@ -146,8 +147,10 @@ impl Tx {
             .run(
                 "INSERT INTO tokens \
                  (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
-                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(*) FROM tokens \
-                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9) < $7",
+                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(DISTINCT letter_id) + \
+                 COUNT(CASE WHEN letter_id IS NULL THEN 1 END) FROM tokens \
+                 WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
+                 AND (letter_id IS NULL OR $8 IS NULL OR letter_id <> $8)) < $7",
                 (
                     token.digest.to_vec(),
                     token.purpose.as_str(),
@@ -162,17 +165,6 @@ impl Tx {
             )
             .await?;
         Ok(inserted == 1)
-    }
-
-    /// Removes the link of an earlier try to send a letter.
-    pub(in crate::auth) async fn delete_token_of_letter(
-        &mut self,
-        user: UserId,
-        letter: Uuid,
-    ) -> Result<()> {
-        let sql = "DELETE FROM tokens WHERE user_id = $1 AND letter_id = $2";
-        self.run(sql, (user, letter)).await?;
-        Ok(())
     }
 
     /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement

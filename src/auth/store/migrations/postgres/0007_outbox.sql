@@ -1,0 +1,11 @@
+-- Which letters leave before others: 0 what somebody waits for, 1 to new accounts, 2 what did not leave at once.
+ALTER TABLE outbox ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+-- The keys (HMACs) of the site that caused a letter and of the domain that it goes to: no site has all the room,
+-- and what is slow at one domain does not hold up the others.
+ALTER TABLE outbox ADD COLUMN site_key BYTEA;
+ALTER TABLE outbox ADD COLUMN domain_key BYTEA;
+-- How many times a mail server said that it will never take the letter.
+ALTER TABLE outbox ADD COLUMN refusals BIGINT NOT NULL DEFAULT 0;
+-- An expression that no other index has: the planner would take that one, and walk past other priorities.
+CREATE INDEX outbox_turn ON outbox (priority, (due_at + 0), id);
+CREATE INDEX outbox_site_key ON outbox (site_key);

@@ -1,0 +1,289 @@
+//! The conversation with a mail server (RFC 5321): each step has its time, and all that the server says has a
+//! bound. Before TLS, whoever stands in between speaks too.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use lettre::Message;
+use lettre::message::Mailbox;
+use lettre::transport::smtp::Error as SmtpError;
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+#[expect(
+    deprecated,
+    reason = "the only way to TLS from the first byte over a stream of one's own"
+)]
+use lettre::transport::smtp::client::AsyncNetworkStream;
+use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Tls, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
+use rocket::futures::io::{AsyncRead as _, AsyncWrite as _};
+use rocket::tokio;
+use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rocket::tokio::net::{TcpStream, lookup_host};
+use rocket::tokio::time::timeout;
+use url::Url;
+
+use super::{Fate, MailError, Undelivered, failed};
+use crate::Error;
+use crate::config::SmtpUrl;
+
+/// How long a server may look at a letter that it has got before it says whether it takes it: as RFC 5321
+/// (4.5.3.2.6) asks. Whoever gives up earlier sends a second copy of what the first server delivers.
+const AFTER_DOT: Duration = Duration::from_mins(10);
+
+/// How long a server may take to say goodbye. Nothing depends on it.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// Most bytes that a server may say in one conversation, certificates included.
+const MOST_SAID: usize = 128 * 1024;
+
+/// A mail server, and how it is reached.
+pub(super) struct SmtpServer {
+    host: String,
+    port: u16,
+    tls: Tls,
+    credentials: Option<Credentials>,
+    /// How long it may take for a step.
+    step: Duration,
+}
+
+impl SmtpServer {
+    pub(super) fn new(url: &SmtpUrl, step: Duration) -> Result<Self, MailError> {
+        let unusable = || MailError::SmtpUrl;
+        let url = Url::parse(&url.for_lettre()).map_err(|_| unusable())?;
+        let host = url.host_str().ok_or_else(unusable)?;
+        // An IPv6 address has brackets in a URL and nowhere else.
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let parameters = || TlsParameters::new(host.clone()).map_err(|_| unusable());
+        let (usual_port, tls) = match (url.scheme(), url.query()) {
+            ("smtps", _) => (465, Tls::Wrapper(parameters()?)),
+            (_, Some("tls=required")) => (587, Tls::Required(parameters()?)),
+            (_, Some("tls=opportunistic")) => (587, Tls::Opportunistic(parameters()?)),
+            _ => (25, Tls::None),
+        };
+        let decoded = |text| {
+            let text = percent_encoding::percent_decode_str(text).decode_utf8();
+            text.map(String::from).map_err(|_| unusable())
+        };
+        let credentials = match url.password() {
+            Some(password) => Some(Credentials::new(decoded(url.username())?, decoded(password)?)),
+            None => None,
+        };
+        Ok(Self { port: url.port().unwrap_or(usual_port), host, tls, credentials, step })
+    }
+
+    /// Hands a letter over. The envelope is what the letter says of itself.
+    pub(super) async fn send(
+        &self,
+        from: &Mailbox,
+        to: &Mailbox,
+        message: &Message,
+    ) -> Result<(), Undelivered> {
+        let mut server = self.greet().await?;
+        let sent = self.hand_over(&mut server, from, to, &message.formatted()).await;
+        // The letter is delivered, or not, whatever comes of this.
+        tokio::spawn(timeout(GOODBYE, async move { server.abort().await }));
+        sent
+    }
+
+    /// A connection on which the server knows us.
+    async fn greet(&self) -> Result<AsyncSmtpConnection, Error> {
+        let stream = self.connect().await?;
+        let hello = ClientId::default();
+        let mut server =
+            self.step(AsyncSmtpConnection::connect_with_transport(stream, &hello)).await?;
+        let starts_tls = match &self.tls {
+            Tls::Required(parameters) => Some(parameters),
+            Tls::Opportunistic(parameters) => Some(parameters).filter(|_| server.can_starttls()),
+            Tls::None | Tls::Wrapper(_) => None,
+        };
+        if let Some(parameters) = starts_tls {
+            self.step(server.starttls(parameters.clone(), &hello)).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            self.step(server.auth(DEFAULT_MECHANISMS, credentials)).await?;
+        }
+        Ok(server)
+    }
+
+    async fn connect(&self) -> Result<Box<dyn AsyncTokioStream>, Error> {
+        let addresses = timeout(self.step, lookup_host((self.host.as_str(), self.port)));
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the mail server has no address");
+        for address in addresses.await.map_err(failed)?.map_err(failed)? {
+            match timeout(self.step, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => return self.wrap(Bounded::new(stream)).await,
+                Ok(Err(error)) => last = error,
+                Err(slow) => last = io::Error::new(io::ErrorKind::TimedOut, slow),
+            }
+        }
+        Err(failed(last))
+    }
+
+    /// TLS from the first byte, if that is how the server is reached.
+    #[expect(deprecated, reason = "there is no other way over a stream of one's own")]
+    async fn wrap(&self, stream: Bounded) -> Result<Box<dyn AsyncTokioStream>, Error> {
+        let Tls::Wrapper(parameters) = &self.tls else { return Ok(Box::new(stream)) };
+        let mut stream = AsyncNetworkStream::use_existing_tokio1(Box::new(stream));
+        self.step(stream.upgrade_tls(parameters.clone())).await?;
+        Ok(Box::new(Secured(stream)))
+    }
+
+    async fn hand_over(
+        &self,
+        server: &mut AsyncSmtpConnection,
+        from: &Mailbox,
+        to: &Mailbox,
+        message: &[u8],
+    ) -> Result<(), Undelivered> {
+        let mut parameters = Vec::new();
+        if !from.email.to_string().is_ascii() {
+            parameters.push(MailParameter::SmtpUtfEight);
+        }
+        if !message.is_ascii() {
+            parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
+        }
+        // Whatever is said against the sender is about us, and our settings may be mended.
+        self.step(server.command(Mail::new(Some(from.email.clone()), parameters))).await?;
+        let recipient = Rcpt::new(to.email.clone(), Vec::new());
+        self.of_letter(server.command(recipient)).await?;
+        self.of_letter(server.command(Data)).await?;
+        match timeout(AFTER_DOT, server.message(message)).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if error.status().is_some() => Err(judged(error)),
+            Ok(Err(error)) => Err(Undelivered { fate: Fate::Unknown, error: failed(error) }),
+            Err(slow) => Err(Undelivered { fate: Fate::Unknown, error: failed(slow) }),
+        }
+    }
+
+    /// A step about us.
+    async fn step<T>(&self, step: impl Future<Output = Result<T, SmtpError>>) -> Result<T, Error> {
+        timeout(self.step, step).await.map_err(failed)?.map_err(failed)
+    }
+
+    /// A step about this letter: what is refused for good need not be tried for days.
+    async fn of_letter<T>(
+        &self,
+        step: impl Future<Output = Result<T, SmtpError>>,
+    ) -> Result<T, Undelivered> {
+        timeout(self.step, step).await.map_err(failed)?.map_err(judged)
+    }
+}
+
+/// Whether an answer about a letter is the last word. A server that wants to know first who we are, or that lost
+/// the thread, has said nothing about the letter.
+fn judged(error: SmtpError) -> Undelivered {
+    let code = error.status().map(u16::from);
+    let is_last = error.is_permanent() && !matches!(code, Some(503 | 530 | 534 | 535 | 538));
+    let fate = if is_last { Fate::Refused } else { Fate::NotTaken };
+    Undelivered { fate, error: failed(error) }
+}
+
+/// A connection over which only so much may be said. Before TLS it is read byte by byte: nothing that was sent
+/// behind the answer to STARTTLS waits in a buffer, to be taken later for what the server says in safety
+/// (CVE-2011-0411); TLS finds it, and breaks off.
+#[derive(Debug)]
+struct Bounded {
+    stream: TcpStream,
+    /// How many bytes may still come.
+    left: usize,
+    is_plain: bool,
+}
+
+impl Bounded {
+    fn new(stream: TcpStream) -> Self {
+        Self { stream, left: MOST_SAID, is_plain: true }
+    }
+}
+
+impl AsyncRead for Bounded {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.left == 0 {
+            return Poll::Ready(Err(io::Error::other("the mail server says too much")));
+        }
+        let most = if self.is_plain { 1 } else { self.left };
+        let most = most.min(buf.remaining());
+        let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
+        ready!(pin!(&mut self.stream).poll_read(cx, &mut part))?;
+        let read = part.filled().len();
+        buf.advance(read);
+        self.left -= read;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Bounded {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        /// How a TLS handshake begins (RFC 8446, 5.1), and no command.
+        const HANDSHAKE: u8 = 22;
+        if bytes.first() == Some(&HANDSHAKE) {
+            self.is_plain = false;
+        }
+        pin!(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl AsyncTokioStream for Bounded {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream.peer_addr()
+    }
+}
+
+/// A connection with TLS from the first byte.
+#[derive(Debug)]
+#[expect(deprecated, reason = "there is no other way over a stream of one's own")]
+struct Secured(AsyncNetworkStream);
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(pin!(&mut self.0).poll_read(cx, buf.initialize_unfilled()))?;
+        buf.advance(read);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        pin!(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        pin!(&mut self.0).poll_close(cx)
+    }
+}
+
+impl AsyncTokioStream for Secured {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
+    }
+}
