@@ -140,6 +140,7 @@ impl Auth {
     ) -> OutboxRow {
         OutboxRow {
             email_key: Some(email.key().to_owned()),
+            uncounted_key: Some(self.reset_key(client)),
             ..self.letter_to(Letter::PasswordReset, None, email, client)
         }
     }
@@ -293,6 +294,12 @@ impl Auth {
             // As much work as for somebody, so that a write that comes meanwhile waits as long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
+            if let Some(key) = &row.uncounted_key
+                && let Err(until) = self.count_reset(&mut tx, key, row).await?
+            {
+                tx.rollback().await;
+                return Ok(Sent::PutOff(until));
+            }
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
             // And as long in a place: those of a site are few, and its next letter would tell.
@@ -341,7 +348,12 @@ impl Auth {
         user: &User,
         key: &[u8],
     ) -> Result<Result<(), Timestamp>, Error> {
-        if let Err(until) = self.count_sign_up(tx, user.id, key, row).await? {
+        let counted = if row.letter == Letter::PasswordReset.as_str() {
+            self.count_reset(tx, key, row).await?
+        } else {
+            self.count_sign_up(tx, user.id, key, row).await?
+        };
+        if let Err(until) = counted {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
@@ -370,8 +382,17 @@ impl Auth {
             return Ok(Sent::PutOff(until));
         }
         let is_new = tx.insert_token(token, MOST_OPEN_LINKS).await?;
+        // Counted when it leaves: one that is dropped uses up nothing that the owner may need later.
+        let is_first_try = row.uncounted_key.is_some();
+        let is_one_too_many = is_new
+            && is_first_try
+            && row.letter == Letter::PasswordReset.as_str()
+            && self.count_letter_to(&mut tx, Letter::PasswordReset, &user.email).await?.is_err();
         tx.commit().await?;
-        if !is_new {
+        if !is_new || is_one_too_many {
+            if is_one_too_many {
+                self.store.delete_token(token.digest).await?;
+            }
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
             return Ok(Sent::Done);
         }

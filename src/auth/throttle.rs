@@ -31,6 +31,12 @@ const NETWORKS_OF_A_SITE: i64 = 16;
 /// As many as how many customers an IPv6 site may cause letters.
 const CUSTOMERS_OF_A_SITE: i64 = 3;
 
+/// For how many customers the site of this address is taken where letters are counted: by site, since its owner
+/// could pass for 65,536 networks.
+fn customers(address: IpAddr) -> i64 {
+    if address.is_ipv6() { CUSTOMERS_OF_A_SITE } else { 1 }
+}
+
 /// How many times as many letters a mailbox gets by all its addresses as one address does.
 const OF_A_MAILBOX: i64 = 3;
 
@@ -128,6 +134,8 @@ pub(in crate::auth) enum Bucket<'a> {
     Mailbox(&'a str),
     /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
+    /// Letters with a link to set a password that one site asks for.
+    ResetsOf(Option<IpAddr>),
     /// Letters in the outbox that one site has caused.
     OutboxOf(IpAddr),
     /// Letters under way to one domain.
@@ -180,6 +188,7 @@ impl Pepper {
             Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
+            Bucket::ResetsOf(site) => format!("resets of {}", of(*site)),
             Bucket::OutboxOf(site) => format!("outbox of {site}"),
             Bucket::MailDomain(domain) => format!("mail domain {domain}"),
         };
@@ -451,6 +460,22 @@ impl Auth {
         Ok(if waiting >= pace.most { Err(Wait::SignUps(pace.interval())) } else { Ok(()) })
     }
 
+    /// Whether one more link may be asked for from this network: not when so many wait that it would be out of
+    /// patience before its own leaves.
+    pub(in crate::auth) async fn check_resets(
+        &self,
+        client: &Client,
+    ) -> Result<Result<(), Wait>, Error> {
+        if let Err(wait) = self.check_outbox(client).await? {
+            return Ok(Err(wait));
+        }
+        let pace = self.reset_pace(client.address, client.allowance);
+        // As many leave at once as may wait.
+        let most = pace.most.saturating_mul(2);
+        let waiting = self.store.count_uncounted(self.reset_key(client), most).await?;
+        Ok(if waiting >= most { Err(Wait::Letters(pace.interval())) } else { Ok(()) })
+    }
+
     /// Whether there is room for one more letter.
     pub(in crate::auth) async fn check_outbox(
         &self,
@@ -505,17 +530,49 @@ impl Auth {
         letter: &OutboxRow,
     ) -> Result<Result<(), Timestamp>, Error> {
         let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
-        let pace = self.sign_up_pace(self.allowance_of(key, &letter.network));
-        let now = self.clock.now();
-        if let Err(next) = tx.insert_at_pace(key, pace, now).await? {
-            // One after the other: if all came due with the next place, each would be put off many times.
-            let before = tx.count_uncounted_before(key.to_vec(), letter).await?;
-            let until = next + pace.interval().saturating_mul(before);
-            return Ok(Err(until.min(now + FURTHEST)));
+        let shared = self.pepper.key(&Bucket::SignUpsOf(None));
+        let pace = self.sign_up_pace(self.config.allowance(letter.sent_from(), shared == key));
+        if let Err(until) = self.count_at_pace(tx, key, pace, letter).await? {
+            return Ok(Err(until));
         }
         let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
         tx.update_sign_up_place(user, taken).await?;
         Ok(Ok(()))
+    }
+
+    /// The key under which links that this client's site asks for are counted.
+    pub(in crate::auth) fn reset_key(&self, client: &Client) -> Vec<u8> {
+        self.pepper.key(&Bucket::ResetsOf(client.own_site())).to_vec()
+    }
+
+    /// Counts the letter with a link to set a password, as it is about to leave or to be dropped since nobody
+    /// has the address: alike, or the pace of one's own letters would tell who has an account.
+    pub(in crate::auth) async fn count_reset(
+        &self,
+        tx: &mut Tx,
+        key: &[u8],
+        letter: &OutboxRow,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
+        let shared = self.pepper.key(&Bucket::ResetsOf(None));
+        let address = letter.sent_from();
+        let pace = self.reset_pace(address, self.config.allowance(address, shared == key));
+        self.count_at_pace(tx, key, pace, letter).await
+    }
+
+    async fn count_at_pace(
+        &self,
+        tx: &mut Tx,
+        key: BucketKey,
+        pace: Pace,
+        letter: &OutboxRow,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let now = self.clock.now();
+        let Err(next) = tx.insert_at_pace(key, pace, now).await? else { return Ok(Ok(())) };
+        // One after the other: if all came due with the next place, each would be put off many times.
+        let before = tx.count_uncounted_before(key.to_vec(), letter).await?;
+        let until = next + pace.interval().saturating_mul(before);
+        Ok(Err(until.min(now + FURTHEST)))
     }
 
     /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
@@ -538,10 +595,9 @@ impl Auth {
         Pace { most, per: HOUR }
     }
 
-    fn allowance_of(&self, key: BucketKey, network: &str) -> i64 {
-        let shared = self.pepper.key(&Bucket::SignUpsOf(None));
-        let address = network.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        self.config.allowance(address, shared == key)
+    fn reset_pace(&self, address: IpAddr, allowance: i64) -> Pace {
+        let most = self.config.throttle.letters_by_client.saturating_mul(allowance);
+        Pace { most: most.saturating_mul(customers(address)), per: HOUR }
     }
 
     /// Counts a change of a password.
@@ -569,21 +625,6 @@ impl Auth {
         let counted = tx.insert_in_window(self.pepper.key(bucket), rule, now).await?;
         tx.commit().await?;
         Ok(counted.map(|_| ()).map_err(|at| Wait::until(at, now)))
-    }
-
-    /// Counts a letter that a stranger can ask for; when it may leave if there have been too many.
-    pub(in crate::auth) async fn count_letter(
-        &self,
-        tx: &mut Tx,
-        letter: Letter,
-        email: &Email,
-        client: &Client,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        // The client first: one that has had its share must not use up somebody else's.
-        if let Err(at) = self.count_letter_of(tx, client).await? {
-            return Ok(Err(at));
-        }
-        self.count_letter_to(tx, letter, email).await
     }
 
     /// Counts a letter to a new account at one of the many addresses that a mailbox may have. Not those that
@@ -620,9 +661,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Result<(), Timestamp>, Error> {
         let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
-        // By site: its owner could pass for 65,536 networks.
-        let customers = if client.address.is_ipv6() { CUSTOMERS_OF_A_SITE } else { 1 };
-        let most = most.saturating_mul(customers);
+        let most = most.saturating_mul(customers(client.address));
         let key = self.pepper.key(&Bucket::LettersOf(client));
         let window = Window { most, per: HOUR };
         Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))

@@ -1,5 +1,6 @@
 //! The table `outbox`: letters that are still to be sent.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
@@ -110,6 +111,11 @@ const CLAIM: ByEngine = ByEngine {
 };
 
 impl OutboxRow {
+    /// The address that caused it.
+    pub(in crate::auth) fn sent_from(&self) -> IpAddr {
+        self.network.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]))
+    }
+
     fn params(self) -> impl super::Params {
         (
             self.id,
