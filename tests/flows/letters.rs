@@ -280,7 +280,7 @@ fn a_slow_domain_holds_up_no_other() {
         app.other_browser().request(Method::Post, "/signup", &headers, Some(&form)).is(303);
     };
     for n in 0..8 {
-        sign_up(n, &format!("p{n}@slow.example"));
+        sign_up(n, &format!("p{n}@n{n}.slow.example"));
     }
     sign_up(9, "ada@example.com");
     app.run_jobs();
