@@ -32,8 +32,8 @@ const HOUR: Duration = Duration::from_hours(1);
 /// How many letters leave at a time, so that one letter's slow way says nothing of another's.
 const AT_A_TIME: usize = 8;
 
-/// How many letters of one site, or to one domain, leave at a time: what is slow at one of them leaves places to
-/// the others.
+/// How many letters of one site, or to one domain, leave at a time: what is slow at one of them leaves places
+/// to the others.
 const MOST_ALIKE: usize = 2;
 
 /// For how long a letter to nobody keeps its place at most, as if it were sent.

@@ -500,10 +500,10 @@ impl Auth {
         client.own_site().map(|site| self.pepper.key(&Bucket::OutboxOf(site)).to_vec())
     }
 
-    /// The key under which letters stand to the domain of this address.
+    /// The key under which letters stand to the domain of this address: whoever owns one makes any number below
+    /// it.
     pub(in crate::auth) fn domain_key(&self, email: &Email) -> Vec<u8> {
-        let domain = email.key().rsplit_once('@').map_or("", |(_, domain)| domain);
-        self.pepper.key(&Bucket::MailDomain(domain)).to_vec()
+        self.pepper.key(&Bucket::MailDomain(email.registered_domain())).to_vec()
     }
 
     /// Counts rows that strangers may have added; at some tenth of what there may be, the sweep comes early.

@@ -92,6 +92,17 @@ impl Email {
         Some(format!("{mailbox}@{domain}"))
     }
 
+    /// What somebody has registered of the domain, by guess: `example.com` of `mail.example.com`,
+    /// `example.co.uk` of `mail.example.co.uk`.
+    pub(in crate::auth) fn registered_domain(&self) -> &str {
+        let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let mut labels = domain.rsplit('.').map(str::len);
+        let ending = labels.next().unwrap_or(0) + 1 + labels.next().unwrap_or(0);
+        // "co.uk" and "com.br" are endings; "de" alone is one.
+        let length = if ending <= 6 { ending + 1 + labels.next().unwrap_or(0) } else { ending };
+        &domain[domain.len().saturating_sub(length)..]
+    }
+
     /// What a letter is sent to: the local part as it was typed (RFC 5321, 2.4: it may matter), the
     /// domain as A-labels.
     pub fn deliverable(&self) -> String {
@@ -425,6 +436,20 @@ mod tests {
             assert_eq!(key(text).as_deref(), Ok("a@example.com"), "{text}");
         }
         assert_eq!(" A@Example.com".parse::<Email>().unwrap().as_str(), "A@Example.com");
+    }
+
+    #[test]
+    fn what_was_registered_of_a_domain_is_guessed() {
+        for (domain, registered) in [
+            ("example.com", "example.com"),
+            ("a.b.example.com", "example.com"),
+            ("mail.example.co.uk", "example.co.uk"),
+            ("x.de", "x.de"),
+            ("a.b.x.de", "b.x.de"),
+        ] {
+            let email: Email = format!("a@{domain}").parse().unwrap();
+            assert_eq!(email.registered_domain(), registered);
+        }
     }
 
     /// Promise 13.

@@ -172,8 +172,8 @@ impl SmtpServer {
     }
 }
 
-/// Whether an answer about a letter is the last word. A server that wants to know first who we are, or that lost
-/// the thread, has said nothing about the letter.
+/// Whether an answer about a letter is the last word. A server that wants to know first who we are, or that
+/// lost the thread, has said nothing about the letter.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);
     let is_last = error.is_permanent() && !matches!(code, Some(503 | 530 | 534 | 535 | 538));

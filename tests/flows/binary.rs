@@ -623,6 +623,22 @@ fn a_mail_server_that_cannot_be_trusted_gets_no_letter() {
     assert!(!server.has_letter());
 }
 
+/// Promise 67: a line without an end, told in safety.
+#[test]
+fn a_mail_server_that_talks_without_end_is_left_by_tls_too() {
+    let server = MailServer::start_with(Tls::Implicit, vec![Manner::NeverEndsALine]);
+    let folder = TempDir::new().unwrap();
+    let url = format!("smtps://localhost:{}", server.port);
+    let authority = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/tls/authority.pem");
+    let settings = [("VESTIBULE_MAIL__SMTP_URL", url.as_str()), ("SSL_CERT_FILE", authority)];
+    let mut service = Process::start(folder.path(), &settings);
+    service.sign_up("ada@example.com");
+    let line = service.line("failed");
+    assert!(line.contains("says too much"), "{line}");
+    let heard: usize = server.letter().parse().unwrap();
+    assert!(heard < 32 << 20, "{heard} bytes");
+}
+
 /// What somebody adds in clear behind the answer to STARTTLS passes for nothing that the server said in safety.
 #[test]
 fn what_is_slipped_in_before_tls_is_not_believed() {

@@ -280,7 +280,7 @@ fn a_slow_domain_holds_up_no_other() {
         app.other_browser().request(Method::Post, "/signup", &headers, Some(&form)).is(303);
     };
     for n in 0..8 {
-        sign_up(n, &format!("p{n}@slow.example"));
+        sign_up(n, &format!("p{n}@n{n}.slow.example"));
     }
     sign_up(9, "ada@example.com");
     app.run_jobs();
@@ -318,6 +318,30 @@ fn a_letter_that_cannot_be_read_holds_up_no_other() {
     );
     assert_eq!(app.letters().len(), 2);
     assert_eq!(app.count("outbox"), 1);
+}
+
+/// Promise 53: a try that took long is followed by a pause, too.
+#[test]
+fn the_pause_between_two_tries_begins_when_the_first_has_ended() {
+    let server = MailServer::start(vec![Manner::IsSilent; 3]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let app = TestApp::with(move |figment| {
+        figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
+    });
+    app.sign_up("ada@example.com");
+    let clock = app.clock.clone();
+    let meanwhile = std::thread::spawn(move || {
+        server.has_connection();
+        clock.advance(Duration::from_secs(60));
+        server
+    });
+    app.run_jobs();
+    app.run_jobs();
+    let server = meanwhile.join().unwrap();
+    assert!(!server.has_silence(), "nobody has tried again");
+    app.clock.advance(Duration::from_secs(11));
+    app.run_jobs();
+    server.has_connection();
 }
 
 /// Promise 53.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
-use super::{ByEngine, Result, Store, Tx};
+use super::{ByEngine, Result, Store, Tx, keys_of};
 use crate::auth::user::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
@@ -154,8 +154,12 @@ impl Store {
 
     /// Makes letters due that a clock which was wrong has put off further than any is.
     pub(in crate::auth) async fn update_far_letters(&self, now: Timestamp) -> Result<()> {
-        let sql = "UPDATE outbox SET due_at = $1 WHERE due_at > $2";
-        self.run(sql, (now, now + FURTHEST + CLOCKS_DIFFER)).await?;
+        let sql = keys_of!(
+            "UPDATE outbox SET due_at = $1 WHERE id IN ",
+            "SELECT id FROM outbox WHERE due_at > $2 LIMIT 1000",
+            ""
+        );
+        self.run(self.text(sql), (now, now + FURTHEST + CLOCKS_DIFFER)).await?;
         Ok(())
     }
 
