@@ -229,11 +229,8 @@ fn a_node_with_another_secret_key_does_not_start() {
 /// Two nodes that sweep and deliver at once are in nobody's way, and not in each other's.
 #[test]
 fn two_nodes_sweep_and_deliver_side_by_side() {
-    let app = TestApp::with(|figment| {
-        figment
-            .merge(("vestibule.throttle.tries_by_client", 100_000))
-            .merge(("vestibule.throttle.letters_by_client", 100_000))
-    });
+    let app =
+        TestApp::with(|figment| figment.merge(("vestibule.throttle.tries_by_client", 100_000)));
     if app.is_sqlite() {
         return;
     }
@@ -241,13 +238,16 @@ fn two_nodes_sweep_and_deliver_side_by_side() {
     for round in 0..6 {
         for n in 0..40 {
             app.log_in(&format!("p{round}-{n}@example.com"), "wrong");
+        }
+        for n in 0..20 {
             app.post("/password-reset", [("email", &*format!("p{round}-{n}@example.com"))]);
         }
         assert!(app.count("outbox") > 0 && app.count("throttle") > 40);
         app.clock.advance(Duration::from_hours(48));
         twin.clock.advance(Duration::from_hours(48));
         app.run_jobs_with(&twin);
-        assert_eq!((app.count("outbox"), app.count("throttle")), (0, 0));
+        assert_eq!(app.count("outbox"), 0);
+        assert!(app.count("throttle") <= 2, "but for what has just been counted");
     }
 }
 
