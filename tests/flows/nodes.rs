@@ -239,7 +239,8 @@ fn two_nodes_sweep_and_deliver_side_by_side() {
         for n in 0..40 {
             app.log_in(&format!("p{round}-{n}@example.com"), "wrong");
         }
-        for n in 0..20 {
+        // Fewer than what leaves at once: the clocks of two nodes are never quite the same.
+        for n in 0..15 {
             app.post("/password-reset", [("email", &*format!("p{round}-{n}@example.com"))]);
         }
         assert!(app.count("outbox") > 0 && app.count("throttle") > 40);
