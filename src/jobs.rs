@@ -97,6 +97,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
             let _in_flight = auth.enter();
             let is_over = || {
                 pulse.beat();
+                auth.note_postman();
                 shutdown.clone().now_or_never().is_some()
             };
             let cut_off = async {

@@ -1,5 +1,6 @@
 //! Whether the service can do its work, and what all nodes on one database have to agree on.
 
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(crate) struct Health {
     pub(crate) oldest_letter: Option<Duration>,
     /// How long ago a node last began to sweep.
     pub(crate) last_sweep: Option<Duration>,
+    /// How long ago this node's postman last moved; it does every few seconds.
+    pub(crate) postman_moved: Option<Duration>,
     /// Connections to the database that are in use just now.
     pub(crate) connections_in_use: usize,
     /// Connections to the database.
@@ -43,6 +46,15 @@ impl Auth {
     /// Looks how the service is; at most once a second.
     pub(crate) async fn health(&self) -> Health {
         Health { is_leaving: self.is_leaving.load(Ordering::Relaxed), ..self.look().await }
+    }
+
+    /// The postman of this node is at work.
+    pub(crate) fn note_postman(&self) {
+        *self.postman_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn postman_moved(&self) -> Option<Instant> {
+        *self.postman_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Load balancers are to send nothing more.
@@ -74,6 +86,7 @@ impl Auth {
                 .map(|s| s.swept_at)
                 .filter(|at| at.as_millis() > 0)
                 .map(|at| now.since(at)),
+            postman_moved: self.postman_moved().map(|at| at.elapsed()),
             connections_in_use,
             connections,
         };

@@ -27,6 +27,7 @@ mod verify_email;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::time::Instant;
 
 use rocket::fairing::Fairing;
 use rocket::tokio::sync::{Mutex, Notify};
@@ -103,6 +104,7 @@ pub(crate) struct Auth {
     last_look: Arc<Mutex<Option<Health>>>,
     clock_differs: Arc<Seldom>,
     is_leaving: Arc<AtomicBool>,
+    postman_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
 /// The fairing that opens, migrates and closes the database.
@@ -141,6 +143,7 @@ impl Auth {
             last_look: Arc::default(),
             clock_differs: Arc::default(),
             is_leaving: Arc::default(),
+            postman_at: Arc::default(),
         })
     }
 

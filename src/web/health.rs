@@ -21,6 +21,7 @@ pub(super) struct Signals {
     letters_waiting: Option<i64>,
     oldest_letter_seconds: Option<u64>,
     last_sweep_seconds: Option<u64>,
+    postman_moved_seconds: Option<u64>,
     connections_in_use: usize,
     connections: u32,
 }
@@ -41,6 +42,7 @@ pub(super) async fn ready(auth: &State<Auth>) -> (Status, Json<Signals>) {
         letters_waiting: health.letters_waiting,
         oldest_letter_seconds: health.oldest_letter.map(|age| age.as_secs()),
         last_sweep_seconds: health.last_sweep.map(|age| age.as_secs()),
+        postman_moved_seconds: health.postman_moved.map(|age| age.as_secs()),
         connections_in_use: health.connections_in_use,
         connections: health.connections,
     };

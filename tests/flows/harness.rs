@@ -389,6 +389,15 @@ pub fn gate_before(database: &str) -> (Gate, String) {
     (gate, url.into())
 }
 
+/// Runs a statement on the server of the second run.
+pub fn run_on_server(sql: &str) {
+    new_runtime().block_on(async {
+        let mut db = postgres(&std::env::var(SECOND_RUN).unwrap()).await;
+        sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    });
+}
+
 async fn fresh_schema(server: &str) -> String {
     let schema = format!("t{}", uuid::Uuid::now_v7().simple());
     let mut db = postgres(server).await;

@@ -4,13 +4,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rocket::serde::json::Value;
 use tempfile::TempDir;
 use vestibule::Clock;
 
 use crate::gate::Gate;
 use crate::harness::{self, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 use crate::mail_server::MailServer;
-use crate::process::{Process, answer, ask, command, form_post, sign_up_form};
+use crate::process::{Process, answer, ask, command, form_post, new_folder, sign_up_form};
 use crate::proxies::{self, Proxy};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
@@ -333,6 +334,54 @@ fn a_pooler_in_between_is_refused_in_words() {
         let output = command(folder.path(), &settings).output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && log.contains(words), "{log}");
+    }
+}
+
+/// What the start says of a server that it cannot use.
+#[test]
+fn a_server_that_cannot_be_used_is_named_with_the_cause() {
+    let Some(url) = harness::new_postgres_database() else { return };
+    let folder = TempDir::new().unwrap();
+    let start = |url: &str| {
+        let settings = [("VESTIBULE_DATABASE_URL", url), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+        let output = command(folder.path(), &settings).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let port = proxies::free_port();
+    let log = start(&format!("postgres://vestibule@127.0.0.1:{port}/postgres"));
+    assert!(log.contains(&format!("127.0.0.1:{port}")) && log.contains("refused"), "{log}");
+    let name = format!("latin{port}");
+    harness::run_on_server(&format!(
+        "CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+    ));
+    let mut latin: url::Url = url.parse().unwrap();
+    latin.set_path(&name);
+    latin.set_query(None);
+    let log = start(latin.as_str());
+    assert!(log.contains("ENCODING 'UTF8'"), "{log}");
+    harness::run_on_server(&format!("DROP DATABASE {name}"));
+}
+
+/// What is to be seen of the jobs without a log.
+#[test]
+fn readiness_tells_what_waits() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[]);
+    service.sign_up("ada@example.com");
+    let begun_at = std::time::Instant::now();
+    loop {
+        let seen = service.get("/health/ready");
+        let (_, body) = seen.split_once("\r\n\r\n").unwrap();
+        let json: Value = rocket::serde::json::from_str(body).unwrap();
+        assert_eq!(json["status"], "ok");
+        if json["letters_waiting"] == 0
+            && json["last_sweep_seconds"].is_u64()
+            && json["postman_moved_seconds"].is_u64()
+        {
+            break;
+        }
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "{json}");
     }
 }
 
