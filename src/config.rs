@@ -444,11 +444,13 @@ impl Config {
 
     /// Whether people reach the service by a name of its own, and so perhaps through a proxy on this machine.
     pub(crate) fn is_public(&self) -> bool {
-        let host = |url: &PublicUrl| {
-            url::Url::parse(&url.origin).ok().and_then(|url| Some(url.host_str()?.to_owned()))
-        };
-        let host = self.public_url.as_ref().and_then(host);
-        host.is_some_and(|host| !is_loopback_host(&host))
+        self.public_host().is_some_and(|host| !is_loopback_host(&host))
+    }
+
+    /// The name by which people reach the service.
+    pub(crate) fn public_host(&self) -> Option<String> {
+        let url = url::Url::parse(&self.public_url.as_ref()?.origin).ok()?;
+        Some(url.host_str()?.to_owned())
     }
 
     /// Where letters are written when no mail server is set.

@@ -144,6 +144,8 @@ const MIGRATE: &str = "databases.vestibule.migrate";
 
 /// The settings of the pool: it would panic at some, and read others as something else.
 fn check_pool(figment: &Figment) -> Result<(), String> {
+    // More are no use, and a pool of millions takes the memory for them.
+    const MOST: u32 = 100_000;
     for (key, least) in [
         (READERS, 1),
         ("databases.vestibule.statement_timeout", 1),
@@ -152,8 +154,9 @@ fn check_pool(figment: &Figment) -> Result<(), String> {
         ("databases.vestibule.min_connections", 0),
     ] {
         let number = figment.extract_inner::<u32>(key);
-        if figment.find_value(key).is_ok() && !number.is_ok_and(|number| number >= least) {
-            return Err(format!("the setting {key} must be a number, at least {least}"));
+        let is_sound = number.is_ok_and(|number| (least..=MOST).contains(&number));
+        if figment.find_value(key).is_ok() && !is_sound {
+            return Err(format!("the setting {key} must be a number from {least} to {MOST}"));
         }
     }
     if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {

@@ -41,8 +41,11 @@ impl Event {
     /// Writes the line. Never what somebody typed as an address: people type passwords there.
     pub(in crate::auth) fn log(self, user: Option<UserId>, client: &Client) {
         let user = user.map_or_else(|| "none".to_owned(), |user| user.to_string());
-        let (kind, address, agent) = (self.as_str(), client.address, &client.user_agent);
-        info!("event={kind} user={user} address={address} agent={agent:?}");
+        let (kind, address) = (self.as_str(), client.address);
+        // The row has all of it: whoever logs in all day chooses how long the line is.
+        let agent: String = client.user_agent.chars().take(100).collect();
+        let agent = agent.replace(['"', '\\'], "'");
+        info!("event={kind} user={user} address={address} agent=\"{agent}\"");
     }
 }
 

@@ -37,7 +37,7 @@ const AT_A_TIME: usize = 8;
 const MOST_ALIKE: usize = 2;
 
 /// For how long a letter to nobody keeps its place at most, as if it were sent.
-const LONGEST_PRETENCE: Duration = Duration::from_secs(2);
+const LONGEST_PRETENCE: Duration = Duration::from_secs(30);
 
 /// How many may be under way for another of such a priority to begin: what is slow to leave, or comes from
 /// strangers, never has all places.
@@ -294,11 +294,14 @@ impl Auth {
             // As much work as for somebody, so that a write that comes meanwhile waits as long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
-            if let Some(key) = &row.uncounted_key
-                && let Err(until) = self.count_reset(&mut tx, key, row).await?
-            {
-                tx.rollback().await;
-                return Ok(Sent::PutOff(until));
+            if let Some(key) = &row.uncounted_key {
+                if let Err(until) = self.count_reset(&mut tx, key, row).await? {
+                    tx.rollback().await;
+                    return Ok(Sent::PutOff(until));
+                }
+                // All that is done for somebody: when the next of this site leaves would tell.
+                tx.update_counted(row.id).await?;
+                tx.update_next_due(key.clone(), self.clock.now()).await?;
             }
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
@@ -362,6 +365,23 @@ impl Auth {
         Ok(Ok(()))
     }
 
+    /// Counts a letter that a stranger has asked for; those to an address that nobody has proven by its mailbox
+    /// too, which may have many.
+    async fn count_asked_for(
+        &self,
+        tx: &mut Tx,
+        row: &OutboxRow,
+        user: &User,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        if user.email_verified_at.is_none() {
+            let allowance = self.config.allowance(row.sent_from(), false);
+            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await? {
+                return Ok(Err(until));
+            }
+        }
+        self.count_letter_to(tx, Letter::PasswordReset, &user.email).await
+    }
+
     /// Sends a letter with a link that is made now and stored only as a digest: no usable secret rests
     /// anywhere. If the letter does not leave, its link dies and the next try makes another; if it may have
     /// left, its link stays good beside the next one.
@@ -387,7 +407,7 @@ impl Auth {
         let is_one_too_many = is_new
             && is_first_try
             && row.letter == Letter::PasswordReset.as_str()
-            && self.count_letter_to(&mut tx, Letter::PasswordReset, &user.email).await?.is_err();
+            && self.count_asked_for(&mut tx, row, user).await?.is_err();
         tx.commit().await?;
         if !is_new || is_one_too_many {
             if is_one_too_many {

@@ -86,11 +86,17 @@ impl Auth {
     ) -> Result<LoggedIn, LogInError> {
         // What cannot be an address or a password of anybody is simply wrong.
         let email = email.parse::<Email>().ok();
+        let hashed = email.as_ref().filter(|_| password.is_some());
+        // A browser that is known to somebody may be known to this account.
+        if client.devices.is_empty()
+            && let Some(wait) = self.closed_wait(hashed, client)
+        {
+            return Err(LogInError::Wait(wait));
+        }
         let found = match &email {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
-        let hashed = email.as_ref().filter(|_| password.is_some());
         let tried = self.count_try(hashed, found.as_ref(), client).await?;
         let mut tried = tried.map_err(LogInError::Wait)?;
         tried.turn.wait_at_most(wait_left);

@@ -66,7 +66,7 @@ impl Auth {
             tx.rollback().await;
             return self.sign_up_again(&email, &password.0, client, twice).await;
         }
-        if let Err(at) = self.count_mailbox(&mut tx, &email, client).await? {
+        if let Err(at) = self.count_mailbox(&mut tx, &email, client.allowance).await? {
             tx.rollback().await;
             return Err(SignUpError::Wait(Wait::until(at, now)));
         }

@@ -325,11 +325,10 @@ impl Auth {
             }
             tx.rollback().await;
         }
-        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
-        let keys = self.network_keys(client).into_iter().chain(account);
-        if let Some(at) = keys.into_iter().find_map(|key| self.closed_buckets.until(key, now)) {
-            return Ok(Err(Wait::until(at, now)));
+        if let Some(wait) = self.closed_wait(email, client) {
+            return Ok(Err(wait));
         }
+        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
         self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
         let network = match self.insert_network(&mut tx, client).await? {
@@ -355,6 +354,19 @@ impl Auth {
         let account = counted;
         let turn = self.hasher.turn_of_stranger(client);
         Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
+    }
+
+    /// How long a stranger has to wait for this account, or this network, as it was a moment ago.
+    pub(in crate::auth) fn closed_wait(
+        &self,
+        email: Option<&Email>,
+        client: &Client,
+    ) -> Option<Wait> {
+        let now = self.clock.now();
+        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
+        let mut keys = self.network_keys(client).into_iter().chain(account);
+        let at = keys.find_map(|key| self.closed_buckets.until(key, now))?;
+        Some(Wait::until(at, now))
     }
 
     /// Counts in the buckets of a network; until when there may be none if one is full.
@@ -633,12 +645,12 @@ impl Auth {
         &self,
         tx: &mut Tx,
         email: &Email,
-        client: &Client,
+        allowance: i64,
     ) -> Result<Result<(), Timestamp>, Error> {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
         let key = self.pepper.key(&Bucket::Mailbox(&mailbox));
         let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
-        let most = most.saturating_mul(client.allowance);
+        let most = most.saturating_mul(allowance);
         tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
     }
 

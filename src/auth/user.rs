@@ -72,6 +72,12 @@ pub struct Email {
     key: String,
 }
 
+/// What countries have their people register below.
+const SECOND_LEVEL: [&str; 18] = [
+    "ac", "co", "com", "edu", "gen", "go", "gob", "gov", "id", "ltd", "me", "mil", "ne", "net",
+    "nom", "or", "org", "plc",
+];
+
 impl Email {
     /// As it was typed, without what stood around it; the domain as A-labels if its letters could pass for
     /// others.
@@ -96,10 +102,12 @@ impl Email {
     /// `example.co.uk` of `mail.example.co.uk`.
     pub(in crate::auth) fn registered_domain(&self) -> &str {
         let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
-        let mut labels = domain.rsplit('.').map(str::len);
-        let ending = labels.next().unwrap_or(0) + 1 + labels.next().unwrap_or(0);
-        // "co.uk" and "com.br" are endings; "de" alone is one.
-        let length = if ending <= 6 { ending + 1 + labels.next().unwrap_or(0) } else { ending };
+        let mut labels = domain.rsplit('.');
+        let (top, second) = (labels.next().unwrap_or(""), labels.next().unwrap_or(""));
+        // `co.uk` and `com.br` are endings; of `ab.de`, `de` alone is one.
+        let is_ending = top.len() == 2 && SECOND_LEVEL.contains(&second);
+        let third = labels.next().filter(|_| is_ending).map_or(0, |third| third.len() + 1);
+        let length = top.len() + 1 + second.len() + third;
         &domain[domain.len().saturating_sub(length)..]
     }
 
@@ -445,7 +453,8 @@ mod tests {
             ("a.b.example.com", "example.com"),
             ("mail.example.co.uk", "example.co.uk"),
             ("x.de", "x.de"),
-            ("a.b.x.de", "b.x.de"),
+            ("a.b.x.de", "x.de"),
+            ("w.ab.de", "ab.de"),
         ] {
             let email: Email = format!("a@{domain}").parse().unwrap();
             assert_eq!(email.registered_domain(), registered);

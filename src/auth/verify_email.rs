@@ -61,7 +61,9 @@ impl Auth {
             tx.rollback().await;
             return Ok(Asked::TooMany);
         }
-        if self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?.is_err() {
+        let to_address = self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?;
+        let to_mailbox = self.count_mailbox(&mut tx, &user.email, client.allowance).await?;
+        if to_address.and(to_mailbox).is_err() {
             tx.rollback().await;
             return Ok(Asked::EnoughLinks);
         }

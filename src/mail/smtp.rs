@@ -173,12 +173,25 @@ impl SmtpServer {
 }
 
 /// Whether an answer about a letter is the last word. A server that wants to know first who we are, or that
-/// lost the thread, has said nothing about the letter.
+/// lost the thread, has said nothing about the letter; and what is not about the address or its mailbox (RFC
+/// 3463, 3: relaying, quotas, policy) may be mended.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);
-    let is_last = error.is_permanent() && !matches!(code, Some(503 | 530 | 534 | 535 | 538));
+    let is_about_recipient = subject(&error.to_string()).is_none_or(|subject| subject <= 2);
+    let is_last = error.is_permanent()
+        && is_about_recipient
+        && !matches!(code, Some(503 | 530 | 534 | 535 | 538));
     let fate = if is_last { Fate::Refused } else { Fate::NotTaken };
     Undelivered { fate, error: failed(error) }
+}
+
+/// What an enhanced status code (RFC 3463) is about: 1 of `5.1.1`.
+fn subject(error: &str) -> Option<u8> {
+    let (_, text) = error.split_once("): ")?;
+    let (class, rest) = text.trim_start().split_once('.')?;
+    let (subject, _) = rest.split_once('.')?;
+    class.parse::<u8>().ok()?;
+    subject.parse().ok()
 }
 
 /// A connection over which only so much may be said. Before TLS it is read byte by byte: nothing that was sent

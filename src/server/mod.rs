@@ -350,15 +350,15 @@ impl App {
         is_at_work: &AtomicBool,
     ) -> Answer {
         let (head, body) = request.into_parts();
-        let said = head.headers.get_all(&self.hops).iter().filter_map(|hop| hop.to_str().ok());
+        let hops = head.headers.get_all(&self.hops).iter().map(HeaderValue::as_bytes);
+        let said = hops.filter_map(|list| std::str::from_utf8(last_hops(list)).ok());
         let said: Vec<&str> = said.collect();
         let client = web::client_address(peer.ip(), &said, &self.settings);
         let stands_for_many = web::is_internal(client) || self.settings.is_proxy(client);
         let allowance = self.settings.allowance(client, false);
-        let _counted = match self.counts.count_request(client, allowance) {
-            Some(counted) => Some(counted),
-            None if stands_for_many => None,
-            None => return too_many(),
+        let allowance = if stands_for_many { 8 * allowance.min(1_000) } else { allowance };
+        let Some(_counted) = self.counts.count_request(client, allowance) else {
+            return too_many();
         };
         let body = match self.read(&head.headers, body).await {
             Ok(body) => body,

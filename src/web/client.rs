@@ -61,6 +61,12 @@ fn parse(hop: &str) -> Option<IpAddr> {
     Some(IpAddr::to_canonical(&ip))
 }
 
+/// Whether a proxy says that it has passed this on.
+pub(super) fn came_by_proxy(request: &Request<'_>) -> bool {
+    let headers = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"];
+    headers.iter().any(|name| request.headers().contains(name))
+}
+
 /// Of this machine or a private network: a proxy that nobody named, and everybody's address.
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {

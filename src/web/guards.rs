@@ -6,6 +6,7 @@ use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
 
+use super::client::came_by_proxy;
 use super::{errors, limits, origin};
 use crate::auth::{Auth, Session, cookie};
 use crate::config::{Cookies, is_loopback_host};
@@ -127,10 +128,7 @@ impl<'r> FromRequest<'r> for HostPlace {
             };
             is_loopback_host(name)
         };
-        let came_by_proxy = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"]
-            .iter()
-            .any(|name| request.headers().contains(name));
-        let is_here = hosts.all(is_loopback) && !came_by_proxy;
+        let is_here = hosts.all(is_loopback) && !came_by_proxy(request);
         Outcome::Success(if is_here { Self::Loopback } else { Self::Elsewhere })
     }
 }

@@ -1,10 +1,12 @@
 //! For whoever watches the service.
 
 use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome};
 use rocket::serde::Serialize;
 use rocket::serde::json::Json;
-use rocket::{State, get};
+use rocket::{Request, State, get};
 
+use super::client::{came_by_proxy, is_internal};
 use crate::auth::{Auth, Health};
 
 /// The process answers. Says nothing of the database: a restart would not mend that.
@@ -18,6 +20,15 @@ pub(super) fn live() -> &'static str {
 #[serde(crate = "rocket::serde")]
 pub(super) struct Signals {
     status: &'static str,
+    #[serde(flatten)]
+    details: Option<Details>,
+}
+
+/// For those inside alone: a stranger could ask for a link, and see by the number of letters that wait whether
+/// there is an account.
+#[derive(Serialize)]
+#[serde(crate = "rocket::serde")]
+struct Details {
     letters_waiting: Option<i64>,
     oldest_letter_seconds: Option<u64>,
     last_sweep_seconds: Option<u64>,
@@ -26,9 +37,25 @@ pub(super) struct Signals {
     connections: u32,
 }
 
+/// Whether somebody asks from this machine or a private network, and not through a proxy.
+pub(super) struct IsInside(bool);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for IsInside {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+        let is_near = request.remote().is_none_or(|peer| is_internal(peer.ip().to_canonical()));
+        let own = request.rocket().state::<Auth>().and_then(|auth| auth.config().public_host());
+        let named = |host: &str| own.as_deref() == Some(host.split(':').next().unwrap_or(host));
+        let is_by_name = request.headers().get("Host").any(named);
+        Outcome::Success(Self(is_near && !is_by_name && !came_by_proxy(request)))
+    }
+}
+
 /// The service can do its work: the database can be written, and the end is not near.
 #[get("/health/ready")]
-pub(super) async fn ready(auth: &State<Auth>) -> (Status, Json<Signals>) {
+pub(super) async fn ready(is_inside: IsInside, auth: &State<Auth>) -> (Status, Json<Signals>) {
     let health: Health = auth.health().await;
     let (code, status) = match health {
         Health { can_write: false, .. } => {
@@ -37,14 +64,13 @@ pub(super) async fn ready(auth: &State<Auth>) -> (Status, Json<Signals>) {
         Health { is_leaving: true, .. } => (Status::ServiceUnavailable, "about to end"),
         _ => (Status::Ok, "ok"),
     };
-    let signals = Signals {
-        status,
+    let details = is_inside.0.then(|| Details {
         letters_waiting: health.letters_waiting,
         oldest_letter_seconds: health.oldest_letter.map(|age| age.as_secs()),
         last_sweep_seconds: health.last_sweep.map(|age| age.as_secs()),
         postman_moved_seconds: health.postman_moved.map(|age| age.as_secs()),
         connections_in_use: health.connections_in_use,
         connections: health.connections,
-    };
-    (code, Json(signals))
+    });
+    (code, Json(Signals { status, details }))
 }

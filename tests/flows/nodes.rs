@@ -383,6 +383,11 @@ fn readiness_tells_what_waits() {
         }
         assert!(begun_at.elapsed() < Duration::from_secs(20), "{json}");
     }
+    // Not to strangers: they would see whether there was an account to send a link to.
+    let by_proxy = answer(service.send(
+        "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n",
+    ));
+    assert!(by_proxy.contains("{\"status\":\"ok\"}"), "{by_proxy}");
 }
 
 /// Least privilege: once the tables are right, a role starts that may read and write them and no more.

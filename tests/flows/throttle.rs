@@ -589,6 +589,48 @@ fn links_that_are_asked_for_at_once_leave_one_after_the_other() {
     assert_eq!(app.letters().len(), before + 30);
 }
 
+/// Promise 10: how soon one's own link leaves tells nobody whether those asked for before had anybody to go to.
+#[test]
+fn the_pace_of_links_tells_nobody_who_has_an_account() {
+    let waits = ["known", "nobody"].map(|kind| {
+        let app =
+            TestApp::with(|figment| figment.merge(("vestibule.throttle.letters_by_client", 2)));
+        for n in 0..4 {
+            app.other_browser().sign_up(&format!("known{n}@example.com"));
+        }
+        app.other_browser().sign_up("own@example.com");
+        app.letters();
+        for n in 0..3 {
+            app.post("/password-reset", [("email", &*format!("{kind}{n}@example.com"))]).is(200);
+            app.run_jobs();
+        }
+        app.post("/password-reset", [("email", "own@example.com")]).is(200);
+        let is_there =
+            || app.letters().iter().any(|l| l.to == "own@example.com" && l.text.contains("reset"));
+        let mut minutes = 0;
+        while !is_there() {
+            app.clock.advance(60 * SECOND);
+            minutes += 1;
+        }
+        minutes
+    });
+    assert_eq!(waits[0], waits[1]);
+    assert!(waits[0] > 30, "{waits:?}");
+}
+
+/// Promise 31: letters to the many addresses of a mailbox that nobody has proven count together, whatever they are.
+#[test]
+fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.tries_by_client", 1000)));
+    for n in 0..9 {
+        app.other_browser().sign_up(&format!("ada+{n}@example.com"));
+    }
+    for n in 0..9 {
+        app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
+    }
+    assert_eq!(app.letters().len(), 9);
+}
+
 /// Promises 29 and 31: a stranger who asks for links to somebody's account uses up nothing that its owner needs: as
 /// soon as the last one is void there is another to be had.
 #[test]
@@ -893,8 +935,11 @@ fn plus_addresses_bomb_no_mailbox() {
     let refused = sign_up("boss+9@example.com").is(429).says("Wait 7 minutes");
     assert_eq!(refused.header("retry-after"), Some("400"));
     assert_eq!(app.letters().len(), 9);
-    // Neither neighbours nor older accounts of that mailbox wait for it.
+    // Neither neighbours wait for it, nor an account whose address is proven.
     sign_up("ada@example.com").redirects_to("/profile");
+    let letter = app.letters().into_iter().find(|letter| letter.to == "boss+1@example.com");
+    let confirmed = app.other_browser().visit(&letter.unwrap().link());
+    confirmed.and_submit([("password", PASSWORD)]).redirects_to("/profile");
     for n in 0..3 {
         app.post("/password-reset", [("email", &*format!("boss+z{n}@example.com"))]).is(200);
     }
