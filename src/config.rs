@@ -379,6 +379,7 @@ impl Config {
         };
         let (second, day) = (Duration::from_secs(1), Duration::from_secs(DAY));
         let century = 36_500 * day;
+        lasts("drain", self.drain.get(), Duration::ZERO, 600 * second)?;
         lasts("hashing.max_wait", hashing.max_wait.get(), Duration::from_nanos(1), 60 * second)?;
         lasts("throttle.first_wait", throttle.first_wait.get(), Duration::from_millis(1), day)?;
         lasts(

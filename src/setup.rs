@@ -145,7 +145,7 @@ const MIGRATE: &str = "databases.vestibule.migrate";
 /// The settings of the pool: it would panic at some, and read others as something else.
 fn check_pool(figment: &Figment) -> Result<(), String> {
     // More are no use, and a pool of millions takes the memory for them.
-    const MOST: u32 = 100_000;
+    const MOST: u32 = 10_000;
     for (key, least) in [
         (READERS, 1),
         ("databases.vestibule.statement_timeout", 1),

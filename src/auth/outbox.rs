@@ -29,9 +29,6 @@ pub(in crate::auth) enum Letter {
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many letters leave at a time, so that one letter's slow way says nothing of another's.
-const AT_A_TIME: usize = 8;
-
 /// How many letters of one site, or to one domain, leave at a time: what is slow at one of them leaves places
 /// to the others.
 const MOST_ALIKE: usize = 2;
@@ -39,10 +36,9 @@ const MOST_ALIKE: usize = 2;
 /// For how long a letter to nobody keeps its place at most, as if it were sent.
 const LONGEST_PRETENCE: Duration = Duration::from_secs(30);
 
-/// How many may be under way for another of such a priority to begin: what is slow to leave, or comes from
-/// strangers, never has all places.
+/// How many of them for each priority: what is slow to leave, or comes from strangers, takes nobody else's.
 const PLACES: [(Priority, usize); 3] =
-    [(Priority::Awaited, AT_A_TIME), (Priority::First, 6), (Priority::Later, 4)];
+    [(Priority::Awaited, 4), (Priority::First, 3), (Priority::Later, 3)];
 
 /// How often the outbox is looked at without a call: for letters whose retry is due, and for those that
 /// another node put there.
@@ -198,11 +194,11 @@ impl Auth {
             select! {
                 left = under_way.tasks.join_next_with_id() => match left {
                     Some(Ok((id, left))) => {
-                        under_way.keys.remove(&id);
+                        under_way.letters.remove(&id);
                         faults = faults.and(left);
                     }
                     Some(Err(error)) => {
-                        under_way.keys.remove(&error.id());
+                        under_way.letters.remove(&error.id());
                         faults = Err(Error::new("a letter was cut off", error));
                     }
                     None => return faults,
@@ -223,7 +219,7 @@ impl Auth {
     /// Begins with letters that are due while there are places.
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
         for (priority, places) in PLACES {
-            while under_way.tasks.len() < places {
+            while under_way.of(priority) < places {
                 let (now, busy) = (self.clock.now(), under_way.busy());
                 let claimed = self.store.claim_due_letter(priority, busy, now, LEASE).await?;
                 let Some(claimed) = claimed else { break };
@@ -232,7 +228,7 @@ impl Auth {
                         let keys = [row.site_key.clone(), row.domain_key.clone()];
                         let auth = self.clone();
                         let begun = under_way.tasks.spawn(async move { auth.deliver(row).await });
-                        under_way.keys.insert(begun.id(), keys);
+                        under_way.letters.insert(begun.id(), (priority, keys));
                     }
                     Err(error) => {
                         error!("letter={} cannot be read, and waits: {error}", claimed.id);
@@ -305,9 +301,7 @@ impl Auth {
             }
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
-            // And as long in a place: those of a site are few, and its next letter would tell.
-            let took = Duration::from_millis(self.letter_took.load(Ordering::Relaxed));
-            sleep(took.min(LONGEST_PRETENCE)).await;
+            self.pretend().await;
             return Ok(Sent::Done);
         };
         match letter {
@@ -365,6 +359,12 @@ impl Auth {
         Ok(Ok(()))
     }
 
+    /// Keeps a place for as long as a letter would: those of a site are few, and its next letter would tell.
+    async fn pretend(&self) {
+        let took = Duration::from_millis(self.letter_took.load(Ordering::Relaxed));
+        sleep(took.min(LONGEST_PRETENCE)).await;
+    }
+
     /// Counts a letter that a stranger has asked for; those to an address that nobody has proven by its mailbox
     /// too, which may have many.
     async fn count_asked_for(
@@ -414,6 +414,7 @@ impl Auth {
                 self.store.delete_token(token.digest).await?;
             }
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
+            self.pretend().await;
             return Ok(Sent::Done);
         }
         let begun_at = Instant::now();
@@ -434,20 +435,28 @@ impl Auth {
 struct UnderWay {
     /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
     tasks: JoinSet<Result<(), Error>>,
-    /// The keys of the site and the domain of each.
-    keys: HashMap<task::Id, [Option<Vec<u8>>; 2]>,
+    /// The priority of each, and the keys of its site and its domain.
+    letters: HashMap<task::Id, (Priority, Keys)>,
 }
 
+/// The key of a letter's site, and that of its domain.
+type Keys = [Option<Vec<u8>>; 2];
+
 impl UnderWay {
+    /// How many of this priority.
+    fn of(&self, priority: Priority) -> usize {
+        self.letters.values().filter(|(of_letter, _)| *of_letter == priority).count()
+    }
+
     /// The sites and the domains that have as many letters under way as they may.
     fn busy(&self) -> (Busy, Busy) {
         let of = |which: usize| {
             let mut times: HashMap<&[u8], usize> = HashMap::new();
-            for key in self.keys.values().filter_map(|keys| keys[which].as_deref()) {
+            for key in self.letters.values().filter_map(|(_, keys)| keys[which].as_deref()) {
                 *times.entry(key).or_default() += 1;
             }
             let mut full = times.into_iter().filter(|(_, times)| *times >= MOST_ALIKE);
-            // No more can be full than these: there are eight places. No key is empty.
+            // No more can be full than these: there are ten places. No key is empty.
             Busy::default().map(|none| full.next().map_or(none, |(key, _)| key.to_vec()))
         };
         (of(0), of(1))

@@ -129,15 +129,20 @@ impl Auth {
             Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
         };
         let mut tx = self.store.begin().await?;
-        let is_valid = tx.lock_user_with_password(user.id, proof.password).await?
-            && tx.delete_renewed_session(ended).await?;
-        if !is_valid {
+        let next = if tx.lock_user_with_password(user.id, proof.password).await? {
+            tx.delete_renewed_session(ended).await?
+        } else {
+            None
+        };
+        let Some(next) = next else {
             tx.rollback().await;
             return Ok(None);
-        }
+        };
         let device = Device::new(user.id, proof.password, &client.devices, now);
         let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
         tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
+        // A log-out may still come with that one.
+        tx.insert_renewed_session(next, renewed.id, user.id, now).await?;
         tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;
         tx.commit().await?;
         self.sessions.forget_user(user.id);

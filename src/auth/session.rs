@@ -257,12 +257,21 @@ impl Auth {
 
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
     pub(crate) async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Error> {
-        let ended = self.store.delete_session(token.digest()).await?;
-        self.sessions.forget(token.digest());
-        if let Some(user) = ended {
-            self.sessions.forget_user(user);
-            self.record(Event::LoggedOut, Some(user), client).await?;
-        }
+        let (digest, now) = (token.digest(), self.clock.now());
+        let mut tx = self.store.begin().await?;
+        let Some(user) = tx.find_user_of(digest).await? else {
+            tx.rollback().await;
+            return Ok(());
+        };
+        // A change of the password may be about to replace it: then what came next is meant.
+        tx.lock_user(user).await?;
+        tx.delete_session(digest).await?;
+        tx.delete_renewed_session(digest).await?;
+        tx.insert_event(Event::LoggedOut, Some(user), client, now).await?;
+        tx.commit().await?;
+        self.sessions.forget(digest);
+        self.sessions.forget_user(user);
+        Event::LoggedOut.log(Some(user), client);
         Ok(())
     }
 }

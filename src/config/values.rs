@@ -400,7 +400,11 @@ impl DatabaseUrl {
         }
         let is_known =
             |key: &str| KNOWN.contains(&key) || (key.starts_with("options[") && key.ends_with(']'));
-        if url.query_pairs().any(|(key, _)| !is_known(&key)) {
+        let keys: Vec<_> = url.query_pairs().map(|(key, _)| key).collect();
+        if (1..keys.len()).any(|n| keys[..n].contains(&keys[n])) {
+            return Some("names a parameter twice");
+        }
+        if keys.iter().any(|key| !is_known(key)) {
             return Some(
                 "has a parameter that is not known here; these are: sslmode, sslrootcert, sslcert, sslkey, \
                  host, port, dbname, user, password, application_name, options",

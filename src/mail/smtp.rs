@@ -177,10 +177,11 @@ impl SmtpServer {
 /// 3463, 3: relaying, quotas, policy) may be mended.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);
-    let is_about_recipient = subject(&error.to_string()).is_none_or(|subject| subject <= 2);
-    let is_last = error.is_permanent()
-        && is_about_recipient
-        && !matches!(code, Some(503 | 530 | 534 | 535 | 538));
+    let is_about_recipient = match subject(&error.to_string()) {
+        Some(subject) => subject <= 2,
+        None => matches!(code, Some(501 | 550 | 551 | 553)),
+    };
+    let is_last = error.is_permanent() && is_about_recipient;
     let fate = if is_last { Fate::Refused } else { Fate::NotTaken };
     Undelivered { fate, error: failed(error) }
 }

@@ -296,6 +296,7 @@ fn a_database_that_was_meant_is_used_or_the_start_stops() {
         ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "x/y"), "cannot be read"),
         ("VESTIBULE_DATABASE_URL", url.replace("127.0.0.1:1", "a,b"), "several hosts"),
         ("VESTIBULE_DATABASE_URL", format!("{url}?target_session_attrs=primary"), "not known here"),
+        ("VESTIBULE_DATABASE_URL", format!("{url}?sslmode=require&sslmode=disable"), "twice"),
         ("ROCKET_DATABASES__VESTIBULE__EXTENSIONS", "[]".to_owned(), "extensions is not a setting"),
         ("VESTIBULE_DATABASE_URL", "sqlite:x?mode=memory".to_owned(), "database_url must be"),
         (

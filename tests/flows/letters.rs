@@ -208,7 +208,7 @@ fn a_mail_server_that_says_no_goodbye_has_the_letter() {
 /// settings, and does not fill the outbox for days.
 #[test]
 fn a_letter_that_is_refused_for_good_is_tried_once_more() {
-    for (at, answer) in [("RCPT", "550 no such user"), ("DATA", "554 no")] {
+    for (at, answer) in [("RCPT", "550 no such user"), ("DATA", "554 5.2.1 no such mailbox")] {
         let refuses = Manner::Says { at, answer };
         let server = MailServer::start(vec![refuses; 2]);
         let app = app_with(&server);
@@ -222,13 +222,26 @@ fn a_letter_that_is_refused_for_good_is_tried_once_more() {
         assert_eq!(app.count("outbox"), 0, "{at}");
         assert!(!server.has_letter());
     }
-    let server = MailServer::start(vec![Manner::Says { at: "RCPT", answer: "550 5.7.1 not yet" }]);
-    let app = app_with(&server);
-    app.sign_up("ada@example.com");
-    app.run_jobs();
-    app.clock.advance(Duration::from_mins(61));
-    app.run_jobs();
-    app.visit(&link_in(&server.letter())).is(200);
+}
+
+/// Promise 53: what a mail server refuses since it is set up wrongly, or has had enough for a day, was no word about
+/// the address.
+#[test]
+fn a_letter_outlasts_a_relay_that_is_set_up_wrongly() {
+    for (at, answer) in
+        [("RCPT", "554 5.7.1 Relay access denied"), ("DATA", "550 5.4.5 Daily limit exceeded")]
+    {
+        let server = MailServer::start(vec![Manner::Says { at, answer }; 5]);
+        let app = app_with(&server);
+        app.sign_up("ada@example.com");
+        for _ in 0..5 {
+            app.run_jobs();
+            assert_eq!(app.count("outbox"), 1);
+            app.clock.advance(Duration::from_hours(1));
+        }
+        app.run_jobs();
+        app.visit(&link_in(&server.letter())).is(200);
+    }
 }
 
 /// Promise 53: a mail server that does not know us yet refuses us, and not the letter.

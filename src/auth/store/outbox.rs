@@ -69,7 +69,7 @@ where
 }
 
 /// The keys of sites, or domains, that have as many letters under way as they may.
-pub(in crate::auth) type Busy = [Vec<u8>; 4];
+pub(in crate::auth) type Busy = [Vec<u8>; 5];
 
 /// A site with so many letters in the outbox waits with more behind all others.
 const MANY_OF_A_SITE: i64 = 40;
@@ -92,8 +92,8 @@ macro_rules! claim {
             "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = (SELECT id FROM outbox \
              WHERE priority = $3 AND ",
             $due_at,
-            " <= $1 AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7)) \
-             AND (domain_key IS NULL OR domain_key NOT IN ($8, $9, $10, $11)) ORDER BY ",
+            " <= $1 AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7, $8)) \
+             AND (domain_key IS NULL OR domain_key NOT IN ($9, $10, $11, $12, $13)) ORDER BY ",
             $due_at,
             ", id LIMIT 1",
             $lock,
@@ -147,8 +147,8 @@ impl Store {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Claimed>> {
-        let ([s1, s2, s3, s4], [d1, d2, d3, d4]) = (sites, domains);
-        let values = (now, now + lease, priority, s1, s2, s3, s4, d1, d2, d3, d4);
+        let ([s1, s2, s3, s4, s5], [d1, d2, d3, d4, d5]) = (sites, domains);
+        let values = (now, now + lease, priority, s1, s2, s3, s4, s5, d1, d2, d3, d4, d5);
         Ok(self.returning(self.text(CLAIM), values).await?.pop())
     }
 

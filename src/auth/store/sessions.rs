@@ -37,7 +37,7 @@ impl SessionRow {
 }
 
 #[derive(FromRow)]
-struct Ended {
+struct Owner {
     user_id: UserId,
 }
 
@@ -128,15 +128,6 @@ impl Store {
         Ok(())
     }
 
-    /// Ends a session, and what came after it if it was ended by a change of the password: a log-out that comes
-    /// beside a change that was sent twice ends both. Whose it was, if there was one.
-    pub(in crate::auth) async fn delete_session(&self, digest: Digest) -> Result<Option<UserId>> {
-        let sql = "DELETE FROM sessions WHERE digest = $1 OR id IN \
-                   (SELECT session_id FROM renewed_sessions WHERE digest = $1) RETURNING user_id";
-        let ended: Vec<Ended> = self.returning(sql, (digest.to_vec(),)).await?;
-        Ok(ended.first().map(|ended| ended.user_id))
-    }
-
     /// Removes a batch of sessions past their limits: the absolute one, and the idle one of each kind; and void ones.
     pub(in crate::auth) async fn delete_expired_sessions(
         &self,
@@ -203,11 +194,26 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends what came after this session; `false` if it has ended. The user must be locked.
-    pub(in crate::auth) async fn delete_renewed_session(&mut self, ended: Digest) -> Result<bool> {
+    /// Ends what came after this session; what that was. The user must be locked.
+    pub(in crate::auth) async fn delete_renewed_session(
+        &mut self,
+        ended: Digest,
+    ) -> Result<Option<Digest>> {
         let sql = "DELETE FROM sessions WHERE id IN \
-                   (SELECT session_id FROM renewed_sessions WHERE digest = $1)";
-        Ok(self.run(sql, (ended.to_vec(),)).await? == 1)
+                   (SELECT session_id FROM renewed_sessions WHERE digest = $1) RETURNING digest";
+        let next: Option<Surplus> = self.find(sql, (ended.to_vec(),)).await?;
+        Ok(next.and_then(|next| Digest::from_row(next.digest)))
+    }
+
+    /// Whose session this is, or was until a change of the password ended it.
+    pub(in crate::auth) async fn find_user_of(
+        &mut self,
+        session: Digest,
+    ) -> Result<Option<UserId>> {
+        let sql = "SELECT user_id FROM sessions WHERE digest = $1 \
+                   UNION SELECT user_id FROM renewed_sessions WHERE digest = $1";
+        let found: Option<Owner> = self.find(sql, (session.to_vec(),)).await?;
+        Ok(found.map(|found| found.user_id))
     }
 
     /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers
