@@ -445,13 +445,8 @@ impl Config {
 
     /// Whether people reach the service by a name of its own, and so perhaps through a proxy on this machine.
     pub(crate) fn is_public(&self) -> bool {
-        self.public_host().is_some_and(|host| !is_loopback_host(&host))
-    }
-
-    /// The name by which people reach the service.
-    pub(crate) fn public_host(&self) -> Option<String> {
-        let url = url::Url::parse(&self.public_url.as_ref()?.origin).ok()?;
-        Some(url.host_str()?.to_owned())
+        let url = self.public_url.as_ref().and_then(|url| url::Url::parse(&url.origin).ok());
+        url.is_some_and(|url| url.host_str().is_some_and(|host| !is_loopback_host(host)))
     }
 
     /// Where letters are written when no mail server is set.

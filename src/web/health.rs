@@ -1,5 +1,7 @@
 //! For whoever watches the service.
 
+use std::net::IpAddr;
+
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::serde::Serialize;
@@ -8,6 +10,7 @@ use rocket::{Request, State, get};
 
 use super::client::{came_by_proxy, is_internal};
 use crate::auth::{Auth, Health};
+use crate::config::is_loopback_host;
 
 /// The process answers. Says nothing of the database: a restart would not mend that.
 #[get("/health/live")]
@@ -46,10 +49,19 @@ impl<'r> FromRequest<'r> for IsInside {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let is_near = request.remote().is_none_or(|peer| is_internal(peer.ip().to_canonical()));
-        let own = request.rocket().state::<Auth>().and_then(|auth| auth.config().public_host());
-        let named = |host: &str| own.as_deref() == Some(host.split(':').next().unwrap_or(host));
-        let is_by_name = request.headers().get("Host").any(named);
-        Outcome::Success(Self(is_near && !is_by_name && !came_by_proxy(request)))
+        let auth = request.rocket().state::<Auth>();
+        let said = auth.is_some_and(|auth| {
+            request.headers().contains(auth.config().client_ip_header.as_str())
+        });
+        // By a name of its own a proxy is asked. Local test clients say none.
+        let mut hosts = request.headers().get("Host");
+        let is_by_address = hosts.all(|host| {
+            let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+            is_loopback_host(name) || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
+        });
+        let has_host = request.remote().is_none() || request.headers().contains("Host");
+        let is_direct = has_host && is_by_address && !said && !came_by_proxy(request);
+        Outcome::Success(Self(is_near && is_direct))
     }
 }
 

@@ -384,10 +384,16 @@ fn readiness_tells_what_waits() {
         assert!(begun_at.elapsed() < Duration::from_secs(20), "{json}");
     }
     // Not to strangers: they would see whether there was an account to send a link to.
-    let by_proxy = answer(service.send(
-        "GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX-Forwarded-For: 203.0.113.7\r\n\r\n",
-    ));
-    assert!(by_proxy.contains("{\"status\":\"ok\"}"), "{by_proxy}");
+    for (host, header) in [
+        ("localhost", "X-Forwarded-For: 203.0.113.7\r\n"),
+        ("localhost", "Via: 1.1 proxy\r\n"),
+        ("Accounts.example.com.", ""),
+    ] {
+        let by_proxy = answer(service.send(&format!(
+            "GET /health/ready HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{header}\r\n"
+        )));
+        assert!(by_proxy.contains("{\"status\":\"ok\"}"), "{by_proxy}");
+    }
 }
 
 /// Least privilege: once the tables are right, a role starts that may read and write them and no more.
