@@ -36,7 +36,8 @@ const MOST_ALIKE: usize = 2;
 /// For how long a letter to nobody keeps its place at most, as if it were sent.
 const LONGEST_PRETENCE: Duration = Duration::from_secs(30);
 
-/// How many of them for each priority: what is slow to leave, or comes from strangers, takes nobody else's.
+/// How many letters of each priority leave at a time: what is slow, or comes from strangers, takes no place of
+/// the others.
 const PLACES: [(Priority, usize); 3] =
     [(Priority::Awaited, 4), (Priority::First, 3), (Priority::Later, 3)];
 
@@ -290,14 +291,9 @@ impl Auth {
             // As much work as for somebody, so that a write that comes meanwhile waits as long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
-            if let Some(key) = &row.uncounted_key {
-                if let Err(until) = self.count_reset(&mut tx, key, row).await? {
-                    tx.rollback().await;
-                    return Ok(Sent::PutOff(until));
-                }
-                // All that is done for somebody: when the next of this site leaves would tell.
-                tx.update_counted(row.id).await?;
-                tx.update_next_due(key.clone(), self.clock.now()).await?;
+            if let Err(until) = self.count_leaving(&mut tx, row, None).await? {
+                tx.rollback().await;
+                return Ok(Sent::PutOff(until));
             }
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
@@ -337,25 +333,28 @@ impl Auth {
         }
     }
 
-    /// Counts the letter to a new account; until when it has to wait for those of its neighbours.
-    async fn count_first_letter(
+    /// Counts a letter that leaves at a pace, the first time that it is about to leave; until when it has to wait
+    /// for those of its neighbours. Alike for somebody and for nobody: when the next one of the site leaves would
+    /// tell.
+    async fn count_leaving(
         &self,
         tx: &mut Tx,
         row: &OutboxRow,
-        user: &User,
-        key: &[u8],
+        user: Option<&User>,
     ) -> Result<Result<(), Timestamp>, Error> {
-        let counted = if row.letter == Letter::PasswordReset.as_str() {
-            self.count_reset(tx, key, row).await?
-        } else {
-            self.count_sign_up(tx, user.id, key, row).await?
+        let Some(key) = &row.uncounted_key else { return Ok(Ok(())) };
+        let counted = match user {
+            Some(user) if row.letter == Letter::VerifyEmail.as_str() => {
+                self.count_sign_up(tx, user.id, key, row).await?
+            }
+            _ => self.count_reset(tx, key, row).await?,
         };
         if let Err(until) = counted {
             return Ok(Err(until));
         }
         tx.update_counted(row.id).await?;
         // It finds out when its turn is, which may have become earlier.
-        tx.update_next_due(key.to_vec(), self.clock.now()).await?;
+        tx.update_next_due(key.clone(), self.clock.now()).await?;
         Ok(Ok(()))
     }
 
@@ -395,9 +394,7 @@ impl Auth {
     ) -> Result<Sent, Undelivered> {
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
-        if let Some(key) = &row.uncounted_key
-            && let Err(until) = self.count_first_letter(&mut tx, row, user, key).await?
-        {
+        if let Err(until) = self.count_leaving(&mut tx, row, Some(user)).await? {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }

@@ -28,7 +28,7 @@ const MINUTES_A_DAY: i64 = 100;
 /// How many networks an IPv6 site is taken for in that.
 const NETWORKS_OF_A_SITE: i64 = 16;
 
-/// As many as how many customers an IPv6 site may cause letters.
+/// How many customers an IPv6 site is taken for where letters are counted.
 const CUSTOMERS_OF_A_SITE: i64 = 3;
 
 /// For how many customers the site of this address is taken where letters are counted: by site, since its owner

@@ -356,6 +356,7 @@ impl App {
         let client = web::client_address(peer.ip(), &said, &self.settings);
         let stands_for_many = web::is_internal(client) || self.settings.is_proxy(client);
         let allowance = self.settings.allowance(client, false);
+        // No proxy has more under way unless it is being abused.
         let allowance = if stands_for_many { 8 * allowance.min(1_000) } else { allowance };
         let Some(_counted) = self.counts.count_request(client, allowance) else {
             return too_many();

@@ -64,6 +64,17 @@ macro_rules! params {
         Ok(args)
     }};
 }
+
+impl Params for () {
+    fn sqlite(self) -> Result<SqliteArguments> {
+        Ok(SqliteArguments::default())
+    }
+
+    fn postgres(self) -> Result<PgArguments> {
+        Ok(PgArguments::default())
+    }
+}
+
 params!(A a);
 params!(A a, B b);
 params!(A a, B b, C c);

@@ -46,7 +46,7 @@ impl Store {
     /// When the oldest event was.
     pub(in crate::auth) async fn find_oldest_event(&self) -> Result<Option<Timestamp>> {
         let found: Option<When> =
-            self.find("SELECT at FROM events WHERE at > $1 ORDER BY at LIMIT 1", (0_i64,)).await?;
+            self.find("SELECT at FROM events ORDER BY at LIMIT 1", ()).await?;
         Ok(found.map(|found| found.at))
     }
 

@@ -46,16 +46,15 @@ impl Store {
         if self.is_sqlite() {
             return Ok(None);
         }
-        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now \
-                   FROM health WHERE checked_at >= $1";
-        let found: Option<Now> = self.find(sql, (0_i64,)).await?;
+        let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
+        let found: Option<Now> = self.find(sql, ()).await?;
         Ok(found.map(|found| found.now))
     }
 
     /// Notes the fingerprint of the secret key, if none is known; which one is.
     pub(in crate::auth) async fn update_fingerprint(&self, own: &[u8]) -> Result<Option<Vec<u8>>> {
-        let sql = "SELECT key_fingerprint FROM health WHERE checked_at >= $1";
-        let found: Option<Fingerprint> = self.find(sql, (0_i64,)).await?;
+        let sql = "SELECT key_fingerprint FROM health";
+        let found: Option<Fingerprint> = self.find(sql, ()).await?;
         if let Some(known) = found.and_then(|found| found.key_fingerprint) {
             return Ok(Some(known));
         }
@@ -66,7 +65,7 @@ impl Store {
         Ok(written.into_iter().find_map(|row| row.key_fingerprint))
     }
 
-    /// Forgets the fingerprint of a key that is no longer in use.
+    /// Notes another one: the key was changed.
     pub(in crate::auth) async fn update_fingerprint_to(&self, own: &[u8]) -> Result<()> {
         self.run("UPDATE health SET key_fingerprint = $1", (own.to_vec(),)).await?;
         Ok(())
@@ -86,8 +85,8 @@ impl Store {
     pub(in crate::auth) async fn find_signals(&self) -> Result<Option<Signals>> {
         let sql = "SELECT (SELECT COUNT(*) FROM outbox) AS waiting, \
                    (SELECT MIN(created_at) FROM outbox) AS oldest, swept_at \
-                   FROM health WHERE checked_at >= $1";
-        self.find(sql, (0_i64,)).await
+                   FROM health";
+        self.find(sql, ()).await
     }
 
     /// Connections to the database: those in use, and those there are.
