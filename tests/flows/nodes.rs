@@ -139,7 +139,8 @@ fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<P
     });
     assert!(answers.len() > 50, "{}", answers.len());
     let others: Vec<_> = answers.iter().filter(|line| !line.starts_with("HTTP/1.1 303")).collect();
-    assert!(others.is_empty(), "of {}: {others:?}", answers.len());
+    let errors = std::fs::read_to_string(folder.path().join("nginx.log")).unwrap_or_default();
+    assert!(others.is_empty(), "of {}: {others:?} {errors}", answers.len());
 }
 
 /// In the proxy's own words, with these ports.
