@@ -26,7 +26,7 @@ mod user;
 mod verify_email;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Instant;
 
 use rocket::fairing::Fairing;
@@ -37,6 +37,7 @@ use rocket_db_pools::Database;
 pub(crate) use client::Client;
 pub(crate) use device::Device;
 pub(crate) use health::Health;
+use outbox::Bell;
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
@@ -89,14 +90,12 @@ pub(crate) struct Auth {
     clock: Clock,
     mail: Arc<Mail>,
     pepper: Pepper,
-    letter_waits: Arc<Notify>,
+    postman_bell: Arc<Bell>,
     /// Whether this process has taken over what another one had claimed of the outbox.
     delivers: Arc<AtomicBool>,
     closed_buckets: Arc<ClosedBuckets>,
     /// How many letters waited when somebody last looked.
     letters_waiting: Arc<AtomicI64>,
-    /// How long the last letter took to leave, in milliseconds.
-    letter_took: Arc<AtomicU64>,
     /// How many counts strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
@@ -133,11 +132,10 @@ impl Auth {
             clock,
             mail: Arc::new(mail),
             pepper,
-            letter_waits: Arc::default(),
+            postman_bell: Arc::default(),
             delivers: Arc::default(),
             closed_buckets: Arc::default(),
             letters_waiting: Arc::default(),
-            letter_took: Arc::default(),
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),

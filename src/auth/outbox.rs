@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use rocket::tokio::select;
 use rocket::tokio::sync::Notify;
 use rocket::tokio::task::{self, JoinSet};
-use rocket::tokio::time::sleep;
+use rocket::tokio::time::{sleep, sleep_until};
 use uuid::Uuid;
 
 use super::store::{Busy, Delivery, NewToken, OutboxRow, Priority, Purpose, Tx};
@@ -33,8 +34,12 @@ const HOUR: Duration = Duration::from_hours(1);
 /// to the others.
 const MOST_ALIKE: usize = 2;
 
-/// For how long a letter to nobody keeps its place at most, as if it were sent.
-const LONGEST_PRETENCE: Duration = Duration::from_secs(30);
+/// For how long a letter keeps its place that a stranger has asked for by address, however long it takes to leave,
+/// and whether anybody has the address: the next letter of the site, or to the domain, would tell.
+const KEPT_FOR: Duration = Duration::from_millis(100);
+
+/// How many letters are under way at most: a mail server allows one client so many connections (Postfix 50).
+const MOST_UNDER_WAY: usize = 50;
 
 /// How many letters of each priority leave at a time: what is slow, or comes from strangers, takes no place of
 /// the others.
@@ -146,12 +151,12 @@ impl Auth {
     pub(in crate::auth) fn wake_postman(&self) {
         // Counted at once, and again when somebody looks: in between, many may come.
         self.letters_waiting.fetch_add(1, Ordering::Relaxed);
-        self.letter_waits.notify_one();
+        self.postman_bell.ring();
     }
 
     /// Returns a moment after a letter was put into the outbox by this process.
     pub(crate) async fn letter_waits(&self) {
-        a_moment_after(&self.letter_waits).await;
+        self.postman_bell.rings().await;
     }
 
     /// Whether this process may send letters. The first time that it may, what another one had claimed that
@@ -182,31 +187,36 @@ impl Auth {
         let mut under_way = UnderWay::default();
         let mut faults = Ok(());
         let mut looked_at: Option<Instant> = None;
+        let mut has_room = true;
         loop {
+            under_way.end_kept(Instant::now());
             if !is_over() {
                 // A round goes on while letters are due, which may be for days.
                 if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
                     looked_at = Some(Instant::now());
                     faults = faults.and(self.look_after_outbox().await);
                 }
-                faults = faults.and(self.begin_due(&mut under_way).await);
+                if has_room {
+                    faults = faults.and(self.begin_due(&mut under_way).await);
+                }
             }
+            if under_way.is_empty() {
+                return faults;
+            }
+            let next_end = under_way.next_end();
             // A letter that comes now must not wait for slower ones: its delay would tell of them.
-            select! {
-                left = under_way.tasks.join_next_with_id() => match left {
-                    Some(Ok((id, left))) => {
-                        under_way.letters.remove(&id);
-                        faults = faults.and(left);
-                    }
-                    Some(Err(error)) => {
-                        under_way.letters.remove(&error.id());
-                        faults = Err(Error::new("a letter was cut off", error));
-                    }
-                    None => return faults,
-                },
-                () = self.letter_waits(), if !under_way.tasks.is_empty() => {}
-                () = sleep(LOOK_EVERY), if !under_way.tasks.is_empty() => {}
-            }
+            has_room = select! {
+                Some(left) = under_way.tasks.join_next_with_id() => {
+                    let (id, left) = match left {
+                        Ok((id, left)) => (id, left),
+                        Err(error) => (error.id(), Err(Error::new("a letter was cut off", error))),
+                    };
+                    faults = faults.and(left);
+                    under_way.end(id)
+                }
+                () = self.letter_waits() => true,
+                () = sleep(next_end) => true,
+            };
         }
     }
 
@@ -220,16 +230,20 @@ impl Auth {
     /// Begins with letters that are due while there are places.
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
         for (priority, places) in PLACES {
-            while under_way.of(priority) < places {
+            while under_way.of(priority) < places && under_way.tasks.len() < MOST_UNDER_WAY {
                 let (now, busy) = (self.clock.now(), under_way.busy());
                 let claimed = self.store.claim_due_letter(priority, busy, now, LEASE).await?;
                 let Some(claimed) = claimed else { break };
                 match claimed.row {
                     Ok(row) => {
-                        let keys = [row.site_key.clone(), row.domain_key.clone()];
+                        let place = Place {
+                            priority,
+                            keys: [row.site_key.clone(), row.domain_key.clone()],
+                            until: row.email_key.as_ref().map(|_| Instant::now() + KEPT_FOR),
+                        };
                         let auth = self.clone();
                         let begun = under_way.tasks.spawn(async move { auth.deliver(row).await });
-                        under_way.letters.insert(begun.id(), (priority, keys));
+                        under_way.places.insert(begun.id(), place);
                     }
                     Err(error) => {
                         error!("letter={} cannot be read, and waits: {error}", claimed.id);
@@ -297,7 +311,6 @@ impl Auth {
             }
             tx.touch_letter(row.id).await?;
             tx.commit().await?;
-            self.pretend().await;
             return Ok(Sent::Done);
         };
         match letter {
@@ -358,12 +371,6 @@ impl Auth {
         Ok(Ok(()))
     }
 
-    /// Keeps a place for as long as a letter would: those of a site are few, and its next letter would tell.
-    async fn pretend(&self) {
-        let took = Duration::from_millis(self.letter_took.load(Ordering::Relaxed));
-        sleep(took.min(LONGEST_PRETENCE)).await;
-    }
-
     /// Counts a letter that a stranger has asked for; those to an address that nobody has proven by its mailbox
     /// too, which may have many.
     async fn count_asked_for(
@@ -411,15 +418,9 @@ impl Auth {
                 self.store.delete_token(token.digest).await?;
             }
             info!("letter={} kind={} not sent: enough open links", row.id, row.letter);
-            self.pretend().await;
             return Ok(Sent::Done);
         }
-        let begun_at = Instant::now();
         let sent = self.mail.send(row.id, &user.email, occasion, Some(secret)).await;
-        if sent.is_ok() {
-            let took = begun_at.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
-            self.letter_took.store(took, Ordering::Relaxed);
-        }
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_token(token.digest).await?;
         }
@@ -427,29 +428,60 @@ impl Auth {
     }
 }
 
-/// The letters that are on their way.
+/// The letters that are on their way, and the places that they keep.
 #[derive(Default)]
 struct UnderWay {
     /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
     tasks: JoinSet<Result<(), Error>>,
-    /// The priority of each, and the keys of its site and its domain.
-    letters: HashMap<task::Id, (Priority, Keys)>,
+    places: HashMap<task::Id, Place>,
 }
 
-/// The key of a letter's site, and that of its domain.
-type Keys = [Option<Vec<u8>>; 2];
+/// What a letter keeps from others while it is on its way.
+struct Place {
+    priority: Priority,
+    /// The key of its site, and that of its domain.
+    keys: [Option<Vec<u8>>; 2],
+    /// Until then, and no longer, instead of until it has left.
+    until: Option<Instant>,
+}
 
 impl UnderWay {
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.places.is_empty()
+    }
+
+    /// A letter has left; whether another one may have waited for that.
+    fn end(&mut self, id: task::Id) -> bool {
+        if self.tasks.len() + 1 < MOST_UNDER_WAY
+            && self.places.get(&id).is_none_or(|place| place.until.is_some())
+        {
+            return false;
+        }
+        self.places.retain(|of, place| *of != id || place.until.is_some());
+        true
+    }
+
+    /// Ends the places that were to be kept until now.
+    fn end_kept(&mut self, now: Instant) {
+        self.places.retain(|_, place| place.until.is_none_or(|until| until > now));
+    }
+
+    /// When to look again if nothing else happens.
+    fn next_end(&self) -> Duration {
+        let next = self.places.values().filter_map(|place| place.until).min();
+        next.map_or(LOOK_EVERY, |at| at.saturating_duration_since(Instant::now()).min(LOOK_EVERY))
+    }
+
     /// How many of this priority.
     fn of(&self, priority: Priority) -> usize {
-        self.letters.values().filter(|(of_letter, _)| *of_letter == priority).count()
+        self.places.values().filter(|place| place.priority == priority).count()
     }
 
     /// The sites and the domains that have as many letters under way as they may.
     fn busy(&self) -> (Busy, Busy) {
         let of = |which: usize| {
             let mut times: HashMap<&[u8], usize> = HashMap::new();
-            for key in self.letters.values().filter_map(|(_, keys)| keys[which].as_deref()) {
+            for key in self.places.values().filter_map(|place| place.keys[which].as_deref()) {
                 *times.entry(key).or_default() += 1;
             }
             let mut full = times.into_iter().filter(|(_, times)| *times >= MOST_ALIKE);
@@ -468,11 +500,38 @@ enum Sent {
     PutOff(Timestamp),
 }
 
-/// Another moment each time: whoever asks for a reset and writes something right after it would otherwise wait
-/// for the transaction that makes the link, and so learn that there is an account.
-async fn a_moment_after(event: &Notify) {
-    event.notified().await;
-    sleep(moment()).await;
+/// Calls the postman, another moment later each time: whoever asks for a reset and writes something right after it
+/// would otherwise wait for the transaction that makes the link, and so learn that there is an account.
+#[derive(Default)]
+pub(in crate::auth) struct Bell {
+    /// When he sets out. Fixed when somebody rings: what he does meanwhile changes nothing about it.
+    at: Mutex<Option<Instant>>,
+    rung: Notify,
+}
+
+impl Bell {
+    fn ring(&self) {
+        self.at().get_or_insert_with(|| Instant::now() + moment());
+        self.rung.notify_one();
+    }
+
+    async fn rings(&self) {
+        loop {
+            let at = *self.at();
+            match at {
+                Some(at) => {
+                    sleep_until(at.into()).await;
+                    *self.at() = None;
+                    return;
+                }
+                None => self.rung.notified().await,
+            }
+        }
+    }
+
+    fn at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Up to a second.
@@ -499,15 +558,33 @@ mod tests {
     /// Promise 10.
     #[rocket::async_test]
     async fn the_postman_sets_out_at_another_moment_each_time() {
-        let event = Notify::new();
         let sets_out_at_once = |_: &i32| {
-            event.notify_one();
-            a_moment_after(&event).now_or_never().is_some()
+            let bell = Bell::default();
+            bell.ring();
+            bell.rings().now_or_never().is_some()
         };
         assert!((0..100).filter(sets_out_at_once).count() < 10);
         let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
         assert!(moments.len() > 30, "{moments:?}");
         assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
+    }
+
+    /// Promise 10: nor does it matter how often he was busy with something else in between.
+    #[rocket::async_test]
+    async fn the_moment_is_fixed_when_somebody_rings() {
+        let bell = Bell::default();
+        bell.ring();
+        let at = *bell.at();
+        assert!(at.is_some());
+        for _ in 0..100 {
+            if bell.rings().now_or_never().is_some() {
+                return;
+            }
+            bell.ring();
+            assert_eq!(*bell.at(), at);
+        }
+        bell.rings().await;
+        assert!(Some(Instant::now()) >= at);
     }
 
     /// Promise 66.

@@ -6,7 +6,7 @@ use super::device::Device;
 use super::events::Event;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
-use super::store::RenewedRow;
+use super::store::{EndedSession, RenewedRow};
 use super::throttle::Wait;
 use super::{Auth, Client, LogInError, Password, SessionToken, WeakPassword};
 use crate::Error;
@@ -82,7 +82,8 @@ impl Auth {
         let device = Device::new(user.id, version, &[], now);
         tx.delete_sessions_of(user.id).await?;
         let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
-        tx.insert_renewed_session(token.digest(), renewed.id, user.id, now).await?;
+        let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
+        tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room && self.count_letter_of(&mut tx, client).await?.is_ok());
@@ -130,7 +131,7 @@ impl Auth {
         };
         let mut tx = self.store.begin().await?;
         let next = if tx.lock_user_with_password(user.id, proof.password).await? {
-            tx.delete_renewed_session(ended).await?
+            tx.delete_renewed_session(ended, now - AGAIN_WITHIN).await?
         } else {
             None
         };
@@ -140,7 +141,6 @@ impl Auth {
         };
         let device = Device::new(user.id, proof.password, &client.devices, now);
         let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
-        tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
         // A log-out may still come with that one.
         tx.insert_renewed_session(next, renewed.id, user.id, now).await?;
         tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;

@@ -11,6 +11,7 @@ use super::device::Device;
 use super::events::Event;
 use super::hasher::Turn;
 use super::password::{MAX_COST, PasswordHash, PasswordVersion};
+use super::password_change::AGAIN_WITHIN;
 use super::store::{Credentials, Tx};
 use super::throttle::Wait;
 use super::{Auth, Client, Email, Password, SessionToken, User};
@@ -258,15 +259,16 @@ impl Auth {
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
     pub(crate) async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Error> {
         let (digest, now) = (token.digest(), self.clock.now());
+        let since = now - AGAIN_WITHIN;
         let mut tx = self.store.begin().await?;
-        let Some(user) = tx.find_user_of(digest).await? else {
+        let Some(user) = tx.find_user_of(digest, since).await? else {
             tx.rollback().await;
             return Ok(());
         };
         // A change of the password may be about to replace it: then what came next is meant.
         tx.lock_user(user).await?;
         tx.delete_session(digest).await?;
-        tx.delete_renewed_session(digest).await?;
+        tx.delete_renewed_session(digest, since).await?;
         tx.insert_event(Event::LoggedOut, Some(user), client, now).await?;
         tx.commit().await?;
         self.sessions.forget(digest);

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::mail_server::{MailServer, Manner, Tls};
-use crate::process::{Process, answer, command, new_folder, session_cookie, sign_up_form};
+use crate::process::{
+    Process, answer, command, form_post, new_folder, session_cookie, sign_up_form,
+};
 
 fn refused(folder: &Path, settings: &[(&str, &str)]) -> String {
     let output = command(folder, settings).output().unwrap();
@@ -724,6 +726,39 @@ fn a_silent_mail_server_holds_up_nobody() {
     service.signal("-TERM");
     assert!(service.end().0.success());
     assert!(start.elapsed() < Duration::from_secs(40), "nobody waited for the minute");
+}
+
+/// Promise 10: how long the letter to somebody is under way tells those nothing who asked for it, by a letter to
+/// themselves that comes after it.
+#[test]
+fn whoever_asks_for_resets_does_not_see_how_long_each_is_under_way() {
+    let server = MailServer::start(vec![Manner::IsSilentTo("slow"); 64]);
+    let folder = TempDir::new().unwrap();
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let settings = [
+        ("VESTIBULE_MAIL__SMTP_URL", &*url),
+        ("VESTIBULE_MAIL__TIMEOUT", "60s"),
+        ("VESTIBULE_TRUSTED_PROXIES", "[\"127.0.0.1\"]"),
+    ];
+    let service = Process::start(folder.path(), &settings);
+    let post = |site: usize, path: &str, form: &str| {
+        let from = format!("X-Forwarded-For: 198.51.{site}.1\r\nContent-Type");
+        answer(service.send(&form_post(path, form).replacen("Content-Type", &from, 1)))
+    };
+    // The first letters of two of them never end, from sites of their own.
+    let somebody = ["p0@slow-a.example", "p1@slow-b.example", "ada@example.com"];
+    for (site, email) in somebody.iter().enumerate() {
+        assert!(post(site, "/signup", &sign_up_form(email)).contains("303 See Other"));
+        server.letter();
+    }
+    for email in somebody.iter().chain(&somebody) {
+        let asked = post(9, "/password-reset", &format!("email={email}"));
+        assert!(asked.contains("200 OK"), "{asked}");
+    }
+    // Two of the site set out at a time.
+    let arrived: Vec<String> = (0..6).map(|_| server.letter()).collect();
+    let own = arrived.iter().filter(|letter| letter.contains("To: ada@example.com"));
+    assert_eq!(own.count(), 2, "{arrived:?}");
 }
 
 /// Thousands who say nothing, and hundreds who say it slowly.

@@ -1,6 +1,8 @@
 //! Promise 63: a button that was pressed twice, a page that was loaded anew. What was done is done once, and
 //! looks like success both times.
 
+use std::time::Duration;
+
 use rocket::http::Method::{Post, Put};
 
 use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
@@ -81,6 +83,46 @@ fn changing_the_password_twice_changes_it_once() {
     late.cookies.borrow_mut().insert("session_id".into(), ended);
     late.post("/password-change", change).redirects_to("/login?next=/password-change");
     assert!(!late.is_signed_in() && !stranger.is_signed_in());
+}
+
+/// Promise 44: a log-out may overtake the answer of one change or of several, sent once or twice: what came last
+/// of the session that it names is what it ends.
+#[test]
+fn logging_out_beside_changes_ends_what_came_of_them() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let first = app.session_cookie().unwrap();
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    let back = [("password", NEW_PASSWORD), ("new_password", PASSWORD)];
+    let with_first = || {
+        let browser = app.other_browser();
+        browser.cookies.borrow_mut().insert("session_id".into(), first.clone());
+        browser
+    };
+    app.post("/password-change", change).redirects_to("/profile");
+    with_first().post("/password-change", change).redirects_to("/profile");
+    let last = with_first();
+    last.post("/password-change", change).redirects_to("/profile");
+    last.post("/password-change", back).redirects_to("/profile");
+    assert!(last.is_signed_in() && app.count("sessions") == 1);
+    with_first().log_out();
+    assert!(!last.is_signed_in());
+    assert_eq!(app.count("sessions"), 0);
+}
+
+/// Promise 44: but whoever finds such a cookie much later ends nothing with it.
+#[test]
+fn an_old_cookie_ends_no_newer_session() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let old = app.session_cookie().unwrap();
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.post("/password-change", change).redirects_to("/profile");
+    app.clock.advance(Duration::from_mins(11));
+    let finder = app.other_browser();
+    finder.cookies.borrow_mut().insert("session_id".into(), old);
+    finder.log_out();
+    assert!(app.is_signed_in());
 }
 
 /// Promise 44: whoever has logged out is not signed in again by a form that the browser sends once more.

@@ -24,7 +24,7 @@ use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
-pub(in crate::auth) use sessions::RenewedRow;
+pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser, SignUpPlace};
 

@@ -56,6 +56,13 @@ impl RenewedRow {
     }
 }
 
+/// A session that another one replaces.
+#[derive(FromRow)]
+pub(in crate::auth) struct EndedSession {
+    pub(in crate::auth) digest: Vec<u8>,
+    pub(in crate::auth) id: Uuid,
+}
+
 #[derive(FromRow)]
 struct Surplus {
     digest: Vec<u8>,
@@ -177,42 +184,48 @@ impl Tx {
         Ok(id)
     }
 
-    /// Notes which session came after another.
+    /// Notes which session came after another, and after those before it.
     pub(in crate::auth) async fn insert_renewed_session(
         &mut self,
-        ended: Digest,
-        id: Uuid,
+        ended: EndedSession,
+        next: Uuid,
         user: UserId,
         now: Timestamp,
     ) -> Result<()> {
         self.run(
+            "UPDATE renewed_sessions SET session_id = $2 WHERE session_id = $1 AND user_id = $3",
+            (ended.id, next, user),
+        )
+        .await?;
+        self.run(
             "INSERT INTO renewed_sessions (digest, session_id, user_id, renewed_at) \
-             VALUES ($1, $2, $3, $4) ON CONFLICT (digest) DO UPDATE SET session_id = $2",
-            (ended.to_vec(), id, user, now),
+             VALUES ($1, $2, $3, $4)",
+            (ended.digest, next, user, now),
         )
         .await?;
         Ok(())
     }
 
-    /// Ends what came after this session; what that was. The user must be locked.
+    /// Ends what came after this session; which that was. The user must be locked.
     pub(in crate::auth) async fn delete_renewed_session(
         &mut self,
         ended: Digest,
-    ) -> Result<Option<Digest>> {
-        let sql = "DELETE FROM sessions WHERE id IN \
-                   (SELECT session_id FROM renewed_sessions WHERE digest = $1) RETURNING digest";
-        let next: Option<Surplus> = self.find(sql, (ended.to_vec(),)).await?;
-        Ok(next.and_then(|next| Digest::from_row(next.digest)))
+        since: Timestamp,
+    ) -> Result<Option<EndedSession>> {
+        let sql = "DELETE FROM sessions WHERE id IN (SELECT session_id FROM renewed_sessions \
+                   WHERE digest = $1 AND renewed_at > $2) RETURNING digest, id";
+        self.find(sql, (ended.to_vec(), since)).await
     }
 
     /// Whose session this is, or was until a change of the password ended it.
     pub(in crate::auth) async fn find_user_of(
         &mut self,
         session: Digest,
+        since: Timestamp,
     ) -> Result<Option<UserId>> {
-        let sql = "SELECT user_id FROM sessions WHERE digest = $1 \
-                   UNION SELECT user_id FROM renewed_sessions WHERE digest = $1";
-        let found: Option<Owner> = self.find(sql, (session.to_vec(),)).await?;
+        let sql = "SELECT user_id FROM sessions WHERE digest = $1 UNION \
+                   SELECT user_id FROM renewed_sessions WHERE digest = $1 AND renewed_at > $2";
+        let found: Option<Owner> = self.find(sql, (session.to_vec(), since)).await?;
         Ok(found.map(|found| found.user_id))
     }
 
