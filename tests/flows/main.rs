@@ -30,5 +30,6 @@ mod signup;
 mod stopping;
 mod throttle;
 mod twice;
+mod upgrade;
 mod verify_email;
 mod worst;

@@ -1,5 +1,6 @@
 //! The binary as a process of its own, with sockets and signals.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -33,7 +34,12 @@ pub struct Process {
 }
 
 pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command_of(env!("CARGO_BIN_EXE_vestibule").into(), folder, settings)
+}
+
+/// The same for another program of the service.
+pub fn command_of(program: OsString, folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     for (name, _) in std::env::vars() {
         if name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_") || name == "DATABASE_URL" {
