@@ -204,7 +204,10 @@ async fn migrate_postgres(
     loop {
         let mut conn = connect(&options, wait).await?;
         let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-        let done = sqlx::query_as(sql).fetch_all(&mut conn).await.unwrap_or_default();
+        let done = match sqlx::query_as(sql).fetch_all(&mut conn).await {
+            Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => return Err(may_not_read()),
+            done => done.unwrap_or_default(),
+        };
         let changed = match (is_current(&POSTGRES, &done), may_migrate) {
             (true, _) => Ok(()),
             (false, false) => return Err(too_old()),
@@ -251,8 +254,22 @@ fn is_locked(error: &MigrateError) -> bool {
     let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
         return false;
     };
-    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == "55P03")
+    is_code(error, LOCK_NOT_AVAILABLE)
+}
+
+/// PostgreSQL's error codes (its manual, appendix A).
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
+fn is_code(error: &sqlx::Error, code: &str) -> bool {
+    let told = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    told.is_some_and(|told| told == code)
+}
+
+fn may_not_read() -> sqlx::Error {
+    let reason = "this role may not read the table _sqlx_migrations: GRANT SELECT, INSERT, UPDATE, DELETE ON \
+                  ALL TABLES IN SCHEMA public TO it, as their owner";
+    sqlx::Error::Configuration(reason.into())
 }
 
 fn too_old() -> sqlx::Error {
