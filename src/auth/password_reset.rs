@@ -8,8 +8,17 @@ use super::outbox::Letter;
 use super::password_change::AGAIN_WITHIN;
 use super::store::{NewToken, Purpose};
 use super::throttle::Wait;
-use super::{Auth, Client, Email, LogInError, Password, ResetToken, Twice, User, WeakPassword};
+use super::{Auth, Client, Email, LogInError, Password, ResetToken, User, WeakPassword};
 use crate::Error;
+
+/// What becomes of a form that comes twice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Twice {
+    /// The same success: a button that was pressed twice must not look like failure.
+    SameAnswer,
+    /// Programs are told that it was done before.
+    Refused,
+}
 
 /// Why a password cannot be reset like this.
 pub(crate) enum ResetPasswordError {

@@ -14,7 +14,8 @@ use super::password::{MAX_COST, PasswordHash, PasswordVersion};
 use super::password_change::AGAIN_WITHIN;
 use super::store::{Credentials, Tx};
 use super::throttle::Wait;
-use super::{Auth, Client, Email, Password, SessionToken, User};
+use super::token::Digest;
+use super::{Auth, Client, Email, Password, SessionToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::error::{Error, errors_in_a_row};
 
@@ -50,6 +51,13 @@ pub(crate) struct NewSession {
     pub(crate) device: Device,
     /// The key of the session.
     pub(in crate::auth) id: Uuid,
+}
+
+/// A session that is not yet committed.
+pub(in crate::auth) struct Begun {
+    new: NewSession,
+    /// Those that end with its commit.
+    ended: Vec<Digest>,
 }
 
 /// Why somebody cannot log in.
@@ -182,22 +190,43 @@ impl Auth {
             tx.rollback().await;
             return Ok(None);
         }
+        let begun = self
+            .begin_session(&mut tx, user, logged_in.password, remember, client, replaced)
+            .await?;
+        tx.commit().await?;
+        Ok(Some(self.begun(begun, client)))
+    }
+
+    /// Adds the session of somebody who logs in, in place of the one that the browser had. The user must be locked.
+    pub(in crate::auth) async fn begin_session(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        password: PasswordVersion,
+        remember: bool,
+        client: &Client,
+        replaced: Option<SessionToken>,
+    ) -> Result<Begun, Error> {
         if let Some(old) = &replaced {
             tx.delete_session(old.digest()).await?;
         }
         let now = self.clock.now();
-        let device = Device::new(user, logged_in.password, &client.devices, now);
-        let new = self.insert_session(&mut tx, device, remember, client).await?;
+        let device = Device::new(user, password, &client.devices, now);
+        let new = self.insert_session(tx, device, remember, client).await?;
         let most = self.config.session.max_per_account.0;
         let mut ended = tx.delete_surplus_sessions(user, most, now).await?;
-        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
-        tx.commit().await?;
         ended.extend(replaced.map(|old| old.digest()));
-        for session in ended {
+        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
+        Ok(Begun { new, ended })
+    }
+
+    /// The session, once what began it is committed.
+    pub(in crate::auth) fn begun(&self, begun: Begun, client: &Client) -> NewSession {
+        for session in begun.ended {
             self.sessions.forget(session);
         }
-        Event::LoggedIn.log(Some(user), client);
-        Ok(Some(new))
+        Event::LoggedIn.log(Some(begun.new.device.user), client);
+        begun.new
     }
 
     /// Adds a session with a new token, for this device.

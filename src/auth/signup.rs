@@ -3,10 +3,10 @@
 use super::events::Event;
 use super::outbox::Letter;
 use super::password::PasswordVersion;
-use super::session::{LogInError, LoggedIn};
+use super::session::{LogInError, NewSession};
 use super::store::NewUser;
 use super::throttle::Wait;
-use super::{Auth, Client, Email, Name, Password, User, UserId, WeakPassword};
+use super::{Auth, Client, Email, Name, Password, SessionToken, UserId, WeakPassword};
 use crate::Error;
 
 /// What somebody who signs up has said.
@@ -16,13 +16,20 @@ pub(crate) struct SignUp {
     pub(crate) name: Option<Name>,
 }
 
-/// What becomes of a form that comes twice.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Twice {
-    /// The same success: a button that was pressed twice must not look like failure.
-    SameAnswer,
-    /// Programs are told that it was done before.
-    Refused,
+/// Who signs somebody up.
+pub(crate) enum SignUpBy {
+    /// A browser, which is signed in at once, in place of the session that it had. A form that comes twice gets the
+    /// same answer: a button that was pressed twice must not look like failure.
+    Browser(Option<SessionToken>),
+    /// A program, which is told that it was done before.
+    Program,
+}
+
+/// Somebody has an account.
+pub(crate) struct SignedUp {
+    pub(crate) email: Email,
+    /// That of the browser, unless the account has changed meanwhile.
+    pub(crate) session: Option<NewSession>,
 }
 
 /// Why somebody cannot sign up like this.
@@ -44,12 +51,12 @@ impl Auth {
         &self,
         form: SignUp,
         client: &Client,
-        twice: Twice,
-    ) -> Result<LoggedIn, SignUpError> {
+        by: SignUpBy,
+    ) -> Result<SignedUp, SignUpError> {
         let SignUp { email, password, name } = form;
         self.count_network(client).await?.map_err(SignUpError::Wait)?;
         if self.store.find_credentials(&email).await?.is_some() {
-            return self.sign_up_again(&email, &password, client, twice).await;
+            return self.sign_up_again(email, &password, client, by).await;
         }
         self.check_backlog(client).await?.map_err(SignUpError::Wait)?;
         let mut turn = self.hasher.turn_of_stranger(client);
@@ -64,7 +71,7 @@ impl Auth {
             NewUser { id, email: &email, name: name.as_ref(), password_hash: &password_hash, now };
         if !tx.insert_user(new).await? {
             tx.rollback().await;
-            return self.sign_up_again(&email, &password.0, client, twice).await;
+            return self.sign_up_again(email, &password.0, client, by).await;
         }
         if let Err(at) = self.count_mailbox(&mut tx, &email, client.allowance).await? {
             tx.rollback().await;
@@ -74,30 +81,36 @@ impl Auth {
         let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
         tx.insert_letter(self.first_letter(id, &email, client)).await?;
         tx.insert_event(Event::SignedUp, Some(id), client, now).await?;
+        let begun = match by {
+            SignUpBy::Browser(replaced) => {
+                let password = PasswordVersion::default();
+                Some(self.begin_session(&mut tx, id, password, false, client, replaced).await?)
+            }
+            SignUpBy::Program => None,
+        };
         tx.commit().await?;
         Event::SignedUp.log(Some(id), client);
         self.wake_postman();
-        let user = User { id, email, name, email_verified_at: None, created_at: now };
-        let password = PasswordVersion::default();
-        Ok(LoggedIn { user, password, wait_left: turn.left() })
+        Ok(SignedUp { email, session: begun.map(|begun| self.begun(begun, client)) })
     }
 
     /// Somebody signs up with an address that has an account: whoever gives its password logs in. A wrong one
     /// counts like any other.
     async fn sign_up_again(
         &self,
-        email: &Email,
+        email: Email,
         password: &Password,
         client: &Client,
-        twice: Twice,
-    ) -> Result<LoggedIn, SignUpError> {
-        if twice == Twice::Refused {
-            return Err(SignUpError::EmailTaken);
-        }
-        self.log_in(email.key(), Some(password), client).await.map_err(|error| match error {
+        by: SignUpBy,
+    ) -> Result<SignedUp, SignUpError> {
+        let SignUpBy::Browser(replaced) = by else { return Err(SignUpError::EmailTaken) };
+        let proof = self.log_in(email.key(), Some(password), client).await;
+        let proof = proof.map_err(|error| match error {
             LogInError::WrongCredentials => SignUpError::EmailTaken,
             LogInError::Wait(wait) => SignUpError::Wait(wait),
             LogInError::Failed(error) => SignUpError::Failed(error),
-        })
+        })?;
+        let session = self.start_session(&proof, false, client, replaced).await?;
+        Ok(SignedUp { email, session })
     }
 }

@@ -17,7 +17,7 @@ use super::signing;
 use super::signup::{EMAIL_TAKEN, SignUpForm};
 use crate::auth::{
     Auth, ChangePasswordError, Client, LogInError, NewSession, Password, RenameError,
-    ResetPasswordError, ResetToken, SignUp, SignUpError, Twice, cookie,
+    ResetPasswordError, ResetToken, SignUp, SignUpBy, SignUpError, Twice, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -93,8 +93,8 @@ pub(super) async fn sign_up(
 ) -> Reply {
     let SignUpForm { email, password, name, .. } = input.fields()?;
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, client, Twice::Refused).await {
-        Ok(new) => Ok(json!({ "email": new.user.email.as_str(), "message": "user created" })),
+    match auth.sign_up(form, client, SignUpBy::Program).await {
+        Ok(new) => Ok(json!({ "email": new.email.as_str(), "message": "user created" })),
         Err(SignUpError::EmailTaken) => Err(taken.into()),
         Err(SignUpError::Wait(wait)) => Err(Refusal::wait(wait).into()),
         Err(SignUpError::WeakPassword(weak)) => {

@@ -7,8 +7,7 @@ use rocket::{FromForm, State, get, post};
 use super::form::{Fields, FormState, OptionalName, Submitted};
 use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
-use super::signing::sign_in;
-use crate::auth::{Auth, Client, Password, SignUp, SignUpError, Twice};
+use crate::auth::{Auth, Client, Password, SignUp, SignUpBy, SignUpError, cookie};
 use crate::{Email, Error};
 
 #[derive(FromForm)]
@@ -66,9 +65,12 @@ pub(super) async fn submit(
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)));
     };
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, &client, Twice::SameAnswer).await {
-        Ok(user) => {
-            sign_in(auth, jar, &client, &user, false).await?;
+    let by = SignUpBy::Browser(cookie::read(jar, auth.config()));
+    match auth.sign_up(form, &client, by).await {
+        Ok(signed_up) => {
+            if let Some(session) = signed_up.session {
+                cookie::write(jar, auth.config(), session, &client);
+            }
             return Ok(Answer::go(next.as_ref()));
         }
         Err(SignUpError::EmailTaken) => state.refuse("email", EMAIL_TAKEN),
