@@ -36,7 +36,7 @@ const MOST_ALIKE: usize = 2;
 
 /// For how long a letter keeps its place that a stranger has asked for by address, however long it takes to leave,
 /// and whether anybody has the address: the next letter of the site, or to the domain, would tell.
-const KEPT_FOR: Duration = Duration::from_millis(100);
+const KEPT_FOR: Duration = Duration::from_millis(25);
 
 /// How many letters are under way at most: a mail server allows one client so many connections (Postfix 50).
 const MOST_UNDER_WAY: usize = 50;
@@ -189,7 +189,7 @@ impl Auth {
         let mut looked_at: Option<Instant> = None;
         let mut has_room = true;
         loop {
-            under_way.end_kept(Instant::now());
+            has_room |= under_way.end_kept(Instant::now());
             if !is_over() {
                 // A round goes on while letters are due, which may be for days.
                 if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
@@ -461,9 +461,11 @@ impl UnderWay {
         true
     }
 
-    /// Ends the places that were to be kept until now.
-    fn end_kept(&mut self, now: Instant) {
+    /// Ends the places that were to be kept until now; whether there were any.
+    fn end_kept(&mut self, now: Instant) -> bool {
+        let before = self.places.len();
         self.places.retain(|_, place| place.until.is_none_or(|until| until > now));
+        self.places.len() < before
     }
 
     /// When to look again if nothing else happens.

@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use vestibule::{Clock, Letters, SentLetter};
 
+use crate::bystander::Bystander;
 use crate::gate::Gate;
 
 /// A password that meets the default policy.
@@ -37,6 +38,18 @@ pub struct TestApp {
     letters: Letters,
     database: String,
     pub folder: Rc<TempDir>,
+    /// Whoever made the database has one; those who share it do not.
+    bystander: Option<Bystander>,
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if let Some(bystander) = &self.bystander
+            && !std::thread::panicking()
+        {
+            bystander.is_untouched(&self.rows_of(bystander), &self.clock);
+        }
+    }
 }
 
 /// The running service; shared by all browsers of a test.
@@ -71,7 +84,19 @@ impl TestApp {
         let folder = Rc::new(TempDir::new().unwrap());
         let runtime = new_runtime();
         let database = runtime.block_on(fresh_database(folder.path()));
-        Self::open(folder, runtime, database, Clock::stopped(), change, build)
+        let mut app = Self::open(folder, runtime, database, Clock::stopped(), change, build);
+        let bystander = Bystander::new(app.is_sqlite(), &app.clock);
+        for sql in bystander.inserts() {
+            app.execute(&sql);
+        }
+        bystander.is_now(app.rows_of(&bystander));
+        app.bystander = Some(bystander);
+        app
+    }
+
+    fn rows_of(&self, bystander: &Bystander) -> Vec<Option<Vec<String>>> {
+        let selects = bystander.selects(|table| self.whole_row(table));
+        selects.iter().map(|sql| self.try_texts(sql)).collect()
     }
 
     /// The same service after a restart: what was not on disk is gone.
@@ -81,6 +106,10 @@ impl TestApp {
 
     /// The same service after a restart, with another time of day.
     pub fn restarted_at(mut self, clock: Clock) -> Self {
+        if let Some(bystander) = self.bystander.as_mut().filter(|_| clock.now() < self.clock.now())
+        {
+            bystander.saw_a_wrong_clock();
+        }
         self.clock = clock;
         self.restarted()
     }
@@ -129,12 +158,15 @@ impl TestApp {
     }
 
     /// The same service after a restart with other settings.
-    pub fn restarted_with(self, change: impl FnOnce(Figment) -> Figment) -> Self {
-        let Self { folder, database, clock, .. } = &self;
-        let (folder, database, clock) = (folder.clone(), database.clone(), clock.clone());
+    pub fn restarted_with(mut self, change: impl FnOnce(Figment) -> Figment) -> Self {
+        let bystander = self.bystander.take();
+        let (folder, database, clock) =
+            (self.folder.clone(), self.database.clone(), self.clock.clone());
         drop(self);
         let runtime = new_runtime();
-        Self::open(folder, runtime, database, clock, change, vestibule::service)
+        let mut app = Self::open(folder, runtime, database, clock, change, vestibule::service);
+        app.bystander = bystander;
+        app
     }
 
     /// Another node of the same service, on the same database.
@@ -169,7 +201,7 @@ impl TestApp {
         }
         let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
         let server = Rc::new(Server { runtime, client: Some(client) });
-        Self { browser: Browser::new(server), clock, letters, database, folder }
+        Self { browser: Browser::new(server), clock, letters, database, folder, bystander: None }
     }
 
     /// Every path that has a route.
@@ -235,6 +267,15 @@ impl TestApp {
     /// after a second.
     pub fn sql(&self, sql: &str) {
         self.clock.advance(Duration::from_secs(1));
+        let reads = ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
+        let of_others = self.bystander.as_ref().filter(|_| reads).map(Bystander::hidden);
+        self.execute(&format!("{}{sql}", of_others.unwrap_or_default()));
+        if let Some(bystander) = &self.bystander {
+            bystander.is_now(self.rows_of(bystander));
+        }
+    }
+
+    fn execute(&self, sql: &str) {
         self.block_on(async {
             let sql = AssertSqlSafe(sql.to_owned());
             if self.is_sqlite() {
@@ -261,23 +302,29 @@ impl TestApp {
         Held { app: self, connection: Some(connection) }
     }
 
-    /// The first column of what is found, as text.
+    /// The first column of what is found, as text; of all but the bystander.
     pub fn texts(&self, sql: &str) -> Vec<String> {
+        let of_others = self.bystander.as_ref().map(Bystander::hidden).unwrap_or_default();
+        self.try_texts(&format!("{of_others}{sql}"))
+            .unwrap_or_else(|| panic!("cannot be read: {sql}"))
+    }
+
+    fn try_texts(&self, sql: &str) -> Option<Vec<String>> {
         self.block_on(async {
             let sql = AssertSqlSafe(sql.to_owned());
             if self.is_sqlite() {
                 let mut db = sqlite(&self.database).await;
-                let rows = sqlx::query(sql).fetch_all(&mut db).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
+                rows.iter().map(|row| row.try_get(0).ok()).collect()
             } else {
                 let mut db = postgres(&self.database).await;
-                let rows = sqlx::query(sql).fetch_all(&mut db).await.unwrap();
-                rows.iter().map(|row| row.get(0)).collect()
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
+                rows.iter().map(|row| row.try_get(0).ok()).collect()
             }
         })
     }
 
-    /// How many rows there are, `FROM` what is given.
+    /// How many rows there are, `FROM` what is given; without those of the bystander.
     pub fn count(&self, from: &str) -> i64 {
         let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {from}"));
         text[0].parse().unwrap()
@@ -300,27 +347,34 @@ impl TestApp {
 
     /// Every value of every table, as text: what somebody has who stole a copy.
     pub fn dump(&self) -> String {
-        [
-            "users",
-            "sessions",
-            "tokens",
-            "used_tokens",
-            "renewed_sessions",
-            "outbox",
-            "throttle",
-            "events",
-        ]
-        .map(|table| {
-            let row = if self.is_sqlite() {
-                let columns = format!("SELECT name FROM pragma_table_info('{table}')");
-                let columns = self.texts(&columns).into_iter();
-                columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
-            } else {
-                format!("CAST({table} AS TEXT)")
-            };
+        self.dump_without("")
+    }
+
+    /// The same without one table.
+    pub fn dump_without(&self, left_out: &str) -> String {
+        let tables = if self.is_sqlite() {
+            "SELECT name FROM sqlite_schema WHERE type = 'table'"
+        } else {
+            "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()"
+        };
+        let tables = self.texts(&format!("{tables} ORDER BY 1"));
+        assert!(tables.contains(&"throttle".to_owned()), "{tables:?}");
+        let rows = tables.iter().filter(|table| *table != left_out).map(|table| {
+            let row = self.whole_row(table);
             self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
-        })
-        .join("\n")
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// What reads a row of a table as one text.
+    fn whole_row(&self, table: &str) -> String {
+        if self.is_sqlite() {
+            let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+            let columns = self.try_texts(&columns).unwrap_or_default().into_iter();
+            columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
+        } else {
+            format!("CAST({table} AS TEXT)")
+        }
     }
 
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

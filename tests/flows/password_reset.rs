@@ -182,7 +182,10 @@ fn a_link_for_one_thing_does_not_do_another() {
 #[test]
 fn a_link_that_went_to_an_older_address_is_dead() {
     let (app, link) = app_with_link();
-    app.sql("UPDATE users SET email = 'new@example.com', email_key = 'new@example.com'");
+    app.sql(
+        "UPDATE users SET email = 'new@example.com', email_key = 'new@example.com' \
+         WHERE email_key = 'ada@example.com'",
+    );
     app.visit(&link).is(404);
     app.post(&link, [("new_password", NEW_PASSWORD)]).is(404);
 }

@@ -1,0 +1,135 @@
+//! Somebody who has an account in every database under test and takes no part: whatever the others do, nothing of
+//! it must touch them. A statement that forgets its `WHERE` does.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use vestibule::{Clock, Timestamp};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+/// The tables in which the bystander has a row, and how it is found.
+const TABLES: [(&str, &str); 6] = [
+    ("users", "id = @id"),
+    ("sessions", "user_id = @id"),
+    ("tokens", "user_id = @id"),
+    ("used_tokens", "user_id = @id"),
+    ("events", "user_id = @id"),
+    ("throttle", "key = @key"),
+];
+
+/// An account with a name, a password, a session that is kept, a link that is open and one that was used, tries that
+/// were counted, and a past.
+pub struct Bystander {
+    is_sqlite: bool,
+    begun_at: Timestamp,
+    is_old: bool,
+    /// What stood in each table; `None` where that cannot be read.
+    before: RefCell<Vec<Option<Vec<String>>>>,
+}
+
+impl Bystander {
+    pub fn new(is_sqlite: bool, clock: &Clock) -> Self {
+        Self { is_sqlite, begun_at: clock.now(), is_old: false, before: RefCell::default() }
+    }
+
+    /// What makes the account.
+    pub fn inserts(&self) -> Vec<String> {
+        let now = self.begun_at.since(Timestamp::from(std::time::UNIX_EPOCH)).as_millis();
+        let (past, soon) = (now - HOUR.as_millis(), now + 23 * HOUR.as_millis());
+        let later = now + 10_000 * HOUR.as_millis();
+        let yes = if self.is_sqlite { "1" } else { "true" };
+        let digest = |n: u8| self.bytes(&format!("b{n}").repeat(32));
+        [
+            format!(
+                "INSERT INTO users (id, email, email_key, name, password_hash, email_verified_at, created_at) \
+                 VALUES (@id, 'Bystander@example.org', 'bystander@example.org', 'By Stander', \
+                 '$2b$04$abcdefghijklmnopqrstuuG7TyoYmAJ3Jw4aKYkIEPaNlvCn2pVRS', {past}, {past})"
+            ),
+            format!(
+                "INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, proved_at, \
+                 expires_at, address, user_agent) \
+                 VALUES ({}, @id, @id, {yes}, {past}, {now}, {past}, {later}, '192.0.2.1', 'Bystander')",
+                digest(1)
+            ),
+            format!(
+                "INSERT INTO tokens (digest, purpose, user_id, sent_to, created_at, expires_at) \
+                 VALUES ({}, 'password-reset', @id, 'bystander@example.org', {past}, {later})",
+                digest(2)
+            ),
+            format!(
+                "INSERT INTO used_tokens (digest, purpose, user_id, used_at) \
+                 VALUES ({}, 'verify-email', @id, {now})",
+                digest(3)
+            ),
+            format!(
+                "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
+                 VALUES (@id, {past}, 'logged-in', @id, '192.0.2.1', 'Bystander')"
+            ),
+            format!(
+                "INSERT INTO throttle (key, tries, closed_until, forget_at) VALUES (@key, 9, {soon}, {soon})"
+            ),
+        ]
+        .map(|sql| self.named(&sql))
+        .into()
+    }
+
+    /// What `SELECT` has to begin with to see everybody but the bystander.
+    pub fn hidden(&self) -> String {
+        let schema = if self.is_sqlite { "main." } else { "" };
+        let others = TABLES.map(|(table, own)| {
+            format!("{table} AS (SELECT * FROM {schema}{table} WHERE ({own}) IS NOT TRUE)")
+        });
+        self.named(&format!("WITH {} ", others.join(", ")))
+    }
+
+    /// What reads the bystander's rows in each table, given how a whole row is read as text.
+    pub fn selects(&self, row: impl Fn(&str) -> String) -> Vec<String> {
+        TABLES
+            .map(|(table, own)| {
+                self.named(&format!("SELECT {} FROM {table} WHERE {own} ORDER BY 1", row(table)))
+            })
+            .into()
+    }
+
+    /// Notes what stands there; also after a story has changed it by its own hand.
+    pub fn is_now(&self, rows: Vec<Option<Vec<String>>>) {
+        *self.before.borrow_mut() = rows;
+    }
+
+    /// By a clock that was ahead for a while much has passed.
+    pub fn saw_a_wrong_clock(&mut self) {
+        self.is_old = true;
+    }
+
+    /// Compares.
+    pub fn is_untouched(&self, rows: &[Option<Vec<String>>], clock: &Clock) {
+        let now = clock.now();
+        let is_old = self.is_old || now < self.begun_at;
+        let passed = if is_old { HOUR * 10_000 } else { now.since(self.begun_at) };
+        for (((table, _), before), rows) in TABLES.iter().zip(&*self.before.borrow()).zip(rows) {
+            // What is swept one day, or by a clock that was wrong.
+            let lasts = match *table {
+                "users" => HOUR * 10_000_000,
+                "sessions" => HOUR * 24 * 13,
+                "events" => HOUR * 24 * 170,
+                "tokens" => HOUR * 9_000,
+                _ => HOUR / 6,
+            };
+            if before.is_some() && passed < lasts {
+                assert_eq!(before, rows, "{table}: somebody who took no part was touched");
+            }
+        }
+    }
+
+    fn named(&self, sql: &str) -> String {
+        let id = "00".repeat(15) + "0b";
+        let uuid = "00000000-0000-0000-0000-00000000000b";
+        let id = if self.is_sqlite { format!("X'{id}'") } else { format!("'{uuid}'::uuid") };
+        sql.replace("@key", &self.bytes(&"0b".repeat(32))).replace("@id", &id)
+    }
+
+    fn bytes(&self, hex: &str) -> String {
+        if self.is_sqlite { format!("X'{hex}'") } else { format!("'\\x{hex}'::bytea") }
+    }
+}
