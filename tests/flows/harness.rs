@@ -10,11 +10,14 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rocket::figment::Figment;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::Client;
 use rocket::serde::json::Value;
 use rocket::tokio::runtime::{Builder, Runtime};
+use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use vestibule::{Clock, Letters, SentLetter};
@@ -364,6 +367,19 @@ impl TestApp {
             self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
         });
         rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Promises 17 and 42: a token rests in the database as its SHA-256, and in no other form.
+    #[track_caller]
+    pub fn keeps_only_the_digest_of(&self, token: &str) {
+        let secret = URL_SAFE_NO_PAD.decode(token).expect("a token");
+        let dump = self.dump().to_lowercase();
+        let forms =
+            [token.to_owned(), STANDARD.encode(&secret), hex(&secret), hex(token.as_bytes())];
+        for form in forms {
+            assert!(!dump.contains(&form.to_lowercase()), "the database holds the token as {form}");
+        }
+        assert!(dump.contains(&hex(&Sha256::digest(&secret))), "the database has no digest of it");
     }
 
     /// What reads a row of a table as one text.
@@ -748,6 +764,14 @@ impl Browser {
         self.post("/logout", [])
     }
 
+    /// What is inside a sealed cookie; `None` if it is not there or not sealed with the key.
+    pub fn unsealed(&self, name: &str) -> Option<String> {
+        let value = self.cookies.borrow().get(name)?.clone();
+        let cookie = Cookie::parse_encoded(format!("{name}={value}")).ok()?.into_owned();
+        let request = self.server.client().get("/").cookie(cookie);
+        request.inner().cookies().get_private(name).map(|cookie| cookie.value().to_owned())
+    }
+
     /// The cookie of the session.
     pub fn session_cookie(&self) -> Option<String> {
         self.cookies.borrow().get("session_id").cloned()
@@ -854,6 +878,10 @@ impl Seen {
         }
         self.browser.post_form(action, &fields)
     }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {

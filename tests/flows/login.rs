@@ -217,18 +217,10 @@ fn behind_https_the_cookie_is_bound_to_the_host_and_removed_whole() {
 fn a_copy_of_the_database_gives_no_session() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let dump = app.dump();
     let cookie = app.session_cookie().unwrap();
-    assert!(!dump.contains(&cookie));
+    assert!(!app.dump().contains(&cookie));
+    app.keeps_only_the_digest_of(&app.unsealed("session_id").unwrap());
     assert_eq!(app.count("sessions"), 1);
-    for column in ["digest", "id"] {
-        let length = if app.is_sqlite() || column == "digest" {
-            app.texts(&format!("SELECT CAST(length({column}) AS TEXT) FROM sessions")).remove(0)
-        } else {
-            "16".into()
-        };
-        assert_eq!(length, if column == "digest" { "32" } else { "16" });
-    }
 }
 
 /// Promise 43.

@@ -7,7 +7,9 @@ fn a_person_confirms_their_address() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     app.visit("/profile").says("Not confirmed yet");
-    let link = app.last_letter().link();
+    let letter = app.last_letter();
+    let link = letter.link();
+    app.keeps_only_the_digest_of(&letter.token());
     app.visit(&link)
         .is(200)
         .does_not_say("type=\"password\"")
@@ -16,6 +18,7 @@ fn a_person_confirms_their_address() {
     app.visit("/profile")
         .says("Your e-mail address is confirmed.")
         .does_not_say("Not confirmed yet");
+    app.keeps_only_the_digest_of(&letter.token());
     app.other_browser().visit(&link).is(404).says("This link has been used or is too old");
     app.visit(&link).redirects_to("/profile");
     app.visit("/profile").says("Your e-mail address is confirmed.");
