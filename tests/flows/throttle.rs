@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rocket::http::Method::{Get, Post};
 
-use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 use crate::mail_server::{MailServer, Manner};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -156,8 +156,9 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
     app.sign_up("ada@example.com");
     app.log_out();
     assert!(app.cookies.borrow().contains_key("vestibule_device"));
+    app.other_browser().sign_up("bob@example.com");
     let thief = app.other_browser();
-    for n in 0..23 {
+    for n in 0..22 {
         assert_eq!(fail(&thief, &format!("p{n}@example.com")), 401);
     }
     for _ in 0..5 {
@@ -168,6 +169,7 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
     assert_eq!(fail(&thief, "p31@example.com"), 429, "and so is the door to this network");
     app.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
     app.log_out();
+    retry_after(&thief, "ada@example.com");
     // Known for this account alone.
     for _ in 0..6 {
         fail(&app, "bob@example.com");
@@ -178,6 +180,68 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
         assert_eq!(fail(&app, "ada@example.com"), 401);
     }
     assert_eq!(fail(&app, "ada@example.com"), 429);
+}
+
+/// Promise 28: nobody makes a known browser of theirs, by hand or of what is sealed for something else.
+#[test]
+fn a_forged_cookie_makes_no_browser_known() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let (device, session) = {
+        let cookies = app.cookies.borrow();
+        (cookies["vestibule_device"].clone(), cookies["session_id"].clone())
+    };
+    let plain = app.unsealed("vestibule_device").unwrap();
+    let last = if device.ends_with('A') { "B" } else { "A" };
+    let bent = format!("{}{last}", &device[..device.len() - 1]);
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        fail(&thief, "ada@example.com");
+    }
+    for forged in [plain, bent, session, String::new()] {
+        let browser = app.other_browser();
+        browser.cookies.borrow_mut().insert("vestibule_device".into(), forged);
+        retry_after(&browser, "ada@example.com");
+    }
+    let known = app.other_browser();
+    known.cookies.borrow_mut().insert("vestibule_device".into(), device);
+    known.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 29: whoever has an account of their own does not clear the way by logging in to it now and then.
+#[test]
+fn a_success_of_one_s_own_takes_back_no_failure() {
+    let app = TestApp::new();
+    app.sign_up("eve@example.com");
+    let eve = app.other_browser();
+    for n in 0..29 {
+        if n % 4 == 0 {
+            app.other_browser().log_in("eve@example.com", PASSWORD).redirects_to("/profile");
+        }
+        assert_eq!(fail(&eve, &format!("p{n}@example.com")), 401);
+    }
+    assert_eq!(fail(&eve, "p30@example.com"), 429);
+    app.clock.advance(60 * SECOND);
+    for _ in 0..5 {
+        assert_eq!(fail(&eve, "ada@example.com"), 401);
+        app.other_browser().log_in("eve@example.com", PASSWORD).redirects_to("/profile");
+    }
+    assert_eq!(fail(&eve, "ada@example.com"), 429);
+}
+
+/// Promise 52: a copy of the counts tells nobody for whom they are, not even somebody who knows the address.
+#[test]
+fn counts_are_kept_under_the_secret_key() {
+    let keys_under = |secret_key: &str| {
+        let app = TestApp::with(|figment| figment.merge(("secret_key", secret_key)));
+        fail(&app, "ada@example.com");
+        let key = if app.is_sqlite() { "hex(key)" } else { "encode(key, 'hex')" };
+        app.texts(&format!("SELECT {key} FROM throttle ORDER BY 1"))
+    };
+    let (one, other) = (SECRET_KEY, "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxCVHQk=");
+    assert_eq!(keys_under(one).len(), 3);
+    assert_eq!(keys_under(one), keys_under(one));
+    assert!(keys_under(one).iter().all(|key| !keys_under(other).contains(key)));
 }
 
 /// Promise 28.
