@@ -26,6 +26,7 @@ mod password_reset;
 mod postgres;
 mod profile;
 mod proxies;
+mod public_url;
 mod races;
 mod signup;
 mod stopping;
