@@ -593,3 +593,63 @@ impl fmt::Debug for MailConfig {
         f.debug_struct("MailConfig").field("from", &self.from).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rocket::figment::providers::{Format, Toml};
+
+    use super::*;
+
+    fn read(settings: &str) -> Result<Config, Box<figment::Error>> {
+        Figment::from(Toml::string(settings)).extract().map_err(Box::new)
+    }
+
+    /// Every setting there is below `table`.
+    fn settings(table: &str) -> Vec<String> {
+        let Err(error) = read(&format!("{table}no_such_setting = 1")) else { panic!("{table}") };
+        let Kind::UnknownField(_, names) = error.kind else { return Vec::new() };
+        let below = |name: &&str| {
+            let inner = settings(&format!("{table}{name}."));
+            if inner.is_empty() { vec![format!("{table}{name}")] } else { inner }
+        };
+        names.iter().flat_map(below).collect()
+    }
+
+    #[test]
+    fn the_readme_has_every_setting_with_its_default() {
+        let readme = include_str!("../README.md");
+        let (_, table) = readme.split_once("| Setting | Default | What it does |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let rows: Vec<(&str, &str)> = rows
+            .map(|row| {
+                let mut cells = row.split(" | ");
+                let name = cells.next().unwrap().trim_start_matches("| ").trim_matches('`');
+                (name, cells.next().unwrap())
+            })
+            .collect();
+        let mut named: Vec<String> = rows.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut all = settings("");
+        named.sort();
+        all.sort();
+        assert_eq!(named, all);
+        let default = Config::default();
+        let mut plain = 0;
+        for (name, value) in rows {
+            // Others are told in words.
+            let Some(value) = value.strip_prefix('`').and_then(|value| value.strip_suffix('`'))
+            else {
+                continue;
+            };
+            if value.contains(['<', '`']) {
+                continue;
+            }
+            plain += 1;
+            let config = read(&format!("{name} = {value}"))
+                .or_else(|_| read(&format!("{name} = {value:?}")))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(format!("{config:?}"), format!("{default:?}"), "{name}");
+            assert_eq!(config.mail.timeout.get(), default.mail.timeout.get(), "{name}");
+        }
+        assert!(plain > 30, "{plain}");
+    }
+}

@@ -205,22 +205,38 @@ fn errors_are_json_for_programs_and_pages_for_people() {
 #[test]
 fn reset_tokens_are_revealed_to_this_machine_alone() {
     use rocket::local::blocking::Client;
-    let start = |address: &str, public_url: Option<&str>| {
+    let starts = |settings: &[(&str, &str)]| {
         let folder = tempfile::TempDir::new().unwrap();
         let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
-        let mut figment = crate::harness::settings(folder.path(), &database)
-            .merge(("vestibule.reveal_reset_token", true))
-            .merge(("address", address));
-        if let Some(url) = public_url {
-            figment = figment.merge(("vestibule.public_url", url));
-        }
+        let figment = crate::harness::settings(folder.path(), &database)
+            .merge(("vestibule.reveal_reset_token", true));
+        let figment = settings.iter().fold(figment, |figment, setting| figment.merge(*setting));
         let started = Client::untracked(vestibule::service(figment));
         started.map(drop).map_err(|error| drop(error.kind().to_string())).is_ok()
     };
-    assert!(start("127.0.0.1", None));
-    assert!(start("127.0.0.1", Some("http://localhost:5000")));
-    assert!(!start("0.0.0.0", Some("http://localhost:5000")));
-    assert!(!start("127.0.0.1", Some("https://accounts.example.com")));
+    let (address, url) = ("address", "vestibule.public_url");
+    for settings in [
+        &[(address, "127.0.0.1")][..],
+        &[(address, "127.0.0.9")],
+        &[(address, "::1")],
+        &[(url, "http://localhost:5000")],
+        &[(url, "http://127.0.0.1:5000")],
+        &[(url, "http://[::1]:5000")],
+    ] {
+        assert!(starts(settings), "{settings:?}");
+    }
+    for settings in [
+        &[(address, "0.0.0.0"), (url, "http://localhost:5000")][..],
+        &[(address, "::"), (url, "http://localhost:5000")],
+        &[(address, "192.0.2.1"), (url, "http://localhost:5000")],
+        &[(url, "https://accounts.example.com")],
+        &[(url, "http://localhost.example.com")],
+        &[(url, "http://127.0.0.1.example.com")],
+        &[("vestibule.trusted_proxies", "127.0.0.1")],
+        &[("vestibule.trusted_proxies", "10.0.0.0/8"), (url, "http://localhost:5000")],
+    ] {
+        assert!(!starts(settings), "{settings:?}");
+    }
 }
 
 /// Older clients read the first cookie of an answer, whatever it is.

@@ -881,7 +881,7 @@ impl Seen {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn between<'t>(text: &'t str, start: &str, end: &str) -> Option<&'t str> {
