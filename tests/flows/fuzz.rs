@@ -3,10 +3,10 @@
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rocket::http::Method;
 
-use crate::harness::TestApp;
+use crate::harness::{PASSWORD, TestApp};
 
 const METHODS: [Method; 8] = [
     Method::Get,
@@ -78,6 +78,7 @@ fn no_request_is_answered_with_a_fault() {
             .merge(("vestibule.throttle.letters_by_client", 1_000_000))
     });
     app.sign_up("ada@example.com");
+    let hash = app.texts("SELECT password_hash FROM users").remove(0);
     let mut paths = app.paths();
     paths.extend(
         [
@@ -87,7 +88,7 @@ fn no_request_is_answered_with_a_fault() {
         ]
         .map(str::to_owned),
     );
-    let sealed = app.session_cookie().unwrap();
+    let mut sealed = app.session_cookie().unwrap();
     let requests: usize =
         std::env::var("FUZZ_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(2_000);
     let request = (
@@ -98,9 +99,16 @@ fn no_request_is_answered_with_a_fault() {
         body(),
         (text(), text(), 0..4),
     );
-    let mut runner = TestRunner::default();
+    let chosen = std::env::var("FUZZ_SEED").ok().and_then(|n| n.parse().ok());
+    let chance: u64 = chosen.unwrap_or_else(|| u64::from(getrandom::u32().unwrap()));
+    println!("FUZZ_SEED={chance}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&chance.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let browser = app.other_browser();
-    for _ in 0..requests {
+    let (mut sent, mut signed_in) = (0, 0);
+    while sent < requests {
         let (path, query, method, kind, body, (agent, cookie, signed)) =
             request.new_tree(&mut runner).unwrap().current();
         let name = if signed == 0 { "" } else { "next=" };
@@ -122,5 +130,20 @@ fn no_request_is_answered_with_a_fault() {
         let seen = browser.request(method, &uri, &headers, Some(&body));
         assert!(seen.status < 500, "{method} {uri} {kind} {body:?} {cookie:?}: {}", seen.status);
         browser.cookies.borrow_mut().clear();
+        sent += 1;
+        // Some of them log out, or change the password that was signed in with.
+        if signed > 1 {
+            signed_in += 1;
+            let owner = app.other_browser();
+            owner.cookies.borrow_mut().insert("session_id".into(), sealed.clone());
+            if !owner.is_signed_in() {
+                app.sql(&format!(
+                    "UPDATE users SET password_hash = '{hash}' WHERE email_key = 'ada@example.com'"
+                ));
+                owner.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+                sealed = owner.session_cookie().unwrap();
+            }
+        }
     }
+    assert!(signed_in > requests / 3, "{signed_in} of {requests} were signed in");
 }

@@ -778,8 +778,19 @@ impl Browser {
     }
 
     /// Whether this browser is signed in, asking the server.
+    #[track_caller]
     pub fn is_signed_in(&self) -> bool {
-        self.ask(Method::Get, "/api/v1/session").status == 200
+        let seen = self.ask(Method::Get, "/api/v1/session");
+        match seen.status {
+            200 => true,
+            401 => false,
+            _ => panic!("neither signed in nor out: {} {}", seen.status, seen.body),
+        }
+    }
+
+    /// Another browser with the same cookies: those of a thief, or of a second tab that has not seen later ones.
+    pub fn copy(&self) -> Self {
+        Self { server: self.server.clone(), cookies: Rc::new(self.cookies.as_ref().clone()) }
     }
 }
 
@@ -840,6 +851,27 @@ impl Seen {
         unescaped(&self.body)
     }
 
+    /// A field of a form on the page.
+    #[track_caller]
+    pub fn field(&self, name: &str) -> Field {
+        let mut inputs =
+            self.body.split("<input ").skip(1).filter_map(|rest| rest.split('>').next());
+        let input = inputs.find(|input| input.contains(&format!("name=\"{name}\"")));
+        let input =
+            input.unwrap_or_else(|| panic!("{} has no field {name}:\n{}", self.path, self.body));
+        let error = between(&self.body, &format!("id=\"{name}-error\">"), "</p>");
+        let is_marked = input.contains("aria-invalid=\"true\"");
+        assert_eq!(is_marked, error.is_some(), "a wrong field is marked, and no other: {input}");
+        let words = |html: &str| {
+            let texts = html.split('<').map(|part| part.rsplit('>').next().unwrap_or(part));
+            unescaped(texts.collect::<String>().trim())
+        };
+        Field {
+            value: between(input, "value=\"", "\"").map(unescaped).unwrap_or_default(),
+            error: error.map(words).map(|text| text.trim_start_matches("! Error: ").to_owned()),
+        }
+    }
+
     /// The title of the page.
     pub fn title(&self) -> String {
         between(&self.body, "<title>", "</title>").map(unescaped).unwrap_or_default()
@@ -878,6 +910,14 @@ impl Seen {
         }
         self.browser.post_form(action, &fields)
     }
+}
+
+/// A field as a person sees it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Field {
+    pub value: String,
+    /// What stands beside it.
+    pub error: Option<String>,
 }
 
 pub fn hex(bytes: &[u8]) -> String {

@@ -243,8 +243,7 @@ fn logging_in_makes_a_new_session_and_ends_the_one_before() {
 fn a_session_is_dead_after_logout_and_when_the_account_is_disabled() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let thief = app.other_browser();
-    thief.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    let thief = app.copy();
     assert!(thief.is_signed_in());
     app.log_out();
     assert!(!thief.is_signed_in());

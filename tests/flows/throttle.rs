@@ -253,8 +253,7 @@ fn the_device_cookie_is_sealed_and_void_after_a_reset() {
     for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"] {
         assert!(cookie.1.contains(attribute), "{}", cookie.1);
     }
-    let old = app.other_browser();
-    old.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    let old = app.copy();
     app.log_out();
     app.submit("/password-reset", [("email", "ada@example.com")]);
     app.clock.advance(SECOND);
@@ -906,8 +905,7 @@ fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
     let there = twin.other_browser();
     there.cookies.borrow_mut().clone_from(&app.cookies.borrow());
     assert!(there.is_signed_in());
-    let here = app.other_browser();
-    here.cookies.borrow_mut().clone_from(&app.cookies.borrow());
+    let here = app.copy();
     app.log_out();
     assert!(!here.is_signed_in());
     twin.clock.advance(SECOND);

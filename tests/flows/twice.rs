@@ -5,12 +5,7 @@ use std::time::Duration;
 
 use rocket::http::Method::{Post, Put};
 
-use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, TestApp};
-
-/// As a browser that has not looked at the first answer yet.
-fn with_cookies_of(browser: &Browser, before: &Browser) {
-    browser.cookies.borrow_mut().clone_from(&before.cookies.borrow());
-}
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 #[test]
 fn signing_up_twice_signs_in_twice() {
@@ -42,8 +37,7 @@ fn signing_up_twice_signs_in_twice() {
 fn logging_out_beside_a_change_leaves_no_session() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let beside = app.other_browser();
-    with_cookies_of(&beside, &app);
+    let beside = app.copy();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", change).redirects_to("/profile");
     assert!(app.is_signed_in());
@@ -56,8 +50,7 @@ fn logging_out_beside_a_change_leaves_no_session() {
 fn changing_the_password_twice_changes_it_once() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let again = app.other_browser();
-    with_cookies_of(&again, &app);
+    let again = app.copy();
     let page = again.visit("/password-change");
     let ended = app.session_cookie().unwrap();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
@@ -71,8 +64,7 @@ fn changing_the_password_twice_changes_it_once() {
     // With the session that it led to it is one more change, and the current password is another.
     again.submit("/password-change", change).is(422).says("This is not your current password.");
     // Another new password is no second time.
-    let late = app.other_browser();
-    with_cookies_of(&late, &app);
+    let late = app.copy();
     late.cookies.borrow_mut().insert("session_id".into(), ended.clone());
     let other = [("password", PASSWORD), ("new_password", "something else again")];
     late.post("/password-change", other).redirects_to("/login?next=/password-change");
