@@ -45,7 +45,8 @@ fn the_command_line_answers_and_refuses() {
 fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new().unwrap();
-    let mut service = Process::start(folder.path(), &[]);
+    // What `cargo run` uses.
+    let mut service = Process::start(folder.path(), &[("ROCKET_PROFILE", "debug")]);
     assert!(service.get("/").contains("200 OK"));
     assert!(service.sign_up("ada@example.com").contains("303 See Other"));
     let line = service.line("/verify-email/");
@@ -709,9 +710,9 @@ fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
     service.signal("-TERM");
     assert!(service.end().0.success());
 
-    let full = format!("trap '' XFSZ; ulimit -f 600; exec {}", env!("CARGO_BIN_EXE_vestibule"));
-    let mut shell = Command::new("sh");
     let plain = command(folder.path(), &[("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "100000")]);
+    let full = format!("trap '' XFSZ; ulimit -f 600; exec {}", plain.get_program().display());
+    let mut shell = Command::new("sh");
     shell.args(["-c", &full]).envs(plain.get_envs().filter_map(|(k, v)| Some((k, v?))));
     shell
         .current_dir(folder.path())

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 use crate::harness::{self, PASSWORD};
 
+/// Set: the program to try, in place of the one that was built with the tests. CI tries the release build.
+const PROGRAM: &str = "TESTED_VESTIBULE";
+
 /// A folder to start the service in, with a database of the engine under test.
 pub fn new_folder() -> TempDir {
     let folder = TempDir::new().unwrap();
@@ -34,7 +37,8 @@ pub struct Process {
 }
 
 pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
-    command_of(env!("CARGO_BIN_EXE_vestibule").into(), folder, settings)
+    let program = std::env::var_os(PROGRAM);
+    command_of(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into()), folder, settings)
 }
 
 /// The same for another program of the service.
