@@ -24,6 +24,7 @@ use vestibule::{Clock, Letters, SentLetter};
 
 use crate::bystander::Bystander;
 use crate::gate::Gate;
+use crate::limit::TimeLimit;
 
 /// A password that meets the default policy.
 pub const PASSWORD: &str = "seven purple lanterns";
@@ -41,6 +42,7 @@ pub struct TestApp {
     letters: Letters,
     database: String,
     pub folder: Rc<TempDir>,
+    _limit: TimeLimit,
     /// Whoever made the database has one; those who share it do not.
     bystander: Option<Bystander>,
 }
@@ -204,7 +206,15 @@ impl TestApp {
         }
         let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
         let server = Rc::new(Server { runtime, client: Some(client) });
-        Self { browser: Browser::new(server), clock, letters, database, folder, bystander: None }
+        Self {
+            browser: Browser::new(server),
+            clock,
+            letters,
+            database,
+            folder,
+            _limit: TimeLimit::begin(),
+            bystander: None,
+        }
     }
 
     /// Every path that has a route.

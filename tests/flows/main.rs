@@ -7,6 +7,7 @@
 mod bystander;
 mod gate;
 mod harness;
+mod limit;
 mod mail_server;
 mod process;
 

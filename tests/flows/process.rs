@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::{self, PASSWORD};
+use crate::limit::TimeLimit;
 
 /// Set: the program to try, in place of the one that was built with the tests. CI tries the release build.
 const PROGRAM: &str = "TESTED_VESTIBULE";
@@ -34,6 +35,7 @@ pub struct Process {
     pub port: u16,
     log: Receiver<String>,
     pub seen: Vec<String>,
+    _limit: TimeLimit,
 }
 
 pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
@@ -69,7 +71,8 @@ impl Process {
                 let _ = sender.send(line);
             }
         });
-        let mut process = Self { child, port: 0, log, seen: Vec::new() };
+        let mut process =
+            Self { child, port: 0, log, seen: Vec::new(), _limit: TimeLimit::begin() };
         let line = process.line("listening on");
         process.port = line
             .split("port ")
