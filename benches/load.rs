@@ -11,6 +11,7 @@ use rocket::tokio::io::{AsyncReadExt, AsyncWriteExt};
 use rocket::tokio::net::TcpStream;
 use rocket::tokio::runtime::{Builder, Runtime};
 use rocket::tokio::time::{sleep_until, timeout};
+use sha2::{Digest, Sha256};
 
 /// A server of the release build in a process of its own.
 pub struct Server {
@@ -269,19 +270,30 @@ pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration)
     })
 }
 
-/// Adds old sessions to a database that nobody has open.
-pub fn add_sessions(database: &std::path::Path, rows: u32) {
-    let sql = format!(
-        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {rows}) \
-         INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, proved_at, \
-         expires_at, address, user_agent) \
-         SELECT randomblob(32), randomblob(16), (SELECT id FROM users LIMIT 1), 1, u.created_at, \
-         u.created_at, u.created_at, 9999999999999, '203.0.113.7', 'Mozilla/5.0' \
-         FROM n, (SELECT created_at FROM users LIMIT 1) u"
-    );
-    if rows > 0 {
-        run_sql(database, &sql);
-    }
+/// Adds sessions to a database that nobody has open: these, and so many that nobody uses.
+pub fn add_sessions(database: &std::path::Path, tokens: &[[u8; 32]], unused: u32) {
+    use sqlx::ConnectOptions;
+    const INTO: &str = "INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, proved_at, \
+                        expires_at, address, user_agent) ";
+    const ROW: &str = "randomblob(16), u.id, 1, u.created_at, u.created_at, u.created_at, 9999999999999, \
+                       '203.0.113.7', 'Mozilla/5.0'";
+    const OF: &str = "(SELECT id, created_at FROM users LIMIT 1) u";
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
+    runtime().block_on(async {
+        let mut db = options.connect().await.unwrap();
+        sqlx::query("BEGIN").execute(&mut db).await.unwrap();
+        for token in tokens {
+            let sql = sqlx::AssertSqlSafe(format!("{INTO} SELECT $1, {ROW} FROM {OF}"));
+            let digest = Sha256::digest(token).to_vec();
+            sqlx::query(sql).bind(digest).execute(&mut db).await.unwrap();
+        }
+        let sql = sqlx::AssertSqlSafe(format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {unused}) \
+             {INTO} SELECT randomblob(32), {ROW} FROM n, {OF} LIMIT {unused}"
+        ));
+        sqlx::query(sql).execute(&mut db).await.unwrap();
+        sqlx::query("COMMIT").execute(&mut db).await.unwrap();
+    });
 }
 
 /// Changes a database, behind the back of whoever has it open.
