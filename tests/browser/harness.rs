@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use fantoccini::elements::{Element, ElementRef};
 use fantoccini::error::CmdError;
+use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
@@ -32,7 +33,7 @@ pub struct Look {
 pub struct Journey {
     pub page: Client,
     look: Look,
-    origin: String,
+    pub origin: String,
     folder: TempDir,
     _processes: [Process; 2],
     _turn: MutexGuard<'static, ()>,
@@ -53,6 +54,11 @@ static TURN: Mutex<()> = Mutex::const_new(());
 impl Journey {
     /// `None`, loudly, where there is no browser; in CI that is a failure.
     pub async fn begin(look: Look) -> Option<Self> {
+        Self::begin_with(look, &[]).await
+    }
+
+    /// The same with settings.
+    pub async fn begin_with(look: Look, settings: &[(&str, &str)]) -> Option<Self> {
         let found = |name: &str| {
             std::env::split_paths(&std::env::var_os("PATH")?)
                 .map(|p| p.join(name))
@@ -77,6 +83,7 @@ impl Journey {
             .current_dir(folder.path())
             .env("ROCKET_PORT", port.to_string())
             .env("VESTIBULE_PASSWORD__COST", "4")
+            .envs(settings.iter().copied())
             .stderr(Stdio::piped());
         let service = started(service, |line| line.contains("listening on").then_some(())).0;
         let mut chromedriver = Command::new(driver);
@@ -93,7 +100,8 @@ impl Journey {
         builder.capabilities(capabilities(look, folder.path()));
         let page = builder.connect(&format!("http://127.0.0.1:{driver_port}")).await.unwrap();
         if !look.scripts {
-            page.issue_cmd(ScriptsOff).await.unwrap();
+            let off = json!({ "value": true });
+            page.issue_cmd(Chromium("Emulation.setScriptExecutionDisabled", off)).await.unwrap();
             let proof = "data:text/html,<p>off</p><script>document.querySelector('p').textContent='on'</script>";
             page.goto(proof).await.unwrap();
             let shown = page.find(Locator::Css("p")).await.unwrap().text().await.unwrap();
@@ -170,6 +178,11 @@ impl Journey {
         assert!(body.contains(text), "the page does not say {text:?}:\n{body}");
     }
 
+    pub async fn does_not_say(&self, text: &str) {
+        let body = self.find("body").await.text().await.unwrap();
+        assert!(!body.contains(text), "the page says {text:?}:\n{body}");
+    }
+
     pub async fn is_at(&self, path: &str) {
         assert_eq!(
             self.page.current_url().await.unwrap().as_str(),
@@ -234,6 +247,65 @@ impl Journey {
             )
             .await;
         assert_eq!(found, json!([]), "axe-core on {name}");
+        self.console_is_clean(name).await;
+    }
+
+    /// Nothing that the browser has blocked, or any script has complained of.
+    pub async fn console_is_clean(&self, name: &str) {
+        let said = self.page.issue_cmd(ReadConsole).await.unwrap();
+        let said: Vec<&Value> = said
+            .as_array()
+            .unwrap()
+            .iter()
+            // That an answer was 422 is what the page is about.
+            .filter(|entry| entry["source"] != "network")
+            .collect();
+        assert!(said.is_empty(), "{name}: {said:#?}");
+    }
+
+    /// Emulates a medium, or a screen, by Chromium's own commands.
+    pub async fn emulate(&self, command: &'static str, params: Value) {
+        self.page.issue_cmd(Chromium(command, params)).await.unwrap();
+    }
+
+    /// Types on the keyboard, wherever the focus is.
+    pub async fn keys(&self, keys: &str) {
+        self.page.active_element().await.unwrap().send_keys(keys).await.unwrap();
+    }
+
+    /// Presses Tab until what has the focus is named, or reads, `text`; as somebody does who has no mouse.
+    pub async fn tab_to(&self, text: &str) {
+        let here = "const e = document.activeElement; return e.name || e.textContent.trim()";
+        for _ in 0..30 {
+            self.keys(&Key::Tab.to_string()).await;
+            if self.run(here).await == json!(text) {
+                return;
+            }
+        }
+        panic!("no {text:?} is reached by the Tab key");
+    }
+
+    /// Presses Enter, and waits for the next page.
+    pub async fn enter(&self) {
+        let before = self.page_id().await.unwrap();
+        self.keys(&Key::Enter.to_string()).await;
+        self.waits_for_another_than(before).await;
+    }
+
+    /// Nothing is wider than the screen, or cut off.
+    pub async fn fits(&self, name: &str) {
+        let outside = self
+            .run(
+                "const wide = document.documentElement.clientWidth;
+                 return [...document.querySelectorAll('body *:not(.unseen):not(.skip)')].filter(e => {
+                     const box = e.getBoundingClientRect();
+                     return box.width > 0 && (box.right > wide + 1 || box.left < -1
+                         || (getComputedStyle(e).overflow !== 'visible' && e.scrollWidth > e.clientWidth + 1
+                             && e.tagName !== 'INPUT'));
+                 }).map(e => e.outerHTML.slice(0, 200))",
+            )
+            .await;
+        assert_eq!(outside, json!([]), "{name}: does not fit");
     }
 
     /// Runs a script in the page, as a test alone may.
@@ -242,11 +314,11 @@ impl Journey {
     }
 }
 
-/// Chromium's own command to run no script of a page.
+/// A command of Chromium's own (Chrome DevTools Protocol).
 #[derive(Debug)]
-struct ScriptsOff;
+struct Chromium(&'static str, Value);
 
-impl WebDriverCompatibleCommand for ScriptsOff {
+impl WebDriverCompatibleCommand for Chromium {
     fn endpoint(
         &self,
         base: &url::Url,
@@ -256,9 +328,26 @@ impl WebDriverCompatibleCommand for ScriptsOff {
     }
 
     fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
-        let body =
-            json!({ "cmd": "Emulation.setScriptExecutionDisabled", "params": { "value": true } });
+        let body = json!({ "cmd": self.0, "params": self.1 });
         (http::Method::POST, Some(body.to_string()))
+    }
+}
+
+/// What the console has shown since it was last read.
+#[derive(Debug)]
+struct ReadConsole;
+
+impl WebDriverCompatibleCommand for ReadConsole {
+    fn endpoint(
+        &self,
+        base: &url::Url,
+        session: Option<&str>,
+    ) -> Result<url::Url, url::ParseError> {
+        base.join(&format!("session/{}/se/log", session.unwrap_or_default()))
+    }
+
+    fn method_and_body(&self, _: &url::Url) -> (http::Method, Option<String>) {
+        (http::Method::POST, Some(json!({ "type": "browser" }).to_string()))
     }
 }
 
@@ -312,6 +401,8 @@ fn capabilities(look: Look, folder: &Path) -> serde_json::Map<String, Value> {
     if look.phone {
         options["mobileEmulation"] = json!({ "deviceMetrics": { "width": 360, "height": 740, "pixelRatio": 2.0, "touch": true } });
     }
-    let Value::Object(map) = json!({ "goog:chromeOptions": options }) else { unreachable!() };
+    let wanted =
+        json!({ "goog:chromeOptions": options, "goog:loggingPrefs": { "browser": "ALL" } });
+    let Value::Object(map) = wanted else { unreachable!() };
     map
 }

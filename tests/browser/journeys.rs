@@ -183,18 +183,54 @@ async fn everything_is_reached_by_keyboard() {
 async fn password_managers_know_each_field() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
     let j = &journey;
-    let mut tokens = Vec::new();
-    for path in ["/signup", "/login", "/password-reset"] {
-        j.visit(path).await;
-        for field in j.page.find_all(Locator::Css("main input[autocomplete]")).await.unwrap() {
-            tokens.push(field.attr("autocomplete").await.unwrap().unwrap());
-        }
+    let mut fields = Vec::new();
+    sign_up(j).await;
+    for path in ["/profile", "/password-change"] {
+        fields.extend(autocomplete(j, path).await);
+    }
+    let confirm = j.link("/verify-email").await;
+    j.click(j.find("header button").await).await;
+    j.visit("/password-reset").await;
+    j.type_into("email", "ada@example.com").await;
+    j.press("Send the link").await;
+    let reset = j.link("/password-reset").await;
+    for path in ["/signup", "/login", "/password-reset", &confirm, &reset] {
+        fields.extend(autocomplete(j, path).await);
     }
     assert_eq!(
-        tokens,
-        ["email", "new-password", "name", "username", "current-password", "username"]
+        fields,
+        [
+            "name: name",
+            "username: username",
+            "password: current-password",
+            "new_password: new-password",
+            "email: email",
+            "password: new-password",
+            "name: name",
+            "email: username",
+            "password: current-password",
+            "email: username",
+            // Shown to password managers alone: whose link it is.
+            ": username",
+            "password: current-password",
+            "username: username",
+            "new_password: new-password",
+        ]
     );
     journey.page.close().await.unwrap();
+}
+
+/// What each field of the page says it is for.
+async fn autocomplete(j: &Journey, path: &str) -> Vec<String> {
+    j.visit(path).await;
+    let mut fields = Vec::new();
+    let inputs = Locator::Css("main input:not([type=hidden]):not([type=checkbox])");
+    for field in j.page.find_all(inputs).await.unwrap() {
+        let name = field.attr("name").await.unwrap().or(field.attr("id").await.unwrap());
+        let token = field.attr("autocomplete").await.unwrap();
+        fields.push(format!("{}: {}", name.unwrap_or_default(), token.unwrap_or_default()));
+    }
+    fields
 }
 
 /// Promise 36: whoever comes to this screen after the owner has logged out sees nothing of theirs, neither by
@@ -262,4 +298,199 @@ async fn sign_up(j: &Journey) {
     j.type_into("password", PASSWORD).await;
     j.press("Sign up").await;
     j.is_at("/profile").await;
+}
+
+/// Nobody needs a mouse: the keys alone lead from the front page into an account and out of it.
+#[tokio::test]
+async fn the_keys_alone_lead_in_and_out() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/").await;
+    j.tab_to("Sign up").await;
+    j.enter().await;
+    j.is_at("/signup").await;
+    j.tab_to("email").await;
+    j.keys("ada@example.com").await;
+    j.tab_to("password").await;
+    j.keys("short").await;
+    j.enter().await;
+    // The summary has the focus, and leads to what is to be mended.
+    j.keys(&Key::Tab.to_string()).await;
+    j.keys(&Key::Enter.to_string()).await;
+    j.keys(PASSWORD).await;
+    j.enter().await;
+    j.is_at("/profile").await;
+    j.tab_to("name").await;
+    j.keys("Ada").await;
+    j.enter().await;
+    j.says("Your name is saved.").await;
+    j.tab_to("Log out").await;
+    j.enter().await;
+    j.says("You are logged out.").await;
+    j.tab_to("Log in").await;
+    j.enter().await;
+    j.tab_to("email").await;
+    j.keys("ada@example.com").await;
+    j.tab_to("password").await;
+    j.keys(PASSWORD).await;
+    j.tab_to("remember").await;
+    j.keys(" ").await;
+    j.tab_to("Log in").await;
+    j.enter().await;
+    j.is_at("/profile").await;
+    journey.page.close().await.unwrap();
+}
+
+/// Going back after a mistake, or after a link was used, sends nothing anew and accuses nobody.
+#[tokio::test]
+async fn going_back_sends_nothing_anew() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    sign_up(j).await;
+    let confirm = j.link("/verify-email").await;
+    j.visit(&confirm).await;
+    j.press("Confirm the address").await;
+    j.is_at("/profile").await;
+    j.page.back().await.unwrap();
+    j.page.refresh().await.unwrap();
+    j.is_at("/profile").await;
+    j.does_not_say("does not work any more").await;
+    j.click(j.find("header button").await).await;
+    j.visit("/login").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", "was it this one?").await;
+    j.press("Log in").await;
+    j.says("The e-mail address or the password is wrong.").await;
+    j.page.back().await.unwrap();
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    j.press("Log in").await;
+    j.is_at("/profile").await;
+    journey.page.close().await.unwrap();
+}
+
+/// Two tabs: what the other one has ended is said, and leads back to where one was.
+#[tokio::test]
+async fn a_session_that_ends_while_a_form_is_filled_in() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    sign_up(j).await;
+    let left = j.page.window().await.unwrap();
+    j.type_into("name", "Ada Lovelace").await;
+    let other = j.page.new_window(true).await.unwrap().handle;
+    j.page.switch_to_window(other).await.unwrap();
+    j.visit("/profile").await;
+    j.click(j.find("header button").await).await;
+    j.page.switch_to_window(left).await.unwrap();
+    j.press("Save").await;
+    j.is_at("/login?next=/profile").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    j.press("Log in").await;
+    j.is_at("/profile").await;
+    // Two people in two tabs: the later one is who both are.
+    j.page.switch_to_window(j.page.windows().await.unwrap().pop().unwrap()).await.unwrap();
+    j.visit("/profile").await;
+    j.says("ada@example.com").await;
+    journey.page.close().await.unwrap();
+}
+
+/// WCAG 1.4.10 and 1.4.12, and the longest texts that there can be: 320 pixels wide, with room between letters and
+/// lines, in the system's own colours.
+#[tokio::test]
+async fn everything_fits_whoever_looks() {
+    let longest = [("VESTIBULE_SITE_NAME", "The Association of Long-Winded Names")];
+    let Some(journey) = Journey::begin_with(PLAIN, &longest).await else { return };
+    let j = &journey;
+    let screen = json!({ "width": 320, "height": 640, "deviceScaleFactor": 1, "mobile": false });
+    j.emulate("Emulation.setDeviceMetricsOverride", screen).await;
+    let email = format!("{}@{}.example", "a".repeat(64), ["b"; 3].map(|b| b.repeat(59)).join("."));
+    j.visit("/signup").await;
+    j.type_into("email", &email).await;
+    j.type_into("password", PASSWORD).await;
+    j.type_into("name", &"W".repeat(100)).await;
+    j.press("Sign up").await;
+    j.is_at("/profile").await;
+    let confirm = j.link("/verify-email").await;
+    let colours = json!({ "features": [{ "name": "forced-colors", "value": "active" }] });
+    for is_forced in [false, true] {
+        if is_forced {
+            j.emulate("Emulation.setEmulatedMedia", colours.clone()).await;
+        }
+        for path in ["/", "/profile", "/password-change", &confirm, "/nowhere"] {
+            j.visit(path).await;
+            let spaced =
+                "for (const e of document.querySelectorAll('*')) { e.style.lineHeight = '1.5';
+                          e.style.letterSpacing = '0.12em'; e.style.wordSpacing = '0.16em'; }";
+            j.run(spaced).await;
+            j.fits(path).await;
+        }
+        // What can be pressed or typed into has an edge to be seen by.
+        if is_forced {
+            let edges = "return [...document.querySelectorAll('button, input:not([type=hidden])')].filter(e =>
+                         getComputedStyle(e).borderStyle === 'none' && getComputedStyle(e).outlineStyle === 'none')
+                         .map(e => e.outerHTML)";
+            assert_eq!(j.run(edges).await, json!([]));
+        }
+    }
+    journey.page.close().await.unwrap();
+}
+
+/// What is refused for too many tries, or for its size, is a page like any other.
+#[tokio::test]
+async fn refusals_are_pages_like_any_other() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    for _ in 0..6 {
+        j.visit("/login").await;
+        j.type_into("email", "bob@example.com").await;
+        j.type_into("password", "was it this one?").await;
+        j.press("Log in").await;
+    }
+    j.says("Too many tries.").await;
+    assert_eq!(j.find("#email").await.prop("value").await.unwrap().unwrap(), "bob@example.com");
+    j.look_at("login-too-many").await;
+    j.visit("/login").await;
+    let fill = "document.querySelector('#password').value = 'x'.repeat(40000)";
+    j.run(fill).await;
+    j.press("Log in").await;
+    j.look_at("too-large").await;
+    journey.page.close().await.unwrap();
+}
+
+/// Promises 32 and 35: another website posts a form here and puts a page of ours into a frame.
+#[tokio::test]
+async fn another_website_can_neither_post_nor_frame() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    sign_up(j).await;
+    let elsewhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    let page = format!(
+        "<!doctype html><title>elsewhere</title><main><form method=post action={0}/profile><input name=name value=Mallory>\
+         <button>Win</button></form></main><iframe src={0}/profile></iframe>",
+        j.origin
+    );
+    std::thread::spawn(move || {
+        for stream in elsewhere.incoming() {
+            use std::io::{Read, Write};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{page}",
+                page.len()
+            );
+        }
+    });
+    j.page.goto(&format!("http://127.0.0.1:{port}/")).await.unwrap();
+    j.page.enter_frame(0).await.unwrap();
+    let framed = j.find("html").await.html(false).await.unwrap();
+    assert!(!framed.contains("ada@example.com") && !framed.contains("Log in"), "{framed}");
+    j.page.enter_parent_frame().await.unwrap();
+    j.press("Win").await;
+    j.says("This request came from another website, so nothing was done.").await;
+    j.visit("/profile").await;
+    assert_eq!(j.find("#name").await.prop("value").await.unwrap().unwrap(), "");
+    journey.page.close().await.unwrap();
 }
