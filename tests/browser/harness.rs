@@ -27,6 +27,8 @@ pub struct Look {
     pub dark: bool,
     /// A phone of 360 CSS pixels; else a window of 1,100.
     pub phone: bool,
+    /// Firefox instead of Chromium.
+    pub firefox: bool,
 }
 
 /// A browser before a service. Ends both when dropped.
@@ -64,14 +66,16 @@ impl Journey {
                 .map(|p| p.join(name))
                 .find(|p| p.exists())
         };
-        let (Some(driver), Some(_)) = (found("chromedriver"), found("chromium")) else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "chromium and chromedriver must be there in CI"
-            );
+        let [driver, browser] = if look.firefox {
+            ["geckodriver", "firefox-esr"]
+        } else {
+            ["chromedriver", "chromium"]
+        };
+        let (Some(driver), Some(_)) = (found(driver), found(browser)) else {
+            assert!(std::env::var_os("CI").is_none(), "{browser} and {driver} must be there in CI");
             let _ = writeln!(
                 std::io::stderr(),
-                "\nSKIPPED: nothing was tested in a browser. Install chromium and chromium-driver to do so.\n"
+                "\nSKIPPED: nothing was tested in {browser}. Install it and {driver} to do so.\n"
             );
             return None;
         };
@@ -86,14 +90,14 @@ impl Journey {
             .envs(settings.iter().copied())
             .stderr(Stdio::piped());
         let service = started(service, |line| line.contains("listening on").then_some(())).0;
-        let mut chromedriver = Command::new(driver);
-        chromedriver.arg("--port=0").stdout(Stdio::piped());
-        let (chromedriver, driver_port) = started(chromedriver, |line| {
-            line.split("started successfully on port ")
-                .nth(1)?
-                .trim_end_matches('.')
-                .parse::<u16>()
-                .ok()
+        let mut command = Command::new(driver);
+        command.arg("--port=0").stdout(Stdio::piped()).env("HOME", folder.path());
+        // "… started successfully on port 4444." or "… Listening on 127.0.0.1:4444".
+        let (driver, driver_port) = started(command, |line| {
+            let is_ready =
+                line.contains("started successfully on") || line.contains("Listening on");
+            let port = line.trim_end_matches('.').rsplit([' ', ':']).next()?;
+            port.parse::<u16>().ok().filter(|_| is_ready)
         });
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
@@ -108,7 +112,7 @@ impl Journey {
             assert_eq!(shown, "off");
         }
         let origin = format!("http://localhost:{port}");
-        Some(Self { page, look, origin, folder, _processes: [service, chromedriver], _turn: turn })
+        Some(Self { page, look, origin, folder, _processes: [service, driver], _turn: turn })
     }
 
     /// Opens a page.
@@ -222,7 +226,8 @@ impl Journey {
             return;
         }
         let file = format!(
-            "{name}{}{}.png",
+            "{name}{}{}{}.png",
+            if look.firefox { "-firefox" } else { "" },
             if look.phone { "-phone" } else { "" },
             if look.dark { "-dark" } else { "" }
         );
@@ -247,7 +252,9 @@ impl Journey {
             )
             .await;
         assert_eq!(found, json!([]), "axe-core on {name}");
-        self.console_is_clean(name).await;
+        if !look.firefox {
+            self.console_is_clean(name).await;
+        }
     }
 
     /// Nothing that the browser has blocked, or any script has complained of.
@@ -375,6 +382,10 @@ fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Proce
 }
 
 fn capabilities(look: Look, folder: &Path) -> serde_json::Map<String, Value> {
+    if look.firefox {
+        let options = json!({ "args": ["-headless", "--width=1100", "--height=900"] });
+        return [("moz:firefoxOptions".to_owned(), options)].into_iter().collect();
+    }
     let mut args = vec![
         "--headless".to_owned(),
         "--no-sandbox".to_owned(),

@@ -96,7 +96,7 @@ async fn whole_way(look: Look) {
     journey.page.close().await.unwrap();
 }
 
-const PLAIN: Look = Look { scripts: true, dark: false, phone: false };
+const PLAIN: Look = Look { scripts: true, dark: false, phone: false, firefox: false };
 
 #[tokio::test]
 async fn at_a_desk() {
@@ -105,23 +105,28 @@ async fn at_a_desk() {
 
 #[tokio::test]
 async fn on_a_phone_in_the_dark() {
-    whole_way(Look { scripts: true, dark: true, phone: true }).await;
+    whole_way(Look { scripts: true, dark: true, phone: true, firefox: false }).await;
 }
 
 #[tokio::test]
 async fn at_a_desk_without_scripts() {
-    whole_way(Look { scripts: false, dark: false, phone: false }).await;
+    whole_way(Look { scripts: false, dark: false, phone: false, firefox: false }).await;
 }
 
 #[tokio::test]
 async fn at_a_desk_in_the_dark() {
-    whole_way(Look { scripts: true, dark: true, phone: false }).await;
+    whole_way(Look { scripts: true, dark: true, phone: false, firefox: false }).await;
+}
+
+#[tokio::test]
+async fn in_firefox() {
+    whole_way(Look { firefox: true, ..PLAIN }).await;
 }
 
 /// In the light of day, for pictures and axe-core; Chromium's phones cannot be without scripts.
 #[tokio::test]
 async fn on_a_phone() {
-    whole_way(Look { scripts: true, dark: false, phone: true }).await;
+    whole_way(Look { scripts: true, dark: false, phone: true, firefox: false }).await;
 }
 
 /// The summary gets the focus, and leads to the field.

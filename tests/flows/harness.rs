@@ -703,7 +703,8 @@ impl Browser {
         self.server.runtime.block_on(rocket::futures::future::join_all(all))
     }
 
-    async fn dispatch(
+    /// Sends anything, for tests that do two things at once.
+    pub async fn dispatch(
         &self,
         method: Method,
         path: &str,

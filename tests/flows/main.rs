@@ -19,6 +19,7 @@ mod embed;
 mod faults;
 mod fuzz;
 mod input;
+mod interleave;
 mod letters;
 mod login;
 mod nodes;

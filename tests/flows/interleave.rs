@@ -1,0 +1,267 @@
+//! One request is stopped at each point at which it waits for something, one point after the other, and another one
+//! passes meanwhile: what luck finds in one run of thousands is tried in each run.
+//!
+//! Requests of the local client are futures in the test's own thread. A request that is not polled stands still: with
+//! a look-up done, a hash computed, a transaction open or committed, whatever came before that point.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use rocket::futures::future::join;
+use rocket::http::Method::{Get, Post};
+use rocket::tokio::sync::Notify;
+use rocket::tokio::time::timeout;
+
+use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, Seen, TestApp, urlencoded};
+
+/// What stands still may hold what the other one needs, such as SQLite's writer. After this long it goes on.
+const STANDS_STILL_FOR: Duration = Duration::from_millis(40);
+
+/// More points than any request has.
+const MANY: usize = 500;
+
+type Form<'a> = (&'a str, &'a [(&'a str, &'a str)]);
+
+/// Polls `stopped` so many times, then lets `passing` pass, then goes on. Both answers, and whether there was such
+/// a point.
+fn stopped_at<A, B>(
+    app: &TestApp,
+    point: usize,
+    stopped: impl Future<Output = A>,
+    passing: impl Future<Output = B>,
+) -> (A, B, bool) {
+    let (mut left, goes_on, was_stopped) = (point, Cell::new(false), Cell::new(false));
+    let (waker, has_stopped) = (RefCell::<Option<Waker>>::default(), Notify::new());
+    let mut stopped = Box::pin(stopped);
+    let stopped = poll_fn(|cx| {
+        if left == 0 && !goes_on.get() {
+            was_stopped.set(true);
+            waker.replace(Some(cx.waker().clone()));
+            has_stopped.notify_one();
+            return Poll::Pending;
+        }
+        left = left.saturating_sub(1);
+        let polled = stopped.as_mut().poll(cx);
+        if polled.is_ready() {
+            has_stopped.notify_one();
+        }
+        polled
+    });
+    let passing = async {
+        has_stopped.notified().await;
+        let mut passing = pin!(passing);
+        let passed = timeout(STANDS_STILL_FOR, &mut passing).await;
+        goes_on.set(true);
+        if let Some(waker) = waker.take() {
+            waker.wake();
+        }
+        match passed {
+            Ok(passed) => passed,
+            Err(_) => passing.await,
+        }
+    };
+    let (a, b) = app.block_on(join(stopped, passing));
+    (a, b, was_stopped.get())
+}
+
+async fn post(browser: &Browser, (path, fields): Form<'_>) -> Seen {
+    let fields: Vec<_> = fields.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("Accept", "text/html")];
+    browser.dispatch(Post, path, &headers, Some(&urlencoded(&fields))).await
+}
+
+/// Tries each point in an app of its own, until the request has no more of them; a third of them on a laptop, which
+/// third by chance.
+fn at_each_point(story: impl Fn(usize) -> bool) {
+    let step = if std::env::var_os("CI").is_some() { 1 } else { 3 };
+    let first = usize::try_from(getrandom::u32().unwrap()).unwrap() % step;
+    let points = (first..MANY).step_by(step).take_while(|point| story(*point)).count();
+    assert!((1..MANY / step).contains(&points), "{points} points");
+}
+
+/// An app with somebody who is signed in, and the link to reset their password.
+fn app_with_link() -> (TestApp, String) {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.post("/password-reset", [("email", "ada@example.com")]).is(200);
+    let link = app.last_letter().link();
+    (app, link)
+}
+
+const ADA: (&str, &str) = ("email", "ada@example.com");
+const OLD: (&str, &str) = ("password", PASSWORD);
+const NEW: (&str, &str) = ("new_password", NEW_PASSWORD);
+
+/// Promises 15, 23 and 44: whoever logs in with the old password is not signed in once the reset is done.
+#[test]
+fn a_reset_passes_a_login() {
+    at_each_point(|point| {
+        let (app, link) = app_with_link();
+        let thief = app.other_browser();
+        let (_, reset, is_point) = stopped_at(
+            &app,
+            point,
+            post(&thief, ("/login", &[ADA, OLD])),
+            post(&app, (&link, &[NEW])),
+        );
+        reset.redirects_to("/login");
+        assert!(!thief.is_signed_in(), "point {point}");
+        app.log_in("ada@example.com", PASSWORD).is(401);
+        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        is_point
+    });
+}
+
+/// Promise 23: nor does a log-in that writes an old hash anew write the old password back.
+#[test]
+fn a_reset_passes_a_login_that_renews_the_hash() {
+    at_each_point(|point| {
+        let (app, link) = app_with_link();
+        // Of this password, as another system would have stored it.
+        let hash = bcrypt::hash_with_result(PASSWORD, 4).unwrap().to_string();
+        app.sql(&format!(
+            "UPDATE users SET password_hash = '{hash}' WHERE email_key = 'ada@example.com'"
+        ));
+        let thief = app.other_browser();
+        let (_, reset, is_point) = stopped_at(
+            &app,
+            point,
+            post(&thief, ("/login", &[ADA, OLD])),
+            post(&app, (&link, &[NEW])),
+        );
+        reset.redirects_to("/login");
+        assert!(!thief.is_signed_in(), "point {point}");
+        app.log_in("ada@example.com", PASSWORD).is(401);
+        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        is_point
+    });
+}
+
+/// Promises 23 and 47: whoever changes the password with the old one, while its owner resets it.
+#[test]
+fn a_reset_passes_a_change() {
+    const THIRD: &str = "nine lazy harbour cats";
+    at_each_point(|point| {
+        let (app, link) = app_with_link();
+        let thief = app.copy();
+        let (_, reset, is_point) = stopped_at(
+            &app,
+            point,
+            post(&thief, ("/password-change", &[OLD, ("new_password", THIRD)])),
+            post(&app, (&link, &[NEW])),
+        );
+        reset.redirects_to("/login");
+        assert!(!thief.is_signed_in(), "point {point}");
+        app.log_in("ada@example.com", THIRD).is(401);
+        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        is_point
+    });
+}
+
+/// The same the other way round: what was set last is what opens the account, and nothing else does.
+#[test]
+fn a_change_passes_a_reset() {
+    const THIRD: &str = "nine lazy harbour cats";
+    at_each_point(|point| {
+        let (app, link) = app_with_link();
+        let owner = app.copy();
+        let (reset, changed, is_point) = stopped_at(
+            &app,
+            point,
+            post(&app, (&link, &[NEW])),
+            post(&owner, ("/password-change", &[OLD, ("new_password", THIRD)])),
+        );
+        reset.redirects_to("/login");
+        let browser = app.other_browser();
+        browser.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        app.other_browser().log_in("ada@example.com", THIRD).is(401);
+        assert!(!owner.is_signed_in(), "point {point}: {}", changed.status);
+        is_point
+    });
+}
+
+/// Promise 45: a session that is being looked up when it is ended is not remembered as one that lives.
+#[test]
+fn a_reset_passes_a_visit() {
+    for was_seen_before in [false, true] {
+        at_each_point(|point| {
+            let (app, link) = app_with_link();
+            let thief = app.copy();
+            if was_seen_before {
+                assert!(thief.is_signed_in());
+                app.clock.advance(Duration::from_secs(2));
+            }
+            let (_, reset, is_point) = stopped_at(
+                &app,
+                point,
+                thief.dispatch(Get, "/profile", &[("Accept", "text/html")], None),
+                post(&app.other_browser(), (&link, &[NEW])),
+            );
+            reset.redirects_to("/login");
+            assert!(!thief.is_signed_in(), "point {point}");
+            // A look-up has few points; the last one is when there are none left.
+            is_point || point < 3
+        });
+    }
+}
+
+/// Promise 20: two who use one link; and the one who wins is told so.
+#[test]
+fn of_two_resets_with_one_link_one_counts() {
+    at_each_point(|point| {
+        let (app, link) = app_with_link();
+        let other = app.other_browser();
+        let third = [("new_password", "nine lazy harbour cats")];
+        let (first, second, is_point) =
+            stopped_at(&app, point, post(&app, (&link, &[NEW])), post(&other, (&link, &third)));
+        let statuses = [first.status, second.status];
+        let winner = match statuses {
+            [303, 404] => NEW_PASSWORD,
+            [404, 303] => third[0].1,
+            _ => panic!("point {point}: {statuses:?}"),
+        };
+        app.log_in("ada@example.com", winner).redirects_to("/profile");
+        is_point
+    });
+}
+
+/// Promise 44: whoever logs out while the same browser changes something is logged out.
+#[test]
+fn a_log_out_passes_what_the_session_does() {
+    let change = [OLD, NEW];
+    for form in [("/profile", &[("name", "Ada")][..]), ("/password-change", &change[..])] {
+        at_each_point(|point| {
+            let app = TestApp::new();
+            app.sign_up("ada@example.com");
+            let beside = app.copy();
+            let (_, out, is_point) =
+                stopped_at(&app, point, post(&app, form), post(&beside, ("/logout", &[])));
+            out.redirects_to("/");
+            assert!(!app.is_signed_in() && !beside.is_signed_in(), "{} at point {point}", form.0);
+            assert_eq!(app.count("sessions"), 0);
+            is_point
+        });
+    }
+}
+
+/// One account for one address, and both are signed in to it or told that it is taken.
+#[test]
+fn of_two_sign_ups_one_makes_the_account() {
+    at_each_point(|point| {
+        let app = TestApp::new();
+        let other = app.other_browser();
+        let (_, _, is_point) = stopped_at(
+            &app,
+            point,
+            post(&app, ("/signup", &[ADA, OLD])),
+            post(&other, ("/signup", &[ADA, OLD])),
+        );
+        assert!(app.is_signed_in() && other.is_signed_in(), "point {point}");
+        assert_eq!(app.count("users"), 1);
+        assert_eq!(app.letters().len(), 1);
+        is_point
+    });
+}
