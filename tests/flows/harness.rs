@@ -196,6 +196,9 @@ impl TestApp {
         change: impl FnOnce(Figment) -> Figment,
         build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
     ) -> Self {
+        if log::set_logger(&Captured).is_ok() {
+            log::set_max_level(log::LevelFilter::Info);
+        }
         let figment = settings(folder.path(), &database);
         let letters = Letters::default();
         let figment = change(figment);
@@ -427,6 +430,23 @@ impl Deref for TestApp {
     fn deref(&self) -> &Browser {
         &self.browser
     }
+}
+
+/// What the service logs stands beside a story that fails.
+struct Captured;
+
+impl log::Log for Captured {
+    fn enabled(&self, record: &log::Metadata<'_>) -> bool {
+        record.target().starts_with("vestibule") && record.level() <= log::Level::Info
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            println!("{:5} {}: {}", record.level(), record.target(), record.args());
+        }
+    }
+
+    fn flush(&self) {}
 }
 
 fn new_runtime() -> Rc<Runtime> {
