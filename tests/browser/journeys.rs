@@ -463,6 +463,23 @@ async fn refusals_are_pages_like_any_other() {
     journey.page.close().await.unwrap();
 }
 
+/// Nor does a crowd lose what was typed.
+#[tokio::test]
+async fn a_crowd_is_told_on_the_page_with_the_form() {
+    // Nobody's turn comes so soon.
+    let crowd = [("VESTIBULE_HASHING__MAX_WAIT", "1ns")];
+    let Some(journey) = Journey::begin_with(PLAIN, &crowd).await else { return };
+    let j = &journey;
+    j.visit("/login").await;
+    j.type_into("email", "bob@example.com").await;
+    j.type_into("password", "was it this one?").await;
+    j.press("Log in").await;
+    j.says("Please wait a moment").await;
+    assert_eq!(j.find("#email").await.prop("value").await.unwrap().unwrap(), "bob@example.com");
+    j.look_at("login-crowd").await;
+    journey.page.close().await.unwrap();
+}
+
 /// Promises 32 and 35: another website posts a form here and puts a page of ours into a frame.
 #[tokio::test]
 async fn another_website_can_neither_post_nor_frame() {
