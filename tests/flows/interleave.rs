@@ -247,6 +247,32 @@ fn a_log_out_passes_what_the_session_does() {
     }
 }
 
+/// Promise 44: a session that has ended confirms no address.
+#[test]
+fn a_log_out_passes_a_confirmation() {
+    at_each_point(|point| {
+        let app = TestApp::new();
+        app.sign_up("ada@example.com");
+        let link = app.last_letter().link();
+        let witness = app.other_browser();
+        witness.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+        let beside = app.copy();
+        let is_confirmed = |seen: Seen| {
+            seen.json()["user"]["email_verified"].as_bool().expect("the witness is signed in")
+        };
+        let log_out_and_look = async {
+            post(&beside, ("/logout", &[])).await.redirects_to("/");
+            is_confirmed(witness.dispatch(Get, "/api/v1/session", &[], None).await)
+        };
+        let (_, was_confirmed, is_point) =
+            stopped_at(&app, point, post(&app, (&link, &[])), log_out_and_look);
+        app.clock.advance(Duration::from_secs(2));
+        let witness = witness.ask(Get, "/api/v1/session");
+        assert_eq!(is_confirmed(witness), was_confirmed, "point {point}");
+        is_point
+    });
+}
+
 /// One account for one address, and both are signed in to it or told that it is taken.
 #[test]
 fn of_two_sign_ups_one_makes_the_account() {

@@ -56,6 +56,11 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
     let elsewhere = app.other_browser();
     elsewhere.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
     elsewhere.visit("/profile").is(200).says("Your e-mail address is confirmed.");
+    // Used, it is a success for whoever shows once more that the account is theirs, and for nobody else.
+    let other = app.other_browser();
+    other.log_in("other@example.com", PASSWORD);
+    other.post(&link, []).is(404).says("This link has been used or is too old");
+    other.post(&link, [("password", NEW_PASSWORD)]).is(404);
 }
 
 #[test]
