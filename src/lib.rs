@@ -43,9 +43,6 @@ mod server;
 mod setup;
 mod web;
 
-use std::sync::Arc;
-
-use ::log::info;
 use figment::providers::{Env, Format, Toml};
 use figment::{Figment, Profile};
 use rocket::fairing::AdHoc;
@@ -118,14 +115,6 @@ pub fn service(figment: Figment) -> Rocket<Build> {
         // Rocket's own headers allow framing by the same site; ours stand instead.
         .attach(Shield::new())
         .attach(stage())
-        .attach(AdHoc::on_liftoff("Vestibule: greeting", |rocket| {
-            Box::pin(async move {
-                let (address, port) = (rocket.config().address, rocket.config().port);
-                let origin =
-                    rocket.state().map_or_else(String::new, |config: &Arc<Config>| config.origin());
-                info!("listening on {address} port {port}; people reach it at {origin}");
-            })
-        }))
         .mount("/", web::service_routes())
         .register("/", web::catchers().0)
 }

@@ -1,23 +1,26 @@
 //! Connections: how many there may be, and for how long they may stand still.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use log::warn;
 use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use rocket::tokio::net::TcpStream;
-use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use rocket::tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::{Sleep, sleep};
 
 use crate::seldom::Seldom;
 
 /// How long a client may take to read on. What it does not read is kept in memory.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// How long a client is heard out after the last answer, and how much of it.
+const HEARD_FOR: Duration = Duration::from_secs(2);
+const HEARD_AT_MOST: usize = 256 * 1024;
 /// Files that are not for connections: the database, the log, what is listened on.
 const OTHER_FILES: u64 = 200;
 /// Most connections, if the system lets us open so many files.
@@ -34,6 +37,7 @@ pub(super) struct Connections {
     free: Arc<Semaphore>,
     by_peer: Arc<BySite>,
     requests: Arc<BySite>,
+    reading: Arc<Readings>,
     no_more: Seldom,
 }
 
@@ -70,6 +74,7 @@ impl Connections {
             free: Arc::new(Semaphore::new(most)),
             by_peer: BySite::new((most / SHARE_OF_ONE).max(1)),
             requests: BySite::new(MAX_REQUESTS_OF_ONE.min(most / 4).max(1)),
+            reading: Readings::new(MAX_REQUESTS_OF_ONE.min(most / 4).max(1)),
             no_more: Seldom::default(),
         })
     }
@@ -97,10 +102,67 @@ impl Connections {
         Some(Counted { _by_peer: by_peer, _permit: permit })
     }
 
-    /// Counts a request of this client, before its body is read; `None` if it has too many. A proxy that passes
-    /// bodies on as they come would spend all its connections on one client.
+    /// Counts a request of this client whose body has arrived; `None` if it has too many.
     pub(super) fn count_request(&self, client: IpAddr, allowance: i64) -> Option<CountedBySite> {
         self.requests.count(client, usize::try_from(allowance).unwrap_or(1))
+    }
+
+    /// Counts a request of this client whose body is still on its way. A proxy that passes bodies on as they come
+    /// would spend all its connections on one client; and a client that lets bodies trickle must not keep its
+    /// neighbours out, who have the same address: when there are too many, the oldest gives way.
+    pub(super) fn begin_reading(&self, client: IpAddr, allowance: i64) -> Reading {
+        self.reading.begin(client, usize::try_from(allowance).unwrap_or(1))
+    }
+}
+
+/// The requests whose bodies are on their way, by site, oldest first.
+struct Readings {
+    most: usize,
+    begun: Mutex<HashMap<IpAddr, VecDeque<Arc<Notify>>>>,
+}
+
+/// One of them.
+pub(super) struct Reading {
+    all: Arc<Readings>,
+    site: IpAddr,
+    gives_way: Arc<Notify>,
+}
+
+impl Readings {
+    fn new(most: usize) -> Arc<Self> {
+        Arc::new(Self { most, begun: Mutex::default() })
+    }
+
+    fn begin(self: &Arc<Self>, address: IpAddr, times: usize) -> Reading {
+        let (site, gives_way) = (site(address), Arc::new(Notify::new()));
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = begun.entry(site).or_default();
+        if own.len() >= self.most.saturating_mul(times)
+            && let Some(oldest) = own.pop_front()
+        {
+            oldest.notify_one();
+        }
+        own.push_back(gives_way.clone());
+        Reading { all: self.clone(), site, gives_way }
+    }
+}
+
+impl Reading {
+    /// Returns when it is to make room for a newer one.
+    pub(super) async fn gives_way(&self) {
+        self.gives_way.notified().await;
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        let mut begun = self.all.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = begun.get_mut(&self.site) {
+            own.retain(|other| !Arc::ptr_eq(other, &self.gives_way));
+            if own.is_empty() {
+                begun.remove(&self.site);
+            }
+        }
     }
 }
 
@@ -141,15 +203,24 @@ impl Drop for CountedBySite {
     }
 }
 
-/// A connection that ends when the client reads nothing any more.
-pub(super) struct Reader {
+/// A connection that ends when the client reads nothing any more, and when it ends hears the client out: if it were
+/// closed while a body is still on its way, the system would break it off, and the client, or the proxy that then
+/// takes us for broken, would never see the answer (RFC 9112, 9.6).
+pub(super) struct Socket {
     stream: TcpStream,
     stuck: Option<Pin<Box<Sleep>>>,
+    last_words: Option<LastWords>,
 }
 
-impl Reader {
+/// What is still heard of a client after the last answer.
+struct LastWords {
+    until: Pin<Box<Sleep>>,
+    heard: usize,
+}
+
+impl Socket {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, stuck: None }
+        Self { stream, stuck: None, last_words: None }
     }
 
     fn is_stuck<T>(
@@ -166,7 +237,7 @@ impl Reader {
     }
 }
 
-impl AsyncRead for Reader {
+impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -176,7 +247,7 @@ impl AsyncRead for Reader {
     }
 }
 
-impl AsyncWrite for Reader {
+impl AsyncWrite for Socket {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -205,7 +276,22 @@ impl AsyncWrite for Reader {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
+        let Self { stream, last_words, .. } = &mut *self;
+        if last_words.is_none() {
+            ready!(Pin::new(&mut *stream).poll_shutdown(context))?;
+        }
+        let last = last_words
+            .get_or_insert_with(|| LastWords { until: Box::pin(sleep(HEARD_FOR)), heard: 0 });
+        let mut bytes = [0; 4096];
+        while last.heard < HEARD_AT_MOST && last.until.as_mut().poll(context).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            let heard = ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer));
+            if heard.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+            last.heard += buffer.filled().len();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -219,6 +305,7 @@ mod tests {
             free: Arc::new(Semaphore::new(8)),
             by_peer: BySite::new(2),
             requests: BySite::new(2),
+            reading: Readings::new(2),
             no_more: Seldom::default(),
         };
         let [thief, proxy] = [[203, 0, 113, 1], [10, 0, 0, 1]].map(IpAddr::from);

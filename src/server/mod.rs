@@ -20,6 +20,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::header::{
     ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
+    LOCATION,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -27,14 +28,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{info, warn};
 use percent_encoding::percent_decode_str;
 use rocket::data::ToByteUnit;
-use rocket::fairing::AdHoc;
 use rocket::futures::FutureExt;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
 use rocket::tokio::signal::unix::{SignalKind, signal};
-use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
+use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use rocket::tokio::{select, spawn};
@@ -46,7 +46,7 @@ use crate::auth::Auth;
 use crate::config::{Config, ConfigError};
 use crate::seldom::Seldom;
 use crate::web;
-use connections::{Connections, Reader};
+use connections::{Connections, Socket};
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -56,6 +56,8 @@ const MAX_HEADERS: usize = 100;
 const MAX_CONTENT_TYPE: usize = 1024;
 /// Most cookies; browsers keep fewer for a site.
 const MAX_COOKIES: usize = 200;
+/// Longest place to go to, in bytes: nginx takes a node whose answer has more than 4 KiB of headers for broken.
+const MAX_LOCATION: usize = 1200;
 /// How long a client may take for the head of a request, and how long again for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long, once the end is near, requests that have only begun may still arrive.
@@ -88,19 +90,16 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     // Links name the port: with 0 it is known only now.
     let figment = rocket.figment().clone().merge(("port", port));
     let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
-    let (sender, receiver) = oneshot::channel();
-    let last = AdHoc::on_ignite("Vestibule: port", |rocket| async move {
-        let _ = sender.send(socket.listen(BACKLOG));
-        rocket
-    });
-    let started = Client::untracked(rocket.configure(figment).attach(last)).await;
+    let started = Client::untracked(rocket.configure(figment)).await;
     let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
         .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
-    let unheard = |_| ServeError("the service ended before it began".into());
-    let listener = receiver.await.map_err(unheard)?.map_err(listen)?;
+    // Not before the database is open and its tables are right, which may take a minute.
+    let listener = socket.listen(BACKLOG).map_err(listen)?;
+    let origin = settings.origin();
+    info!("listening on {} port {port}; people reach it at {origin}", address.ip());
     let (counts, is_leaving) = (Connections::new(), AtomicBool::new(false));
     let app = App { client, max_body, hops, settings, counts, is_leaving };
     run(listener, Arc::new(app), &config).await;
@@ -282,7 +281,7 @@ async fn connection(
             answer(app.clone(), request, peer, alive.clone(), is_at_work.clone())
         })
     };
-    let stream = TokioIo::new(Reader::new(stream));
+    let stream = TokioIo::new(Socket::new(stream));
     let mut served = std::pin::pin!(builder.serve_connection(stream, service));
     // A client that breaks off is no fault.
     select! {
@@ -372,12 +371,23 @@ impl App {
         let allowance = self.settings.allowance(client, false);
         // No proxy has more under way unless it is being abused.
         let allowance = if stands_for_many { 8 * allowance.min(1_000) } else { allowance };
+        let reading = (!body.is_end_stream()).then(|| self.counts.begin_reading(client, allowance));
+        let gives_way = async {
+            match &reading {
+                Some(reading) => reading.gives_way().await,
+                None => std::future::pending().await,
+            }
+        };
+        let body = select! {
+            body = self.read(&head.headers, body) => match body {
+                Ok(body) => body,
+                Err(status) => return bare(status),
+            },
+            () = gives_way => return bare(hyper::StatusCode::REQUEST_TIMEOUT),
+        };
+        drop(reading);
         let Some(_counted) = self.counts.count_request(client, allowance) else {
             return too_many();
-        };
-        let body = match self.read(&head.headers, body).await {
-            Ok(body) => body,
-            Err(status) => return bare(status),
         };
         let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
         // Rocket takes `get` for `GET`; methods are case-sensitive (RFC 9110, 9.1).
@@ -514,6 +524,9 @@ async fn respond(response: LocalResponse<'_>) -> Answer {
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(header.value())) {
             answer.headers_mut().append(name, value);
         }
+    }
+    if answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION) {
+        answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
     }
     // The answer to a HEAD has a length and no body.
     let length = response.body().preset_size();

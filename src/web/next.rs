@@ -11,8 +11,14 @@ use super::links::LINKED;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Next(String);
 
+/// Longest path, in bytes: it comes back in a header, which proxies give little room.
+const MAX: usize = 1024;
+
 impl Next {
     pub(super) fn parse(text: &str) -> Option<Self> {
+        if text.len() > MAX {
+            return None;
+        }
         let mut bytes = text.bytes();
         // Browsers read `//host` and `/\host` as another host, and drop tabs and line ends first.
         let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));

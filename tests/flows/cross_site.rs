@@ -117,6 +117,12 @@ fn next_leads_nowhere_else() {
         app.log_out();
     }
     app.visit("/login?next=//evil.example").is(200).does_not_say("evil");
+    // Nor so far that no proxy takes the answer.
+    let far = format!("/{}", "a".repeat(3_000));
+    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", &*far)];
+    app.post("/login", form).redirects_to("/profile");
+    app.visit(&format!("/login?next={far}")).redirects_to("/profile");
+    app.log_out();
     // It is made from GETs only: what was posted without a session is not posted again.
     app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");
 }
