@@ -30,16 +30,23 @@ pub(in crate::auth) enum Letter {
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How many letters of one site, or to one domain, leave at a time: what is slow at one of them leaves places
-/// to the others.
+/// How many letters of one site, or to one domain, have places at a time: what many ask for leaves places to the
+/// others.
 const MOST_ALIKE: usize = 2;
+
+/// How many to one domain are under way, and how many of one site that nobody has asked for by address: what is slow
+/// there holds up the others no longer than it keeps a place.
+const MOST_LATE: usize = 8;
 
 /// For how long a letter keeps its place that a stranger has asked for by address, however long it takes to leave,
 /// and whether anybody has the address: the next letter of the site, or to the domain, would tell.
 const KEPT_FOR: Duration = Duration::from_millis(25);
 
-/// How many letters are under way at most: a mail server allows one client so many connections (Postfix 50).
-const MOST_UNDER_WAY: usize = 50;
+/// For how long any other keeps it at most.
+const KEPT_AT_MOST: Duration = Duration::from_secs(1);
+
+/// How many letters are under way at most.
+const MOST_UNDER_WAY: usize = 200;
 
 /// How many letters of each priority leave at a time: what is slow, or comes from strangers, takes no place of
 /// the others.
@@ -189,7 +196,7 @@ impl Auth {
         let mut looked_at: Option<Instant> = None;
         let mut has_room = true;
         loop {
-            has_room |= under_way.end_kept(Instant::now());
+            has_room |= under_way.end_kept();
             if !is_over() {
                 // A round goes on while letters are due, which may be for days.
                 if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
@@ -236,14 +243,18 @@ impl Auth {
                 let Some(claimed) = claimed else { break };
                 match claimed.row {
                     Ok(row) => {
-                        let place = Place {
+                        let is_asked_for = row.email_key.is_some();
+                        let kept_for = if is_asked_for { KEPT_FOR } else { KEPT_AT_MOST };
+                        let letter = OnItsWay {
                             priority,
                             keys: [row.site_key.clone(), row.domain_key.clone()],
-                            until: row.email_key.as_ref().map(|_| Instant::now() + KEPT_FOR),
+                            is_asked_for,
+                            has_left: false,
+                            place_until: Instant::now() + kept_for,
                         };
                         let auth = self.clone();
                         let begun = under_way.tasks.spawn(async move { auth.deliver(row).await });
-                        under_way.places.insert(begun.id(), place);
+                        under_way.letters.insert(begun.id(), letter);
                     }
                     Err(error) => {
                         error!("letter={} cannot be read, and waits: {error}", claimed.id);
@@ -381,7 +392,12 @@ impl Auth {
     ) -> Result<Result<(), Timestamp>, Error> {
         if user.email_verified_at.is_none() {
             let allowance = self.config.allowance(row.sent_from(), false);
-            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await? {
+            // Strangers may have filled the mailbox by signing up with other addresses of it: the owner gets one
+            // link at a time all the same.
+            let now = self.clock.now();
+            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await?
+                && self.store.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 0
+            {
                 return Ok(Err(until));
             }
         }
@@ -433,64 +449,76 @@ impl Auth {
 struct UnderWay {
     /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
     tasks: JoinSet<Result<(), Error>>,
-    places: HashMap<task::Id, Place>,
+    letters: HashMap<task::Id, OnItsWay>,
 }
 
 /// What a letter keeps from others while it is on its way.
-struct Place {
+struct OnItsWay {
     priority: Priority,
     /// The key of its site, and that of its domain.
     keys: [Option<Vec<u8>>; 2],
-    /// Until then, and no longer, instead of until it has left.
-    until: Option<Instant>,
+    /// Whether a stranger asked for it by address: nothing may tell how long it takes.
+    is_asked_for: bool,
+    has_left: bool,
+    /// Until when it has a place.
+    place_until: Instant,
+}
+
+impl OnItsWay {
+    fn has_place(&self) -> bool {
+        self.place_until > Instant::now() && (self.is_asked_for || !self.has_left)
+    }
 }
 
 impl UnderWay {
     fn is_empty(&self) -> bool {
-        self.tasks.is_empty() && self.places.is_empty()
+        self.letters.is_empty()
     }
 
     /// A letter has left; whether another one may have waited for that.
     fn end(&mut self, id: task::Id) -> bool {
-        if self.tasks.len() + 1 < MOST_UNDER_WAY
-            && self.places.get(&id).is_none_or(|place| place.until.is_some())
-        {
-            return false;
-        }
-        self.places.retain(|of, place| *of != id || place.until.is_some());
-        true
+        let Some(letter) = self.letters.get_mut(&id) else { return false };
+        letter.has_left = true;
+        !letter.is_asked_for || self.tasks.len() + 1 >= MOST_UNDER_WAY
     }
 
-    /// Ends the places that were to be kept until now; whether there were any.
-    fn end_kept(&mut self, now: Instant) -> bool {
-        let before = self.places.len();
-        self.places.retain(|_, place| place.until.is_none_or(|until| until > now));
-        self.places.len() < before
+    /// Forgets letters that have left and kept their places long enough; whether there were any.
+    fn end_kept(&mut self) -> bool {
+        let before = self.letters.len();
+        self.letters.retain(|_, letter| !letter.has_left || letter.has_place());
+        self.letters.len() < before
     }
 
     /// When to look again if nothing else happens.
     fn next_end(&self) -> Duration {
-        let next = self.places.values().filter_map(|place| place.until).min();
-        next.map_or(LOOK_EVERY, |at| at.saturating_duration_since(Instant::now()).min(LOOK_EVERY))
+        let now = Instant::now();
+        let ends = self.letters.values().map(|letter| letter.place_until).filter(|end| *end > now);
+        ends.min().map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
     }
 
-    /// How many of this priority.
+    /// How many of this priority have places.
     fn of(&self, priority: Priority) -> usize {
-        self.places.values().filter(|place| place.priority == priority).count()
+        let of_it = self.letters.values().filter(|letter| letter.priority == priority);
+        of_it.filter(|letter| letter.has_place()).count()
     }
 
     /// The sites and the domains that have as many letters under way as they may.
     fn busy(&self) -> (Busy, Busy) {
-        let of = |which: usize| {
-            let mut times: HashMap<&[u8], usize> = HashMap::new();
-            for key in self.places.values().filter_map(|place| place.keys[which].as_deref()) {
-                *times.entry(key).or_default() += 1;
+        let of = |which: usize, is_late: fn(&OnItsWay) -> bool| {
+            let mut times: HashMap<&[u8], (usize, usize)> = HashMap::new();
+            for letter in self.letters.values() {
+                if let Some(key) = letter.keys[which].as_deref() {
+                    let (places, late) = times.entry(key).or_default();
+                    *places += usize::from(letter.has_place());
+                    *late += usize::from(!letter.has_left && is_late(letter));
+                }
             }
-            let mut full = times.into_iter().filter(|(_, times)| *times >= MOST_ALIKE);
-            // No more can be full than these: there are ten places. No key is empty.
-            Busy::default().map(|none| full.next().map_or(none, |(key, _)| key.to_vec()))
+            let full = times
+                .into_iter()
+                .filter(|(_, (places, late))| *places >= MOST_ALIKE || *late >= MOST_LATE);
+            full.flat_map(|(key, _)| key.to_vec()).collect()
         };
-        (of(0), of(1))
+        (of(0, |letter| !letter.is_asked_for), of(1, |_| true))
     }
 }
 

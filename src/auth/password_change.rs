@@ -42,7 +42,7 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, ChangePasswordError> {
         let user = &session.user;
-        self.count_network(client).await?.map_err(ChangePasswordError::Wait)?;
+        self.count_act(user.id).await?.map_err(ChangePasswordError::Wait)?;
         let mut turn = self.hasher.turn_of(user.id, client);
         let new = self
             .check_new_password(new, &user.email, user.name.as_ref(), &mut turn)

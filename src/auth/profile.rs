@@ -10,7 +10,7 @@ use crate::Error;
 pub(crate) enum RenameError {
     /// The session has ended in the meantime.
     SignedOut,
-    /// Too many changes from this network.
+    /// Too many changes.
     Wait(Wait),
     /// Not their fault.
     Failed(Error),
@@ -25,7 +25,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), RenameError> {
         let user = session.user.id;
-        self.count_network(client).await?.map_err(RenameError::Wait)?;
+        self.count_act(user).await?.map_err(RenameError::Wait)?;
         let mut tx = self.store.begin().await?;
         if !tx.lock_user(user).await? || !tx.lock_session(session.id).await? {
             tx.rollback().await;

@@ -58,6 +58,7 @@ pub(in crate::auth) struct Begun {
     new: NewSession,
     /// Those that end with its commit.
     ended: Vec<Digest>,
+    is_noted: bool,
 }
 
 /// Why somebody cannot log in.
@@ -110,7 +111,9 @@ impl Auth {
         let mut tried = tried.map_err(LogInError::Wait)?;
         tried.turn.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
-            self.record(Event::LogInFailed, found.map(|found| found.user.id), client).await?;
+            if self.is_junk_noted(client).await? {
+                self.record(Event::LogInFailed, found.map(|found| found.user.id), client).await?;
+            }
             return Err(LogInError::WrongCredentials);
         };
         let hash = found.as_ref().and_then(|found| self.readable_hash(found));
@@ -216,8 +219,11 @@ impl Auth {
         let most = self.config.session.max_per_account.0;
         let mut ended = tx.delete_surplus_sessions(user, most, now).await?;
         ended.extend(replaced.map(|old| old.digest()));
-        tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
-        Ok(Begun { new, ended })
+        let is_noted = self.is_noted(tx, user, client).await?;
+        if is_noted {
+            tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
+        }
+        Ok(Begun { new, ended, is_noted })
     }
 
     /// The session, once what began it is committed.
@@ -225,7 +231,9 @@ impl Auth {
         for session in begun.ended {
             self.sessions.forget(session);
         }
-        Event::LoggedIn.log(Some(begun.new.device.user), client);
+        if begun.is_noted {
+            Event::LoggedIn.log(Some(begun.new.device.user), client);
+        }
         begun.new
     }
 
@@ -289,20 +297,25 @@ impl Auth {
     pub(crate) async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Error> {
         let (digest, now) = (token.digest(), self.clock.now());
         let since = now - AGAIN_WITHIN;
+        // Whoever comes with a dead cookie takes nobody's turn at writing.
+        let Some(user) = self.store.find_user_of(digest, since).await? else { return Ok(()) };
         let mut tx = self.store.begin().await?;
-        let Some(user) = tx.find_user_of(digest, since).await? else {
-            tx.rollback().await;
-            return Ok(());
-        };
         // A change of the password may be about to replace it: then what came next is meant.
         tx.lock_user(user).await?;
         tx.delete_session(digest).await?;
         tx.delete_renewed_session(digest, since).await?;
-        tx.insert_event(Event::LoggedOut, Some(user), client, now).await?;
+        // Once is enough: after it all of them are dead.
+        tx.delete_renewed_sessions_of(user).await?;
+        let is_noted = self.is_noted(&mut tx, user, client).await?;
+        if is_noted {
+            tx.insert_event(Event::LoggedOut, Some(user), client, now).await?;
+        }
         tx.commit().await?;
         self.sessions.forget(digest);
         self.sessions.forget_user(user);
-        Event::LoggedOut.log(Some(user), client);
+        if is_noted {
+            Event::LoggedOut.log(Some(user), client);
+        }
         Ok(())
     }
 }

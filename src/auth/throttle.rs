@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::hasher::Turn;
 use super::outbox::Letter;
-use super::store::{Credentials, FURTHEST, OutboxRow, SignUpPlace, Tx};
+use super::store::{Credentials, FURTHEST, OutboxRow, Place, Tx};
 use super::{Auth, Client, Email, ResetToken, UserId};
 use crate::Error;
 use crate::clock::{Timestamp, millis};
@@ -24,6 +24,10 @@ const DAY: Duration = Duration::from_hours(24);
 
 /// How many minutes' worth of tries a site has in a day: each leaves a row in `throttle` or `events`.
 const MINUTES_A_DAY: i64 = 100;
+
+/// How many log-ins and log-outs of one account from one site are noted in a day, and how many tries that cost no
+/// hash.
+const NOTED_A_DAY: i64 = 100;
 
 /// How many networks an IPv6 site is taken for in that.
 const NETWORKS_OF_A_SITE: i64 = 16;
@@ -122,6 +126,12 @@ pub(in crate::auth) enum Bucket<'a> {
     Network(&'a Client),
     /// The same in a day, of a site.
     SiteDay(&'a Client),
+    /// What one account changes of itself, in a minute.
+    Acts(UserId),
+    /// Log-ins and log-outs of one account from one site that are noted, in a day.
+    Visits(UserId, Option<IpAddr>),
+    /// Tries of one site that cost no hash and are noted, in a day.
+    Junk(Option<IpAddr>),
     /// Changes of the password of one account.
     PasswordChanges(UserId),
     /// Tries to set a password with one link.
@@ -180,6 +190,9 @@ impl Pepper {
             Bucket::Device(id) => format!("device {id}"),
             Bucket::Network(client) => format!("network {}", of(client.own_network())),
             Bucket::SiteDay(client) => format!("site day {}", of(client.own_site())),
+            Bucket::Acts(user) => format!("acts {user}"),
+            Bucket::Visits(user, site) => format!("visits {user} {}", of(*site)),
+            Bucket::Junk(site) => format!("junk {}", of(*site)),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Letters(letter, email) => {
@@ -250,7 +263,13 @@ enum Counted {
     AsKnown(Count),
     /// In the network's buckets, and in the account's if an address could be read. They are always touched in
     /// this order: on PostgreSQL two tries that take them in different order would wait for each other.
-    AsStranger { network: [Count; 2], account: Option<Count> },
+    AsStranger { network: CountedNetwork, account: Option<Count> },
+}
+
+/// What was counted for a network: in its minute, and in its site's day unless nothing is hashed.
+struct CountedNetwork {
+    minute: Count,
+    day: Option<Place>,
 }
 
 /// A try that was let in and counted. Say how it ended.
@@ -258,6 +277,16 @@ pub(in crate::auth) struct Try {
     counted: Counted,
     /// When its password is hashed.
     pub(in crate::auth) turn: Turn,
+}
+
+impl CountedNetwork {
+    async fn take_back(&self, tx: &mut Tx) -> Result<(), Error> {
+        tx.update_uncounted(self.minute).await?;
+        match &self.day {
+            Some(place) => tx.update_returned(place).await,
+            None => Ok(()),
+        }
+    }
 }
 
 /// The buckets that were full a moment ago: whoever goes on asking is answered without the database. For a second:
@@ -313,9 +342,10 @@ impl Auth {
     ) -> Result<Result<Try, Wait>, Error> {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
         let device = found.and_then(|found| found.device_of(client, now));
-        // A known browser whose account has enough turns already is a stranger in everything.
-        let turn = device.and_then(|device| self.hasher.turn_of_known(device.user, client));
-        if let (Some(device), Some(turn)) = (device, turn) {
+        if let Some(device) = device {
+            // Where the turns of those who are known are taken, by others of its site, it waits among the strangers;
+            // its tries are its own all the same.
+            let turn = self.hasher.turn_of(device.user, client);
             let key = self.pepper.key(&Bucket::Device(device.id));
             let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
             let mut tx = self.store.begin().await?;
@@ -331,7 +361,7 @@ impl Auth {
         let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
         self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
-        let network = match self.insert_network(&mut tx, client).await? {
+        let network = match self.insert_network(&mut tx, client, email.is_some()).await? {
             Ok(network) => network,
             Err(at) => {
                 tx.rollback().await;
@@ -369,12 +399,14 @@ impl Auth {
         Some(Wait::until(at, now))
     }
 
-    /// Counts in the buckets of a network; until when there may be none if one is full.
+    /// Counts in the buckets of a network; until when there may be none if one is full. What costs no hash does not
+    /// count for the day: whoever has the address or the site together with others could use it up in no time.
     async fn insert_network(
         &self,
         tx: &mut Tx,
         client: &Client,
-    ) -> Result<Result<[Count; 2], Timestamp>, Error> {
+        is_for_the_day: bool,
+    ) -> Result<Result<CountedNetwork, Timestamp>, Error> {
         let now = self.clock.now();
         let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
         let minute = Window { most, per: MINUTE };
@@ -386,11 +418,18 @@ impl Auth {
                 return Ok(Err(at));
             }
         };
+        if !is_for_the_day {
+            return Ok(Ok(CountedNetwork { minute, day: None }));
+        }
         let networks = if client.address.is_ipv6() { NETWORKS_OF_A_SITE } else { 1 };
         let most = most.saturating_mul(MINUTES_A_DAY).saturating_mul(networks);
-        let day = Window { most, per: DAY };
-        match tx.insert_in_window(day_key, day, now).await? {
-            Ok(day) => Ok(Ok([minute, day])),
+        // At a pace: past it neighbours wait for seconds, not for tomorrow.
+        let day = Pace { most, per: DAY };
+        match tx.insert_at_pace(day_key, day, now).await? {
+            Ok(()) => {
+                let day = Place { key: day_key.to_vec(), millis: day.each() };
+                Ok(Ok(CountedNetwork { minute, day: Some(day) }))
+            }
             Err(at) => {
                 self.closed_buckets.close(day_key, at, now);
                 Ok(Err(at))
@@ -408,9 +447,7 @@ impl Auth {
         match &tried.counted {
             Counted::AsKnown(count) => tx.delete_bucket(count.key).await?,
             Counted::AsStranger { network, account } => {
-                for count in network {
-                    tx.update_uncounted(*count).await?;
-                }
+                network.take_back(&mut tx).await?;
                 if let Some(count) = account {
                     tx.delete_bucket(count.key).await?;
                     self.closed_buckets.open(count.key);
@@ -426,7 +463,8 @@ impl Auth {
         match &tried.counted {
             Counted::AsKnown(count) => tx.update_uncounted(*count).await?,
             Counted::AsStranger { network, account } => {
-                for count in network.iter().chain(account) {
+                network.take_back(&mut tx).await?;
+                if let Some(count) = account {
                     tx.update_uncounted(*count).await?;
                 }
             }
@@ -445,13 +483,38 @@ impl Auth {
             return Ok(Err(Wait::until(at, now)));
         }
         let mut tx = self.store.begin().await?;
-        match self.insert_network(&mut tx, client).await? {
+        match self.insert_network(&mut tx, client, true).await? {
             Ok(_) => tx.commit().await.map(Ok),
             Err(at) => {
                 tx.rollback().await;
                 Ok(Err(Wait::until(at, now)))
             }
         }
+    }
+
+    /// Counts something that somebody may do so often who is signed in: it is no matter of the network.
+    pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<Result<(), Wait>, Error> {
+        let most = self.config.throttle.tries_by_client;
+        self.count(&Bucket::Acts(user), Window { most, per: MINUTE }).await
+    }
+
+    /// Whether a log-in or a log-out is to be noted: right ones count for nothing else, and would fill `events`.
+    pub(in crate::auth) async fn is_noted(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        let key = self.pepper.key(&Bucket::Visits(user, client.own_site()));
+        let window = Window { most: NOTED_A_DAY, per: DAY };
+        self.note_new_rows(1);
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.is_ok())
+    }
+
+    /// Whether a try is to be noted that cost no hash.
+    pub(in crate::auth) async fn is_junk_noted(&self, client: &Client) -> Result<bool, Error> {
+        let window = Window { most: NOTED_A_DAY, per: DAY };
+        Ok(self.count(&Bucket::Junk(client.own_site()), window).await?.is_ok())
     }
 
     /// Whether one more may sign up from this network: not when so many letters to new accounts wait that
@@ -547,7 +610,7 @@ impl Auth {
         if let Err(until) = self.count_at_pace(tx, key, pace, letter).await? {
             return Ok(Err(until));
         }
-        let taken = SignUpPlace { key: key.to_vec(), millis: pace.each() };
+        let taken = Place { key: key.to_vec(), millis: pace.each() };
         tx.update_sign_up_place(user, taken).await?;
         Ok(Ok(()))
     }

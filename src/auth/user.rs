@@ -90,10 +90,14 @@ impl Email {
         &self.key
     }
 
-    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233);
-    /// `None` if the address names no part of one.
+    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233), and
+    /// at Gmail whatever the dots; `None` if the address names no part of one.
     pub(in crate::auth) fn shared_mailbox(&self) -> Option<String> {
         let (local, domain) = self.key.rsplit_once('@')?;
+        if matches!(domain, "gmail.com" | "googlemail.com") {
+            let mailbox = local.split('+').next().unwrap_or(local).replace('.', "");
+            return Some(format!("{mailbox}@gmail.com"));
+        }
         let (mailbox, _) = local.split_once('+').filter(|(mailbox, _)| !mailbox.is_empty())?;
         Some(format!("{mailbox}@{domain}"))
     }
@@ -254,7 +258,10 @@ fn is_unseen(c: char) -> bool {
 /// A dot-atom of RFC 5322 (3.2.3) of at most 64 bytes. Quoted strings are valid there, but nobody
 /// has one, and non-ASCII local parts are a play-ground for look-alikes.
 fn check_local_part(local: &str) -> Result<(), EmailError> {
-    let atext = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&b);
+    // RFC 5322 lets `!`, `%` and `|` in as well. Postfix and others take the first two for a way through them to
+    // another server, so that a letter to `a%evil.example@example.com` goes to evil.example; and programs that
+    // deliver mail take the third for a command.
+    let atext = |b: u8| b.is_ascii_alphanumeric() || b"#$&'*+-/=?^_`{}~".contains(&b);
     if local.is_empty() || local.contains('@') {
         return Err(EmailError::Malformed);
     }
@@ -491,6 +498,9 @@ mod tests {
             ("a@127.0.0.1", Domain),
             ("a\0@example.com", Space),
             ("\"a\"@example.com", LocalPart),
+            ("boss%evil.example@example.com", LocalPart),
+            ("evil.example!boss@example.com", LocalPart),
+            ("|sh@example.com", LocalPart),
             ("a\u{200b}@example.com", Space),
             ("a@exam\u{200b}ple.com", Space),
             ("a@exam\u{ad}ple.com", Space),

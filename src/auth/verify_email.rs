@@ -32,7 +32,7 @@ pub(crate) enum Asked {
     IsWaiting,
     /// Enough with good links have been sent.
     EnoughLinks,
-    /// Too many were asked for from this network.
+    /// Too many were asked for.
     TooMany,
 }
 
@@ -43,6 +43,9 @@ impl Auth {
         user: &User,
         client: &Client,
     ) -> Result<Asked, Error> {
+        if self.count_act(user.id).await?.is_err() {
+            return Ok(Asked::TooMany);
+        }
         let letter = self.letter(Letter::VerifyEmail, user, client);
         let now = self.clock.now();
         if self.store.is_letter_put_off(user.id, &letter.letter, now).await? {

@@ -177,8 +177,10 @@ impl SmtpServer {
 /// 3463, 3: relaying, quotas, policy) may be mended.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);
-    let is_about_recipient = match subject(&error.to_string()) {
-        Some(subject) => subject <= 2,
+    let is_about_recipient = match enhanced_code(&error.to_string()) {
+        // X.1.7 and X.1.8 are about the sender's address.
+        Some((1, detail)) => !matches!(detail, 7 | 8),
+        Some((subject, _)) => subject <= 2,
         None => matches!(code, Some(501 | 550 | 551 | 553)),
     };
     let is_last = error.is_permanent() && is_about_recipient;
@@ -186,13 +188,16 @@ fn judged(error: SmtpError) -> Undelivered {
     Undelivered { fate, error: failed(error) }
 }
 
-/// What an enhanced status code (RFC 3463) is about: 1 of `5.1.1`.
-fn subject(error: &str) -> Option<u8> {
+/// Subject and detail of the enhanced status code (RFC 3463), wherever it stands in the answer: 1 and 2 of `5.1.2`.
+fn enhanced_code(error: &str) -> Option<(u8, u16)> {
     let (_, text) = error.split_once("): ")?;
-    let (class, rest) = text.trim_start().split_once('.')?;
-    let (subject, _) = rest.split_once('.')?;
-    class.parse::<u8>().ok()?;
-    subject.parse().ok()
+    text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
+        let mut parts = word.trim_end_matches('.').split('.');
+        let (class, subject, detail) = (parts.next()?, parts.next()?, parts.next()?);
+        let is_code = matches!(class, "4" | "5") && parts.next().is_none();
+        is_code.then_some(())?;
+        Some((subject.parse().ok()?, detail.parse().ok()?))
+    })
 }
 
 /// A connection over which only so much may be said. Before TLS it is read byte by byte: nothing that was sent

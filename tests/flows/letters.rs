@@ -238,9 +238,12 @@ fn a_letter_that_is_refused_for_good_is_tried_once_more() {
 /// the address.
 #[test]
 fn a_letter_outlasts_a_relay_that_is_set_up_wrongly() {
-    for (at, answer) in
-        [("RCPT", "554 5.7.1 Relay access denied"), ("DATA", "550 5.4.5 Daily limit exceeded")]
-    {
+    for (at, answer) in [
+        ("RCPT", "554 5.7.1 Relay access denied"),
+        ("RCPT", "550 5.1.8 <no-reply@localhost>: Sender address rejected"),
+        ("RCPT", "553 sorry, that domain is not in my list (#5.7.1)"),
+        ("DATA", "550 5.4.5 Daily limit exceeded"),
+    ] {
         let server = MailServer::start(vec![Manner::Says { at, answer }; 5]);
         let app = app_with(&server);
         app.sign_up("ada@example.com");

@@ -85,7 +85,6 @@ params!(A a, B b, C c, D d, E e, F f, G g);
 params!(A a, B b, C c, D d, E e, F f, G g, H h);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
-params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n);
 
 impl Conn {

@@ -26,7 +26,7 @@ pub(in crate::auth) use health::Signals;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
 pub(in crate::auth) use tokens::{NewToken, Purpose};
-pub(in crate::auth) use users::{Credentials, NewUser, SignUpPlace};
+pub(in crate::auth) use users::{Credentials, NewUser, Place};
 
 use conn::{Conn, Params, Row};
 pub(crate) use open::migrate;

@@ -68,8 +68,9 @@ where
     }
 }
 
-/// The keys of sites, or domains, that have as many letters under way as they may.
-pub(in crate::auth) type Busy = [Vec<u8>; 5];
+/// The keys of sites, or domains, that have as many letters under way as they may: one behind the other. (A key is an
+/// HMAC: that one is found across the border of two others happens never.)
+pub(in crate::auth) type Busy = Vec<u8>;
 
 /// A site with so many letters in the outbox waits with more behind all others.
 const MANY_OF_A_SITE: i64 = 40;
@@ -87,13 +88,16 @@ const INSERT: &str = "INSERT INTO outbox (id, letter, user_id, email_key, device
 
 /// A walk along the index `outbox_turn`, however many letters are due.
 macro_rules! claim {
-    ($due_at:literal, $lock:literal) => {
+    ($due_at:literal, $site_is_busy:literal, $domain_is_busy:literal, $lock:literal) => {
         concat!(
             "UPDATE outbox SET due_at = $2, attempts = attempts + 1 WHERE id = (SELECT id FROM outbox \
              WHERE priority = $3 AND ",
             $due_at,
-            " <= $1 AND (site_key IS NULL OR site_key NOT IN ($4, $5, $6, $7, $8)) \
-             AND (domain_key IS NULL OR domain_key NOT IN ($9, $10, $11, $12, $13)) ORDER BY ",
+            " <= $1 AND (site_key IS NULL OR ",
+            $site_is_busy,
+            " = 0) AND (domain_key IS NULL OR ",
+            $domain_is_busy,
+            " = 0) ORDER BY ",
             $due_at,
             ", id LIMIT 1",
             $lock,
@@ -106,8 +110,13 @@ macro_rules! claim {
 /// PostgreSQL is asked for an expression that no other index has: it would walk along `outbox_due_at`, past all
 /// letters of other priorities.
 const CLAIM: ByEngine = ByEngine {
-    sqlite: claim!("due_at", ""),
-    postgres: claim!("(due_at + 0)", " FOR UPDATE SKIP LOCKED"),
+    sqlite: claim!("due_at", "instr($4, site_key)", "instr($5, domain_key)", ""),
+    postgres: claim!(
+        "(due_at + 0)",
+        "position(site_key IN $4)",
+        "position(domain_key IN $5)",
+        " FOR UPDATE SKIP LOCKED"
+    ),
 };
 
 impl OutboxRow {
@@ -147,8 +156,7 @@ impl Store {
         now: Timestamp,
         lease: Duration,
     ) -> Result<Option<Claimed>> {
-        let ([s1, s2, s3, s4, s5], [d1, d2, d3, d4, d5]) = (sites, domains);
-        let values = (now, now + lease, priority, s1, s2, s3, s4, s5, d1, d2, d3, d4, d5);
+        let values = (now, now + lease, priority, sites, domains);
         Ok(self.returning(self.text(CLAIM), values).await?.pop())
     }
 

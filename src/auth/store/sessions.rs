@@ -113,6 +113,18 @@ impl Store {
         .await
     }
 
+    /// Whose session this is, or was until a change of the password ended it.
+    pub(in crate::auth) async fn find_user_of(
+        &self,
+        session: Digest,
+        since: Timestamp,
+    ) -> Result<Option<UserId>> {
+        let sql = "SELECT user_id FROM sessions WHERE digest = $1 UNION \
+                   SELECT user_id FROM renewed_sessions WHERE digest = $1 AND renewed_at > $2";
+        let found: Option<Owner> = self.find(sql, (session.to_vec(), since)).await?;
+        Ok(found.map(|found| found.user_id))
+    }
+
     pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {
         let sql = keys_of!(
             "DELETE FROM renewed_sessions WHERE digest IN ",
@@ -217,16 +229,10 @@ impl Tx {
         self.find(sql, (ended.to_vec(), since)).await
     }
 
-    /// Whose session this is, or was until a change of the password ended it.
-    pub(in crate::auth) async fn find_user_of(
-        &mut self,
-        session: Digest,
-        since: Timestamp,
-    ) -> Result<Option<UserId>> {
-        let sql = "SELECT user_id FROM sessions WHERE digest = $1 UNION \
-                   SELECT user_id FROM renewed_sessions WHERE digest = $1 AND renewed_at > $2";
-        let found: Option<Owner> = self.find(sql, (session.to_vec(), since)).await?;
-        Ok(found.map(|found| found.user_id))
+    /// Nothing came after any session of this user any more.
+    pub(in crate::auth) async fn delete_renewed_sessions_of(&mut self, user: UserId) -> Result<()> {
+        self.run("DELETE FROM renewed_sessions WHERE user_id = $1", (user,)).await?;
+        Ok(())
     }
 
     /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers

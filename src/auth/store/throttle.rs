@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::{Result, SignUpPlace, Store, Tx, keys_of};
+use super::{Place, Result, Store, Tx, keys_of};
 use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
@@ -131,9 +131,9 @@ impl Tx {
     }
 
     /// One that was counted counts no more.
-    pub(in crate::auth) async fn update_returned(&mut self, place: &SignUpPlace) -> Result<()> {
-        let sql = "UPDATE throttle SET closed_until = closed_until - $2, forget_at = forget_at - $2 \
-                   WHERE key = $1";
+    pub(in crate::auth) async fn update_returned(&mut self, place: &Place) -> Result<()> {
+        let sql = "UPDATE throttle SET tries = tries - 1, closed_until = closed_until - $2, \
+                   forget_at = forget_at - $2 WHERE key = $1 AND tries > 0";
         self.run(sql, (place.key.clone(), place.millis)).await?;
         Ok(())
     }

@@ -90,7 +90,7 @@ struct SignedUp {
 }
 
 /// The place that a sign-up took among those of its network.
-pub(in crate::auth) struct SignUpPlace {
+pub(in crate::auth) struct Place {
     /// The key of the network in `throttle`.
     pub(in crate::auth) key: Vec<u8>,
     /// How much time the place takes there, in milliseconds.
@@ -282,7 +282,7 @@ impl Tx {
     pub(in crate::auth) async fn update_sign_up_place(
         &mut self,
         id: UserId,
-        place: SignUpPlace,
+        place: Place,
     ) -> Result<()> {
         let sql = "UPDATE users SET signed_up_key = $2, signed_up_millis = $3 WHERE id = $1";
         self.run(sql, (id, place.key, place.millis)).await?;
@@ -294,7 +294,7 @@ impl Tx {
         &mut self,
         id: UserId,
         since: Timestamp,
-    ) -> Result<Option<SignUpPlace>> {
+    ) -> Result<Option<Place>> {
         let sql = "SELECT signed_up_key, signed_up_millis FROM users \
                    WHERE id = $1 AND created_at > $2 AND signed_up_key IS NOT NULL";
         let found: Option<SignedUp> = self.find(sql, (id, since)).await?;
@@ -307,7 +307,7 @@ impl Tx {
             (id,),
         )
         .await?;
-        Ok(Some(SignUpPlace { key, millis }))
+        Ok(Some(Place { key, millis }))
     }
 
     /// Forgets what somebody set up on an address that was never shown to be theirs.
