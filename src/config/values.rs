@@ -404,6 +404,20 @@ impl DatabaseUrl {
         if (1..keys.len()).any(|n| keys[..n].contains(&keys[n])) {
             return Some("names a parameter twice");
         }
+        let value = |name: &str| {
+            let mut pairs = url.query_pairs();
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+        };
+        if let Some(root) = value("sslrootcert") {
+            if !matches!(value("sslmode").as_deref(), Some("verify-full" | "verify-ca")) {
+                return Some(
+                    "has sslrootcert, which counts with sslmode=verify-full or verify-ca alone",
+                );
+            }
+            if std::fs::File::open(root).is_err() {
+                return Some("names an sslrootcert that cannot be read");
+            }
+        }
         if keys.iter().any(|key| !is_known(key)) {
             return Some(
                 "has a parameter that is not known here; these are: sslmode, sslrootcert, sslcert, sslkey, \
@@ -421,10 +435,17 @@ impl DatabaseUrl {
         }
         match Url::parse(&self.0) {
             Ok(url) => {
-                let host =
-                    url.host_str().filter(|host| !host.is_empty()).unwrap_or("a local socket");
-                let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
-                let name = url.path().trim_start_matches('/');
+                // What stands behind the `?` wins.
+                let said = |name: &str| {
+                    let mut pairs = url.query_pairs();
+                    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+                };
+                let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
+                let host = said("host").or(host).unwrap_or_else(|| "a local socket".into());
+                let port = said("port").or(url.port().map(|port| port.to_string()));
+                let port = port.map_or_else(String::new, |port| format!(":{port}"));
+                let name =
+                    said("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').into());
                 // With a raw `/` in the password, the rest of it stands where the name should.
                 let name = name.rsplit('@').next().unwrap_or_default();
                 format!("PostgreSQL at {host}{port}, database {name:?}")

@@ -99,6 +99,7 @@ fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<P
             ("ROCKET_SECRET_KEY", SECRET_KEY),
             ("ROCKET_PORT", &port.to_string()),
             ("VESTIBULE_DRAIN", drain),
+            ("ROCKET_LOG_LEVEL", "debug"),
             ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1"),
             ("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000"),
         ];
@@ -132,7 +133,7 @@ fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<P
             nodes[n].wait();
             nodes[n] = start(ports[n]);
             // The proxy has noticed that it is back.
-            nodes[n].line("event=logged-in");
+            nodes[n].line("POST /login");
         }
         is_over.store(true, Ordering::Relaxed);
         crowd.into_iter().flat_map(|one| one.join().unwrap()).collect::<Vec<_>>()

@@ -1,21 +1,26 @@
 //! A connection, and what goes over it.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use log::{error, warn};
 use rocket::futures::future::BoxFuture;
 use rocket::tokio::spawn;
+use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::timeout;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
-    Arguments, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Type, query_as_with,
-    query_with, raw_sql,
+    Arguments, ConnectOptions, Connection, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool,
+    Type, query_as_with, query_with, raw_sql,
 };
 
 use super::Result;
 use crate::Error;
+use crate::seldom::Seldom;
 
 /// A connection of the pool. One on which something failed is not used again: after a full disk or an I/O error
 /// SQLite has rolled back by itself, a statement that was cut off may still be running, and nobody can tell.
@@ -26,7 +31,68 @@ pub(super) struct Conn {
     deadline: Duration,
     /// Whether others may use it afterwards. Not while a statement is under way: whoever waits for it may go.
     is_sound: bool,
+    faults: Arc<Faults>,
 }
+
+/// What faults of connections have left behind.
+pub(super) struct Faults {
+    /// Room for connections that were given up while PostgreSQL may still be at work for them: it has so many fewer
+    /// for everybody else.
+    given_up: Arc<Semaphore>,
+    /// Whether PostgreSQL's disk was full when somebody last tried to write more than a page has room for.
+    disk_is_full: AtomicBool,
+    none_free: Seldom,
+}
+
+impl Faults {
+    pub(super) fn new(most_given_up: usize) -> Arc<Self> {
+        Arc::new(Self {
+            given_up: Arc::new(Semaphore::new(most_given_up)),
+            disk_is_full: AtomicBool::default(),
+            none_free: Seldom::default(),
+        })
+    }
+
+    pub(super) fn disk_is_full(&self) -> bool {
+        self.disk_is_full.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn disk_has_room(&self) {
+        self.disk_is_full.store(false, Ordering::Relaxed);
+    }
+
+    fn note(&self, error: &sqlx::Error) {
+        let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        if code.is_some_and(|code| code == DISK_FULL) {
+            self.disk_is_full.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// The pool only knows that it has waited: looks for the reason, and logs it.
+    fn explain(&self, pool: &PgPool) {
+        self.none_free.note(|times| {
+            let options = pool.connect_options();
+            spawn(async move {
+                match timeout(EXPLAINED_WITHIN, options.connect()).await {
+                    Ok(Ok(_)) => warn!(
+                        "{times} waited in vain for a connection: all are in use, and PostgreSQL takes new ones"
+                    ),
+                    Ok(Err(error)) => error!("PostgreSQL lets nobody in: {error}"),
+                    Err(_) => error!("PostgreSQL does not answer"),
+                }
+            });
+        });
+    }
+}
+
+/// `disk_full` (PostgreSQL's manual, appendix A).
+const DISK_FULL: &str = "53100";
+
+const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
+
+/// For how long a connection that was given up takes room, if nothing is heard of it: by then PostgreSQL has noticed
+/// that nobody is there.
+const GIVEN_UP_FOR: Duration = Duration::from_mins(2);
 
 enum Link {
     Sqlite(PoolConnection<Sqlite>),
@@ -88,14 +154,33 @@ params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n);
 
 impl Conn {
-    pub(super) async fn sqlite(pool: &SqlitePool, deadline: Duration) -> Result<Self> {
+    pub(super) async fn sqlite(
+        pool: &SqlitePool,
+        deadline: Duration,
+        faults: &Arc<Faults>,
+    ) -> Result<Self> {
         let link = acquire(pool).await.map_err(Error::database)?;
-        Ok(Self { link: Some(Link::Sqlite(link)), deadline, is_sound: true })
+        Ok(Self {
+            link: Some(Link::Sqlite(link)),
+            deadline,
+            is_sound: true,
+            faults: faults.clone(),
+        })
     }
 
-    pub(super) async fn postgres(pool: &PgPool, deadline: Duration) -> Result<Self> {
-        let link = acquire(pool).await.map_err(Error::database)?;
-        Ok(Self { link: Some(Link::Postgres(link)), deadline, is_sound: true })
+    pub(super) async fn postgres(
+        pool: &PgPool,
+        deadline: Duration,
+        faults: &Arc<Faults>,
+    ) -> Result<Self> {
+        let link = acquire(pool).await.map_err(|error| {
+            if matches!(error, sqlx::Error::PoolTimedOut) {
+                faults.explain(pool);
+            }
+            Error::database(error)
+        })?;
+        let (link, faults) = (Some(Link::Postgres(link)), faults.clone());
+        Ok(Self { link, deadline, is_sound: true, faults })
     }
 
     pub(super) async fn find<T: Row>(
@@ -177,7 +262,10 @@ impl Conn {
     }
 
     fn end<T>(&mut self, was_sound: bool, done: std::result::Result<T, sqlx::Error>) -> Result<T> {
-        let done = done.map_err(Error::database)?;
+        let done = done.map_err(|error| {
+            self.faults.note(&error);
+            Error::database(error)
+        })?;
         self.is_sound = was_sound;
         Ok(done)
     }
@@ -193,7 +281,22 @@ impl Drop for Conn {
         match self.link.take() {
             // Not closed in order, which might take for ever: let go, and the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
-            Some(Link::Postgres(link)) if !self.is_sound => drop(link.detach()),
+            Some(Link::Postgres(link)) if !self.is_sound => {
+                if let Ok(room) = self.faults.given_up.clone().try_acquire_owned() {
+                    let mut link = link.detach();
+                    spawn(async move {
+                        let _ = timeout(GIVEN_UP_FOR, link.ping()).await;
+                        drop((link, room));
+                    });
+                    return;
+                }
+                // Too many: this one keeps its place, or the database would have room for nobody.
+                let mut link = link;
+                spawn(async move {
+                    let _ = timeout(GIVEN_UP_FOR, link.ping()).await;
+                    drop(link.detach());
+                });
+            }
             // The pool asks it once more whether it is well, and would wait for the answer for ever.
             Some(Link::Postgres(mut link)) => {
                 spawn(timeout(self.deadline, link.return_to_pool()));

@@ -32,13 +32,38 @@ pub(in crate::auth) struct Signals {
     pub(in crate::auth) swept_at: Timestamp,
 }
 
+/// More than any page has room for: written while PostgreSQL's disk may be full, which an update within a page would
+/// not show.
+const POSTGRES_PADDING: usize = 32 * 1024;
+
+fn incompressible(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    let _ = getrandom::fill(&mut bytes);
+    bytes
+}
+
 impl Store {
     /// Begins, writes and commits, as a log-in does.
     pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<()> {
-        let padding = if self.is_sqlite() { vec![0; SQLITE_PADDING] } else { Vec::new() };
+        let may_be_full = self.faults.disk_is_full();
+        let padding = match (self.is_sqlite(), may_be_full) {
+            (true, _) => vec![0; SQLITE_PADDING],
+            (false, true) => incompressible(POSTGRES_PADDING),
+            (false, false) => Vec::new(),
+        };
+        // The other nodes write here too: one that is gone in the middle of it must not make them look broken.
+        let sql = super::ByEngine {
+            sqlite: "UPDATE health SET checked_at = $1, padding = $2",
+            postgres: "UPDATE health SET checked_at = $1, padding = $2 \
+                       WHERE ctid IN (SELECT ctid FROM health FOR UPDATE SKIP LOCKED)",
+        };
         let mut tx = self.begin().await?;
-        tx.run("UPDATE health SET checked_at = $1, padding = $2", (now, padding)).await?;
-        tx.commit().await
+        tx.run(self.text(sql), (now, padding)).await?;
+        tx.commit().await?;
+        if may_be_full {
+            self.faults.disk_has_room();
+        }
+        Ok(())
     }
 
     /// What time it is for the database, if it has a clock of its own.

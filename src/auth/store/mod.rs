@@ -28,7 +28,7 @@ pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser, Place};
 
-use conn::{Conn, Params, Row};
+use conn::{Conn, Faults, Params, Row};
 pub(crate) use open::migrate;
 
 use crate::Error;
@@ -48,6 +48,7 @@ pub(in crate::auth) struct Store {
     /// Longest time for closing.
     close_within: Duration,
     requests: Arc<Requests>,
+    faults: Arc<Faults>,
 }
 
 #[derive(Clone)]
@@ -95,15 +96,15 @@ use keys_of;
 impl Store {
     async fn reader(&self) -> Result<Conn> {
         match &self.engine {
-            Engine::Sqlite { read, .. } => Conn::sqlite(read, self.deadline).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline).await,
+            Engine::Sqlite { read, .. } => Conn::sqlite(read, self.deadline, &self.faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline, &self.faults).await,
         }
     }
 
     async fn writer(&self) -> Result<Conn> {
         match &self.engine {
-            Engine::Sqlite { write, .. } => Conn::sqlite(write, self.deadline).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline).await,
+            Engine::Sqlite { write, .. } => Conn::sqlite(write, self.deadline, &self.faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline, &self.faults).await,
         }
     }
 

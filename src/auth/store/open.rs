@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use figment::Figment;
 use figment::providers::Serialized;
-use log::warn;
+use log::{info, warn};
 use rocket::serde::Deserialize;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Pool};
@@ -18,7 +18,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::{Engine, Store};
+use super::{Engine, Faults, Store};
 use crate::{Error, private_files};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -81,6 +81,12 @@ const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
 /// over, and if one is left it waits for the whole of `shutdown.grace`.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// How long a change of the tables may take in all.
+const CHANGED_WITHIN: Duration = Duration::from_mins(15);
+
+/// How long PostgreSQL waits for a start that says nothing in the middle of a change.
+const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
+
 /// How often a start looks whether the other one is done.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
@@ -99,7 +105,8 @@ impl Pool for Store {
         } else {
             open_sqlite(&config, own.migrate).await?
         };
-        Ok(Self { engine, deadline, close_within, requests: Arc::default() })
+        let faults = Faults::new(config.max_connections);
+        Ok(Self { engine, deadline, close_within, requests: Arc::default(), faults })
     }
 
     async fn get(&self) -> Result<Self> {
@@ -142,12 +149,22 @@ fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
 
 async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -> Result<Engine> {
     let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+    // As they stand in a URL.
+    let host = options.get_host().trim_matches(['[', ']']).to_owned();
+    let options = if host.contains(':') { options.host(&host) } else { options };
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("vestibule"),
     };
     // Some roles have `serializable` by default; what is done here needs no more than this.
     let options = options.options([("default_transaction_isolation", "read committed")]);
+    // What a node leaves behind that is gone, or whose network is, the server notices within a minute.
+    let options = options.options([
+        ("tcp_keepalives_idle", "30"),
+        ("tcp_keepalives_interval", "10"),
+        ("tcp_keepalives_count", "3"),
+        ("tcp_user_timeout", "30000"),
+    ]);
     migrate_postgres(&options, Duration::from_secs(config.connect_timeout), may_migrate).await?;
     let options = options.options([
         // The server gives up a little after the node has.
@@ -199,27 +216,39 @@ async fn migrate_postgres(
     may_migrate: bool,
 ) -> Result<()> {
     let begun_at = Instant::now();
-    let lock_timeout = [("lock_timeout", LOCK_TIMEOUT.as_millis())];
-    let options = options.clone().options(lock_timeout);
+    let options = options.clone().options([
+        ("lock_timeout", LOCK_TIMEOUT.as_millis()),
+        // Some roles have a short one by default; a large table takes its time.
+        ("statement_timeout", 0),
+        // A start that is gone must not hold its locks.
+        ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis()),
+    ]);
     loop {
         let mut conn = connect(&options, wait).await?;
         let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-        let done = match sqlx::query_as(sql).fetch_all(&mut conn).await {
+        let read = timeout(wait, sqlx::query_as(sql).fetch_all(&mut conn));
+        let done = match read.await.map_err(|_| no_answer())? {
+            Err(error) if is_code(&error, UNDEFINED_TABLE) => Vec::new(),
             Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => return Err(may_not_read()),
-            done => done.unwrap_or_default(),
+            done => done?,
         };
         let changed = match (is_current(&POSTGRES, &done), may_migrate) {
             (true, _) => Ok(()),
             (false, false) => return Err(too_old()),
-            (false, true) => POSTGRES.run_direct(None, &mut conn, false).await,
+            (false, true) => {
+                info!("the tables are brought to this version");
+                let change = POSTGRES.run_direct(None, &mut conn, false);
+                timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?
+            }
         };
         // Its locks go with it.
         let _ = timeout(wait, conn.close()).await;
         match changed {
             Ok(()) => return Ok(()),
             Err(error) if is_locked(&error) && begun_at.elapsed() < MIGRATE_WITHIN => {
+                let who = holders(&options, wait).await;
                 warn!(
-                    "the tables are to be changed, but another process holds them: waiting for it"
+                    "the tables are to be changed, but another process holds them: waiting for it{who}"
                 );
                 sleep(LOOK_EVERY).await;
             }
@@ -260,10 +289,27 @@ fn is_locked(error: &MigrateError) -> bool {
 /// PostgreSQL's error codes (its manual, appendix A).
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
+const UNDEFINED_TABLE: &str = "42P01";
 
 fn is_code(error: &sqlx::Error, code: &str) -> bool {
     let told = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     told.is_some_and(|told| told == code)
+}
+
+/// Which processes of PostgreSQL hold tables of this schema, in words.
+async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
+    let look = async {
+        let mut conn = options.connect().await?;
+        let sql = "SELECT DISTINCT a.pid, a.application_name, COALESCE(a.state, '') \
+                   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid \
+                   WHERE c.relnamespace = current_schema()::regnamespace AND a.pid <> pg_backend_pid() \
+                   ORDER BY a.pid LIMIT 5";
+        sqlx::query_as::<_, (i32, String, String)>(sql).fetch_all(&mut conn).await
+    };
+    let found = timeout(wait, look).await.ok().and_then(Result::ok).unwrap_or_default();
+    let each = found.iter().map(|(pid, name, state)| format!(" {pid} ({name}, {state})"));
+    let all = each.collect::<Vec<_>>().join(",");
+    if all.is_empty() { all } else { format!(" (process{all})") }
 }
 
 fn may_not_read() -> sqlx::Error {
