@@ -87,6 +87,85 @@ fn a_look_that_hangs_is_an_answer_too() {
     }
 }
 
+/// Promise 55: one node that is gone in the middle of its look makes no other one look broken.
+#[test]
+fn a_look_waits_for_no_other_node() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    let _gone = app.hold("SELECT * FROM health FOR UPDATE");
+    app.visit("/health/ready").is(200);
+}
+
+/// Promise 53: a start that is gone in the middle of a change of the tables keeps nobody out for long.
+#[test]
+fn a_start_that_is_gone_lets_go_of_the_tables() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    app.sign_up("ada@example.com");
+    // As if the last version had been one without this.
+    app.sql("DELETE FROM _sqlx_migrations WHERE version = 5");
+    app.sql("ALTER TABLE users DROP COLUMN signed_up_millis");
+    let (gate, url) = app.gate();
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    gate.swallow("COMMIT");
+    let mut gone =
+        command(folder.path(), &settings).stderr(std::process::Stdio::null()).spawn().unwrap();
+    gate.has_swallowed();
+    gone.kill().unwrap();
+    gone.wait().unwrap();
+    let begun_at = std::time::Instant::now();
+    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    while app.other_browser().post("/login", form).status != 303 {
+        assert!(
+            begun_at.elapsed() < Duration::from_secs(60),
+            "everybody waits for a process that is gone"
+        );
+    }
+}
+
+/// Nobody is let in before there is somebody to answer; and a start that hears nothing says so and ends.
+#[test]
+fn a_start_that_hears_nothing_keeps_its_port_closed_and_ends() {
+    let Some(database) = harness::new_postgres_database() else { return };
+    let (gate, url) = harness::gate_before(&database);
+    let folder = TempDir::new().unwrap();
+    let port = proxies::free_port();
+    let settings = [
+        ("VESTIBULE_DATABASE_URL", url.as_str()),
+        ("ROCKET_SECRET_KEY", SECRET_KEY),
+        ("ROCKET_PORT", &port.to_string()),
+    ];
+    gate.swallow("_sqlx_migrations");
+    let child = command(folder.path(), &settings).spawn().unwrap();
+    gate.has_swallowed();
+    assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+    let output = child.wait_with_output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && log.contains("no answer from the server"), "{log}");
+}
+
+/// While commits hang, a node takes no more connections than it is said to: others need some too.
+#[test]
+fn connections_that_hang_are_counted() {
+    let settings =
+        [("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "2"), (STATEMENT_TIMEOUT, "1")];
+    let Some((gate, service, _folder)) = behind_a_gate(&settings) else { return };
+    let before = gate.connections();
+    gate.swallow("COMMIT");
+    for n in 0..10 {
+        let seen = service.sign_up(&format!("p{n}@example.com"));
+        assert!(seen.starts_with("HTTP/1.1 503"), "{seen}");
+    }
+    // Two of the pool, twice as many that were given up, and one that looks for the reason.
+    let opened = gate.connections() - before;
+    assert!((3..=8).contains(&opened), "{opened} connections");
+}
+
 /// Promise 54: two nodes are restarted one after the other, again and again, while a crowd logs in. Nobody sees
 /// anything of it.
 fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<Proxy>) {

@@ -81,6 +81,10 @@ const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
 /// over, and if one is left it waits for the whole of `shutdown.grace`.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// How many times as many connections as the pool has may be given up before others have to wait: two breaks of the
+/// network, one right after the other, cost nobody more than a second.
+const GIVEN_UP: usize = 2;
+
 /// How long a change of the tables may take in all.
 const CHANGED_WITHIN: Duration = Duration::from_mins(15);
 
@@ -105,7 +109,7 @@ impl Pool for Store {
         } else {
             open_sqlite(&config, own.migrate).await?
         };
-        let faults = Faults::new(config.max_connections);
+        let faults = Faults::new(GIVEN_UP * config.max_connections);
         Ok(Self { engine, deadline, close_within, requests: Arc::default(), faults })
     }
 
