@@ -475,6 +475,9 @@ pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
             return Err(ConfigError(format!("{key} must be at least 1")));
         }
     }
+    if figment.contains("tls") {
+        return Err(ConfigError("tls is not read: put a proxy that speaks TLS in front".into()));
+    }
     let profile = figment.profile();
     let is_known = ["debug", "release"].iter().any(|known| profile == known)
         || figment.profiles().any(|known| known == profile);
