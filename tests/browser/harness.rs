@@ -22,6 +22,7 @@ pub const NEW_PASSWORD: &str = "a quiet morning tide";
 
 /// How the person looks at the pages.
 #[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is on or off")]
 pub struct Look {
     pub scripts: bool,
     pub dark: bool,
@@ -321,7 +322,7 @@ impl Journey {
     }
 }
 
-/// A command of Chromium's own (Chrome DevTools Protocol).
+/// A command of Chromium's own (the Chrome `DevTools` Protocol).
 #[derive(Debug)]
 struct Chromium(&'static str, Value);
 

@@ -1030,6 +1030,22 @@ fn tries_at_links_count_for_the_network() {
     assert_eq!(tries.filter(|status| *status == 422).count(), 27, "thirty, with three sign-ups");
 }
 
+/// Promise 29: nor does it help to come to one link from many networks.
+#[test]
+fn tries_at_one_link_count_wherever_they_come_from() {
+    let app = TestApp::with(|f| f.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    app.sign_up("ada@example.com");
+    app.post("/password-reset", [("email", "ada@example.com")]).is(200);
+    let link = app.last_letter().link();
+    let tries = (0..40).map(|n| {
+        let from = format!("198.51.{n}.1");
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        let headers = [form, ("X-Forwarded-For", &*from)];
+        app.request(Post, &link, &headers, Some("new_password=password1")).status
+    });
+    assert_eq!(tries.filter(|status| *status == 422).count(), 30);
+}
+
 /// Promise 26: seventy browsers that are known to one account, five times each at once, from one address.
 /// Everybody else is served as if they were one.
 #[test]
