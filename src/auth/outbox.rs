@@ -45,8 +45,15 @@ const KEPT_FOR: Duration = Duration::from_millis(25);
 /// For how long any other keeps it at most.
 const KEPT_AT_MOST: Duration = Duration::from_secs(1);
 
+/// After how long a letter that a stranger has asked for by address counts among those to its domain: no mail server
+/// that works takes so long, so nobody sees by it whether there was anybody to send one to.
+const LATE_AFTER: Duration = Duration::from_secs(10);
+
 /// How many letters are under way at most.
 const MOST_UNDER_WAY: usize = 200;
+
+/// How many of them only those may be that somebody waits for.
+const KEPT_FREE: usize = 20;
 
 /// How many letters of each priority leave at a time: what is slow, or comes from strangers, takes no place of
 /// the others.
@@ -237,7 +244,11 @@ impl Auth {
     /// Begins with letters that are due while there are places.
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
         for (priority, places) in PLACES {
-            while under_way.of(priority) < places && under_way.tasks.len() < MOST_UNDER_WAY {
+            // What somebody waits for has some that nothing else takes.
+            let kept_free = if priority == Priority::Awaited { 0 } else { KEPT_FREE };
+            while under_way.of(priority) < places
+                && under_way.tasks.len() + kept_free < MOST_UNDER_WAY
+            {
                 let (now, busy) = (self.clock.now(), under_way.busy());
                 let claimed = self.store.claim_due_letter(priority, busy, now, LEASE).await?;
                 let Some(claimed) = claimed else { break };
@@ -245,12 +256,14 @@ impl Auth {
                     Ok(row) => {
                         let is_asked_for = row.email_key.is_some();
                         let kept_for = if is_asked_for { KEPT_FOR } else { KEPT_AT_MOST };
+                        let now = Instant::now();
                         let letter = OnItsWay {
                             priority,
                             keys: [row.site_key.clone(), row.domain_key.clone()],
                             is_asked_for,
                             has_left: false,
-                            place_until: Instant::now() + kept_for,
+                            place_until: now + kept_for,
+                            late_from: if is_asked_for { now + LATE_AFTER } else { now },
                         };
                         let auth = self.clone();
                         let begun = under_way.tasks.spawn(async move { auth.deliver(row).await });
@@ -270,15 +283,17 @@ impl Auth {
     /// over.
     async fn deliver(&self, row: OutboxRow) -> Result<(), Error> {
         let (id, kind) = (row.id, &row.letter);
-        let mut sending = Box::pin(self.send(&row));
-        let sent = loop {
-            select! {
-                sent = &mut sending => break sent,
-                () = sleep(LEASE / 4) => {
-                    // If it fails: whoever takes the letter meanwhile sends a copy.
-                    let _ = self.store.update_lease(id, self.clock.now() + LEASE).await;
-                }
+        let renewing = async {
+            loop {
+                sleep(LEASE / 4).await;
+                // If it fails: whoever takes the letter meanwhile sends a copy.
+                let _ = self.store.update_lease(id, self.clock.now() + LEASE).await;
             }
+        };
+        // Side by side: each may be given the one connection that writes, and nobody has it who is not polled.
+        let sent = select! {
+            sent = self.send(&row) => sent,
+            () = renewing => return Ok(()),
         };
         let Undelivered { fate, error } = match sent {
             Ok(Sent::Done) => return self.store.delete_letter(id).await,
@@ -445,11 +460,12 @@ impl Auth {
 }
 
 /// The letters that are on their way, and the places that they keep.
-#[derive(Default)]
 struct UnderWay {
     /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
     tasks: JoinSet<Result<(), Error>>,
     letters: HashMap<task::Id, OnItsWay>,
+    /// When somebody last looked whose time is over.
+    looked_at: Instant,
 }
 
 /// What a letter keeps from others while it is on its way.
@@ -462,55 +478,76 @@ struct OnItsWay {
     has_left: bool,
     /// Until when it has a place.
     place_until: Instant,
+    /// From when it counts among those of its domain.
+    late_from: Instant,
 }
 
 impl OnItsWay {
-    fn has_place(&self) -> bool {
-        self.place_until > Instant::now() && (self.is_asked_for || !self.has_left)
+    fn has_place(&self, now: Instant) -> bool {
+        self.place_until > now && (self.is_asked_for || !self.has_left)
+    }
+
+    fn is_late(&self, now: Instant) -> bool {
+        !self.has_left && self.late_from <= now
+    }
+}
+
+impl Default for UnderWay {
+    fn default() -> Self {
+        Self { tasks: JoinSet::new(), letters: HashMap::new(), looked_at: Instant::now() }
     }
 }
 
 impl UnderWay {
+    /// Whether a round is over.
     fn is_empty(&self) -> bool {
-        self.letters.is_empty()
+        let now = Instant::now();
+        self.tasks.is_empty() && !self.letters.values().any(|letter| letter.has_place(now))
     }
 
     /// A letter has left; whether another one may have waited for that.
     fn end(&mut self, id: task::Id) -> bool {
         let Some(letter) = self.letters.get_mut(&id) else { return false };
         letter.has_left = true;
-        !letter.is_asked_for || self.tasks.len() + 1 >= MOST_UNDER_WAY
+        !letter.is_asked_for
     }
 
-    /// Forgets letters that have left and kept their places long enough; whether there were any.
+    /// Whether a place has ended since the last look: at fixed times, whatever became of the letters.
     fn end_kept(&mut self) -> bool {
-        let before = self.letters.len();
-        self.letters.retain(|_, letter| !letter.has_left || letter.has_place());
-        self.letters.len() < before
+        let now = Instant::now();
+        let before = std::mem::replace(&mut self.looked_at, now);
+        let has_ended = |end: Instant| before < end && end <= now;
+        let mut letters = self.letters.values();
+        let has_room = letters.any(|letter| has_ended(letter.place_until));
+        self.letters.retain(|_, letter| letter.has_place(now) || !letter.has_left);
+        has_room
     }
 
     /// When to look again if nothing else happens.
     fn next_end(&self) -> Duration {
         let now = Instant::now();
-        let ends = self.letters.values().map(|letter| letter.place_until).filter(|end| *end > now);
-        ends.min().map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
+        let ends = self.letters.values().map(|letter| letter.place_until);
+        let next = ends.filter(|end| *end > now).min();
+        next.map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
     }
 
     /// How many of this priority have places.
     fn of(&self, priority: Priority) -> usize {
+        let now = Instant::now();
         let of_it = self.letters.values().filter(|letter| letter.priority == priority);
-        of_it.filter(|letter| letter.has_place()).count()
+        of_it.filter(|letter| letter.has_place(now)).count()
     }
 
     /// The sites and the domains that have as many letters under way as they may.
     fn busy(&self) -> (Busy, Busy) {
-        let of = |which: usize, is_late: fn(&OnItsWay) -> bool| {
+        let now = Instant::now();
+        let of = |which: usize, counts: fn(&OnItsWay) -> bool| {
             let mut times: HashMap<&[u8], (usize, usize)> = HashMap::new();
             for letter in self.letters.values() {
                 if let Some(key) = letter.keys[which].as_deref() {
                     let (places, late) = times.entry(key).or_default();
-                    *places += usize::from(letter.has_place());
-                    *late += usize::from(!letter.has_left && is_late(letter));
+                    *places += usize::from(letter.has_place(now));
+                    *late += usize::from(letter.is_late(now) && counts(letter));
                 }
             }
             let full = times

@@ -143,10 +143,15 @@ impl Auth {
         let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
         // A log-out may still come with that one.
         tx.insert_renewed_session(next, renewed.id, user.id, now).await?;
-        tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;
+        let is_noted = self.is_noted(&mut tx, user.id, client).await?;
+        if is_noted {
+            tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;
+        }
         tx.commit().await?;
         self.sessions.forget_user(user.id);
-        Event::LoggedIn.log(Some(user.id), client);
+        if is_noted {
+            Event::LoggedIn.log(Some(user.id), client);
+        }
         Ok(Some(renewed))
     }
 }

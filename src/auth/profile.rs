@@ -32,10 +32,15 @@ impl Auth {
             return Err(RenameError::SignedOut);
         }
         tx.update_name(user, name).await?;
-        tx.insert_event(Event::Renamed, Some(user), client, self.clock.now()).await?;
+        let is_noted = self.is_noted(&mut tx, user, client).await?;
+        if is_noted {
+            tx.insert_event(Event::Renamed, Some(user), client, self.clock.now()).await?;
+        }
         tx.commit().await?;
         self.sessions.forget_user(user);
-        Event::Renamed.log(Some(user), client);
+        if is_noted {
+            Event::Renamed.log(Some(user), client);
+        }
         Ok(())
     }
 }

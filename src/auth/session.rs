@@ -111,8 +111,9 @@ impl Auth {
         let mut tried = tried.map_err(LogInError::Wait)?;
         tried.turn.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
+            // Of nobody's account: it costs nothing, and would push out what happened to one.
             if self.is_junk_noted(client).await? {
-                self.record(Event::LogInFailed, found.map(|found| found.user.id), client).await?;
+                self.record(Event::LogInFailed, None, client).await?;
             }
             return Err(LogInError::WrongCredentials);
         };

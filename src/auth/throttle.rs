@@ -25,7 +25,7 @@ const DAY: Duration = Duration::from_hours(24);
 /// How many minutes' worth of tries a site has in a day: each leaves a row in `throttle` or `events`.
 const MINUTES_A_DAY: i64 = 100;
 
-/// How many log-ins and log-outs of one account from one site are noted in a day, and how many tries that cost no
+/// How many log-ins, log-outs and new names of one account from one site are noted in a day, and how many tries that cost no
 /// hash.
 const NOTED_A_DAY: i64 = 100;
 
@@ -128,7 +128,7 @@ pub(in crate::auth) enum Bucket<'a> {
     SiteDay(&'a Client),
     /// What one account changes of itself, in a minute.
     Acts(UserId),
-    /// Log-ins and log-outs of one account from one site that are noted, in a day.
+    /// What one account does from one site that is noted, in a day.
     Visits(UserId, Option<IpAddr>),
     /// Tries of one site that cost no hash and are noted, in a day.
     Junk(Option<IpAddr>),
@@ -498,7 +498,8 @@ impl Auth {
         self.count(&Bucket::Acts(user), Window { most, per: MINUTE }).await
     }
 
-    /// Whether a log-in or a log-out is to be noted: right ones count for nothing else, and would fill `events`.
+    /// Whether a log-in, a log-out or a new name is to be noted: right ones count for nothing else, and would fill
+    /// `events`, or push out what else happened to the account.
     pub(in crate::auth) async fn is_noted(
         &self,
         tx: &mut Tx,

@@ -89,7 +89,8 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let port = socket.local_addr().map_err(listen)?.port();
     // Links name the port: with 0 it is known only now.
     let figment = rocket.figment().clone().merge(("port", port));
-    let max_body = max_body(&config, rocket.state::<web::WholeService>().is_some());
+    let is_whole_service = rocket.state::<web::WholeService>().is_some();
+    let max_body = max_body(&config, is_whole_service);
     let started = Client::untracked(rocket.configure(figment)).await;
     let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
@@ -101,7 +102,7 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let origin = settings.origin();
     info!("listening on {} port {port}; people reach it at {origin}", address.ip());
     let (counts, is_leaving) = (Connections::new(), AtomicBool::new(false));
-    let app = App { client, max_body, hops, settings, counts, is_leaving };
+    let app = App { client, max_body, is_whole_service, hops, settings, counts, is_leaving };
     run(listener, Arc::new(app), &config).await;
     Ok(())
 }
@@ -117,6 +118,8 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
 struct App {
     client: Client,
     max_body: usize,
+    /// Whether it is nothing but this service: a host app's answers are its own.
+    is_whole_service: bool,
     /// The header in which proxies say who the client is.
     hops: HeaderName,
     settings: Arc<Config>,
@@ -379,15 +382,21 @@ impl App {
             }
         };
         let body = select! {
+            // A body that has arrived is not given up.
+            biased;
             body = self.read(&head.headers, body) => match body {
                 Ok(body) => body,
                 Err(status) => return bare(status),
             },
             () = gives_way => return bare(hyper::StatusCode::REQUEST_TIMEOUT),
         };
-        drop(reading);
-        let Some(_counted) = self.counts.count_request(client, allowance) else {
-            return too_many();
+        // What has no body waits for no hash: pages stay open to those at the address of a crowd.
+        let counted = match reading {
+            Some(_) => match self.counts.count_request(client, allowance) {
+                Some(counted) => Some(counted),
+                None => return too_many(),
+            },
+            None => None,
         };
         let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
         // Rocket takes `get` for `GET`; methods are case-sensitive (RFC 9110, 9.1).
@@ -401,7 +410,14 @@ impl App {
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);
         is_at_work.store(true, Ordering::Release);
-        respond(local.dispatch().await).await
+        let mut answer = respond(local.dispatch().await).await;
+        if self.is_whole_service
+            && answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION)
+        {
+            answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
+        }
+        drop(counted);
+        answer
     }
 
     /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
@@ -524,9 +540,6 @@ async fn respond(response: LocalResponse<'_>) -> Answer {
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(header.value())) {
             answer.headers_mut().append(name, value);
         }
-    }
-    if answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION) {
-        answer.headers_mut().insert(LOCATION, HeaderValue::from_static("/"));
     }
     // The answer to a HEAD has a length and no body.
     let length = response.body().preset_size();
