@@ -75,10 +75,9 @@ fn a_wrong_password_takes_as_long_for_any_account() {
             times.push(start.elapsed());
         }
     }
-    let [known, imported, unknown] = times.map(|mut times| {
-        times.sort_unstable();
-        times[times.len() / 2].as_secs_f64()
-    });
+    // The quickest of each: whatever else the machine does only adds.
+    let [known, imported, unknown] =
+        times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
     // The promise is a tenth, which `cargo bench` measures; here a machine at work must not fail the
     // suite, and a short cut (an eighth of the work, or none) must.
     for other in [imported, unknown] {
