@@ -404,12 +404,8 @@ impl DatabaseUrl {
         if (1..keys.len()).any(|n| keys[..n].contains(&keys[n])) {
             return Some("names a parameter twice");
         }
-        let value = |name: &str| {
-            let mut pairs = url.query_pairs();
-            pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-        };
-        if let Some(root) = value("sslrootcert") {
-            if !matches!(value("sslmode").as_deref(), Some("verify-full" | "verify-ca")) {
+        if let Some(root) = parameter(&url, "sslrootcert") {
+            if !matches!(parameter(&url, "sslmode").as_deref(), Some("verify-full" | "verify-ca")) {
                 return Some(
                     "has sslrootcert, which counts with sslmode=verify-full or verify-ca alone",
                 );
@@ -436,10 +432,7 @@ impl DatabaseUrl {
         match Url::parse(&self.0) {
             Ok(url) => {
                 // What stands behind the `?` wins.
-                let said = |name: &str| {
-                    let mut pairs = url.query_pairs();
-                    pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-                };
+                let said = |name: &str| parameter(&url, name);
                 let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
                 let host = said("host").or(host).unwrap_or_else(|| "a local socket".into());
                 let port = said("port").or(url.port().map(|port| port.to_string()));
@@ -465,6 +458,11 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         parsed(value, Self::MUST, Self::parse)
     }
+}
+
+/// What stands behind the `?` of a URL by this name.
+fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }
 
 /// Whether only this machine is reached by this name.

@@ -90,8 +90,8 @@ const DISK_FULL: &str = "53100";
 
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
-/// For how long a connection that was given up takes room, if nothing is heard of it: by then PostgreSQL has noticed
-/// that nobody is there.
+/// For how long a connection that was given up takes room, if nothing is heard of it. By then PostgreSQL has noticed a
+/// network that is gone; not so where a commit waits for a standby, which looks at nothing else.
 const GIVEN_UP_FOR: Duration = Duration::from_mins(2);
 
 enum Link {

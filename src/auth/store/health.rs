@@ -58,9 +58,10 @@ impl Store {
                        WHERE ctid IN (SELECT ctid FROM health FOR UPDATE SKIP LOCKED)",
         };
         let mut tx = self.begin().await?;
-        tx.run(self.text(sql), (now, padding)).await?;
+        let written = tx.run(self.text(sql), (now, padding)).await?;
         tx.commit().await?;
-        if may_be_full {
+        // Where another node was just looking, nothing was written, and nothing is known of the disk.
+        if may_be_full && written > 0 {
             self.faults.disk_has_room();
         }
         Ok(())
