@@ -4,9 +4,17 @@
 
 use sqlx::FromRow;
 
-use super::{Place, Result, Store, Tx, keys_of};
+use super::{Result, Store, Tx, keys_of};
 use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
+
+/// A place that something took in a bucket with a pace, to be given back.
+pub(in crate::auth) struct Place {
+    /// The key of the bucket.
+    pub(in crate::auth) key: Vec<u8>,
+    /// How much time the place takes there, in milliseconds.
+    pub(in crate::auth) millis: i64,
+}
 
 #[derive(FromRow)]
 struct Counted {

@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::text::AnyText;
-use super::{Result, Store, Tx};
+use super::{Place, Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::device::Device;
 use crate::auth::password::{PasswordHash, PasswordVersion};
@@ -87,14 +87,6 @@ struct Prefix {
 struct SignedUp {
     signed_up_key: Option<Vec<u8>>,
     signed_up_millis: Option<i64>,
-}
-
-/// The place that a sign-up took among those of its network.
-pub(in crate::auth) struct Place {
-    /// The key of the network in `throttle`.
-    pub(in crate::auth) key: Vec<u8>,
-    /// How much time the place takes there, in milliseconds.
-    pub(in crate::auth) millis: i64,
 }
 
 #[derive(FromRow)]
