@@ -57,8 +57,17 @@ pub(in crate::auth) struct Turn {
 enum Place {
     /// Browsers that opened the account before, and whoever has a session or a good link.
     Known(Known),
-    /// Everybody else, by site and network; `None`: those whose address says nothing.
-    Stranger(Option<(IpAddr, IpAddr)>),
+    /// Everybody else, by site.
+    Stranger(Option<IpAddr>, Visitor),
+}
+
+/// Whose turn it is among the strangers of a site.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Visitor {
+    /// A network; `None`: those whose address says nothing.
+    Network(Option<IpAddr>),
+    /// An account that has enough turns among the known: however many more it takes, it stands in nobody else's way.
+    Account(UserId),
 }
 
 /// Who is known.
@@ -82,7 +91,7 @@ const MOST_OF_ONE: usize = 4;
 
 struct Jobs {
     known: FairQueue<UserId, UserId, Job>,
-    strangers: FairQueue<Option<IpAddr>, Option<IpAddr>, Job>,
+    strangers: FairQueue<Option<IpAddr>, Visitor, Job>,
     /// Those who have a [`Turn`] among the known.
     known_turns: Vec<Known>,
     /// Whether the next job comes from the known, if there is one.
@@ -217,21 +226,22 @@ impl Hasher {
 
     /// A turn among the strangers.
     pub(in crate::auth) fn turn_of_stranger(&self, client: &Client) -> Turn {
-        let network = client.own_network().map(|network| (client.site(), network));
-        self.turn(Place::Stranger(network))
+        self.turn(Place::Stranger(client.own_site(), Visitor::Network(client.own_network())))
     }
 
     /// Busy, if a stranger's job would find no room just now: looked at before anything is counted, which costs
     /// two writes to disk.
     pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
-        let (site, network) = client.own_network().map(|network| (client.site(), network)).unzip();
-        let has_room = self.queue.lock().strangers.has_room(site, network);
+        let visitor = Visitor::Network(client.own_network());
+        let has_room = self.queue.lock().strangers.has_room(client.own_site(), visitor);
         if has_room { Ok(()) } else { Err(self.busy()) }
     }
 
-    /// A turn for somebody with a session or a good link.
+    /// A turn for somebody with a session or a good link, or whose browser has opened the account before.
     pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
-        self.turn_of_known(user, client).unwrap_or_else(|| self.turn_of_stranger(client))
+        self.turn_of_known(user, client).unwrap_or_else(|| {
+            self.turn(Place::Stranger(client.own_site(), Visitor::Account(user)))
+        })
     }
 
     fn turn(&self, place: Place) -> Turn {
@@ -394,10 +404,7 @@ impl Queue {
         // Whoever is dropped, this one or another, is answered "busy" by that.
         let _dropped = match place {
             Place::Known(Known { user, .. }) => jobs.known.push(user, user, job),
-            Place::Stranger(from) => {
-                let (site, network) = from.unzip();
-                jobs.strangers.push(site, network, job)
-            }
+            Place::Stranger(site, visitor) => jobs.strangers.push(site, visitor, job),
         };
         self.ready.notify_one();
         id
@@ -408,9 +415,8 @@ impl Queue {
         let mut jobs = self.lock();
         match place {
             Place::Known(Known { user, .. }) => jobs.known.withdraw(user, user, |job| job.id == id),
-            Place::Stranger(from) => {
-                let (site, network) = from.unzip();
-                jobs.strangers.withdraw(site, network, |job| job.id == id)
+            Place::Stranger(site, visitor) => {
+                jobs.strangers.withdraw(site, visitor, |job| job.id == id)
             }
         }
         .is_some()
@@ -604,8 +610,8 @@ mod tests {
     }
 
     fn stranger(n: u8) -> Place {
-        let address = IpAddr::from([203, 0, 113, n]);
-        Place::Stranger(Some((address, address)))
+        let address = Some(IpAddr::from([203, 0, 113, n]));
+        Place::Stranger(address, Visitor::Network(address))
     }
 
     fn waiting(queue: &Queue) -> (usize, usize) {
@@ -676,6 +682,37 @@ mod tests {
         let zero = Duration::ZERO;
         assert!(reply.send(Done { answer: [7; 24], waited: zero, took: zero }).is_ok());
         assert_eq!(other.try_recv().unwrap().answer, [7; 24]);
+    }
+
+    /// Promise 26: an account that comes a hundred times at once takes no turns from others at its address.
+    #[test]
+    fn an_account_beyond_its_turns_stands_in_no_neighbour_s_way() {
+        let hasher = hasher(0);
+        let user = UserId::new();
+        let mut turns: Vec<_> = (0..100).map(|_| hasher.turn_of(user, &client(1))).collect();
+        let mut crowd: Vec<_> =
+            turns.iter_mut().map(|turn| push(&hasher.queue, turn.place)).collect();
+        let neighbours = [
+            hasher.turn_of(UserId::new(), &client(1)),
+            hasher.turn_of(UserId::new(), &client(1)),
+            hasher.turn_of_stranger(&client(1)),
+        ];
+        assert!(hasher.look_for_room(&client(1)).is_ok());
+        let mut theirs: Vec<_> =
+            neighbours.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+        let still_waits = |answer: &mut oneshot::Receiver<_>| {
+            matches!(answer.try_recv(), Err(TryRecvError::Empty))
+        };
+        assert!(theirs.iter_mut().all(still_waits), "nobody is turned away");
+        // The known come in between.
+        for _ in 0..8 {
+            hasher.queue.wait();
+        }
+        let has_had_its_turn = |answer: &mut oneshot::Receiver<_>| {
+            matches!(answer.try_recv(), Err(TryRecvError::Closed))
+        };
+        assert!(theirs.iter_mut().all(has_had_its_turn));
+        assert!(crowd.iter_mut().any(still_waits), "while the crowd waits");
     }
 
     #[test]

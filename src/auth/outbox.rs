@@ -410,10 +410,13 @@ impl Auth {
             // Strangers may have filled the mailbox by signing up with other addresses of it: the owner gets one
             // link at a time all the same.
             let now = self.clock.now();
-            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await?
-                && self.store.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 0
-            {
-                return Ok(Err(until));
+            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await? {
+                if self.store.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 0 {
+                    return Ok(Err(until));
+                }
+                if let Err(until) = self.count_mailbox_link(tx, &user.email, allowance).await? {
+                    return Ok(Err(until));
+                }
             }
         }
         self.count_letter_to(tx, Letter::PasswordReset, &user.email).await

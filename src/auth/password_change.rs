@@ -86,7 +86,9 @@ impl Auth {
         tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
-            || (has_room && self.count_letter_of(&mut tx, client).await?.is_ok());
+            || (has_room
+                && self.count_letter_of(&mut tx, client).await?.is_ok()
+                && self.count_mailbox(&mut tx, &user.email, client.allowance).await?.is_ok());
         if is_due {
             tx.insert_letter(self.letter(Letter::PasswordChanged, user, client)).await?;
         }

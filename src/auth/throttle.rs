@@ -29,7 +29,7 @@ const MINUTES_A_DAY: i64 = 100;
 /// hash.
 const NOTED_A_DAY: i64 = 100;
 
-/// How many networks an IPv6 site is taken for in that.
+/// How many networks an IPv6 site is taken for, in a minute and in a day.
 const NETWORKS_OF_A_SITE: i64 = 16;
 
 /// How many customers an IPv6 site is taken for where letters are counted.
@@ -124,7 +124,9 @@ pub(in crate::auth) enum Bucket<'a> {
     Device(uuid::Uuid),
     /// Tries of whatever kind from one network, in a minute.
     Network(&'a Client),
-    /// The same in a day, of a site.
+    /// The same of all networks of an IPv6 site.
+    Site(IpAddr),
+    /// Tries of a site that cost a hash, in a day.
     SiteDay(&'a Client),
     /// What one account changes of itself, in a minute.
     Acts(UserId),
@@ -142,6 +144,8 @@ pub(in crate::auth) enum Bucket<'a> {
     LettersOf(&'a Client),
     /// Letters to addresses with `+` that lead to one mailbox.
     Mailbox(&'a str),
+    /// Links for accounts of a mailbox that has had as many letters as it may.
+    MailboxLinks(&'a str),
     /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
     /// Letters with a link to set a password that one site asks for.
@@ -189,6 +193,7 @@ impl Pepper {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::Device(id) => format!("device {id}"),
             Bucket::Network(client) => format!("network {}", of(client.own_network())),
+            Bucket::Site(site) => format!("site {site}"),
             Bucket::SiteDay(client) => format!("site day {}", of(client.own_site())),
             Bucket::Acts(user) => format!("acts {user}"),
             Bucket::Visits(user, site) => format!("visits {user} {}", of(*site)),
@@ -200,6 +205,7 @@ impl Pepper {
             }
             Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
+            Bucket::MailboxLinks(mailbox) => format!("mailbox links {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
             Bucket::ResetsOf(site) => format!("resets of {}", of(*site)),
             Bucket::OutboxOf(site) => format!("outbox of {site}"),
@@ -266,9 +272,11 @@ enum Counted {
     AsStranger { network: CountedNetwork, account: Option<Count> },
 }
 
-/// What was counted for a network: in its minute, and in its site's day unless nothing is hashed.
+/// What was counted for a network.
 struct CountedNetwork {
-    minute: Count,
+    /// In its minute, and in that of its site if it is one of many.
+    minutes: Vec<Count>,
+    /// In its site's day, if something is hashed.
     day: Option<Place>,
 }
 
@@ -281,7 +289,9 @@ pub(in crate::auth) struct Try {
 
 impl CountedNetwork {
     async fn take_back(&self, tx: &mut Tx) -> Result<(), Error> {
-        tx.update_uncounted(self.minute).await?;
+        for count in &self.minutes {
+            tx.update_uncounted(*count).await?;
+        }
         match &self.day {
             Some(place) => tx.update_returned(place).await,
             None => Ok(()),
@@ -380,7 +390,7 @@ impl Auth {
             }
         }
         tx.commit().await?;
-        self.note_new_rows(3);
+        self.note_new_rows(4);
         let account = counted;
         let turn = self.hasher.turn_of_stranger(client);
         Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
@@ -393,52 +403,68 @@ impl Auth {
         client: &Client,
     ) -> Option<Wait> {
         let now = self.clock.now();
-        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
-        let mut keys = self.network_keys(client).into_iter().chain(account);
-        let at = keys.find_map(|key| self.closed_buckets.until(key, now))?;
+        let of_network = self.closed_network(client, email.is_some());
+        let at = of_network.or_else(|| {
+            self.closed_buckets.until(self.pepper.key(&Bucket::Account(email?)), now)
+        })?;
         Some(Wait::until(at, now))
     }
 
-    /// Counts in the buckets of a network; until when there may be none if one is full. What costs no hash does not
-    /// count for the day: whoever has the address or the site together with others could use it up in no time.
+    /// Counts in the buckets of a network; until when there may be none if one is full. Only what is hashed counts
+    /// for the day: whoever has the address or the site together with others could use it up in no time.
     async fn insert_network(
         &self,
         tx: &mut Tx,
         client: &Client,
-        is_for_the_day: bool,
+        is_hashed: bool,
     ) -> Result<Result<CountedNetwork, Timestamp>, Error> {
         let now = self.clock.now();
         let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
-        let minute = Window { most, per: MINUTE };
-        let [minute_key, day_key] = self.network_keys(client);
-        let minute = match tx.insert_in_window(minute_key, minute, now).await? {
-            Ok(count) => count,
-            Err(at) => {
-                self.closed_buckets.close(minute_key, at, now);
-                return Ok(Err(at));
+        let most_of_site = most.saturating_mul(NETWORKS_OF_A_SITE);
+        let network = (self.pepper.key(&Bucket::Network(client)), most);
+        let site = self.site_key(client).map(|key| (key, most_of_site));
+        let mut minutes = Vec::with_capacity(2);
+        for (key, most) in [Some(network), site].into_iter().flatten() {
+            match tx.insert_in_window(key, Window { most, per: MINUTE }, now).await? {
+                Ok(count) => minutes.push(count),
+                Err(at) => {
+                    self.closed_buckets.close(key, at, now);
+                    return Ok(Err(at));
+                }
             }
-        };
-        if !is_for_the_day {
-            return Ok(Ok(CountedNetwork { minute, day: None }));
         }
-        let networks = if client.address.is_ipv6() { NETWORKS_OF_A_SITE } else { 1 };
-        let most = most.saturating_mul(MINUTES_A_DAY).saturating_mul(networks);
+        if !is_hashed {
+            return Ok(Ok(CountedNetwork { minutes, day: None }));
+        }
+        let most = if site.is_some() { most_of_site } else { most };
         // At a pace: past it neighbours wait for seconds, not for tomorrow.
-        let day = Pace { most, per: DAY };
-        match tx.insert_at_pace(day_key, day, now).await? {
+        let day = Pace { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
+        let key = self.pepper.key(&Bucket::SiteDay(client));
+        match tx.insert_at_pace(key, day, now).await? {
             Ok(()) => {
-                let day = Place { key: day_key.to_vec(), millis: day.each() };
-                Ok(Ok(CountedNetwork { minute, day: Some(day) }))
+                let day = Place { key: key.to_vec(), millis: day.each() };
+                Ok(Ok(CountedNetwork { minutes, day: Some(day) }))
             }
             Err(at) => {
-                self.closed_buckets.close(day_key, at, now);
+                self.closed_buckets.close(key, at, now);
                 Ok(Err(at))
             }
         }
     }
 
-    fn network_keys(&self, client: &Client) -> [BucketKey; 2] {
-        [Bucket::Network(client), Bucket::SiteDay(client)].map(|bucket| self.pepper.key(&bucket))
+    /// The key of an IPv6 site: its owner could pass for 65,536 networks.
+    fn site_key(&self, client: &Client) -> Option<BucketKey> {
+        let site = client.own_site().filter(IpAddr::is_ipv6)?;
+        Some(self.pepper.key(&Bucket::Site(site)))
+    }
+
+    /// Until when a network may try nothing of this kind, as it was a moment ago.
+    fn closed_network(&self, client: &Client, is_hashed: bool) -> Option<Timestamp> {
+        let now = self.clock.now();
+        let network = self.pepper.key(&Bucket::Network(client));
+        let day = is_hashed.then(|| self.pepper.key(&Bucket::SiteDay(client)));
+        let mut keys = [Some(network), self.site_key(client), day].into_iter().flatten();
+        keys.find_map(|key| self.closed_buckets.until(key, now))
     }
 
     /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
@@ -472,18 +498,18 @@ impl Auth {
         tx.commit().await
     }
 
-    /// Counts something that a network may do so often: sign-ups, changes, requests for a letter.
+    /// Counts something that a network may do so often: sign-ups, changes, requests for a letter. Not for the day:
+    /// what is refused leaves nothing behind, and what is not has limits of its own.
     pub(in crate::auth) async fn count_network(
         &self,
         client: &Client,
     ) -> Result<Result<(), Wait>, Error> {
         let now = self.clock.now();
-        let closed = self.network_keys(client).map(|key| self.closed_buckets.until(key, now));
-        if let Some(at) = closed.into_iter().flatten().next() {
+        if let Some(at) = self.closed_network(client, false) {
             return Ok(Err(Wait::until(at, now)));
         }
         let mut tx = self.store.begin().await?;
-        match self.insert_network(&mut tx, client, true).await? {
+        match self.insert_network(&mut tx, client, false).await? {
             Ok(_) => tx.commit().await.map(Ok),
             Err(at) => {
                 tx.rollback().await;
@@ -703,8 +729,7 @@ impl Auth {
         Ok(counted.map(|_| ()).map_err(|at| Wait::until(at, now)))
     }
 
-    /// Counts a letter to a new account at one of the many addresses that a mailbox may have. Not those that
-    /// strangers can ask for: they must not use up what the owner of an older account waits for.
+    /// Counts a letter to an address that nobody has proven, at one of the many that a mailbox may have.
     pub(in crate::auth) async fn count_mailbox(
         &self,
         tx: &mut Tx,
@@ -713,9 +738,27 @@ impl Auth {
     ) -> Result<Result<(), Timestamp>, Error> {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
         let key = self.pepper.key(&Bucket::Mailbox(&mailbox));
-        let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
-        let most = most.saturating_mul(allowance);
+        let most = self.most_of_mailbox(allowance);
         tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
+    }
+
+    /// Counts a link to one of these addresses when there may be no other letter: strangers must not use up what
+    /// the owner waits for by signing up with more of them.
+    pub(in crate::auth) async fn count_mailbox_link(
+        &self,
+        tx: &mut Tx,
+        email: &Email,
+        allowance: i64,
+    ) -> Result<Result<(), Timestamp>, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
+        let key = self.pepper.key(&Bucket::MailboxLinks(&mailbox));
+        let window = Window { most: self.most_of_mailbox(allowance), per: HOUR };
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
+    }
+
+    fn most_of_mailbox(&self, allowance: i64) -> i64 {
+        let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
+        most.saturating_mul(allowance)
     }
 
     /// Counts a letter of one kind to one address.
