@@ -408,10 +408,10 @@ impl Auth {
         if user.email_verified_at.is_none() {
             let allowance = self.config.allowance(row.sent_from(), false);
             // Strangers may have filled the mailbox by signing up with other addresses of it: the owner gets one
-            // link at a time all the same.
+            // link at a time all the same, which is this one.
             let now = self.clock.now();
             if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await? {
-                if self.store.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 0 {
+                if tx.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 1 {
                     return Ok(Err(until));
                 }
                 if let Err(until) = self.count_mailbox_link(tx, &user.email, allowance).await? {

@@ -75,11 +75,6 @@ impl Gate {
         }
     }
 
-    /// How many connections there have been.
-    pub fn connections(&self) -> usize {
-        self.shared.links.lock().unwrap().len()
-    }
-
     pub fn open(&self) {
         self.shared.is_shut.store(false, Ordering::SeqCst);
         *self.shared.swallowed.lock().unwrap() = None;

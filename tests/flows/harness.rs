@@ -498,6 +498,32 @@ pub fn run_on_server(sql: &str) {
     });
 }
 
+/// How many connections PostgreSQL has from whoever reaches it by this URL, of which this is true.
+pub fn connections(url: &str, of_which: &str) -> i64 {
+    let (_, name) = url.split_once("application_name=").unwrap();
+    let name = name.split('&').next().unwrap();
+    let sql = format!(
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = '{name}' AND {of_which}"
+    );
+    new_runtime().block_on(async {
+        let mut db = postgres(&std::env::var(SECOND_RUN).unwrap()).await;
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&mut db).await.unwrap()
+    })
+}
+
+/// Whether commits on the server of the second run can be made to wait for ever: see `.ci/postgres`.
+pub fn has_a_standby_that_is_gone() -> bool {
+    let named: String = new_runtime().block_on(async {
+        let mut db = postgres(&std::env::var(SECOND_RUN).unwrap()).await;
+        sqlx::query_scalar("SHOW synchronous_standby_names").fetch_one(&mut db).await.unwrap()
+    });
+    if named.is_empty() {
+        assert!(std::env::var_os("CI").is_none(), "PostgreSQL names no standby");
+        eprintln!("SKIPPED: PostgreSQL names no standby; start it with .ci/postgres");
+    }
+    !named.is_empty()
+}
+
 async fn fresh_schema(server: &str) -> String {
     let schema = format!("t{}", uuid::Uuid::now_v7().simple());
     let mut db = postgres(server).await;

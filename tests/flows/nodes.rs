@@ -154,16 +154,67 @@ fn a_start_that_hears_nothing_keeps_its_port_closed_and_ends() {
 fn connections_that_hang_are_counted() {
     let settings =
         [("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "2"), (STATEMENT_TIMEOUT, "1")];
-    let Some((gate, service, _folder)) = behind_a_gate(&settings) else { return };
-    let before = gate.connections();
+    let Some(database) = harness::new_postgres_database() else { return };
+    let (gate, url) = harness::gate_before(&database);
+    let folder = TempDir::new().unwrap();
+    let settings =
+        [&settings[..], &[("VESTIBULE_DATABASE_URL", &url), ("ROCKET_SECRET_KEY", SECRET_KEY)]];
+    let service = Process::start(folder.path(), &settings.concat());
     gate.swallow("COMMIT");
     for n in 0..10 {
         let seen = service.sign_up(&format!("p{n}@example.com"));
         assert!(seen.starts_with("HTTP/1.1 503"), "{seen}");
+        // Two of the pool, twice as many that were given up, and one that looks for the reason.
+        let connections = harness::connections(&database, "TRUE");
+        assert!(connections <= 7, "{connections}");
     }
-    // Two of the pool, twice as many that were given up, and one that looks for the reason.
-    let opened = gate.connections() - before;
-    assert!((3..=8).contains(&opened), "{opened} connections");
+}
+
+/// Promise 53: the standby for which every commit waits is gone. Pages can still be read, PostgreSQL has connections
+/// left for others, and what would wait for ever is ended.
+#[test]
+fn commits_that_wait_for_a_standby_that_is_gone_are_ended() {
+    let app = TestApp::new();
+    if app.is_sqlite() || !harness::has_a_standby_that_is_gone() {
+        return;
+    }
+    app.sign_up("ada@example.com");
+    let page = format!(
+        "GET /profile HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={}\r\n\r\n",
+        app.session_cookie().unwrap()
+    );
+    let url = app
+        .database()
+        .replace("application_name=", "application_name=waits_")
+        .replace("&options=", "&options=-c%20synchronous_commit%3Don%20");
+    let settings = [
+        ("VESTIBULE_DATABASE_URL", url.as_str()),
+        ("ROCKET_SECRET_KEY", SECRET_KEY),
+        ("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "4"),
+        (STATEMENT_TIMEOUT, "1"),
+    ];
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &settings);
+    let (port, request) = (service.port, form_post("/login", &sign_up_form("ada@example.com")));
+    std::thread::scope(|scope| {
+        let crowd: Vec<_> = (0..8)
+            .map(|_| scope.spawn(|| [(); 3].map(|()| ask(port, &request).unwrap())))
+            .collect();
+        while crowd.iter().any(|one| !one.is_finished()) {
+            // Four of the pool, twice as many that were given up, and one that ends them.
+            let connections = harness::connections(&url, "TRUE");
+            assert!(connections <= 13, "{connections}");
+            let seen = answer(service.send(&page));
+            assert!(seen.starts_with("HTTP/1.1 200"), "{seen}");
+        }
+        for answer in crowd.into_iter().flat_map(|one| one.join().unwrap()) {
+            assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        }
+    });
+    let begun_at = std::time::Instant::now();
+    while harness::connections(&url, "wait_event = 'SyncRep'") > 0 {
+        assert!(begun_at.elapsed() < Duration::from_secs(60), "they wait for ever");
+    }
 }
 
 /// Promise 54: two nodes are restarted one after the other, again and again, while a crowd logs in. Nobody sees

@@ -8,17 +8,18 @@ use std::time::Duration;
 use log::{error, warn};
 use rocket::futures::future::BoxFuture;
 use rocket::tokio::spawn;
-use rocket::tokio::sync::Semaphore;
+use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::timeout;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{
-    Arguments, ConnectOptions, Connection, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool,
-    Type, query_as_with, query_with, raw_sql,
+    Arguments, ConnectOptions, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Type,
+    query_as_with, query_with, raw_sql,
 };
 
 use super::Result;
+use super::given_up::GivenUp;
 use crate::Error;
 use crate::seldom::Seldom;
 
@@ -32,22 +33,22 @@ pub(super) struct Conn {
     /// Whether others may use it afterwards. Not while a statement is under way: whoever waits for it may go.
     is_sound: bool,
     faults: Arc<Faults>,
+    /// On PostgreSQL, of one that writes.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What faults of connections have left behind.
 pub(super) struct Faults {
-    /// Room for connections that were given up while PostgreSQL may still be at work for them: it has so many fewer
-    /// for everybody else.
-    given_up: Arc<Semaphore>,
+    pub(super) given_up: GivenUp,
     /// Whether PostgreSQL's disk was full when somebody last tried to write more than a page has room for.
     disk_is_full: AtomicBool,
     none_free: Seldom,
 }
 
 impl Faults {
-    pub(super) fn new(most_given_up: usize) -> Arc<Self> {
+    pub(super) fn new(given_up: GivenUp) -> Arc<Self> {
         Arc::new(Self {
-            given_up: Arc::new(Semaphore::new(most_given_up)),
+            given_up,
             disk_is_full: AtomicBool::default(),
             none_free: Seldom::default(),
         })
@@ -89,10 +90,6 @@ impl Faults {
 const DISK_FULL: &str = "53100";
 
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
-
-/// For how long a connection that was given up takes room, if nothing is heard of it. By then PostgreSQL has noticed a
-/// network that is gone; not so where a commit waits for a standby, which looks at nothing else.
-const GIVEN_UP_FOR: Duration = Duration::from_mins(2);
 
 enum Link {
     Sqlite(PoolConnection<Sqlite>),
@@ -165,6 +162,7 @@ impl Conn {
             deadline,
             is_sound: true,
             faults: faults.clone(),
+            permit: None,
         })
     }
 
@@ -180,7 +178,24 @@ impl Conn {
             Error::database(error)
         })?;
         let (link, faults) = (Some(Link::Postgres(link)), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults })
+        Ok(Self { link, deadline, is_sound: true, faults, permit: None })
+    }
+
+    /// One that writes. There are fewer of these than the pool has: where commits hang, pages can still be read.
+    pub(super) async fn postgres_that_writes(
+        pool: &PgPool,
+        writers: &Arc<Semaphore>,
+        deadline: Duration,
+        faults: &Arc<Faults>,
+    ) -> Result<Self> {
+        let wait = pool.options().get_acquire_timeout();
+        let Ok(permit) = timeout(wait, writers.clone().acquire_owned()).await else {
+            faults.explain(pool);
+            return Err(Error::database(sqlx::Error::PoolTimedOut));
+        };
+        let mut conn = Self::postgres(pool, deadline, faults).await?;
+        conn.permit = permit.ok();
+        Ok(conn)
     }
 
     pub(super) async fn find<T: Row>(
@@ -282,20 +297,7 @@ impl Drop for Conn {
             // Not closed in order, which might take for ever: let go, and the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
             Some(Link::Postgres(link)) if !self.is_sound => {
-                if let Ok(room) = self.faults.given_up.clone().try_acquire_owned() {
-                    let mut link = link.detach();
-                    spawn(async move {
-                        let _ = timeout(GIVEN_UP_FOR, link.ping()).await;
-                        drop((link, room));
-                    });
-                    return;
-                }
-                // Too many: this one keeps its place, or the database would have room for nobody.
-                let mut link = link;
-                spawn(async move {
-                    let _ = timeout(GIVEN_UP_FOR, link.ping()).await;
-                    drop(link.detach());
-                });
+                GivenUp::keep(&self.faults, link, self.permit.take());
             }
             // The pool asks it once more whether it is well, and would wait for the answer for ever.
             Some(Link::Postgres(mut link)) => {

@@ -121,7 +121,7 @@ impl Store {
             Engine::Sqlite { read, write, .. } => {
                 (read.size() + write.size(), read.num_idle() + write.num_idle())
             }
-            Engine::Postgres(pool) => (pool.size(), pool.num_idle()),
+            Engine::Postgres { pool, .. } => (pool.size(), pool.num_idle()),
         };
         (usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(idle), size)
     }

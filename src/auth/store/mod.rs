@@ -4,6 +4,7 @@
 
 mod conn;
 mod events;
+mod given_up;
 mod health;
 mod open;
 mod outbox;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rocket::tokio::sync::Notify;
+use rocket::tokio::sync::{Notify, Semaphore};
 use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
@@ -61,7 +62,11 @@ enum Engine {
         /// Held by the process that sends the letters.
         delivery_lock: Arc<File>,
     },
-    Postgres(PgPool),
+    Postgres {
+        pool: PgPool,
+        /// One for each connection that writes; a few are for those that read.
+        writers: Arc<Semaphore>,
+    },
 }
 
 /// A transaction. Dropped without [`commit`](Tx::commit), it never happened.
@@ -98,14 +103,18 @@ impl Store {
     async fn reader(&self) -> Result<Conn> {
         match &self.engine {
             Engine::Sqlite { read, .. } => Conn::sqlite(read, self.deadline, &self.faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline, &self.faults).await,
+            Engine::Postgres { pool, .. } => {
+                Conn::postgres(pool, self.deadline, &self.faults).await
+            }
         }
     }
 
     async fn writer(&self) -> Result<Conn> {
         match &self.engine {
             Engine::Sqlite { write, .. } => Conn::sqlite(write, self.deadline, &self.faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, self.deadline, &self.faults).await,
+            Engine::Postgres { pool, writers } => {
+                Conn::postgres_that_writes(pool, writers, self.deadline, &self.faults).await
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use figment::Figment;
 use figment::providers::Serialized;
 use log::{info, warn};
 use rocket::serde::Deserialize;
+use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Pool};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -18,6 +19,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::given_up::GivenUp;
 use super::{Engine, Faults, Store};
 use crate::{Error, private_files};
 
@@ -81,9 +83,8 @@ const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
 /// over, and if one is left it waits for the whole of `shutdown.grace`.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// How many times as many connections as the pool has may be given up before others have to wait: two breaks of the
-/// network, one right after the other, cost nobody more than a second.
-const GIVEN_UP: usize = 2;
+/// One connection of so many is never for a write: where commits hang, pages can still be read.
+const RESERVED_FOR_READING: usize = 4;
 
 /// How long a change of the tables may take in all.
 const CHANGED_WITHIN: Duration = Duration::from_mins(15);
@@ -109,7 +110,11 @@ impl Pool for Store {
         } else {
             open_sqlite(&config, own.migrate).await?
         };
-        let faults = Faults::new(GIVEN_UP * config.max_connections);
+        let options = match &engine {
+            Engine::Sqlite { .. } => None,
+            Engine::Postgres { pool, .. } => Some(pool.connect_options()),
+        };
+        let faults = Faults::new(GivenUp::new(options, config.max_connections, deadline));
         Ok(Self { engine, deadline, close_within, requests: Arc::default(), faults })
     }
 
@@ -128,7 +133,7 @@ impl Pool for Store {
                     read.close().await;
                     write.close().await;
                 }
-                Engine::Postgres(pool) => pool.close().await,
+                Engine::Postgres { pool, .. } => pool.close().await,
             }
         };
         if timeout(self.close_within, closed).await.is_err() {
@@ -181,7 +186,11 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
             well.unwrap_or_else(|_| Err(no_answer())).map(|()| true)
         })
     });
-    Ok(Engine::Postgres(pool.connect_with(options).await?))
+    let writers = config.max_connections - config.max_connections.div_ceil(RESERVED_FOR_READING);
+    Ok(Engine::Postgres {
+        pool: pool.connect_with(options).await?,
+        writers: Arc::new(Semaphore::new(writers.max(1))),
+    })
 }
 
 /// Opens a connection for what a start has to do, and says in words why it can't be.
@@ -220,7 +229,9 @@ async fn migrate_postgres(
     may_migrate: bool,
 ) -> Result<()> {
     let begun_at = Instant::now();
-    let options = options.clone().options([
+    // By its name it is told from those that have deadlines.
+    let name = format!("{} migrate", options.get_application_name().unwrap_or_default());
+    let options = options.clone().application_name(&name).options([
         ("lock_timeout", LOCK_TIMEOUT.as_millis()),
         // Some roles have a short one by default; a large table takes its time.
         ("statement_timeout", 0),

@@ -106,17 +106,14 @@ impl Store {
         self.run(self.text(sql), (since,)).await
     }
 
-    /// Of one letter that may have left several times, all links are one.
     pub(in crate::auth) async fn count_open_tokens(
         &self,
         user: UserId,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<i64> {
-        let sql = "SELECT COUNT(DISTINCT letter_id) + COUNT(CASE WHEN letter_id IS NULL THEN 1 END) AS n \
-                   FROM tokens WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
-        let open: Option<Open> =
-            self.find(sql, (user, purpose.as_str(), now, now + CLOCKS_DIFFER)).await?;
+        let params = (user, purpose.as_str(), now, now + CLOCKS_DIFFER);
+        let open: Option<Open> = self.find(COUNT_OPEN, params).await?;
         Ok(open.map_or(0, |open| open.n))
     }
 
@@ -135,7 +132,23 @@ impl Store {
     }
 }
 
+/// Of one letter that may have left several times, all links are one.
+const COUNT_OPEN: &str = "\
+    SELECT COUNT(DISTINCT letter_id) + COUNT(CASE WHEN letter_id IS NULL THEN 1 END) AS n \
+    FROM tokens WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+
 impl Tx {
+    pub(in crate::auth) async fn count_open_tokens(
+        &mut self,
+        user: UserId,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let params = (user, purpose.as_str(), now, now + CLOCKS_DIFFER);
+        let open: Option<Open> = self.find(COUNT_OPEN, params).await?;
+        Ok(open.map_or(0, |open| open.n))
+    }
+
     /// Adds a link unless the user has `most` open ones of this purpose by other letters: `false`, and nothing
     /// is voided, since the owner may be about to open one of them. The user must be locked.
     pub(in crate::auth) async fn insert_token(
