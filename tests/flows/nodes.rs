@@ -422,17 +422,20 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
         .unwrap();
     let log = String::from_utf8_lossy(&refusal.stderr).into_owned();
     assert!(!refusal.status.success() && log.contains("run `vestibule migrate`"), "{log}");
-    let reader = app.hold("SELECT * FROM health");
-    let mut child = command(folder.path(), &settings).arg("migrate").spawn().unwrap();
-    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
-    let mut line = String::new();
-    while !line.contains("another process holds them: waiting for it") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it waits");
+    for held in ["SELECT * FROM health", "LOCK TABLE _sqlx_migrations"] {
+        let holder = app.hold(held);
+        let mut child = command(folder.path(), &settings).arg("migrate").spawn().unwrap();
+        let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("another process holds them: waiting for it (process ") {
+            line.clear();
+            assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it waits");
+        }
+        assert!(line.contains("idle in transaction"), "{line}");
+        app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+        drop(holder);
+        assert!(child.wait().unwrap().success());
     }
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
-    drop(reader);
-    assert!(child.wait().unwrap().success());
     assert_eq!(app.count("_sqlx_migrations WHERE version = 6"), 1);
     assert!(app.can_start(Clock::stopped(), |figment| {
         figment.merge(("databases.vestibule.migrate", false))

@@ -240,34 +240,52 @@ async fn migrate_postgres(
     ]);
     loop {
         let mut conn = connect(&options, wait).await?;
-        let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-        let read = timeout(wait, sqlx::query_as(sql).fetch_all(&mut conn));
-        let done = match read.await.map_err(|_| no_answer())? {
-            Err(error) if is_code(&error, UNDEFINED_TABLE) => Vec::new(),
-            Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => return Err(may_not_read()),
-            done => done?,
-        };
-        let changed = match (is_current(&POSTGRES, &done), may_migrate) {
-            (true, _) => Ok(()),
-            (false, false) => return Err(too_old()),
-            (false, true) => {
-                info!("the tables are brought to this version");
-                let change = POSTGRES.run_direct(None, &mut conn, false);
-                timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?
-            }
-        };
+        let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
         // Its locks go with it.
         let _ = timeout(wait, conn.close()).await;
         match changed {
             Ok(()) => return Ok(()),
-            Err(error) if is_locked(&error) && begun_at.elapsed() < MIGRATE_WITHIN => {
+            Err(error)
+                if is_code(&error, LOCK_NOT_AVAILABLE) && begun_at.elapsed() < MIGRATE_WITHIN =>
+            {
                 let who = holders(&options, wait).await;
                 warn!(
                     "the tables are to be changed, but another process holds them: waiting for it{who}"
                 );
                 sleep(LOOK_EVERY).await;
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn bring_up_to_date(
+    conn: &mut PgConnection,
+    wait: Duration,
+    may_migrate: bool,
+) -> Result<()> {
+    let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+    let read = timeout(wait, sqlx::query_as(sql).fetch_all(&mut *conn));
+    let done = match read.await.map_err(|_| no_answer())? {
+        Err(error) if is_code(&error, UNDEFINED_TABLE) => Vec::new(),
+        Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => return Err(may_not_read()),
+        done => done?,
+    };
+    match (is_current(&POSTGRES, &done), may_migrate) {
+        (true, _) => Ok(()),
+        (false, false) => Err(too_old()),
+        (false, true) => {
+            info!("the tables are brought to this version");
+            let change = POSTGRES.run_direct(None, conn, false);
+            let changed = timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?;
+            changed.map_err(|error| match error {
+                MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)
+                    if is_code(&cause, LOCK_NOT_AVAILABLE) =>
+                {
+                    cause
+                }
+                other => other.into(),
+            })
         }
     }
 }
@@ -291,14 +309,6 @@ fn is_current(ours: &Migrator, done: &[(i64, Vec<u8>)]) -> bool {
             *version == ours.version && checksum.as_slice() == &*ours.checksum
         })
     })
-}
-
-/// Whether somebody else held what was to be changed for longer than `lock_timeout`.
-fn is_locked(error: &MigrateError) -> bool {
-    let (MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) = error else {
-        return false;
-    };
-    is_code(error, LOCK_NOT_AVAILABLE)
 }
 
 /// PostgreSQL's error codes (its manual, appendix A).
