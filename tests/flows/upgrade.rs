@@ -14,7 +14,7 @@ const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 /// The service in the version before; `None`, loudly, where it is not at hand; in CI that is a failure.
 fn start_previous(folder: &TempDir) -> Option<Process> {
     let Some(program) = std::env::var_os(PREVIOUS) else {
-        assert!(std::env::var_os("CI").is_none(), "{PREVIOUS} must be set in CI");
+        assert!(!crate::harness::in_ci(), "{PREVIOUS} must be set in CI");
         let _ = writeln!(
             std::io::stderr(),
             "\nSKIPPED: no upgrade was tested. Set {PREVIOUS} to the program of the last version to do so.\n"
