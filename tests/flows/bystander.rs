@@ -18,6 +18,9 @@ const TABLES: [(&str, &str); 6] = [
     ("throttle", "key = @key"),
 ];
 
+/// Where no letter goes.
+pub const EMAIL: &str = "bystander@example.org";
+
 /// An account with a name, a password, a session that is kept, a link that is open and one that was used, tries that
 /// were counted, and a past.
 pub struct Bystander {

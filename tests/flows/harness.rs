@@ -22,7 +22,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tempfile::TempDir;
 use vestibule::{Clock, Letters, SentLetter};
 
-use crate::bystander::Bystander;
+use crate::bystander::{self, Bystander};
 use crate::gate::Gate;
 use crate::limit::TimeLimit;
 
@@ -53,6 +53,7 @@ impl Drop for TestApp {
             && !std::thread::panicking()
         {
             bystander.is_untouched(&self.rows_of(bystander), &self.clock);
+            self.every_letter_has_a_cause();
         }
     }
 }
@@ -97,6 +98,25 @@ impl TestApp {
         bystander.is_now(app.rows_of(&bystander));
         app.bystander = Some(bystander);
         app
+    }
+
+    /// No letter left that nothing in the table of events brought about, and none to whoever takes no part.
+    fn every_letter_has_a_cause(&self) {
+        let letters = self.letters.all();
+        assert!(letters.iter().all(|letter| letter.to != bystander::EMAIL), "{letters:?}");
+        let Some(events) = self.try_texts("SELECT kind FROM events ORDER BY at, id") else {
+            return;
+        };
+        // The first one is the bystander's. It goes with others of its age.
+        if letters.is_empty() || events.first().is_none_or(|kind| kind != "logged-in") {
+            return;
+        }
+        let caused = |by: &[&str]| events.iter().filter(|kind| by.contains(&kind.as_str())).count();
+        let left = |words: &str| letters.iter().filter(|l| l.subject.contains(words)).count();
+        let changes = caused(&["password-changed", "password-reset"]);
+        assert!(left("was changed") <= changes, "a notice of nothing: {letters:?}");
+        let asked = caused(&["password-reset-asked"]);
+        assert!(left("Reset") <= asked, "nobody asked for these: {letters:?}");
     }
 
     fn rows_of(&self, bystander: &Bystander) -> Vec<Option<Vec<String>>> {
