@@ -20,7 +20,7 @@ use rocket::tokio::time::timeout;
 
 use super::fair_queue::FairQueue;
 use super::password::{Bcrypt, MAX_COST, NewPassword, Password, PasswordHash, WeakPassword};
-use super::{Client, UserId};
+use super::{Client, Refused, UserId};
 use crate::Error;
 use crate::config::{Config, PasswordConfig};
 use crate::seldom::Seldom;
@@ -306,9 +306,10 @@ impl Hasher {
         password: Password,
         context: Vec<String>,
         turn: &mut Turn,
-    ) -> Result<Result<NewPassword, WeakPassword>, Error> {
+    ) -> Result<NewPassword, Refused<WeakPassword>> {
         let (reply, answer) = oneshot::channel();
-        Ok(self.wait(Task::Check(password, context, reply), answer, turn).await?.answer)
+        let done = self.wait(Task::Check(password, context, reply), answer, turn).await?;
+        done.answer.map_err(Refused::Because)
     }
 
     async fn compute(
@@ -776,7 +777,8 @@ mod tests {
             async move {
                 let weak = "111111111111".parse().unwrap();
                 let mut turn = hasher.turn_of_stranger(&client(n));
-                let _ = hasher.check(weak, Vec::new(), &mut turn).await.unwrap();
+                let refused = hasher.check(weak, Vec::new(), &mut turn).await;
+                assert!(matches!(refused, Err(Refused::Because(_))));
                 checked.set(checked.get() + 1);
             }
         }));

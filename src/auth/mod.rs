@@ -15,6 +15,7 @@ mod password;
 mod password_change;
 mod password_reset;
 mod profile;
+mod refusal;
 mod session;
 mod session_cache;
 mod signup;
@@ -42,8 +43,8 @@ pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use password_change::ChangePasswordError;
 pub(crate) use password_reset::{ResetPasswordError, Twice};
-pub(crate) use profile::RenameError;
-pub(crate) use session::{LogInError, LoggedIn, NewSession, Session};
+pub(crate) use refusal::{Limited, Refused};
+pub(crate) use session::{NewSession, PasswordProof, Session, SignedOut, WrongCredentials};
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
 pub(crate) use store::{InFlight, migrate};
 pub(crate) use throttle::{Pepper, Wait};
@@ -60,25 +61,6 @@ use hasher::{Hasher, Turn};
 use session_cache::SessionCache;
 use store::{Db, Store};
 use throttle::ClosedBuckets;
-
-/// Lets `?` turn a fault into what a verb refuses: a crowd is a wait, anything else has failed.
-macro_rules! waits_or_fails {
-    ($($Refusal:ident),+) => {$(
-        impl From<Error> for $Refusal {
-            fn from(error: Error) -> Self {
-                Wait::in_crowd(&error).map_or(Self::Failed(error), Self::Wait)
-            }
-        }
-    )+};
-}
-waits_or_fails!(
-    LogInError,
-    SignUpError,
-    VerifyEmailError,
-    ResetPasswordError,
-    ChangePasswordError,
-    RenameError
-);
 
 /// The one handle to everything about accounts. Cheap to clone.
 #[derive(Clone)]
@@ -162,7 +144,7 @@ impl Auth {
         email: &Email,
         name: Option<&Name>,
         turn: &mut Turn,
-    ) -> Result<Result<NewPassword, WeakPassword>, Error> {
+    ) -> Result<NewPassword, Refused<WeakPassword>> {
         let local = email.as_str().split('@').next();
         let site = Some(self.config.site_name.as_str());
         let texts = [Some(email.as_str()), local, site, name.map(Name::as_str)];

@@ -13,7 +13,7 @@ use rocket::tokio::task::{self, JoinSet};
 use rocket::tokio::time::{sleep, sleep_until};
 use uuid::Uuid;
 
-use super::store::{Busy, Delivery, NewToken, OutboxRow, Priority, Purpose, Tx};
+use super::store::{Busy, Delivery, NewToken, OutboxRow, Priority, Purpose, Room, Tx};
 use super::throttle::MOST_LETTERS;
 use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
 use crate::Error;
@@ -331,7 +331,7 @@ impl Auth {
             // As much work as for somebody, so that a write that comes meanwhile waits as long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
-            if let Err(until) = self.count_leaving(&mut tx, row, None).await? {
+            if let Room::FullUntil(until) = self.count_leaving(&mut tx, row, None).await? {
                 tx.rollback().await;
                 return Ok(Sent::PutOff(until));
             }
@@ -380,21 +380,20 @@ impl Auth {
         tx: &mut Tx,
         row: &OutboxRow,
         user: Option<&User>,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        let Some(key) = &row.uncounted_key else { return Ok(Ok(())) };
+    ) -> Result<Room, Error> {
+        let Some(key) = &row.uncounted_key else { return Ok(Room::Counted(())) };
         let counted = match user {
             Some(user) if row.letter == Letter::VerifyEmail.as_str() => {
                 self.count_sign_up(tx, user.id, key, row).await?
             }
             _ => self.count_reset(tx, key, row).await?,
         };
-        if let Err(until) = counted {
-            return Ok(Err(until));
+        if counted.is_counted() {
+            tx.update_counted(row.id).await?;
+            // It finds out when its turn is, which may have become earlier.
+            tx.update_next_due(key.clone(), self.clock.now()).await?;
         }
-        tx.update_counted(row.id).await?;
-        // It finds out when its turn is, which may have become earlier.
-        tx.update_next_due(key.clone(), self.clock.now()).await?;
-        Ok(Ok(()))
+        Ok(counted)
     }
 
     /// Counts a letter that a stranger has asked for; those to an address that nobody has proven by its mailbox
@@ -404,18 +403,20 @@ impl Auth {
         tx: &mut Tx,
         row: &OutboxRow,
         user: &User,
-    ) -> Result<Result<(), Timestamp>, Error> {
+    ) -> Result<Room, Error> {
         if user.email_verified_at.is_none() {
             let allowance = self.config.allowance(row.sent_from(), false);
             // Strangers may have filled the mailbox by signing up with other addresses of it: the owner gets one
             // link at a time all the same, which is this one.
             let now = self.clock.now();
-            if let Err(until) = self.count_mailbox(tx, &user.email, allowance).await? {
+            let room = self.count_mailbox(tx, &user.email, allowance).await?;
+            if !room.is_counted() {
                 if tx.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 1 {
-                    return Ok(Err(until));
+                    return Ok(room);
                 }
-                if let Err(until) = self.count_mailbox_link(tx, &user.email, allowance).await? {
-                    return Ok(Err(until));
+                let room = self.count_mailbox_link(tx, &user.email, allowance).await?;
+                if !room.is_counted() {
+                    return Ok(room);
                 }
             }
         }
@@ -435,7 +436,7 @@ impl Auth {
     ) -> Result<Sent, Undelivered> {
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
-        if let Err(until) = self.count_leaving(&mut tx, row, Some(user)).await? {
+        if let Room::FullUntil(until) = self.count_leaving(&mut tx, row, Some(user)).await? {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }
@@ -445,7 +446,7 @@ impl Auth {
         let is_one_too_many = is_new
             && is_first_try
             && row.letter == Letter::PasswordReset.as_str()
-            && self.count_asked_for(&mut tx, row, user).await?.is_err();
+            && !self.count_asked_for(&mut tx, row, user).await?.is_counted();
         tx.commit().await?;
         if !is_new || is_one_too_many {
             if is_one_too_many {

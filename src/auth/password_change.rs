@@ -7,9 +7,9 @@ use super::events::Event;
 use super::outbox::Letter;
 use super::session::{NewSession, Session};
 use super::store::{EndedSession, RenewedRow};
-use super::throttle::Wait;
-use super::{Auth, Client, LogInError, Password, SessionToken, WeakPassword};
-use crate::Error;
+use super::{
+    Auth, Client, Limited, Password, Refused, SessionToken, WeakPassword, WrongCredentials,
+};
 
 /// For how long a form that comes again is answered like the first time.
 pub(in crate::auth) const AGAIN_WITHIN: Duration = Duration::from_mins(10);
@@ -22,10 +22,6 @@ pub(crate) enum ChangePasswordError {
     WeakPassword(WeakPassword),
     /// The session has ended in the meantime.
     SignedOut,
-    /// Too many tries or changes, or too many others at the same time.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
 }
 
 impl Auth {
@@ -40,42 +36,42 @@ impl Auth {
         current: Option<&Password>,
         new: Password,
         client: &Client,
-    ) -> Result<NewSession, ChangePasswordError> {
+    ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let user = &session.user;
-        self.count_act(user.id).await?.map_err(ChangePasswordError::Wait)?;
+        self.count_act(user.id).await?;
         let mut turn = self.hasher.turn_of(user.id, client);
         let new = self
             .check_new_password(new, &user.email, user.name.as_ref(), &mut turn)
-            .await?
-            .map_err(ChangePasswordError::WeakPassword)?;
+            .await
+            .map_err(|refused| refused.map(ChangePasswordError::WeakPassword))?;
         // One turn at a time: the next one is the log-in's.
         let left = turn.left();
         drop(turn);
-        let proof = self.log_in_within(user.email.as_str(), current, client, left).await;
+        let proof = self.verify_password_within(user.email.as_str(), current, client, left).await;
         let proof = match proof {
-            Ok(proof) => proof,
-            Err(LogInError::WrongCredentials) => {
+            Err(Refused::Because(WrongCredentials)) => {
                 return self.change_again(token, &new.0, client).await;
             }
-            Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
-            Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
+            proof => {
+                proof.map_err(|refused| refused.map(|_| ChangePasswordError::WrongPassword))?
+            }
         };
         // Each sends a notice, and the address may be a stranger's who never signed up.
-        self.count_password_change(user.id).await?.map_err(ChangePasswordError::Wait)?;
+        self.count_password_change(user.id).await?;
         let mut turn = self.hasher.turn_of(user.id, client);
         turn.wait_at_most(proof.wait_left);
         let hash = self.hasher.hash(&new.0, &mut turn).await?;
         drop(turn);
-        let has_room = self.check_outbox(client).await?.is_ok();
+        let has_room = self.has_outbox_room(client).await?;
         let mut tx = self.store.begin().await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
-        if !tx.lock_user_with_password(user.id, proof.password).await? {
+        if !tx.lock_user_with_password(user.id, proof.password_version).await? {
             tx.rollback().await;
             return self.change_again(token, &new.0, client).await;
         }
         if !tx.lock_session(session.id).await? {
             tx.rollback().await;
-            return Err(ChangePasswordError::SignedOut);
+            return Err(Refused::Because(ChangePasswordError::SignedOut));
         }
         let now = self.clock.now();
         let version = tx.update_password(user.id, &hash).await?;
@@ -87,8 +83,8 @@ impl Auth {
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room
-                && self.count_letter_of(&mut tx, client).await?.is_ok()
-                && self.count_mailbox(&mut tx, &user.email, client.allowance).await?.is_ok());
+                && self.count_letter_of(&mut tx, client).await?.is_counted()
+                && self.count_mailbox(&mut tx, &user.email, client.allowance).await?.is_counted());
         if is_due {
             tx.insert_letter(self.letter(Letter::PasswordChanged, user, client)).await?;
         }
@@ -106,9 +102,9 @@ impl Auth {
         token: &SessionToken,
         new: &Password,
         client: &Client,
-    ) -> Result<NewSession, ChangePasswordError> {
+    ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let again = self.renew_again(token, new, client).await?;
-        again.ok_or(ChangePasswordError::WrongPassword)
+        again.ok_or(Refused::Because(ChangePasswordError::WrongPassword))
     }
 
     /// A session for a browser that sends a change of its password again. The change has ended the session that
@@ -119,20 +115,20 @@ impl Auth {
         token: &SessionToken,
         new: &Password,
         client: &Client,
-    ) -> Result<Option<NewSession>, ChangePasswordError> {
+    ) -> Result<Option<NewSession>, Limited> {
         let (ended, now) = (token.digest(), self.clock.now());
         let found = self.store.find_renewed_session(ended, now - AGAIN_WITHIN, now).await?;
         let Some((remembered, user)) = found.map(RenewedRow::into_parts) else {
             return Ok(None);
         };
-        let proof = match self.log_in(user.email.key(), Some(new), client).await {
+        let proof = match self.verify_password(user.email.key(), Some(new), client).await {
             Ok(proof) => proof,
-            Err(LogInError::WrongCredentials) => return Ok(None),
-            Err(LogInError::Wait(wait)) => return Err(ChangePasswordError::Wait(wait)),
-            Err(LogInError::Failed(error)) => return Err(ChangePasswordError::Failed(error)),
+            Err(Refused::Because(WrongCredentials)) => return Ok(None),
+            Err(Refused::Wait(wait)) => return Err(Limited::Wait(wait)),
+            Err(Refused::Failed(error)) => return Err(Limited::Failed(error)),
         };
         let mut tx = self.store.begin().await?;
-        let next = if tx.lock_user_with_password(user.id, proof.password).await? {
+        let next = if tx.lock_user_with_password(user.id, proof.password_version).await? {
             tx.delete_renewed_session(ended, now - AGAIN_WITHIN).await?
         } else {
             None
@@ -141,7 +137,7 @@ impl Auth {
             tx.rollback().await;
             return Ok(None);
         };
-        let device = Device::new(user.id, proof.password, &client.devices, now);
+        let device = Device::new(user.id, proof.password_version, &client.devices, now);
         let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
         // A log-out may still come with that one.
         tx.insert_renewed_session(next, renewed.id, user.id, now).await?;

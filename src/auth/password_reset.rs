@@ -7,8 +7,10 @@ use super::events::Event;
 use super::outbox::Letter;
 use super::password_change::AGAIN_WITHIN;
 use super::store::{NewToken, Purpose};
-use super::throttle::Wait;
-use super::{Auth, Client, Email, LogInError, Password, ResetToken, User, WeakPassword};
+use super::{
+    Auth, Client, Email, Limited, Password, Refused, ResetToken, User, WeakPassword,
+    WrongCredentials,
+};
 use crate::Error;
 
 /// What becomes of a form that comes twice.
@@ -26,10 +28,6 @@ pub(crate) enum ResetPasswordError {
     DeadLink,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
-    /// Too many tries with this link, or too many others at the same time.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
 }
 
 impl Auth {
@@ -40,20 +38,16 @@ impl Auth {
         &self,
         email: &Email,
         client: &Client,
-    ) -> Result<Result<(), Wait>, Error> {
-        if let Err(wait) = self.count_network(client).await? {
-            return Ok(Err(wait));
-        }
-        if let Err(wait) = self.check_resets(client).await? {
-            return Ok(Err(wait));
-        }
+    ) -> Result<(), Limited> {
+        self.count_network(client).await?;
+        self.check_resets(client).await?;
         let mut tx = self.store.begin().await?;
         tx.insert_letter(self.letter_to_whoever_has(email, client)).await?;
         tx.insert_event(Event::PasswordResetAsked, None, client, self.clock.now()).await?;
         tx.commit().await?;
         Event::PasswordResetAsked.log(None, client);
         self.wake_postman();
-        Ok(Ok(()))
+        Ok(())
     }
 
     /// For `reveal_reset_token` alone: a token at once, for whoever asks. `None` if the address has
@@ -103,18 +97,18 @@ impl Auth {
         password: Password,
         client: &Client,
         twice: Twice,
-    ) -> Result<Device, ResetPasswordError> {
+    ) -> Result<Device, Refused<ResetPasswordError>> {
         // Looked up before anything is hashed: junk costs no hash.
         let Some(user) = self.find_reset_link(token).await? else {
             return self.reset_again(token, &password, client, twice).await;
         };
-        self.count_network(client).await?.map_err(ResetPasswordError::Wait)?;
-        self.count_link_try(token).await?.map_err(ResetPasswordError::Wait)?;
+        self.count_network(client).await?;
+        self.count_link_try(token).await?;
         let mut turn = self.hasher.turn_of(user.id, client);
         let password = self
             .check_new_password(password, &user.email, user.name.as_ref(), &mut turn)
-            .await?
-            .map_err(ResetPasswordError::WeakPassword)?;
+            .await
+            .map_err(|refused| refused.map(ResetPasswordError::WeakPassword))?;
         let hash = self.hasher.hash(&password.0, &mut turn).await?;
         drop(turn);
         let mut tx = self.store.begin().await?;
@@ -130,7 +124,7 @@ impl Auth {
         tx.delete_unproven_profile(user.id).await?;
         if !tx.update_verified(user.id, &sent_to, now).await? {
             tx.rollback().await;
-            return Err(ResetPasswordError::DeadLink);
+            return Err(Refused::Because(ResetPasswordError::DeadLink));
         }
         let version = tx.update_password(user.id, &hash).await?;
         self.forget_tries(&mut tx, &user.email).await?;
@@ -155,17 +149,15 @@ impl Auth {
         password: &Password,
         client: &Client,
         twice: Twice,
-    ) -> Result<Device, ResetPasswordError> {
+    ) -> Result<Device, Refused<ResetPasswordError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
         let found = self.store.find_used_token(digest, Purpose::PasswordReset, since, now).await?;
         let user = found.filter(|_| twice == Twice::SameAnswer);
-        let user = user.ok_or(ResetPasswordError::DeadLink)?;
-        match self.log_in(user.email.key(), Some(password), client).await {
-            Ok(proof) => Ok(Device::new(user.id, proof.password, &client.devices, now)),
-            Err(LogInError::WrongCredentials) => Err(ResetPasswordError::DeadLink),
-            Err(LogInError::Wait(wait)) => Err(ResetPasswordError::Wait(wait)),
-            Err(LogInError::Failed(error)) => Err(ResetPasswordError::Failed(error)),
-        }
+        let user = user.ok_or(Refused::Because(ResetPasswordError::DeadLink))?;
+        let proof = self.verify_password(user.email.key(), Some(password), client).await;
+        let proof = proof
+            .map_err(|refused| refused.map(|WrongCredentials| ResetPasswordError::DeadLink))?;
+        Ok(Device::new(user.id, proof.password_version, &client.devices, now))
     }
 }

@@ -1,20 +1,8 @@
 //! What people may say about themselves.
 
 use super::events::Event;
-use super::session::Session;
-use super::throttle::Wait;
-use super::{Auth, Client, Name};
-use crate::Error;
-
-/// Why somebody cannot be renamed.
-pub(crate) enum RenameError {
-    /// The session has ended in the meantime.
-    SignedOut,
-    /// Too many changes.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
-}
+use super::session::{Session, SignedOut};
+use super::{Auth, Client, Name, Refused};
 
 impl Auth {
     /// Sets what the person wants to be called; `None`: nothing.
@@ -23,13 +11,13 @@ impl Auth {
         session: &Session,
         name: Option<&Name>,
         client: &Client,
-    ) -> Result<(), RenameError> {
+    ) -> Result<(), Refused<SignedOut>> {
         let user = session.user.id;
-        self.count_act(user).await?.map_err(RenameError::Wait)?;
+        self.count_act(user).await?;
         let mut tx = self.store.begin().await?;
         if !tx.lock_user(user).await? || !tx.lock_session(session.id).await? {
             tx.rollback().await;
-            return Err(RenameError::SignedOut);
+            return Err(Refused::Because(SignedOut));
         }
         tx.update_name(user, name).await?;
         let is_noted = self.is_noted(&mut tx, user, client).await?;

@@ -13,9 +13,8 @@ use super::hasher::Turn;
 use super::password::{MAX_COST, PasswordHash, PasswordVersion};
 use super::password_change::AGAIN_WITHIN;
 use super::store::{Credentials, Tx};
-use super::throttle::Wait;
 use super::token::Digest;
-use super::{Auth, Client, Email, Password, SessionToken, User, UserId};
+use super::{Auth, Client, Email, Password, Refused, SessionToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::error::{Error, errors_in_a_row};
 
@@ -34,10 +33,10 @@ pub(crate) struct Session {
 }
 
 /// Somebody gave the password of an account.
-pub(crate) struct LoggedIn {
+pub(crate) struct PasswordProof {
     pub(crate) user: User,
-    /// With which password: a reset meanwhile makes it worth nothing.
-    pub(in crate::auth) password: PasswordVersion,
+    /// Which password it was: a reset meanwhile makes the proof worth nothing.
+    pub(in crate::auth) password_version: PasswordVersion,
     /// For how much longer it may wait for other hashes of this request.
     pub(in crate::auth) wait_left: Duration,
 }
@@ -61,15 +60,11 @@ pub(in crate::auth) struct Begun {
     is_noted: bool,
 }
 
-/// Why somebody cannot log in.
-pub(crate) enum LogInError {
-    /// No such account, another password, or a disabled account: nobody is told which.
-    WrongCredentials,
-    /// Too many tries, known and unknown accounts alike; or too many others at the same time.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
-}
+/// No such account, another password, or a disabled account: nobody is told which.
+pub(crate) struct WrongCredentials;
+
+/// The session has ended in the meantime.
+pub(crate) struct SignedOut;
 
 /// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
@@ -77,23 +72,24 @@ const SEEN_EVERY: Duration = Duration::from_secs(60);
 impl Auth {
     /// Finds the account that this address and password open. Takes as long whether or not there is
     /// one.
-    pub(crate) async fn log_in(
+    pub(crate) async fn verify_password(
         &self,
         email: &str,
         password: Option<&Password>,
         client: &Client,
-    ) -> Result<LoggedIn, LogInError> {
-        self.log_in_within(email, password, client, self.config.hashing.max_wait.get()).await
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
+        self.verify_password_within(email, password, client, self.config.hashing.max_wait.get())
+            .await
     }
 
     /// The same, with so much time left to wait for its turn.
-    pub(in crate::auth) async fn log_in_within(
+    pub(in crate::auth) async fn verify_password_within(
         &self,
         email: &str,
         password: Option<&Password>,
         client: &Client,
         wait_left: Duration,
-    ) -> Result<LoggedIn, LogInError> {
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
         // What cannot be an address or a password of anybody is simply wrong.
         let email = email.parse::<Email>().ok();
         let hashed = email.as_ref().filter(|_| password.is_some());
@@ -101,21 +97,20 @@ impl Auth {
         if client.devices.is_empty()
             && let Some(wait) = self.closed_wait(hashed, client)
         {
-            return Err(LogInError::Wait(wait));
+            return Err(wait.into());
         }
         let found = match &email {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
-        let tried = self.count_try(hashed, found.as_ref(), client).await?;
-        let mut tried = tried.map_err(LogInError::Wait)?;
+        let mut tried = self.count_try(hashed, found.as_ref(), client).await?;
         tried.turn.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
             // Of nobody's account: it costs nothing, and would push out what happened to one.
             if self.is_junk_noted(client).await? {
                 self.record(Event::LogInFailed, None, client).await?;
             }
-            return Err(LogInError::WrongCredentials);
+            return Err(Refused::Because(WrongCredentials));
         };
         let hash = found.as_ref().and_then(|found| self.readable_hash(found));
         let verified =
@@ -136,12 +131,12 @@ impl Auth {
         let Some(found) = found.filter(|found| is_right && !found.is_disabled) else {
             sleep(verdict.shortfall).await;
             self.record(Event::LogInFailed, user, client).await?;
-            return Err(LogInError::WrongCredentials);
+            return Err(Refused::Because(WrongCredentials));
         };
         self.try_succeeded(&tried).await?;
         self.renew_hash(&found, password, &mut tried.turn).await?;
         let wait_left = tried.turn.left();
-        Ok(LoggedIn { user: found.user, password: found.password_version, wait_left })
+        Ok(PasswordProof { user: found.user, password_version: found.password_version, wait_left })
     }
 
     /// The stored hash, if it can be verified at a bearable price. Of an import that brought others, whoever
@@ -183,19 +178,19 @@ impl Auth {
     /// the old password must not slip in beside a reset.
     pub(crate) async fn start_session(
         &self,
-        logged_in: &LoggedIn,
+        proof: &PasswordProof,
         remember: bool,
         client: &Client,
         replaced: Option<SessionToken>,
     ) -> Result<Option<NewSession>, Error> {
-        let user = logged_in.user.id;
+        let user = proof.user.id;
         let mut tx = self.store.begin().await?;
-        if !tx.lock_user_with_password(user, logged_in.password).await? {
+        if !tx.lock_user_with_password(user, proof.password_version).await? {
             tx.rollback().await;
             return Ok(None);
         }
         let begun = self
-            .begin_session(&mut tx, user, logged_in.password, remember, client, replaced)
+            .begin_session(&mut tx, user, proof.password_version, remember, client, replaced)
             .await?;
         tx.commit().await?;
         Ok(Some(self.begun(begun, client)))

@@ -3,11 +3,10 @@
 use super::events::Event;
 use super::outbox::Letter;
 use super::password::PasswordVersion;
-use super::session::{LogInError, NewSession};
-use super::store::NewUser;
+use super::session::{NewSession, WrongCredentials};
+use super::store::{NewUser, Room};
 use super::throttle::Wait;
-use super::{Auth, Client, Email, Name, Password, SessionToken, UserId, WeakPassword};
-use crate::Error;
+use super::{Auth, Client, Email, Name, Password, Refused, SessionToken, UserId, WeakPassword};
 
 /// What somebody who signs up has said.
 pub(crate) struct SignUp {
@@ -38,10 +37,6 @@ pub(crate) enum SignUpError {
     EmailTaken,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
-    /// Too many sign-ups from this network, or too many others at the same time.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
 }
 
 impl Auth {
@@ -52,18 +47,18 @@ impl Auth {
         form: SignUp,
         client: &Client,
         by: SignUpBy,
-    ) -> Result<SignedUp, SignUpError> {
+    ) -> Result<SignedUp, Refused<SignUpError>> {
         let SignUp { email, password, name } = form;
-        self.count_network(client).await?.map_err(SignUpError::Wait)?;
+        self.count_network(client).await?;
         if self.store.find_credentials(&email).await?.is_some() {
             return self.sign_up_again(email, &password, client, by).await;
         }
-        self.check_backlog(client).await?.map_err(SignUpError::Wait)?;
+        self.check_backlog(client).await?;
         let mut turn = self.hasher.turn_of_stranger(client);
         let password = self
             .check_new_password(password, &email, name.as_ref(), &mut turn)
-            .await?
-            .map_err(SignUpError::WeakPassword)?;
+            .await
+            .map_err(|refused| refused.map(SignUpError::WeakPassword))?;
         let password_hash = self.hasher.hash(&password.0, &mut turn).await?;
         let (id, now) = (UserId::new(), self.clock.now());
         let mut tx = self.store.begin().await?;
@@ -73,9 +68,9 @@ impl Auth {
             tx.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;
         }
-        if let Err(at) = self.count_mailbox(&mut tx, &email, client.allowance).await? {
+        if let Room::FullUntil(at) = self.count_mailbox(&mut tx, &email, client.allowance).await? {
             tx.rollback().await;
-            return Err(SignUpError::Wait(Wait::until(at, now)));
+            return Err(Wait::until(at, now).into());
         }
         // It is the first letter to this address: nothing speaks against it.
         let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
@@ -102,14 +97,13 @@ impl Auth {
         password: &Password,
         client: &Client,
         by: SignUpBy,
-    ) -> Result<SignedUp, SignUpError> {
-        let SignUpBy::Browser(replaced) = by else { return Err(SignUpError::EmailTaken) };
-        let proof = self.log_in(email.key(), Some(password), client).await;
-        let proof = proof.map_err(|error| match error {
-            LogInError::WrongCredentials => SignUpError::EmailTaken,
-            LogInError::Wait(wait) => SignUpError::Wait(wait),
-            LogInError::Failed(error) => SignUpError::Failed(error),
-        })?;
+    ) -> Result<SignedUp, Refused<SignUpError>> {
+        let SignUpBy::Browser(replaced) = by else {
+            return Err(Refused::Because(SignUpError::EmailTaken));
+        };
+        let proof = self.verify_password(email.key(), Some(password), client).await;
+        let proof =
+            proof.map_err(|refused| refused.map(|WrongCredentials| SignUpError::EmailTaken))?;
         let session = self.start_session(&proof, false, client, replaced).await?;
         Ok(SignedUp { email, session })
     }

@@ -13,8 +13,8 @@ use sha2::Sha256;
 
 use super::hasher::Turn;
 use super::outbox::Letter;
-use super::store::{Credentials, FURTHEST, OutboxRow, Place, Tx};
-use super::{Auth, Client, Email, ResetToken, UserId};
+use super::store::{Credentials, FURTHEST, OutboxRow, Place, Room, Tx};
+use super::{Auth, Client, Email, Limited, ResetToken, UserId};
 use crate::Error;
 use crate::clock::{Timestamp, millis};
 
@@ -68,11 +68,6 @@ pub(crate) enum Wait {
 impl Wait {
     pub(in crate::auth) fn until(at: Timestamp, now: Timestamp) -> Self {
         Self::TooManyTries(at.since(now))
-    }
-
-    /// The wait, if there is nothing worse than a crowd.
-    pub(in crate::auth) fn in_crowd(error: &Error) -> Option<Self> {
-        error.busy_for().map(Self::Crowd)
     }
 
     /// Whole seconds, at least one.
@@ -349,7 +344,7 @@ impl Auth {
         email: Option<&Email>,
         found: Option<&Credentials>,
         client: &Client,
-    ) -> Result<Result<Try, Wait>, Error> {
+    ) -> Result<Try, Limited> {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
         let device = found.and_then(|found| found.device_of(client, now));
         if let Some(device) = device {
@@ -359,33 +354,33 @@ impl Auth {
             let key = self.pepper.key(&Bucket::Device(device.id));
             let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
             let mut tx = self.store.begin().await?;
-            if let Ok(count) = tx.insert_in_window(key, window, now).await? {
+            if let Room::Counted(count) = tx.insert_in_window(key, window, now).await? {
                 tx.commit().await?;
-                return Ok(Ok(Try { counted: Counted::AsKnown(count), turn }));
+                return Ok(Try { counted: Counted::AsKnown(count), turn });
             }
             tx.rollback().await;
         }
         if let Some(wait) = self.closed_wait(email, client) {
-            return Ok(Err(wait));
+            return Err(wait.into());
         }
         let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
         self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
         let network = match self.insert_network(&mut tx, client, email.is_some()).await? {
-            Ok(network) => network,
-            Err(at) => {
+            Room::Counted(network) => network,
+            Room::FullUntil(at) => {
                 tx.rollback().await;
-                return Ok(Err(Wait::until(at, now)));
+                return Err(Wait::until(at, now).into());
             }
         };
         let mut counted = None;
         if let Some(key) = account {
             match tx.insert_growing(key, self.growing(), now).await? {
-                Ok(count) => counted = Some(count),
-                Err(at) => {
+                Room::Counted(count) => counted = Some(count),
+                Room::FullUntil(at) => {
                     tx.rollback().await;
                     self.closed_buckets.close(key, at, now);
-                    return Ok(Err(Wait::until(at, now)));
+                    return Err(Wait::until(at, now).into());
                 }
             }
         }
@@ -393,7 +388,7 @@ impl Auth {
         self.note_new_rows(4);
         let account = counted;
         let turn = self.hasher.turn_of_stranger(client);
-        Ok(Ok(Try { counted: Counted::AsStranger { network, account }, turn }))
+        Ok(Try { counted: Counted::AsStranger { network, account }, turn })
     }
 
     /// How long a stranger has to wait for this account, or this network, as it was a moment ago.
@@ -417,7 +412,7 @@ impl Auth {
         tx: &mut Tx,
         client: &Client,
         is_hashed: bool,
-    ) -> Result<Result<CountedNetwork, Timestamp>, Error> {
+    ) -> Result<Room<CountedNetwork>, Error> {
         let now = self.clock.now();
         let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
         let most_of_site = most.saturating_mul(NETWORKS_OF_A_SITE);
@@ -426,28 +421,28 @@ impl Auth {
         let mut minutes = Vec::with_capacity(2);
         for (key, most) in [Some(network), site].into_iter().flatten() {
             match tx.insert_in_window(key, Window { most, per: MINUTE }, now).await? {
-                Ok(count) => minutes.push(count),
-                Err(at) => {
+                Room::Counted(count) => minutes.push(count),
+                Room::FullUntil(at) => {
                     self.closed_buckets.close(key, at, now);
-                    return Ok(Err(at));
+                    return Ok(Room::FullUntil(at));
                 }
             }
         }
         if !is_hashed {
-            return Ok(Ok(CountedNetwork { minutes, day: None }));
+            return Ok(Room::Counted(CountedNetwork { minutes, day: None }));
         }
         let most = if site.is_some() { most_of_site } else { most };
         // At a pace: past it neighbours wait for seconds, not for tomorrow.
         let day = Pace { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
         let key = self.pepper.key(&Bucket::SiteDay(client));
         match tx.insert_at_pace(key, day, now).await? {
-            Ok(()) => {
+            Room::Counted(()) => {
                 let day = Place { key: key.to_vec(), millis: day.each() };
-                Ok(Ok(CountedNetwork { minutes, day: Some(day) }))
+                Ok(Room::Counted(CountedNetwork { minutes, day: Some(day) }))
             }
-            Err(at) => {
+            Room::FullUntil(at) => {
                 self.closed_buckets.close(key, at, now);
-                Ok(Err(at))
+                Ok(Room::FullUntil(at))
             }
         }
     }
@@ -500,26 +495,23 @@ impl Auth {
 
     /// Counts something that a network may do so often: sign-ups, changes, requests for a letter. Not for the day:
     /// what is refused leaves nothing behind, and what is not has limits of its own.
-    pub(in crate::auth) async fn count_network(
-        &self,
-        client: &Client,
-    ) -> Result<Result<(), Wait>, Error> {
+    pub(in crate::auth) async fn count_network(&self, client: &Client) -> Result<(), Limited> {
         let now = self.clock.now();
         if let Some(at) = self.closed_network(client, false) {
-            return Ok(Err(Wait::until(at, now)));
+            return Err(Wait::until(at, now).into());
         }
         let mut tx = self.store.begin().await?;
         match self.insert_network(&mut tx, client, false).await? {
-            Ok(_) => tx.commit().await.map(Ok),
-            Err(at) => {
+            Room::Counted(_) => Ok(tx.commit().await?),
+            Room::FullUntil(at) => {
                 tx.rollback().await;
-                Ok(Err(Wait::until(at, now)))
+                Err(Wait::until(at, now).into())
             }
         }
     }
 
     /// Counts something that somebody may do so often who is signed in: it is no matter of the network.
-    pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<Result<(), Wait>, Error> {
+    pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.tries_by_client;
         self.count(&Bucket::Acts(user), Window { most, per: MINUTE }).await
     }
@@ -535,66 +527,65 @@ impl Auth {
         let key = self.pepper.key(&Bucket::Visits(user, client.own_site()));
         let window = Window { most: NOTED_A_DAY, per: DAY };
         self.note_new_rows(1);
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.is_ok())
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.is_counted())
     }
 
     /// Whether a try is to be noted that cost no hash.
     pub(in crate::auth) async fn is_junk_noted(&self, client: &Client) -> Result<bool, Error> {
+        let key = self.pepper.key(&Bucket::Junk(client.own_site()));
         let window = Window { most: NOTED_A_DAY, per: DAY };
-        Ok(self.count(&Bucket::Junk(client.own_site()), window).await?.is_ok())
+        let mut tx = self.store.begin().await?;
+        let room = tx.insert_in_window(key, window, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(room.is_counted())
     }
 
     /// Whether one more may sign up from this network: not when so many letters to new accounts wait that
     /// one more would not leave within an hour.
-    pub(in crate::auth) async fn check_backlog(
-        &self,
-        client: &Client,
-    ) -> Result<Result<(), Wait>, Error> {
+    pub(in crate::auth) async fn check_backlog(&self, client: &Client) -> Result<(), Limited> {
         // Half of the room is for letters that somebody waits for.
         if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS / 2 {
-            return Ok(Err(Wait::Outbox(MINUTE)));
+            return Err(Wait::Outbox(MINUTE).into());
         }
-        if let Err(wait) = self.check_room_of(client).await? {
-            return Ok(Err(wait));
-        }
+        self.check_room_of(client).await?;
         let (key, pace) = (self.sign_up_key(client), self.sign_up_pace(client.allowance));
         let waiting = self.store.count_uncounted(key, pace.most).await?;
-        Ok(if waiting >= pace.most { Err(Wait::SignUps(pace.interval())) } else { Ok(()) })
+        if waiting >= pace.most { Err(Wait::SignUps(pace.interval()).into()) } else { Ok(()) }
     }
 
     /// Whether one more link may be asked for from this network: not when so many wait that it would be out of
     /// patience before its own leaves.
-    pub(in crate::auth) async fn check_resets(
-        &self,
-        client: &Client,
-    ) -> Result<Result<(), Wait>, Error> {
-        if let Err(wait) = self.check_outbox(client).await? {
-            return Ok(Err(wait));
+    pub(in crate::auth) async fn check_resets(&self, client: &Client) -> Result<(), Limited> {
+        if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS {
+            return Err(Wait::Outbox(MINUTE).into());
         }
+        self.check_room_of(client).await?;
         let pace = self.reset_pace(client.address, client.allowance);
         // As many leave at once as may wait.
         let most = pace.most.saturating_mul(2);
         let waiting = self.store.count_uncounted(self.reset_key(client), most).await?;
-        Ok(if waiting >= most { Err(Wait::Letters(pace.interval())) } else { Ok(()) })
+        if waiting >= most { Err(Wait::Letters(pace.interval()).into()) } else { Ok(()) }
     }
 
     /// Whether there is room for one more letter.
-    pub(in crate::auth) async fn check_outbox(
-        &self,
-        client: &Client,
-    ) -> Result<Result<(), Wait>, Error> {
-        if self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS {
-            return Ok(Err(Wait::Outbox(MINUTE)));
-        }
-        self.check_room_of(client).await
+    pub(in crate::auth) async fn has_outbox_room(&self, client: &Client) -> Result<bool, Error> {
+        let is_full = self.letters_waiting.load(Ordering::Relaxed) >= MOST_LETTERS;
+        Ok(!is_full && self.has_room_of_site(client).await?)
     }
 
     /// Whether a site has not yet filled its part of the outbox: nobody else is to be refused for it.
-    async fn check_room_of(&self, client: &Client) -> Result<Result<(), Wait>, Error> {
-        let Some(key) = self.outbox_key(client) else { return Ok(Ok(())) };
+    async fn has_room_of_site(&self, client: &Client) -> Result<bool, Error> {
+        let Some(key) = self.outbox_key(client) else { return Ok(true) };
         let most = MOST_OF_A_SITE.saturating_mul(client.allowance);
-        let waiting = self.store.count_letters_of(key, most).await?;
-        Ok(if waiting >= most { Err(Wait::Letters(MINUTE)) } else { Ok(()) })
+        Ok(self.store.count_letters_of(key, most).await? < most)
+    }
+
+    async fn check_room_of(&self, client: &Client) -> Result<(), Limited> {
+        if self.has_room_of_site(client).await? {
+            Ok(())
+        } else {
+            Err(Wait::Letters(MINUTE).into())
+        }
     }
 
     /// The key under which letters in the outbox stand that this client's site has caused.
@@ -630,16 +621,16 @@ impl Auth {
         user: UserId,
         key: &[u8],
         letter: &OutboxRow,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
+    ) -> Result<Room, Error> {
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Room::Counted(())) };
         let shared = self.pepper.key(&Bucket::SignUpsOf(None));
         let pace = self.sign_up_pace(self.config.allowance(letter.sent_from(), shared == key));
-        if let Err(until) = self.count_at_pace(tx, key, pace, letter).await? {
-            return Ok(Err(until));
+        let room = self.count_at_pace(tx, key, pace, letter).await?;
+        if room.is_counted() {
+            let taken = Place { key: key.to_vec(), millis: pace.each() };
+            tx.update_sign_up_place(user, taken).await?;
         }
-        let taken = Place { key: key.to_vec(), millis: pace.each() };
-        tx.update_sign_up_place(user, taken).await?;
-        Ok(Ok(()))
+        Ok(room)
     }
 
     /// The key under which links that this client's site asks for are counted.
@@ -654,8 +645,8 @@ impl Auth {
         tx: &mut Tx,
         key: &[u8],
         letter: &OutboxRow,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        let Some(key) = BucketKey::from_row(key) else { return Ok(Ok(())) };
+    ) -> Result<Room, Error> {
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Room::Counted(())) };
         let shared = self.pepper.key(&Bucket::ResetsOf(None));
         let address = letter.sent_from();
         let pace = self.reset_pace(address, self.config.allowance(address, shared == key));
@@ -668,13 +659,15 @@ impl Auth {
         key: BucketKey,
         pace: Pace,
         letter: &OutboxRow,
-    ) -> Result<Result<(), Timestamp>, Error> {
+    ) -> Result<Room, Error> {
         let now = self.clock.now();
-        let Err(next) = tx.insert_at_pace(key, pace, now).await? else { return Ok(Ok(())) };
+        let Room::FullUntil(next) = tx.insert_at_pace(key, pace, now).await? else {
+            return Ok(Room::Counted(()));
+        };
         // One after the other: if all came due with the next place, each would be put off many times.
         let before = tx.count_uncounted_before(key.to_vec(), letter).await?;
         let until = next + pace.interval().saturating_mul(before);
-        Ok(Err(until.min(now + FURTHEST)))
+        Ok(Room::FullUntil(until.min(now + FURTHEST)))
     }
 
     /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
@@ -703,30 +696,27 @@ impl Auth {
     }
 
     /// Counts a change of a password.
-    pub(in crate::auth) async fn count_password_change(
-        &self,
-        user: UserId,
-    ) -> Result<Result<(), Wait>, Error> {
+    pub(in crate::auth) async fn count_password_change(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.password_changes;
         self.count(&Bucket::PasswordChanges(user), Window { most, per: HOUR }).await
     }
 
     /// Counts a try to set a password with a link: looking at how strong it is costs as much as a page
     /// costs, many times over.
-    pub(in crate::auth) async fn count_link_try(
-        &self,
-        token: &ResetToken,
-    ) -> Result<Result<(), Wait>, Error> {
+    pub(in crate::auth) async fn count_link_try(&self, token: &ResetToken) -> Result<(), Limited> {
         let most = self.config.throttle.tries_by_client;
         self.count(&Bucket::Link(token), Window { most, per: MINUTE }).await
     }
 
-    async fn count(&self, bucket: &Bucket<'_>, rule: Window) -> Result<Result<(), Wait>, Error> {
+    async fn count(&self, bucket: &Bucket<'_>, rule: Window) -> Result<(), Limited> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let counted = tx.insert_in_window(self.pepper.key(bucket), rule, now).await?;
+        let room = tx.insert_in_window(self.pepper.key(bucket), rule, now).await?;
         tx.commit().await?;
-        Ok(counted.map(|_| ()).map_err(|at| Wait::until(at, now)))
+        match room {
+            Room::Counted(_) => Ok(()),
+            Room::FullUntil(at) => Err(Wait::until(at, now).into()),
+        }
     }
 
     /// Counts a letter to an address that nobody has proven, at one of the many that a mailbox may have.
@@ -735,8 +725,8 @@ impl Auth {
         tx: &mut Tx,
         email: &Email,
         allowance: i64,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
+    ) -> Result<Room, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Room::Counted(())) };
         let key = self.pepper.key(&Bucket::Mailbox(&mailbox));
         let most = self.most_of_mailbox(allowance);
         tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
@@ -749,11 +739,11 @@ impl Auth {
         tx: &mut Tx,
         email: &Email,
         allowance: i64,
-    ) -> Result<Result<(), Timestamp>, Error> {
-        let Some(mailbox) = email.shared_mailbox() else { return Ok(Ok(())) };
+    ) -> Result<Room, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Room::Counted(())) };
         let key = self.pepper.key(&Bucket::MailboxLinks(&mailbox));
         let window = Window { most: self.most_of_mailbox(allowance), per: HOUR };
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.for_good())
     }
 
     fn most_of_mailbox(&self, allowance: i64) -> i64 {
@@ -767,10 +757,10 @@ impl Auth {
         tx: &mut Tx,
         letter: Letter,
         email: &Email,
-    ) -> Result<Result<(), Timestamp>, Error> {
+    ) -> Result<Room, Error> {
         let key = self.pepper.key(&Bucket::Letters(letter, email));
         let window = Window { most: self.config.throttle.letters_to_address, per: HOUR };
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.for_good())
     }
 
     /// Counts a letter that this client causes.
@@ -778,12 +768,12 @@ impl Auth {
         &self,
         tx: &mut Tx,
         client: &Client,
-    ) -> Result<Result<(), Timestamp>, Error> {
+    ) -> Result<Room, Error> {
         let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
         let most = most.saturating_mul(customers(client.address));
         let key = self.pepper.key(&Bucket::LettersOf(client));
         let window = Window { most, per: HOUR };
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.map(|_| ()))
+        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.for_good())
     }
 
     /// Ends an account's wait: its owner has just read the mail.

@@ -3,10 +3,9 @@
 use super::events::Event;
 use super::outbox::{Letter, MOST_OPEN_LINKS};
 use super::password_change::AGAIN_WITHIN;
-use super::session::{LogInError, LoggedIn, Session};
+use super::session::{PasswordProof, Session, WrongCredentials};
 use super::store::Purpose;
-use super::throttle::Wait;
-use super::{Auth, Client, Password, User, VerifyToken};
+use super::{Auth, Client, Limited, Password, Refused, User, VerifyToken};
 use crate::Error;
 
 /// Why an address cannot be verified like this.
@@ -17,10 +16,6 @@ pub(crate) enum VerifyEmailError {
     WrongPassword,
     /// The session has ended in the meantime.
     SignedOut,
-    /// Too many wrong passwords, or too many others at the same time.
-    Wait(Wait),
-    /// Not their fault.
-    Failed(Error),
 }
 
 /// What became of the wish for another letter.
@@ -43,8 +38,10 @@ impl Auth {
         user: &User,
         client: &Client,
     ) -> Result<Asked, Error> {
-        if self.count_act(user.id).await?.is_err() {
-            return Ok(Asked::TooMany);
+        match self.count_act(user.id).await {
+            Ok(()) => {}
+            Err(Limited::Wait(_)) => return Ok(Asked::TooMany),
+            Err(Limited::Failed(error)) => return Err(error),
         }
         let letter = self.letter(Letter::VerifyEmail, user, client);
         let now = self.clock.now();
@@ -55,18 +52,18 @@ impl Auth {
         if open >= MOST_OPEN_LINKS {
             return Ok(Asked::EnoughLinks);
         }
-        if self.check_outbox(client).await?.is_err() {
+        if !self.has_outbox_room(client).await? {
             return Ok(Asked::TooMany);
         }
         let mut tx = self.store.begin().await?;
         // The client first: one that has had its share must not use up somebody else's.
-        if self.count_letter_of(&mut tx, client).await?.is_err() {
+        if !self.count_letter_of(&mut tx, client).await?.is_counted() {
             tx.rollback().await;
             return Ok(Asked::TooMany);
         }
         let to_address = self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?;
         let to_mailbox = self.count_mailbox(&mut tx, &user.email, client.allowance).await?;
-        if to_address.and(to_mailbox).is_err() {
+        if !(to_address.is_counted() && to_mailbox.is_counted()) {
             tx.rollback().await;
             return Ok(Asked::EnoughLinks);
         }
@@ -95,7 +92,7 @@ impl Auth {
         signed_in: Option<&Session>,
         password: Option<&Password>,
         client: &Client,
-    ) -> Result<Option<LoggedIn>, VerifyEmailError> {
+    ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
         let Some(user) = self.find_verify_link(token).await? else {
             return self.verify_again(token, signed_in, password, client).await;
         };
@@ -103,14 +100,11 @@ impl Auth {
         let mut proved = None;
         if own.is_none() {
             if password.is_none() {
-                return Err(VerifyEmailError::WrongPassword);
+                return Err(Refused::Because(VerifyEmailError::WrongPassword));
             }
-            let logged_in = self.log_in(user.email.key(), password, client).await;
-            proved = Some(logged_in.map_err(|error| match error {
-                LogInError::WrongCredentials => VerifyEmailError::WrongPassword,
-                LogInError::Wait(wait) => VerifyEmailError::Wait(wait),
-                LogInError::Failed(error) => VerifyEmailError::Failed(error),
-            })?);
+            let proof = self.verify_password(user.email.key(), password, client).await;
+            let wrong = |WrongCredentials| VerifyEmailError::WrongPassword;
+            proved = Some(proof.map_err(|refused| refused.map(wrong))?);
         }
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
@@ -119,7 +113,7 @@ impl Auth {
             && !tx.lock_session(session.id).await?
         {
             tx.rollback().await;
-            return Err(VerifyEmailError::SignedOut);
+            return Err(Refused::Because(VerifyEmailError::SignedOut));
         }
         let sent_to = tx.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
         let Some(sent_to) = sent_to else {
@@ -128,7 +122,7 @@ impl Auth {
         };
         if !tx.update_verified(user.id, &sent_to, now).await? {
             tx.rollback().await;
-            return Err(VerifyEmailError::DeadLink);
+            return Err(Refused::Because(VerifyEmailError::DeadLink));
         }
         tx.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
         self.return_sign_up(&mut tx, user.id).await?;
@@ -147,22 +141,20 @@ impl Auth {
         signed_in: Option<&Session>,
         password: Option<&Password>,
         client: &Client,
-    ) -> Result<Option<LoggedIn>, VerifyEmailError> {
+    ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
         let found = self.store.find_used_token(digest, Purpose::VerifyEmail, since, now).await?;
         let user = found.filter(|user| user.email_verified_at.is_some());
-        let user = user.ok_or(VerifyEmailError::DeadLink)?;
+        let dead = || Refused::Because(VerifyEmailError::DeadLink);
+        let user = user.ok_or_else(dead)?;
         if signed_in.is_some_and(|session| session.user.id == user.id) {
             return Ok(None);
         }
         // Nobody is told more of a used link than that it is used.
-        let password = password.ok_or(VerifyEmailError::DeadLink)?;
-        match self.log_in(user.email.key(), Some(password), client).await {
-            Ok(proof) => Ok(Some(proof)),
-            Err(LogInError::WrongCredentials) => Err(VerifyEmailError::DeadLink),
-            Err(LogInError::Wait(wait)) => Err(VerifyEmailError::Wait(wait)),
-            Err(LogInError::Failed(error)) => Err(VerifyEmailError::Failed(error)),
-        }
+        let password = password.ok_or_else(dead)?;
+        let proof = self.verify_password(user.email.key(), Some(password), client).await;
+        let wrong = |WrongCredentials| VerifyEmailError::DeadLink;
+        proof.map(Some).map_err(|refused| refused.map(wrong))
     }
 }

@@ -10,14 +10,14 @@ use uuid::Uuid;
 use super::errors::Refusal;
 use super::form::{Fields, Input, MaybeName, SaidName, Typed};
 use super::guards::{HostPlace, Visitor};
-use super::login::{LogInForm, WRONG_CREDENTIALS};
-use super::password_change::{ChangeForm, WRONG_PASSWORD};
+use super::login::LogInForm;
+use super::password_change::ChangeForm;
 use super::password_reset::AskForm;
 use super::signing;
-use super::signup::{EMAIL_TAKEN, SignUpForm};
+use super::signup::SignUpForm;
 use crate::auth::{
-    Auth, ChangePasswordError, Client, LogInError, NewSession, Password, RenameError,
-    ResetPasswordError, ResetToken, SignUp, SignUpBy, SignUpError, Twice, cookie,
+    Auth, Client, NewSession, Password, Refused, ResetPasswordError, ResetToken, SignUp, SignUpBy,
+    SignUpError, SignedOut, Twice, WrongCredentials, cookie,
 };
 use crate::{Email, Error, Name, User, UserId};
 
@@ -31,20 +31,8 @@ pub(super) enum No {
     Failed(Error),
 }
 
-impl From<Refusal> for No {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Error> for No {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
 fn not_signed_in() -> No {
-    Refusal::new(Status::Unauthorized, "Log in first.").into()
+    Refused::Because(SignedOut).into()
 }
 
 /// A user, as programs see them.
@@ -83,25 +71,16 @@ pub(super) struct WhoAmI<'a> {
     session: SessionJson,
 }
 
-/// Signs up, and says so as the older clients expect it; `taken` is the answer for an address
-/// that has an account.
+/// Signs up, and says so as the older clients expect it.
 pub(super) async fn sign_up(
-    input: Input<SignUpForm>,
+    form: SignUpForm,
     client: &Client,
     auth: &Auth,
-    taken: Refusal,
-) -> Reply {
-    let SignUpForm { email, password, name, .. } = input.fields()?;
+) -> Result<Value, Refused<SignUpError>> {
+    let SignUpForm { email, password, name, .. } = form;
     let form = SignUp { email, password, name: name.0 };
-    match auth.sign_up(form, client, SignUpBy::Program).await {
-        Ok(new) => Ok(json!({ "email": new.email.as_str(), "message": "user created" })),
-        Err(SignUpError::EmailTaken) => Err(taken.into()),
-        Err(SignUpError::Wait(wait)) => Err(Refusal::wait(wait).into()),
-        Err(SignUpError::WeakPassword(weak)) => {
-            Err(Refusal::field("password", weak.to_string()).into())
-        }
-        Err(SignUpError::Failed(error)) => Err(error.into()),
-    }
+    let new = auth.sign_up(form, client, SignUpBy::Program).await?;
+    Ok(json!({ "email": new.email.as_str(), "message": "user created" }))
 }
 
 #[post("/api/v1/register", data = "<input>")]
@@ -110,10 +89,7 @@ pub(super) async fn register(
     client: Client,
     auth: &State<Auth>,
 ) -> Result<(Status, Value), No> {
-    Ok((
-        Status::Created,
-        sign_up(input, &client, auth, Refusal::field("email", EMAIL_TAKEN)).await?,
-    ))
+    Ok((Status::Created, sign_up(input.fields()?, &client, auth).await?))
 }
 
 #[post("/api/v1/session", data = "<input>")]
@@ -135,17 +111,11 @@ pub(super) async fn open_session(
     jar: &CookieJar<'_>,
     auth: &Auth,
 ) -> Result<(NewSession, Value), No> {
-    let wrong = || No::from(Refusal::new(Status::Unauthorized, WRONG_CREDENTIALS));
-    let proof = match auth.log_in(&form.email.0, form.password.0.as_ref(), client).await {
-        Ok(proof) => proof,
-        Err(LogInError::WrongCredentials) => return Err(wrong()),
-        Err(LogInError::Wait(wait)) => return Err(Refusal::wait(wait).into()),
-        Err(LogInError::Failed(error)) => return Err(error.into()),
-    };
+    let proof = auth.verify_password(&form.email.0, form.password.0.as_ref(), client).await?;
     let replaced = cookie::read(jar, auth.config());
     let new = auth.start_session(&proof, form.remember.0, client, replaced).await?;
     let reply = json!({ "email": form.email.0, "message": "logged in" });
-    Ok((new.ok_or_else(wrong)?, reply))
+    Ok((new.ok_or(Refused::Because(WrongCredentials))?, reply))
 }
 
 #[get("/api/v1/session")]
@@ -193,11 +163,7 @@ pub(super) async fn rename(
     let user = &session.user;
     let mut name = user.name.clone();
     if let SaidName(Some(MaybeName(new))) = input.fields()?.name {
-        auth.rename(session, new.as_ref(), &client).await.map_err(|e| match e {
-            RenameError::SignedOut => not_signed_in(),
-            RenameError::Wait(wait) => Refusal::wait(wait).into(),
-            RenameError::Failed(error) => error.into(),
-        })?;
+        auth.rename(session, new.as_ref(), &client).await?;
         name = new;
     }
     Ok(json!({ "user": UserJson::new(user, name.as_ref()) }))
@@ -220,22 +186,9 @@ pub(super) async fn change_password(
     let token = cookie::read(jar, auth.config()).ok_or_else(not_signed_in)?;
     let ChangeForm { password, new_password } = input.fields()?;
     let current = password.0.as_ref();
-    match auth.change_password(session, &token, current, new_password, &client).await {
-        Ok(renewed) => {
-            cookie::write(jar, auth.config(), renewed, &client);
-            let email = session.user.email.as_str();
-            Ok(json!({ "email": email, "message": "Password updated" }))
-        }
-        Err(ChangePasswordError::WrongPassword) => {
-            Err(Refusal::field("password", WRONG_PASSWORD).into())
-        }
-        Err(ChangePasswordError::WeakPassword(weak)) => {
-            Err(Refusal::field("new_password", weak.to_string()).into())
-        }
-        Err(ChangePasswordError::SignedOut) => Err(not_signed_in()),
-        Err(ChangePasswordError::Wait(wait)) => Err(Refusal::wait(wait).into()),
-        Err(ChangePasswordError::Failed(error)) => Err(error.into()),
-    }
+    let renewed = auth.change_password(session, &token, current, new_password, &client).await?;
+    cookie::write(jar, auth.config(), renewed, &client);
+    Ok(json!({ "email": session.user.email.as_str(), "message": "Password updated" }))
 }
 
 /// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
@@ -248,7 +201,7 @@ pub(super) async fn ask_for_reset(
     unknown: Status,
 ) -> Reply {
     if !(auth.config().reveal_reset_token && place == HostPlace::Loopback) {
-        auth.request_password_reset(&email, client).await?.map_err(Refusal::wait)?;
+        auth.request_password_reset(&email, client).await?;
         return Ok(json!({ "email": email.as_str(), "message": "reset link sent" }));
     }
     match auth.reveal_reset_token(&email).await? {
@@ -286,7 +239,7 @@ pub(super) async fn reset_password(
 ) -> Reply {
     let ResetFields { reset_token, new_password } = input.fields()?;
     let token = &reset_token.0;
-    let email = set_password(auth, token, None, new_password, &client, Status::BadRequest).await?;
+    let email = set_password(auth, token, None, new_password, &client).await?;
     Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
 }
 
@@ -298,21 +251,13 @@ pub(super) async fn set_password(
     email: Option<&Email>,
     password: Password,
     client: &Client,
-    dead: Status,
-) -> Result<Email, No> {
-    let invalid = || No::from(Refusal::new(dead, "The reset token is not valid, or not any more."));
-    let token: ResetToken = token.parse().map_err(|_| invalid())?;
-    let owner = auth.find_reset_link(&token).await?.ok_or_else(invalid)?.email;
+) -> Result<Email, Refused<ResetPasswordError>> {
+    let dead = || Refused::Because(ResetPasswordError::DeadLink);
+    let token: ResetToken = token.parse().map_err(|_| dead())?;
+    let owner = auth.find_reset_link(&token).await?.ok_or_else(dead)?.email;
     if email.is_some_and(|email| email.key() != owner.key()) {
-        return Err(invalid());
+        return Err(dead());
     }
-    match auth.reset_password(&token, password, client, Twice::Refused).await {
-        Ok(_) => Ok(owner),
-        Err(ResetPasswordError::DeadLink) => Err(invalid()),
-        Err(ResetPasswordError::WeakPassword(weak)) => {
-            Err(Refusal::field("new_password", weak.to_string()).into())
-        }
-        Err(ResetPasswordError::Wait(wait)) => Err(Refusal::wait(wait).into()),
-        Err(ResetPasswordError::Failed(error)) => Err(error.into()),
-    }
+    auth.reset_password(&token, password, client, Twice::Refused).await?;
+    Ok(owner)
 }

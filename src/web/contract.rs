@@ -11,19 +11,24 @@ use super::form::{Fields, Input, Typed};
 use super::guards::{HostPlace, Visitor};
 use super::login::LogInForm;
 use super::password_reset::AskForm;
+use super::refusals::Reason;
 use super::signing;
 use super::signup::SignUpForm;
 use crate::Email;
-use crate::auth::{Auth, Client, Password, cookie};
+use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError, cookie};
 
 /// Where errors are `{"message": …}`.
 pub(super) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
 
 #[post("/users", data = "<input>")]
 pub(super) async fn sign_up(input: Input<SignUpForm>, client: Client, auth: &State<Auth>) -> Reply {
-    // The older servers' very words.
-    let taken = Refusal::new(Status::BadRequest, "email already registered");
-    api::sign_up(input, &client, auth, taken).await
+    api::sign_up(input.fields()?, &client, auth).await.map_err(|refused| match refused {
+        // The older servers' very words.
+        Refused::Because(SignUpError::EmailTaken) => {
+            Refusal::new(Status::BadRequest, "email already registered").into()
+        }
+        refused => refused.into(),
+    })
 }
 
 #[post("/sessions", data = "<input>")]
@@ -85,6 +90,12 @@ pub(super) async fn reset_password(
 ) -> Reply {
     let ResetFields { email, reset_token, new_password } = input.fields_or(Status::Forbidden)?;
     let token = &reset_token.0;
-    api::set_password(auth, token, Some(&email), new_password, &client, Status::Forbidden).await?;
+    let set = api::set_password(auth, token, Some(&email), new_password, &client).await;
+    set.map_err(|refused| match refused {
+        Refused::Because(dead @ ResetPasswordError::DeadLink) => {
+            Refusal::from(Reason::from(dead)).with_status(Status::Forbidden).into()
+        }
+        refused => No::from(refused),
+    })?;
     Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
 }

@@ -15,6 +15,7 @@ use rocket::serde::json::Value;
 use zeroize::Zeroizing;
 
 use super::errors::Refusal;
+use super::refusals::{Reason, missing};
 use crate::auth::{Password, PasswordError, Wait};
 use crate::{Email, EmailError, Name};
 
@@ -71,6 +72,20 @@ impl FormState {
         self.errors.push((name.to_owned(), message.into()));
     }
 
+    /// Says why it was refused; the status to answer with.
+    pub(super) fn refuse_because(&mut self, reason: Reason) -> Status {
+        match reason {
+            Reason::Field { name, text } => {
+                self.refuse(name, text);
+                Status::UnprocessableEntity
+            }
+            Reason::Whole { status, title, text } => {
+                self.alert(title, text);
+                status
+            }
+        }
+    }
+
     /// What is said of the form as a whole.
     pub(super) fn alerted(&self) -> Option<&Alert> {
         self.alert.as_ref()
@@ -82,7 +97,7 @@ impl FormState {
     }
 
     /// Says something of the form as a whole.
-    pub(super) fn alert(&mut self, title: &'static str, text: impl Into<String>) {
+    fn alert(&mut self, title: &'static str, text: impl Into<String>) {
         self.alert = Some(Alert { title, text: text.into() });
     }
 
@@ -109,16 +124,6 @@ impl FormState {
             }
         }
         state
-    }
-}
-
-fn missing(name: &str) -> &'static str {
-    match name {
-        "email" => "Enter your e-mail address.",
-        "password" => "Enter your password.",
-        "new_password" => "Enter a new password.",
-        "reset_token" => "Enter the token of the reset link.",
-        _ => "This field is missing.",
     }
 }
 

@@ -9,7 +9,7 @@ use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
 use super::signing::sign_in;
 use crate::Error;
-use crate::auth::{Auth, Client, LogInError};
+use crate::auth::{Auth, Client, Refused, WrongCredentials};
 
 #[derive(FromForm)]
 pub(super) struct LogInForm {
@@ -30,9 +30,6 @@ struct LogInPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
 }
-
-/// The one message for an unknown address, a wrong password and a disabled account.
-pub(super) const WRONG_CREDENTIALS: &str = "The e-mail address or the password is wrong.";
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
     page::show(status, &LogInPage { frame: page.frame, form })
@@ -56,22 +53,16 @@ pub(super) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, mut state } = submitted;
+    let Submitted { form, state } = submitted;
+    let draw = |status, state: &FormState| draw(status, &page, state);
     let Some(form) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state)));
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    match auth.log_in(&form.email.0, form.password.0.as_ref(), &client).await {
-        Ok(user) => {
-            if sign_in(auth, jar, &client, &user, form.remember.0).await? {
-                return Ok(Answer::go(form.next.as_ref()));
-            }
+    match auth.verify_password(&form.email.0, form.password.0.as_ref(), &client).await {
+        Ok(proof) if sign_in(auth, jar, &client, &proof, form.remember.0).await? => {
+            Ok(Answer::go(form.next.as_ref()))
         }
-        Err(LogInError::WrongCredentials) => {}
-        Err(LogInError::Wait(wait)) => {
-            return Ok(Answer::later(wait, state, |status, state| draw(status, &page, state)));
-        }
-        Err(LogInError::Failed(error)) => return Err(error),
+        Ok(_) => Answer::refused(Refused::Because(WrongCredentials), state, draw),
+        Err(refused) => Answer::refused(refused, state, draw),
     }
-    state.alert("We could not log you in", WRONG_CREDENTIALS);
-    Ok(Answer::Page(draw(Status::Unauthorized, &page, &state)))
 }

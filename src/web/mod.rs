@@ -19,6 +19,7 @@ mod page;
 mod password_change;
 mod password_reset;
 mod profile;
+mod refusals;
 mod signing;
 mod signup;
 mod verify_email;

@@ -13,8 +13,9 @@ use super::errors::{self, Refusal};
 use super::form::FormState;
 use super::guards::Visitor;
 use super::next::Next;
+use super::refusals::Reason;
 use crate::auth::cookie::is_feigned;
-use crate::auth::{Auth, Session, Wait};
+use crate::auth::{Auth, Refused, Session};
 use crate::config::{Config, Cookies};
 use crate::{Error, User};
 
@@ -100,14 +101,32 @@ impl Answer {
         Self::Go(Redirect::to(next.map_or("/profile", Next::as_str).to_owned()))
     }
 
-    /// The form again, with how long to wait.
-    pub(super) fn later(
-        wait: Wait,
+    /// What was refused, where there is no form to show again.
+    pub(super) fn without_form<R: Into<Reason>>(refused: Refused<R>) -> Result<Self, Error> {
+        match refused {
+            Refused::Because(reason) => Ok(Self::Refused(Refusal::from(reason.into()))),
+            Refused::Wait(wait) => Ok(Self::Refused(Refusal::wait(wait))),
+            Refused::Failed(error) => Err(error),
+        }
+    }
+
+    /// The form again, with what was refused.
+    pub(super) fn refused<R: Into<Reason>>(
+        refused: Refused<R>,
         mut state: FormState,
         draw: impl FnOnce(Status, &FormState) -> Shown,
-    ) -> Self {
-        state.ask_to_wait(wait);
-        Self::Later(draw(errors::status(wait), &state), errors::retry_after(wait))
+    ) -> Result<Self, Error> {
+        match refused {
+            Refused::Because(reason) => {
+                let status = state.refuse_because(reason.into());
+                Ok(Self::Page(draw(status, &state)))
+            }
+            Refused::Wait(wait) => {
+                state.ask_to_wait(wait);
+                Ok(Self::Later(draw(errors::status(wait), &state), errors::retry_after(wait)))
+            }
+            Refused::Failed(error) => Err(error),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use super::errors::Refusal;
 use super::form::{Attempt, Fields, FormState, Submitted};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{profile, signing};
-use crate::auth::{Auth, ChangePasswordError, Client, NewSession, Password, cookie};
+use crate::auth::{
+    Auth, ChangePasswordError, Client, Limited, NewSession, Password, Refused, cookie,
+};
 use crate::{Error, User};
 
 #[derive(FromForm)]
@@ -31,9 +33,6 @@ struct ChangePage<'a> {
     user: &'a User,
     min_length: usize,
 }
-
-/// What stands beside the field of the current password when it is another.
-pub(super) const WRONG_PASSWORD: &str = "This is not your current password.";
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
     let min_length = auth.config().password.fewest_characters();
@@ -62,30 +61,22 @@ pub(super) async fn submit(
         let Some(ChangeForm { new_password, .. }) = submitted.form else { return log_in_first() };
         return match auth.renew_again(&token, &new_password, &client).await {
             Ok(Some(renewed)) => Ok(done(auth, jar, &client, renewed)),
-            Err(ChangePasswordError::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
-            Err(ChangePasswordError::Failed(error)) => Err(error),
-            Ok(None) | Err(_) => log_in_first(),
+            Ok(None) => log_in_first(),
+            Err(Limited::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
+            Err(Limited::Failed(error)) => Err(error),
         };
     };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
-    let Submitted { form, mut state } = submitted;
+    let Submitted { form, state } = submitted;
     let Some(ChangeForm { password, new_password }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
     let current = password.0.as_ref();
     match auth.change_password(session, &token, current, new_password, &client).await {
-        Ok(renewed) => return Ok(done(auth, jar, &client, renewed)),
-        Err(ChangePasswordError::WrongPassword) => state.refuse("password", WRONG_PASSWORD),
-        Err(ChangePasswordError::WeakPassword(weak)) => {
-            state.refuse("new_password", weak.to_string());
-        }
-        Err(ChangePasswordError::SignedOut) => return log_in_first(),
-        Err(ChangePasswordError::Wait(wait)) => {
-            return Ok(Answer::later(wait, state, draw));
-        }
-        Err(ChangePasswordError::Failed(error)) => return Err(error),
+        Ok(renewed) => Ok(done(auth, jar, &client, renewed)),
+        Err(Refused::Because(ChangePasswordError::SignedOut)) => log_in_first(),
+        Err(refused) => Answer::refused(refused, state, draw),
     }
-    Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)))
 }
 
 /// The password is set, and this browser goes on with a new session.

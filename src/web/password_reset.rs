@@ -1,16 +1,19 @@
 //! The pages to get back in with a forgotten password.
 
+use std::convert::Infallible;
+
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::errors::Refusal;
 use super::form::{Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
 use super::{login, signing};
-use crate::auth::{Auth, Client, Device, Password, ResetPasswordError, ResetToken, Twice, cookie};
+use crate::auth::{
+    Auth, Client, Device, Password, Refused, ResetPasswordError, ResetToken, Twice, cookie,
+};
 use crate::{Email, Error, User};
 
 #[derive(FromForm)]
@@ -81,8 +84,8 @@ pub(super) async fn submit(
     let Some(AskForm { email }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    if let Err(wait) = auth.request_password_reset(&email, &client).await? {
-        return Ok(Answer::later(wait, state, draw));
+    if let Err(limited) = auth.request_password_reset(&email, &client).await {
+        return Answer::refused(Refused::<Infallible>::from(limited), state, draw);
     }
     Ok(Answer::Page(page::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
 }
@@ -108,7 +111,7 @@ pub(super) async fn submit_link(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Some(token) = link.0 else { return Ok(dead(&page, true)) };
-    let Submitted { form, mut state } = submitted;
+    let Submitted { form, state } = submitted;
     let user = auth.find_reset_link(&token).await?;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&token, new_password, &client, Twice::SameAnswer).await {
@@ -119,16 +122,12 @@ pub(super) async fn submit_link(
                 }
                 return Ok(done(auth, jar, &client, device));
             }
-            Err(ResetPasswordError::DeadLink) => return Ok(dead(&page, true)),
-            Err(ResetPasswordError::WeakPassword(weak)) => {
-                state.refuse("new_password", weak.to_string());
-            }
-            Err(ResetPasswordError::Wait(wait)) => {
-                let Some(user) = user else { return Ok(Answer::Refused(Refusal::wait(wait))) };
+            Err(Refused::Because(ResetPasswordError::DeadLink)) => return Ok(dead(&page, true)),
+            Err(refused) => {
+                let Some(user) = user else { return Answer::without_form(refused) };
                 let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
-                return Ok(Answer::later(wait, state, draw));
+                return Answer::refused(refused, state, draw);
             }
-            Err(ResetPasswordError::Failed(error)) => return Err(error),
         }
     }
     let Some(user) = user else { return Ok(dead(&page, true)) };

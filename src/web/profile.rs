@@ -11,7 +11,7 @@ use super::form::{Fields, FormState, MaybeName, Submitted};
 use super::guards::Wants;
 use super::page::{self, Answer, ByAccept, Frame, Notice, Page, Shown};
 use super::signing;
-use crate::auth::{Auth, Client, RenameError};
+use crate::auth::{Auth, Client, Refused, SignedOut};
 use crate::{Error, Name, User};
 
 #[derive(FromForm)]
@@ -76,8 +76,7 @@ pub(super) async fn submit(
             Notice::NameSaved.put(jar, auth);
             Ok(Answer::Go(Redirect::to(uri!(show))))
         }
-        Err(RenameError::SignedOut) => log_in_first(),
-        Err(RenameError::Wait(wait)) => Ok(Answer::later(wait, state, draw)),
-        Err(RenameError::Failed(error)) => Err(error),
+        Err(Refused::Because(SignedOut)) => log_in_first(),
+        Err(refused) => Answer::refused(refused, state, draw),
     }
 }

@@ -7,7 +7,7 @@ use rocket::{State, post, uri};
 use super::login;
 use super::page::Notice;
 use crate::Error;
-use crate::auth::{Auth, Client, LoggedIn, cookie};
+use crate::auth::{Auth, Client, PasswordProof, cookie};
 
 /// To the log-in page first, and back to `next` then.
 pub(super) fn first(next: &str) -> Redirect {
@@ -20,11 +20,11 @@ pub(super) async fn sign_in(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,
-    user: &LoggedIn,
+    proof: &PasswordProof,
     remember: bool,
 ) -> Result<bool, Error> {
     let replaced = cookie::read(jar, auth.config());
-    let Some(new) = auth.start_session(user, remember, client, replaced).await? else {
+    let Some(new) = auth.start_session(proof, remember, client, replaced).await? else {
         return Ok(false);
     };
     cookie::write(jar, auth.config(), new, client);

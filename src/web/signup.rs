@@ -7,7 +7,7 @@ use rocket::{FromForm, State, get, post};
 use super::form::{Fields, FormState, OptionalName, Submitted};
 use super::next::Next;
 use super::page::{self, Answer, Frame, Page, Shown};
-use crate::auth::{Auth, Client, Password, SignUp, SignUpBy, SignUpError, cookie};
+use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, cookie};
 use crate::{Email, Error};
 
 #[derive(FromForm)]
@@ -33,14 +33,10 @@ struct SignUpPage<'a> {
     is_taken: bool,
 }
 
-fn draw(status: Status, page: &Page<'_>, form: &FormState, auth: &Auth) -> Shown {
+fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth: &Auth) -> Shown {
     let min_length = auth.config().password.fewest_characters();
-    let is_taken = form.error("email") == Some(EMAIL_TAKEN);
     page::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
 }
-
-/// What stands beside the address field when somebody has it already.
-pub(super) const EMAIL_TAKEN: &str = "This address is already in use.";
 
 #[get("/signup?<next>")]
 pub(super) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
@@ -49,7 +45,7 @@ pub(super) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> An
         return Answer::go(next.as_ref());
     }
     let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
-    Answer::Page(draw(Status::Ok, &page, &form, auth))
+    Answer::Page(draw(Status::Ok, &page, &form, false, auth))
 }
 
 #[post("/signup", data = "<submitted>")]
@@ -60,9 +56,9 @@ pub(super) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, mut state } = submitted;
+    let Submitted { form, state } = submitted;
     let Some(SignUpForm { email, password, name, next }) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)));
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, false, auth)));
     };
     let form = SignUp { email, password, name: name.0 };
     let by = SignUpBy::Browser(cookie::read(jar, auth.config()));
@@ -71,15 +67,12 @@ pub(super) async fn submit(
             if let Some(session) = signed_up.session {
                 cookie::write(jar, auth.config(), session, &client);
             }
-            return Ok(Answer::go(next.as_ref()));
+            Ok(Answer::go(next.as_ref()))
         }
-        Err(SignUpError::EmailTaken) => state.refuse("email", EMAIL_TAKEN),
-        Err(SignUpError::Wait(wait)) => {
-            let draw = |status, state: &FormState| draw(status, &page, state, auth);
-            return Ok(Answer::later(wait, state, draw));
+        Err(refused) => {
+            let is_taken = matches!(refused, Refused::Because(SignUpError::EmailTaken));
+            let draw = |status, state: &FormState| draw(status, &page, state, is_taken, auth);
+            Answer::refused(refused, state, draw)
         }
-        Err(SignUpError::WeakPassword(weak)) => state.refuse("password", weak.to_string()),
-        Err(SignUpError::Failed(error)) => return Err(error),
     }
-    Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, auth)))
 }

@@ -5,12 +5,12 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::errors::Refusal;
 use super::form::{Attempt, Fields, FormState, Submitted};
 use super::links::{Link, dead};
 use super::page::{self, Answer, Frame, Notice, Page, Shown};
+use super::refusals::Reason;
 use super::{profile, signing};
-use crate::auth::{Asked, Auth, Client, VerifyEmailError, VerifyToken};
+use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError, VerifyToken};
 use crate::{Error, User};
 
 #[derive(FromForm)]
@@ -90,30 +90,26 @@ pub(super) async fn submit_link(
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
     let user = auth.find_verify_link(&token).await?;
-    let mut state = FormState::default();
     match auth.verify_email(&token, page.session, password.as_ref(), &client).await {
         Ok(proved) => {
-            if let Some(user) = proved {
-                signing::sign_in(auth, jar, &client, &user, false).await?;
+            if let Some(proof) = proved {
+                signing::sign_in(auth, jar, &client, &proof, false).await?;
             }
             Notice::EmailVerified.put(jar, auth);
-            return Ok(Answer::Go(Redirect::to(uri!(profile::show))));
+            Ok(Answer::Go(Redirect::to(uri!(profile::show))))
         }
-        Err(VerifyEmailError::DeadLink) => return Ok(dead(&page, false)),
-        Err(VerifyEmailError::WrongPassword) if !is_typed => {
-            state.refuse("password", "Enter your password.");
+        Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead(&page, false)),
+        Err(Refused::Because(VerifyEmailError::SignedOut)) => {
+            Ok(Answer::Go(signing::first("/profile")))
         }
-        Err(VerifyEmailError::WrongPassword) => {
-            state.refuse("password", "This is not the password of this account.");
-        }
-        Err(VerifyEmailError::SignedOut) => return Ok(Answer::Go(signing::first("/profile"))),
-        Err(VerifyEmailError::Wait(wait)) => {
-            let Some(user) = user else { return Ok(Answer::Refused(Refusal::wait(wait))) };
+        Err(refused) => {
+            let refused = refused.map(|reason| match reason {
+                VerifyEmailError::WrongPassword if !is_typed => Reason::missing("password"),
+                reason => reason.into(),
+            });
+            let Some(user) = user else { return Answer::without_form(refused) };
             let draw = |status, state: &FormState| draw(status, &page, &user, state);
-            return Ok(Answer::later(wait, state, draw));
+            Answer::refused(refused, FormState::default(), draw)
         }
-        Err(VerifyEmailError::Failed(error)) => return Err(error),
     }
-    let Some(user) = user else { return Ok(dead(&page, false)) };
-    Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state)))
 }

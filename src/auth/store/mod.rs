@@ -26,7 +26,7 @@ use sqlx::{PgPool, SqlitePool};
 pub(in crate::auth) use health::Signals;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
-pub(in crate::auth) use throttle::Place;
+pub(in crate::auth) use throttle::{Place, Room};
 pub(in crate::auth) use tokens::{NewToken, Purpose};
 pub(in crate::auth) use users::{Credentials, NewUser};
 

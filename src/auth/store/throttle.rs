@@ -16,6 +16,28 @@ pub(in crate::auth) struct Place {
     pub(in crate::auth) millis: i64,
 }
 
+/// Whether a bucket had room for one more.
+pub(in crate::auth) enum Room<T = ()> {
+    /// It had, and one more is counted.
+    Counted(T),
+    /// It had none, and has none until then.
+    FullUntil(Timestamp),
+}
+
+impl<T> Room<T> {
+    pub(in crate::auth) fn is_counted(&self) -> bool {
+        matches!(self, Self::Counted(_))
+    }
+
+    /// Without what is needed to take it back.
+    pub(in crate::auth) fn for_good(self) -> Room {
+        match self {
+            Self::Counted(_) => Room::Counted(()),
+            Self::FullUntil(at) => Room::FullUntil(at),
+        }
+    }
+}
+
 #[derive(FromRow)]
 struct Counted {
     tries: i64,
@@ -34,7 +56,7 @@ impl Tx {
         key: BucketKey,
         rule: Growing,
         now: Timestamp,
-    ) -> Result<std::result::Result<Count, Timestamp>> {
+    ) -> Result<Room<Count>> {
         // No wait is 0 and not `now`: two at once read the clock in one order and arrive in another.
         let counted: Option<Counted> = self
             .find(
@@ -76,7 +98,7 @@ impl Tx {
         key: BucketKey,
         rule: Window,
         now: Timestamp,
-    ) -> Result<std::result::Result<Count, Timestamp>> {
+    ) -> Result<Room<Count>> {
         let counted: Option<Counted> = self
             .find(
                 "INSERT INTO throttle (key, tries, closed_until, forget_at) \
@@ -110,7 +132,7 @@ impl Tx {
         key: BucketKey,
         rule: Pace,
         now: Timestamp,
-    ) -> Result<std::result::Result<(), Timestamp>> {
+    ) -> Result<Room> {
         let (each, per) = (rule.each(), millis(rule.per));
         let counted: Option<Counted> = self
             .find(
@@ -129,13 +151,13 @@ impl Tx {
             )
             .await?;
         if counted.is_some() {
-            return Ok(Ok(()));
+            return Ok(Room::Counted(()));
         }
         let sql = "SELECT closed_until FROM throttle WHERE key = $1";
         let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
         let all_left = closed.map_or(now, |closed| closed.closed_until);
         let wait = all_left.since(now).saturating_sub(rule.per) + rule.interval();
-        Ok(Err(now + wait))
+        Ok(Room::FullUntil(now + wait))
     }
 
     /// One that was counted counts no more.
@@ -152,12 +174,12 @@ impl Tx {
         sql: &'static str,
         key: BucketKey,
         now: Timestamp,
-    ) -> Result<std::result::Result<Count, Timestamp>> {
+    ) -> Result<Room<Count>> {
         if let Some(Counted { tries }) = counted {
-            return Ok(Ok(Count { key, tries }));
+            return Ok(Room::Counted(Count { key, tries }));
         }
         let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
-        Ok(Err(closed.map_or(now, |closed| closed.closed_until)))
+        Ok(Room::FullUntil(closed.map_or(now, |closed| closed.closed_until)))
     }
 
     /// Takes one try back, and the wait that followed from it unless a later try brought one of its
