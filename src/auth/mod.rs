@@ -3,6 +3,7 @@
 //!
 //! Each flow has a file with its verbs on [`Auth`] and an enum for what it refuses.
 
+mod change;
 mod client;
 pub(crate) mod cookie;
 mod device;

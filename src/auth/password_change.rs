@@ -63,36 +63,37 @@ impl Auth {
         let hash = self.hasher.hash(&new.0, &mut turn).await?;
         drop(turn);
         let has_room = self.has_outbox_room(client).await?;
-        let mut tx = self.store.begin().await?;
+        let mut change = self.begin_change(client).await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
-        if !tx.lock_user_with_password(user.id, proof.password_version).await? {
-            tx.rollback().await;
+        if !change.lock_user_with_password(user.id, proof.password_version).await? {
+            change.rollback().await;
             return self.change_again(token, &new.0, client).await;
         }
-        if !tx.lock_session(session.id).await? {
-            tx.rollback().await;
+        if !change.lock_session(session.id).await? {
+            change.rollback().await;
             return Err(Refused::Because(ChangePasswordError::SignedOut));
         }
-        let now = self.clock.now();
-        let version = tx.update_password(user.id, &hash).await?;
+        let now = change.now;
+        let version = change.update_password(user.id, &hash).await?;
         let device = Device::new(user.id, version, &[], now);
-        tx.delete_sessions_of(user.id).await?;
-        let renewed = self.insert_session(&mut tx, device, session.remembered, client).await?;
+        change.delete_sessions_of(user.id).await?;
+        let renewed = self.insert_session(&mut change, device, session.remembered, client).await?;
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
-        tx.insert_renewed_session(ended, renewed.id, user.id, now).await?;
+        change.insert_renewed_session(ended, renewed.id, user.id, now).await?;
+        change.changes_user(user.id);
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room
-                && self.count_letter_of(&mut tx, client).await?.is_counted()
-                && self.count_mailbox(&mut tx, &user.email, client.allowance).await?.is_counted());
+                && self.count_letter_of(&mut change, client).await?.is_counted()
+                && self
+                    .count_mailbox(&mut change, &user.email, client.allowance)
+                    .await?
+                    .is_counted());
         if is_due {
-            tx.insert_letter(self.letter(Letter::PasswordChanged, user, client)).await?;
+            change.mail(self.letter(Letter::PasswordChanged, user, client)).await?;
         }
-        tx.insert_event(Event::PasswordChanged, Some(user.id), client, now).await?;
-        tx.commit().await?;
-        self.sessions.forget_user(user.id);
-        Event::PasswordChanged.log(Some(user.id), client);
-        self.wake_postman();
+        change.record(Event::PasswordChanged, Some(user.id)).await?;
+        change.commit().await?;
         Ok(renewed)
     }
 
@@ -127,29 +128,23 @@ impl Auth {
             Err(Refused::Wait(wait)) => return Err(Limited::Wait(wait)),
             Err(Refused::Failed(error)) => return Err(Limited::Failed(error)),
         };
-        let mut tx = self.store.begin().await?;
-        let next = if tx.lock_user_with_password(user.id, proof.password_version).await? {
-            tx.delete_renewed_session(ended, now - AGAIN_WITHIN).await?
+        let mut change = self.begin_change(client).await?;
+        let next = if change.lock_user_with_password(user.id, proof.password_version).await? {
+            change.delete_renewed_session(ended, now - AGAIN_WITHIN).await?
         } else {
             None
         };
         let Some(next) = next else {
-            tx.rollback().await;
+            change.rollback().await;
             return Ok(None);
         };
         let device = Device::new(user.id, proof.password_version, &client.devices, now);
-        let renewed = self.insert_session(&mut tx, device, remembered, client).await?;
+        let renewed = self.insert_session(&mut change, device, remembered, client).await?;
         // A log-out may still come with that one.
-        tx.insert_renewed_session(next, renewed.id, user.id, now).await?;
-        let is_noted = self.is_noted(&mut tx, user.id, client).await?;
-        if is_noted {
-            tx.insert_event(Event::LoggedIn, Some(user.id), client, now).await?;
-        }
-        tx.commit().await?;
-        self.sessions.forget_user(user.id);
-        if is_noted {
-            Event::LoggedIn.log(Some(user.id), client);
-        }
+        change.insert_renewed_session(next, renewed.id, user.id, now).await?;
+        change.changes_user(user.id);
+        change.record_visit(Event::LoggedIn, user.id).await?;
+        change.commit().await?;
         Ok(Some(renewed))
     }
 }

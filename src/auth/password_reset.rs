@@ -41,13 +41,10 @@ impl Auth {
     ) -> Result<(), Limited> {
         self.count_network(client).await?;
         self.check_resets(client).await?;
-        let mut tx = self.store.begin().await?;
-        tx.insert_letter(self.letter_to_whoever_has(email, client)).await?;
-        tx.insert_event(Event::PasswordResetAsked, None, client, self.clock.now()).await?;
-        tx.commit().await?;
-        Event::PasswordResetAsked.log(None, client);
-        self.wake_postman();
-        Ok(())
+        let mut change = self.begin_change(client).await?;
+        change.mail(self.letter_to_whoever_has(email, client)).await?;
+        change.record(Event::PasswordResetAsked, None).await?;
+        Ok(change.commit().await?)
     }
 
     /// For `reveal_reset_token` alone: a token at once, for whoever asks. `None` if the address has
@@ -111,32 +108,31 @@ impl Auth {
             .map_err(|refused| refused.map(ResetPasswordError::WeakPassword))?;
         let hash = self.hasher.hash(&password.0, &mut turn).await?;
         drop(turn);
-        let mut tx = self.store.begin().await?;
-        tx.lock_user(user.id).await?;
+        let mut change = self.begin_change(client).await?;
+        change.lock_user(user.id).await?;
         let now = self.clock.now();
         // The hash took a while: only who takes the token now may go on.
-        let sent_to = tx.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
+        let sent_to =
+            change.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
         let Some(sent_to) = sent_to else {
-            tx.rollback().await;
+            change.rollback().await;
             return self.reset_again(token, &password.0, client, twice).await;
         };
         // Before the address counts as verified: what an unproven first comer set up goes.
-        tx.delete_unproven_profile(user.id).await?;
-        if !tx.update_verified(user.id, &sent_to, now).await? {
-            tx.rollback().await;
+        change.delete_unproven_profile(user.id).await?;
+        if !change.update_verified(user.id, &sent_to, now).await? {
+            change.rollback().await;
             return Err(Refused::Because(ResetPasswordError::DeadLink));
         }
-        let version = tx.update_password(user.id, &hash).await?;
-        self.forget_tries(&mut tx, &user.email).await?;
-        self.return_sign_up(&mut tx, user.id).await?;
-        tx.delete_sessions_of(user.id).await?;
-        tx.delete_tokens_of(user.id).await?;
-        tx.insert_letter(self.letter(Letter::PasswordChanged, &user, client)).await?;
-        tx.insert_event(Event::PasswordReset, Some(user.id), client, now).await?;
-        tx.commit().await?;
-        self.sessions.forget_user(user.id);
-        Event::PasswordReset.log(Some(user.id), client);
-        self.wake_postman();
+        let version = change.update_password(user.id, &hash).await?;
+        self.forget_tries(&mut change, &user.email).await?;
+        self.return_sign_up(&mut change, user.id).await?;
+        change.delete_sessions_of(user.id).await?;
+        change.delete_tokens_of(user.id).await?;
+        change.changes_user(user.id);
+        change.mail(self.letter(Letter::PasswordChanged, &user, client)).await?;
+        change.record(Event::PasswordReset, Some(user.id)).await?;
+        change.commit().await?;
         // What made this browser a stranger to the account is over.
         Ok(Device::new(user.id, version, &[], now))
     }

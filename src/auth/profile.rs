@@ -14,21 +14,14 @@ impl Auth {
     ) -> Result<(), Refused<SignedOut>> {
         let user = session.user.id;
         self.count_act(user).await?;
-        let mut tx = self.store.begin().await?;
-        if !tx.lock_user(user).await? || !tx.lock_session(session.id).await? {
-            tx.rollback().await;
+        let mut change = self.begin_change(client).await?;
+        if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
+            change.rollback().await;
             return Err(Refused::Because(SignedOut));
         }
-        tx.update_name(user, name).await?;
-        let is_noted = self.is_noted(&mut tx, user, client).await?;
-        if is_noted {
-            tx.insert_event(Event::Renamed, Some(user), client, self.clock.now()).await?;
-        }
-        tx.commit().await?;
-        self.sessions.forget_user(user);
-        if is_noted {
-            Event::Renamed.log(Some(user), client);
-        }
-        Ok(())
+        change.update_name(user, name).await?;
+        change.changes_user(user);
+        change.record_visit(Event::Renamed, user).await?;
+        Ok(change.commit().await?)
     }
 }

@@ -7,13 +7,13 @@ use log::warn;
 use rocket::tokio::time::sleep;
 use uuid::Uuid;
 
+use super::change::Change;
 use super::device::Device;
 use super::events::Event;
 use super::hasher::Turn;
 use super::password::{MAX_COST, PasswordHash, PasswordVersion};
 use super::password_change::AGAIN_WITHIN;
 use super::store::{Credentials, Tx};
-use super::token::Digest;
 use super::{Auth, Client, Email, Password, Refused, SessionToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::error::{Error, errors_in_a_row};
@@ -50,14 +50,6 @@ pub(crate) struct NewSession {
     pub(crate) device: Device,
     /// The key of the session.
     pub(in crate::auth) id: Uuid,
-}
-
-/// A session that is not yet committed.
-pub(in crate::auth) struct Begun {
-    new: NewSession,
-    /// Those that end with its commit.
-    ended: Vec<Digest>,
-    is_noted: bool,
 }
 
 /// No such account, another password, or a disabled account: nobody is told which.
@@ -184,53 +176,41 @@ impl Auth {
         replaced: Option<SessionToken>,
     ) -> Result<Option<NewSession>, Error> {
         let user = proof.user.id;
-        let mut tx = self.store.begin().await?;
-        if !tx.lock_user_with_password(user, proof.password_version).await? {
-            tx.rollback().await;
+        let version = proof.password_version;
+        let mut change = self.begin_change(client).await?;
+        if !change.lock_user_with_password(user, version).await? {
+            change.rollback().await;
             return Ok(None);
         }
-        let begun = self
-            .begin_session(&mut tx, user, proof.password_version, remember, client, replaced)
-            .await?;
-        tx.commit().await?;
-        Ok(Some(self.begun(begun, client)))
+        let new =
+            self.begin_session(&mut change, user, version, remember, client, replaced).await?;
+        change.commit().await?;
+        Ok(Some(new))
     }
 
     /// Adds the session of somebody who logs in, in place of the one that the browser had. The user must be locked.
     pub(in crate::auth) async fn begin_session(
         &self,
-        tx: &mut Tx,
+        change: &mut Change<'_>,
         user: UserId,
         password: PasswordVersion,
         remember: bool,
         client: &Client,
         replaced: Option<SessionToken>,
-    ) -> Result<Begun, Error> {
-        if let Some(old) = &replaced {
-            tx.delete_session(old.digest()).await?;
+    ) -> Result<NewSession, Error> {
+        if let Some(old) = replaced {
+            change.delete_session(old.digest()).await?;
+            change.ends_session(old.digest());
         }
-        let now = self.clock.now();
+        let now = change.now;
         let device = Device::new(user, password, &client.devices, now);
-        let new = self.insert_session(tx, device, remember, client).await?;
+        let new = self.insert_session(change, device, remember, client).await?;
         let most = self.config.session.max_per_account.0;
-        let mut ended = tx.delete_surplus_sessions(user, most, now).await?;
-        ended.extend(replaced.map(|old| old.digest()));
-        let is_noted = self.is_noted(tx, user, client).await?;
-        if is_noted {
-            tx.insert_event(Event::LoggedIn, Some(user), client, now).await?;
+        for ended in change.delete_surplus_sessions(user, most, now).await? {
+            change.ends_session(ended);
         }
-        Ok(Begun { new, ended, is_noted })
-    }
-
-    /// The session, once what began it is committed.
-    pub(in crate::auth) fn begun(&self, begun: Begun, client: &Client) -> NewSession {
-        for session in begun.ended {
-            self.sessions.forget(session);
-        }
-        if begun.is_noted {
-            Event::LoggedIn.log(Some(begun.new.device.user), client);
-        }
-        begun.new
+        change.record_visit(Event::LoggedIn, user).await?;
+        Ok(new)
     }
 
     /// Adds a session with a new token, for this device.
@@ -295,23 +275,15 @@ impl Auth {
         let since = now - AGAIN_WITHIN;
         // Whoever comes with a dead cookie takes nobody's turn at writing.
         let Some(user) = self.store.find_user_of(digest, since).await? else { return Ok(()) };
-        let mut tx = self.store.begin().await?;
+        let mut change = self.begin_change(client).await?;
         // A change of the password may be about to replace it: then what came next is meant.
-        tx.lock_user(user).await?;
-        tx.delete_session(digest).await?;
-        tx.delete_renewed_session(digest, since).await?;
+        change.lock_user(user).await?;
+        change.delete_session(digest).await?;
+        change.delete_renewed_session(digest, since).await?;
         // Once is enough: after it all of them are dead.
-        tx.delete_renewed_sessions_of(user).await?;
-        let is_noted = self.is_noted(&mut tx, user, client).await?;
-        if is_noted {
-            tx.insert_event(Event::LoggedOut, Some(user), client, now).await?;
-        }
-        tx.commit().await?;
-        self.sessions.forget(digest);
-        self.sessions.forget_user(user);
-        if is_noted {
-            Event::LoggedOut.log(Some(user), client);
-        }
-        Ok(())
+        change.delete_renewed_sessions_of(user).await?;
+        change.changes_user(user);
+        change.record_visit(Event::LoggedOut, user).await?;
+        change.commit().await
     }
 }

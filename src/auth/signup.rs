@@ -61,32 +61,33 @@ impl Auth {
             .map_err(|refused| refused.map(SignUpError::WeakPassword))?;
         let password_hash = self.hasher.hash(&password.0, &mut turn).await?;
         let (id, now) = (UserId::new(), self.clock.now());
-        let mut tx = self.store.begin().await?;
+        let mut change = self.begin_change(client).await?;
         let new =
             NewUser { id, email: &email, name: name.as_ref(), password_hash: &password_hash, now };
-        if !tx.insert_user(new).await? {
-            tx.rollback().await;
+        if !change.insert_user(new).await? {
+            change.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;
         }
-        if let Room::FullUntil(at) = self.count_mailbox(&mut tx, &email, client.allowance).await? {
-            tx.rollback().await;
+        let room = self.count_mailbox(&mut change, &email, client.allowance).await?;
+        if let Room::FullUntil(at) = room {
+            change.rollback().await;
             return Err(Wait::until(at, now).into());
         }
         // It is the first letter to this address: nothing speaks against it.
-        let _ = self.count_letter_to(&mut tx, Letter::VerifyEmail, &email).await?;
-        tx.insert_letter(self.first_letter(id, &email, client)).await?;
-        tx.insert_event(Event::SignedUp, Some(id), client, now).await?;
-        let begun = match by {
+        let _ = self.count_letter_to(&mut change, Letter::VerifyEmail, &email).await?;
+        change.mail(self.first_letter(id, &email, client)).await?;
+        change.record(Event::SignedUp, Some(id)).await?;
+        let session = match by {
             SignUpBy::Browser(replaced) => {
                 let password = PasswordVersion::default();
-                Some(self.begin_session(&mut tx, id, password, false, client, replaced).await?)
+                let session =
+                    self.begin_session(&mut change, id, password, false, client, replaced);
+                Some(session.await?)
             }
             SignUpBy::Program => None,
         };
-        tx.commit().await?;
-        Event::SignedUp.log(Some(id), client);
-        self.wake_postman();
-        Ok(SignedUp { email, session: begun.map(|begun| self.begun(begun, client)) })
+        change.commit().await?;
+        Ok(SignedUp { email, session })
     }
 
     /// Somebody signs up with an address that has an account: whoever gives its password logs in. A wrong one

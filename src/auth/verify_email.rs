@@ -55,21 +55,21 @@ impl Auth {
         if !self.has_outbox_room(client).await? {
             return Ok(Asked::TooMany);
         }
-        let mut tx = self.store.begin().await?;
+        let mut change = self.begin_change(client).await?;
         // The client first: one that has had its share must not use up somebody else's.
-        if !self.count_letter_of(&mut tx, client).await?.is_counted() {
-            tx.rollback().await;
+        if !self.count_letter_of(&mut change, client).await?.is_counted() {
+            change.rollback().await;
             return Ok(Asked::TooMany);
         }
-        let to_address = self.count_letter_to(&mut tx, Letter::VerifyEmail, &user.email).await?;
-        let to_mailbox = self.count_mailbox(&mut tx, &user.email, client.allowance).await?;
+        let to_address =
+            self.count_letter_to(&mut change, Letter::VerifyEmail, &user.email).await?;
+        let to_mailbox = self.count_mailbox(&mut change, &user.email, client.allowance).await?;
         if !(to_address.is_counted() && to_mailbox.is_counted()) {
-            tx.rollback().await;
+            change.rollback().await;
             return Ok(Asked::EnoughLinks);
         }
-        tx.insert_letter(letter).await?;
-        tx.commit().await?;
-        self.wake_postman();
+        change.mail(letter).await?;
+        change.commit().await?;
         Ok(Asked::Sent)
     }
 
@@ -106,30 +106,29 @@ impl Auth {
             let wrong = |WrongCredentials| VerifyEmailError::WrongPassword;
             proved = Some(proof.map_err(|refused| refused.map(wrong))?);
         }
-        let now = self.clock.now();
-        let mut tx = self.store.begin().await?;
-        tx.lock_user(user.id).await?;
+        let mut change = self.begin_change(client).await?;
+        let now = change.now;
+        change.lock_user(user.id).await?;
         if let Some(session) = own
-            && !tx.lock_session(session.id).await?
+            && !change.lock_session(session.id).await?
         {
-            tx.rollback().await;
+            change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::SignedOut));
         }
-        let sent_to = tx.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
+        let sent_to = change.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
         let Some(sent_to) = sent_to else {
-            tx.rollback().await;
+            change.rollback().await;
             return self.verify_again(token, signed_in, password, client).await;
         };
-        if !tx.update_verified(user.id, &sent_to, now).await? {
-            tx.rollback().await;
+        if !change.update_verified(user.id, &sent_to, now).await? {
+            change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::DeadLink));
         }
-        tx.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
-        self.return_sign_up(&mut tx, user.id).await?;
-        tx.insert_event(Event::EmailVerified, Some(user.id), client, now).await?;
-        tx.commit().await?;
-        self.sessions.forget_user(user.id);
-        Event::EmailVerified.log(Some(user.id), client);
+        change.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
+        self.return_sign_up(&mut change, user.id).await?;
+        change.changes_user(user.id);
+        change.record(Event::EmailVerified, Some(user.id)).await?;
+        change.commit().await?;
         Ok(proved)
     }
 
