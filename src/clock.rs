@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -12,13 +12,28 @@ use time::macros::format_description;
 
 /// Where every part of the service gets the time from. Clones share one hand: a test that advances
 /// its own clone moves the whole service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
-    /// How far the clock that is followed is ahead of this one.
-    correction_ms: Arc<AtomicI64>,
+    started_at: Instant,
+    /// What the clock that is followed showed at `started_at`; [`NONE`] if none is.
+    followed: Arc<AtomicI64>,
     /// Set: it moves only when it is told to.
     stopped_at: Option<Timestamp>,
+}
+
+/// No clock is followed.
+const NONE: i64 = i64::MIN;
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self {
+            ahead_ms: Arc::default(),
+            started_at: Instant::now(),
+            followed: Arc::new(AtomicI64::new(NONE)),
+            stopped_at: None,
+        }
+    }
 }
 
 impl Clock {
@@ -31,16 +46,11 @@ impl Clock {
 
     /// The present instant.
     pub fn now(&self) -> Timestamp {
-        let Timestamp(here) = self.uncorrected();
-        Timestamp(here + self.correction_ms.load(Ordering::Relaxed))
-    }
-
-    /// As this machine has it.
-    fn uncorrected(&self) -> Timestamp {
-        let Timestamp(here) = self.stopped_at.unwrap_or_else(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-            SystemTime::now().into()
-        });
+        // What is followed goes on by a clock that nobody sets: a step of this machine's own changes nothing.
+        let Timestamp(here) = match self.followed.load(Ordering::Relaxed) {
+            NONE => self.stopped_at.unwrap_or_else(of_this_machine),
+            followed => Timestamp(followed) + self.started_at.elapsed(),
+        };
         Timestamp(here + self.ahead_ms.load(Ordering::Relaxed))
     }
 
@@ -50,15 +60,21 @@ impl Clock {
         if self.stopped_at.is_some() {
             return Duration::ZERO;
         }
-        let ahead = now.0 - self.uncorrected().0;
-        self.correction_ms.store(ahead, Ordering::Relaxed);
-        Duration::from_millis(ahead.unsigned_abs())
+        let ahead = self.ahead_ms.load(Ordering::Relaxed);
+        let then = now.0 - ahead - millis(self.started_at.elapsed());
+        self.followed.store(then, Ordering::Relaxed);
+        Duration::from_millis((now.0 - ahead - of_this_machine().0).unsigned_abs())
     }
 
     /// Moves this clock, and every clone of it, ahead.
     pub fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(millis(by), Ordering::Relaxed);
     }
+}
+
+fn of_this_machine() -> Timestamp {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    SystemTime::now().into()
 }
 
 /// How far two clocks of nodes may be apart. What lies further ahead was written by a clock that was wrong:

@@ -61,13 +61,23 @@ enum Place {
     Stranger(Option<IpAddr>, Visitor),
 }
 
-/// Whose turn it is among the strangers of a site.
+/// Which of a site take turns with each other, and with those of other sites.
+type Group = (Option<IpAddr>, bool);
+
+/// Whose turn it is among the strangers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Visitor {
     /// A network; `None`: those whose address says nothing.
     Network(Option<IpAddr>),
     /// An account that has enough turns among the known: however many more it takes, it stands in nobody else's way.
     Account(UserId),
+}
+
+impl Visitor {
+    /// However many accounts come from a site, every other of its turns is for those who have none.
+    fn group(self, site: Option<IpAddr>) -> Group {
+        (site, matches!(self, Self::Account(_)))
+    }
 }
 
 /// Who is known.
@@ -91,7 +101,7 @@ const MOST_OF_ONE: usize = 4;
 
 struct Jobs {
     known: FairQueue<UserId, UserId, Job>,
-    strangers: FairQueue<Option<IpAddr>, Visitor, Job>,
+    strangers: FairQueue<Group, Visitor, Job>,
     /// Those who have a [`Turn`] among the known.
     known_turns: Vec<Known>,
     /// Whether the next job comes from the known, if there is one.
@@ -233,14 +243,19 @@ impl Hasher {
     /// two writes to disk.
     pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
         let visitor = Visitor::Network(client.own_network());
-        let has_room = self.queue.lock().strangers.has_room(client.own_site(), visitor);
+        let has_room =
+            self.queue.lock().strangers.has_room(visitor.group(client.own_site()), visitor);
         if has_room { Ok(()) } else { Err(self.busy()) }
     }
 
     /// A turn for somebody with a session or a good link, or whose browser has opened the account before.
     pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
         self.turn_of_known(user, client).unwrap_or_else(|| {
-            self.turn(Place::Stranger(client.own_site(), Visitor::Account(user)))
+            let (site, own) = (client.own_site(), Visitor::Account(user));
+            // Where others of the site have filled it with their accounts, it goes with the strangers.
+            let has_room = self.queue.lock().strangers.has_room(own.group(site), own);
+            let visitor = if has_room { own } else { Visitor::Network(client.own_network()) };
+            self.turn(Place::Stranger(site, visitor))
         })
     }
 
@@ -405,7 +420,9 @@ impl Queue {
         // Whoever is dropped, this one or another, is answered "busy" by that.
         let _dropped = match place {
             Place::Known(Known { user, .. }) => jobs.known.push(user, user, job),
-            Place::Stranger(site, visitor) => jobs.strangers.push(site, visitor, job),
+            Place::Stranger(site, visitor) => {
+                jobs.strangers.push(visitor.group(site), visitor, job)
+            }
         };
         self.ready.notify_one();
         id
@@ -417,7 +434,7 @@ impl Queue {
         match place {
             Place::Known(Known { user, .. }) => jobs.known.withdraw(user, user, |job| job.id == id),
             Place::Stranger(site, visitor) => {
-                jobs.strangers.withdraw(site, visitor, |job| job.id == id)
+                jobs.strangers.withdraw(visitor.group(site), visitor, |job| job.id == id)
             }
         }
         .is_some()
@@ -714,6 +731,22 @@ mod tests {
         };
         assert!(theirs.iter_mut().all(has_had_its_turn));
         assert!(crowd.iter_mut().any(still_waits), "while the crowd waits");
+    }
+
+    /// Promise 26: nor do many accounts from strangers there.
+    #[test]
+    fn many_accounts_leave_every_other_turn_to_strangers_at_their_address() {
+        let hasher = hasher(0);
+        let turns: Vec<_> = (0..70).map(|_| hasher.turn_of(UserId::new(), &client(1))).collect();
+        let _crowd: Vec<_> = turns.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+        assert!(hasher.look_for_room(&client(1)).is_ok());
+        let mut newcomer = push(&hasher.queue, hasher.turn_of_stranger(&client(1)).place);
+        for _ in 0..4 {
+            assert!(matches!(newcomer.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)));
+            hasher.queue.wait();
+        }
+        assert!(matches!(newcomer.try_recv(), Err(TryRecvError::Closed)), "it has had its turn");
+        assert!(hasher.queue.lock().strangers.len() > 20);
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) use password_reset::{ResetPasswordError, Twice};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{NewSession, PasswordProof, Session, SignedOut, WrongCredentials};
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
-pub(crate) use store::{InFlight, migrate};
+pub(crate) use store::{InFlight, migrate, on_behalf_of};
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
 pub use user::{Email, EmailError, Name, NameError, User, UserId};
@@ -85,6 +85,7 @@ pub(crate) struct Auth {
     /// What was seen when somebody last looked.
     last_look: Arc<Mutex<Option<Health>>>,
     clock_differs: Arc<Seldom>,
+    unnoted_sessions: Arc<Seldom>,
     is_leaving: Arc<AtomicBool>,
     postman_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
@@ -123,6 +124,7 @@ impl Auth {
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),
             clock_differs: Arc::default(),
+            unnoted_sessions: Arc::default(),
             is_leaving: Arc::default(),
             postman_at: Arc::default(),
         })

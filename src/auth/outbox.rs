@@ -384,7 +384,11 @@ impl Auth {
         let Some(key) = &row.uncounted_key else { return Ok(Room::Counted(())) };
         let counted = match user {
             Some(user) if row.letter == Letter::VerifyEmail.as_str() => {
-                self.count_sign_up(tx, user.id, key, row).await?
+                let allowance = self.config.allowance(row.sent_from(), false);
+                match self.count_mailbox(tx, &user.email, allowance).await? {
+                    Room::Counted(()) => self.count_sign_up(tx, user.id, key, row).await?,
+                    full @ Room::FullUntil(_) => full,
+                }
             }
             _ => self.count_reset(tx, key, row).await?,
         };
@@ -414,7 +418,8 @@ impl Auth {
                 if tx.count_open_tokens(user.id, Purpose::PasswordReset, now).await? > 1 {
                     return Ok(room);
                 }
-                let room = self.count_mailbox_link(tx, &user.email, allowance).await?;
+                let asked_by = Client::new(row.sent_from(), "");
+                let room = self.count_mailbox_link(tx, &user.email, &asked_by).await?;
                 if !room.is_counted() {
                     return Ok(room);
                 }

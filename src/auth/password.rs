@@ -166,23 +166,31 @@ fn score(guesses_log10: f64) -> u8 {
     steps.iter().map(|step| u8::from(guesses_log10 >= *step)).sum()
 }
 
-/// Most different characters of one piece that may stand for a letter. zxcvbn tries all their combinations: a
-/// password of twenty such characters would cost it a hundred times as much as another.
-const MOST_LEET: usize = 8;
+/// The characters that may stand for a letter, as zxcvbn has them.
+const LEET: [&str; 12] = ["4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2"];
 
-/// The first `most` characters, cut so that no piece has too many different characters that may stand for
-/// a letter. Few passwords have: those that people choose are looked at in one piece.
+/// In how many ways at most those of one piece may be read as letters. zxcvbn tries them all: a password of twenty
+/// such characters would cost it a hundred times as much as another. All digits together can be read in four.
+const MOST_READINGS: usize = 32;
+
+/// In how many ways these characters may be read as letters.
+fn readings(leet: &[char]) -> usize {
+    let of = |letter: &&str| letter.chars().filter(|c| leet.contains(c)).count().max(1);
+    LEET.iter().map(of).product()
+}
+
+/// The first `most` characters, cut so that no piece may be read in too many ways. Few passwords have to be: those
+/// that people choose are looked at in one piece.
 fn pieces(password: &str, most: usize) -> Vec<Zeroizing<String>> {
-    const LEET: &str = "4@8({[<3691!|70$5+%2";
     let mut pieces = vec![Zeroizing::new(String::with_capacity(4 * most))];
     let mut leet: Vec<char> = Vec::new();
     for c in password.chars().take(most) {
-        if LEET.contains(c) && !leet.contains(&c) {
-            if leet.len() == MOST_LEET {
-                leet.clear();
+        if !leet.contains(&c) && LEET.iter().any(|letter| letter.contains(c)) {
+            leet.push(c);
+            if readings(&leet) > MOST_READINGS {
+                leet = vec![c];
                 pieces.push(Zeroizing::new(String::with_capacity(4 * most)));
             }
-            leet.push(c);
         }
         if let Some(piece) = pieces.last_mut() {
             piece.push(c);
@@ -548,7 +556,16 @@ mod tests {
     fn many_signs_make_no_weak_password_strong() {
         let policy = PasswordConfig::default();
         let meets = |text: &str| text.parse::<Password>().unwrap().meets(&policy, &[]).is_ok();
-        for weak in ["1234567890", "12345678901234567890", "0987654321", "123456789012"] {
+        for weak in [
+            "1234567890",
+            "12345678901234567890",
+            "0987654321",
+            "123456789012",
+            "123456789012345678901234567890",
+            "147258369147258369",
+            "748159263",
+            "q1w2e3r4t5y6u7i8o9p0",
+        ] {
             assert!(!meets(weak), "{weak}");
         }
         for strong in ["4@8({[<369!1|7$5+0%2", "kf8({2<36p!1|7$q+0%2"] {
@@ -559,7 +576,7 @@ mod tests {
             let whole = zxcvbn::zxcvbn(text, &[]);
             assert_eq!(score(whole.guesses_log10()), u8::from(whole.score()), "{text}");
         }
-        assert_eq!(**pieces("4@8({[<36901", 40)[0], *"4@8({[<3");
+        assert_eq!(**pieces("4@8({[<369017!", 40)[0], *"4@8({[<369017");
     }
 
     /// Promises 5 and 68: strangers choose what zxcvbn looks at. What it allocates is counted.

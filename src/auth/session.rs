@@ -85,11 +85,11 @@ impl Auth {
         // What cannot be an address or a password of anybody is simply wrong.
         let email = email.parse::<Email>().ok();
         let hashed = email.as_ref().filter(|_| password.is_some());
-        // A browser that is known to somebody may be known to this account.
-        if client.devices.is_empty()
-            && let Some(wait) = self.closed_wait(hashed, client)
+        // Before the account is looked up: who is refused must not see how long that took.
+        if let Some(refusal) = self.refuse_stranger(hashed, client)
+            && !self.may_be_known(hashed, client).await?
         {
-            return Err(wait.into());
+            return Err(refusal.into());
         }
         let found = match &email {
             Some(email) => self.store.find_credentials(email).await?,
@@ -259,8 +259,13 @@ impl Auth {
         let mut session = row.into_session();
         if now.since(session.last_seen_at) >= SEEN_EVERY {
             // Whoever only looks at a page must see it where the database cannot be written.
-            if let Err(error) = self.store.update_last_seen(digest, now).await {
-                warn!("that a session is in use was not noted: {}", errors_in_a_row(&error));
+            if self.sessions.is_first_to_note(digest, now, SEEN_EVERY)
+                && let Err(error) = self.store.update_last_seen(digest, now).await
+            {
+                self.unnoted_sessions.note(|times| {
+                    let cause = errors_in_a_row(&error);
+                    warn!("that {times} sessions are in use was not noted: {cause}");
+                });
             }
             session.last_seen_at = now;
         }
@@ -278,8 +283,13 @@ impl Auth {
         let mut change = self.begin_change(client).await?;
         // A change of the password may be about to replace it: then what came next is meant.
         change.lock_user(user).await?;
-        change.delete_session(digest).await?;
-        change.delete_renewed_session(digest, since).await?;
+        let has_ended = change.delete_session(digest).await?;
+        let has_followed = change.delete_renewed_session(digest, since).await?.is_some();
+        if !(has_ended || has_followed) {
+            // The same cookie was faster: a crowd of log-outs writes once.
+            change.rollback().await;
+            return Ok(());
+        }
         // Once is enough: after it all of them are dead.
         change.delete_renewed_sessions_of(user).await?;
         change.changes_user(user);

@@ -30,6 +30,8 @@ pub(in crate::auth) struct SessionCache {
 
 #[derive(Default)]
 struct Shard {
+    /// When sessions were last noted to be in use.
+    noted: HashMap<Digest, Timestamp>,
     entries: HashMap<Digest, Entry>,
     /// With how many entries the old ones are removed next.
     sweep_at: usize,
@@ -105,6 +107,28 @@ impl SessionCache {
         }
     }
 
+    /// Whether it is for this request to note that the session is in use: of many that come at once, one writes.
+    pub(in crate::auth) fn is_first_to_note(
+        &self,
+        digest: Digest,
+        now: Timestamp,
+        every: Duration,
+    ) -> bool {
+        let mut shard = self.shard(digest);
+        let is_noted = |at: &Timestamp| *at <= now && now.since(*at) < every;
+        if shard.noted.get(&digest).is_some_and(is_noted) {
+            return false;
+        }
+        if shard.noted.len() >= MOST {
+            shard.noted.retain(|_, at| is_noted(at));
+        }
+        if shard.noted.len() >= MOST {
+            shard.noted.clear();
+        }
+        shard.noted.insert(digest, now);
+        true
+    }
+
     /// To be called after a session was ended in the database.
     pub(in crate::auth) fn forget(&self, digest: Digest) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
@@ -178,6 +202,19 @@ mod tests {
         let off = SessionCache::new(Duration::ZERO);
         off.put(off.begin_lookup(), digest, &session, at(0));
         assert!(off.get(digest, at(0)).is_none());
+    }
+
+    /// Promise 26: a thousand requests with one cookie write once.
+    #[test]
+    fn one_of_many_notes_that_a_session_is_in_use() {
+        let cache = SessionCache::new(Duration::from_secs(1));
+        let (minute, at) = (Duration::from_secs(60), Timestamp::from_millis);
+        let (digest, other) = (session().0, session().0);
+        let firsts = (0..100).filter(|n| cache.is_first_to_note(digest, at(1_000 + n), minute));
+        assert_eq!(firsts.count(), 1);
+        assert!(cache.is_first_to_note(other, at(1_000), minute));
+        assert!(cache.is_first_to_note(digest, at(61_000), minute));
+        assert!(cache.is_first_to_note(digest, at(5), minute), "the clock was set back");
     }
 
     #[test]

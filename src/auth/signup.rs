@@ -4,8 +4,7 @@ use super::events::Event;
 use super::outbox::Letter;
 use super::password::PasswordVersion;
 use super::session::{NewSession, WrongCredentials};
-use super::store::{NewUser, Room};
-use super::throttle::Wait;
+use super::store::NewUser;
 use super::{Auth, Client, Email, Name, Password, Refused, SessionToken, UserId, WeakPassword};
 
 /// What somebody who signs up has said.
@@ -67,11 +66,6 @@ impl Auth {
         if !change.insert_user(new).await? {
             change.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;
-        }
-        let room = self.count_mailbox(&mut change, &email, client.allowance).await?;
-        if let Room::FullUntil(at) = room {
-            change.rollback().await;
-            return Err(Wait::until(at, now).into());
         }
         // It is the first letter to this address: nothing speaks against it.
         let _ = self.count_letter_to(&mut change, Letter::VerifyEmail, &email).await?;

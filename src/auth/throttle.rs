@@ -139,8 +139,8 @@ pub(in crate::auth) enum Bucket<'a> {
     LettersOf(&'a Client),
     /// Letters to addresses with `+` that lead to one mailbox.
     Mailbox(&'a str),
-    /// Links for accounts of a mailbox that has had as many letters as it may.
-    MailboxLinks(&'a str),
+    /// Links for accounts of a mailbox that has had as many letters as it may, by the site that asks for them.
+    MailboxLinks(&'a str, &'a Client),
     /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
     /// Letters with a link to set a password that one site asks for.
@@ -200,7 +200,9 @@ impl Pepper {
             }
             Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
-            Bucket::MailboxLinks(mailbox) => format!("mailbox links {mailbox}"),
+            Bucket::MailboxLinks(mailbox, client) => {
+                format!("mailbox links {mailbox} {}", of(client.own_site()))
+            }
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
             Bucket::ResetsOf(site) => format!("resets of {}", of(*site)),
             Bucket::OutboxOf(site) => format!("outbox of {site}"),
@@ -389,6 +391,31 @@ impl Auth {
         let account = counted;
         let turn = self.hasher.turn_of_stranger(client);
         Ok(Try { counted: Counted::AsStranger { network, account }, turn })
+    }
+
+    /// Why a stranger would be refused as things stand, as far as is known without the database.
+    pub(in crate::auth) fn refuse_stranger(
+        &self,
+        email: Option<&Email>,
+        client: &Client,
+    ) -> Option<Limited> {
+        let wait = self.closed_wait(email, client).map(Limited::from);
+        wait.or_else(|| self.hasher.look_for_room(client).err().map(Limited::from))
+    }
+
+    /// Whether this browser has opened the account of this address before. Looks up those that it has opened, and
+    /// not the address: it takes as long for any.
+    pub(in crate::auth) async fn may_be_known(
+        &self,
+        email: Option<&Email>,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        let mut is_known = false;
+        for device in &client.devices {
+            let user = self.store.find_user(device.user).await?;
+            is_known |= user.is_some_and(|user| email.is_some_and(|e| e.key() == user.email.key()));
+        }
+        Ok(is_known)
     }
 
     /// How long a stranger has to wait for this account, or this network, as it was a moment ago.
@@ -732,17 +759,17 @@ impl Auth {
         tx.insert_at_pace(key, Pace { most, per: HOUR }, self.clock.now()).await
     }
 
-    /// Counts a link to one of these addresses when there may be no other letter: strangers must not use up what
-    /// the owner waits for by signing up with more of them.
+    /// Counts a link to one of these addresses when there may be no other letter. By site: strangers elsewhere
+    /// must not use up what the owner waits for.
     pub(in crate::auth) async fn count_mailbox_link(
         &self,
         tx: &mut Tx,
         email: &Email,
-        allowance: i64,
+        asked_by: &Client,
     ) -> Result<Room, Error> {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Room::Counted(())) };
-        let key = self.pepper.key(&Bucket::MailboxLinks(&mailbox));
-        let window = Window { most: self.most_of_mailbox(allowance), per: HOUR };
+        let key = self.pepper.key(&Bucket::MailboxLinks(&mailbox, asked_by));
+        let window = Window { most: self.most_of_mailbox(1), per: HOUR };
         Ok(tx.insert_in_window(key, window, self.clock.now()).await?.for_good())
     }
 
@@ -784,7 +811,9 @@ impl Auth {
     ) -> Result<(), Error> {
         let key = self.pepper.key(&Bucket::Account(email));
         self.closed_buckets.open(key);
-        tx.delete_bucket(key).await
+        tx.delete_bucket(key).await?;
+        // All links are void: another one may be asked for.
+        tx.delete_bucket(self.pepper.key(&Bucket::Letters(Letter::PasswordReset, email))).await
     }
 
     fn growing(&self) -> Growing {

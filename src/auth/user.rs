@@ -90,15 +90,18 @@ impl Email {
         &self.key
     }
 
-    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233), and
-    /// at Gmail whatever the dots; `None` if the address names no part of one.
+    /// The mailbox that several addresses may lead to, `adalovelace@example.com` of `ada.lovelace+shop@example.com`
+    /// (RFC 5233 for `+`; Gmail, Proton and others know no dots, or no `-` and `_` either); `None` if the address
+    /// has nothing of the kind. For counting alone: where two people are taken for one, they share a bound.
     pub(in crate::auth) fn shared_mailbox(&self) -> Option<String> {
         let (local, domain) = self.key.rsplit_once('@')?;
-        if matches!(domain, "gmail.com" | "googlemail.com") {
-            let mailbox = local.split('+').next().unwrap_or(local).replace('.', "");
-            return Some(format!("{mailbox}@gmail.com"));
+        let is_gmail = matches!(domain, "gmail.com" | "googlemail.com");
+        if !is_gmail && !local.contains(['+', '.', '-', '_']) {
+            return None;
         }
-        let (mailbox, _) = local.split_once('+').filter(|(mailbox, _)| !mailbox.is_empty())?;
+        let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty());
+        let mailbox = mailbox.unwrap_or(local).replace(['.', '-', '_'], "");
+        let domain = if is_gmail { "gmail.com" } else { domain };
         Some(format!("{mailbox}@{domain}"))
     }
 

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,10 +15,14 @@ use rocket::tokio::net::TcpStream;
 use rocket::tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::{Sleep, sleep};
 
+use socket2::SockRef;
+
 use crate::seldom::Seldom;
 
 /// How long a client may take to read on. What it does not read is kept in memory.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
+/// What the kernel keeps of an answer that a client does not read, in bytes.
+const SEND_BUFFER: usize = 64 * 1024;
 /// How long a client is heard out after the last answer, and how much of it.
 const HEARD_FOR: Duration = Duration::from_secs(2);
 const HEARD_AT_MOST: usize = 256 * 1024;
@@ -25,7 +30,7 @@ const HEARD_AT_MOST: usize = 256 * 1024;
 const OTHER_FILES: u64 = 200;
 /// Most connections, if the system lets us open so many files.
 const MAX_CONNECTIONS: u64 = 10_000;
-/// Which part of them one address may have.
+/// Which part of them one address may have, and of those that are free.
 const SHARE_OF_ONE: usize = 16;
 /// Most requests of one client at the same time, all that wait for a hash among them. A named network has as many
 /// times more as it may do of everything.
@@ -98,13 +103,15 @@ impl Connections {
         stands_for_many: bool,
         permit: OwnedSemaphorePermit,
     ) -> Option<Counted> {
-        let by_peer = if stands_for_many { None } else { Some(self.by_peer.count(peer, 1)?) };
+        // The fewer are free the less one may have: a handful of addresses must not take them all.
+        let most = self.free.available_permits() / SHARE_OF_ONE;
+        let by_peer = if stands_for_many { None } else { Some(self.by_peer.count(peer, 1, most)?) };
         Some(Counted { _by_peer: by_peer, _permit: permit })
     }
 
     /// Counts a request of this client whose body has arrived; `None` if it has too many.
     pub(super) fn count_request(&self, client: IpAddr, allowance: i64) -> Option<CountedBySite> {
-        self.requests.count(client, usize::try_from(allowance).unwrap_or(1))
+        self.requests.count(client, usize::try_from(allowance).unwrap_or(1), usize::MAX)
     }
 
     /// Counts a request of this client whose body is still on its way. A proxy that passes bodies on as they come
@@ -171,11 +178,20 @@ impl BySite {
         Arc::new(Self { most, counts: Mutex::default() })
     }
 
-    fn count(self: &Arc<Self>, address: IpAddr, times: usize) -> Option<CountedBySite> {
+    /// One more, if there are not so many times as many as there may be, or `at_most`.
+    fn count(
+        self: &Arc<Self>,
+        address: IpAddr,
+        times: usize,
+        at_most: usize,
+    ) -> Option<CountedBySite> {
         let site = site(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.entry(site).or_default();
-        if *own >= self.most.saturating_mul(times) {
+        if *own >= self.most.saturating_mul(times).min(at_most.max(1)) {
+            if *own == 0 {
+                counts.remove(&site);
+            }
             return None;
         }
         *own += 1;
@@ -184,7 +200,7 @@ impl BySite {
 }
 
 /// Who owns the address, and with IPv6 all of its neighbours (a /48, RFC 6177).
-fn site(address: IpAddr) -> IpAddr {
+pub(super) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 80 << 80).into(),
@@ -208,6 +224,7 @@ impl Drop for CountedBySite {
 /// takes us for broken, would never see the answer (RFC 9112, 9.6).
 pub(super) struct Socket {
     stream: TcpStream,
+    reading: Arc<Body>,
     stuck: Option<Pin<Box<Sleep>>>,
     last_words: Option<LastWords>,
 }
@@ -219,8 +236,10 @@ struct LastWords {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, stuck: None, last_words: None }
+    pub(super) fn new(stream: TcpStream, reading: Arc<Body>) -> Self {
+        // Or the kernel would keep megabytes for a client that asks and never reads.
+        let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
+        Self { stream, reading, stuck: None, last_words: None }
     }
 
     fn is_stuck<T>(
@@ -233,7 +252,10 @@ impl Socket {
             return progress;
         }
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_WITHIN)));
-        stuck.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        ready!(stuck.as_mut().poll(context));
+        // Reset and not closed in order: the kernel would keep what was not read for minutes.
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -243,7 +265,41 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
+        self.reading.has_read(buffer.filled().len() - before)?;
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// How many bytes a body may still take on the wire, chunk sizes and all: a chunk's size may begin with zeros for as
+/// long as a client likes.
+pub(super) struct Body(AtomicUsize);
+
+impl Default for Body {
+    fn default() -> Self {
+        Self(AtomicUsize::new(usize::MAX))
+    }
+}
+
+impl Body {
+    /// A body begins.
+    pub(super) fn begins(&self, most: usize) {
+        self.0.store(most, Ordering::Relaxed);
+    }
+
+    /// It is over.
+    pub(super) fn ends(&self) {
+        self.0.store(usize::MAX, Ordering::Relaxed);
+    }
+
+    fn has_read(&self, bytes: usize) -> io::Result<()> {
+        let left = self.0.load(Ordering::Relaxed);
+        if left == usize::MAX {
+            return Ok(());
+        }
+        self.0.store(left.saturating_sub(bytes), Ordering::Relaxed);
+        if left < bytes { Err(io::ErrorKind::InvalidData.into()) } else { Ok(()) }
     }
 }
 
@@ -302,7 +358,7 @@ mod tests {
     #[rocket::async_test]
     async fn one_address_has_its_share_of_the_connections_and_a_proxy_all() {
         let connections = Connections {
-            free: Arc::new(Semaphore::new(8)),
+            free: Arc::new(Semaphore::new(64)),
             by_peer: BySite::new(2),
             requests: BySite::new(2),
             reading: Readings::new(2),
@@ -315,12 +371,22 @@ mod tests {
             assert_eq!(counted.is_some(), n < 2);
             held.extend(counted);
         }
-        for _ in 0..6 {
+        for _ in 0..50 {
             held.extend(connections.count(proxy, true, connections.permit().await));
         }
-        assert_eq!((held.len(), connections.free.available_permits()), (8, 0));
+        // Where few are free, each newcomer has one.
+        let other = IpAddr::from([203, 0, 113, 2]);
+        for n in 0..2 {
+            let counted = connections.count(other, false, connections.permit().await);
+            assert_eq!(counted.is_some(), n < 1);
+            held.extend(counted);
+        }
+        for _ in 0..11 {
+            held.extend(connections.count(proxy, true, connections.permit().await));
+        }
+        assert_eq!((held.len(), connections.free.available_permits()), (64, 0));
         held.clear();
         assert!(connections.by_peer.counts.lock().unwrap().is_empty());
-        assert_eq!(connections.free.available_permits(), 8);
+        assert_eq!(connections.free.available_permits(), 64);
     }
 }

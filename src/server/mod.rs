@@ -17,10 +17,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Incoming};
+use hyper::body::{Body as _, Incoming};
 use hyper::header::{
-    ACCEPT, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION,
+    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -42,11 +42,11 @@ use rocket::{Build, Rocket};
 #[cfg(target_os = "linux")]
 use socket2::{SockFilter, SockRef};
 
-use crate::auth::Auth;
+use crate::auth::{Auth, on_behalf_of};
 use crate::config::{Config, ConfigError};
 use crate::seldom::Seldom;
 use crate::web;
-use connections::{Connections, Socket};
+use connections::{Body, Connections, Socket};
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -58,12 +58,17 @@ const MAX_CONTENT_TYPE: usize = 1024;
 const MAX_COOKIES: usize = 200;
 /// Longest place to go to, in bytes: nginx takes a node whose answer has more than 4 KiB of headers for broken.
 const MAX_LOCATION: usize = 1200;
+/// How many times as long as its data a body may be on the wire, for those that come in chunks.
+const WIRE_FACTOR: usize = 2;
 /// How long a client may take for the head of a request, and how long again for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 /// How long, once the end is near, requests that have only begun may still arrive.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
+/// How long a handshake may take that was begun before nobody was let in any more; whoever is behind a load balancer
+/// believes to be connected by then.
+const HANDSHAKES: Duration = Duration::from_millis(200);
 /// How long the database has for its end, if requests took all of `shutdown.grace`.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 /// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
@@ -186,7 +191,8 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             }
         }
     }
-    serving.take_last(listener);
+    let handshakes = if drain.is_zero() { Duration::ZERO } else { HANDSHAKES };
+    serving.take_last(listener, handshakes).await;
     shutdown.notify();
     let Serving { mut connections, app, alive, .. } = serving;
     drop((end, alive, leaving));
@@ -239,8 +245,13 @@ impl Serving {
 
     /// Serves those who have connected already, and closes the port: the kernel hangs up on whom nobody has
     /// accepted.
-    fn take_last(&mut self, listener: TcpListener) {
+    async fn take_last(&mut self, listener: TcpListener, handshakes: Duration) {
         let_nobody_in(&listener);
+        let until = Instant::now() + handshakes;
+        while let Ok(Ok((stream, peer))) = timeout_at(until, listener.accept()).await {
+            let permit = self.app.counts.permit().await;
+            self.take(stream, peer, permit);
+        }
         let Ok(listener) = listener.into_std() else { return };
         let last: Vec<_> = (0..BACKLOG).map_while(|_| listener.accept().ok()).collect();
         drop(listener);
@@ -258,8 +269,15 @@ impl Serving {
 /// that is accepted and the end of the port. Whoever asks again, as TCP does, finds it closed.
 #[cfg(target_os = "linux")]
 fn let_nobody_in(listener: &TcpListener) {
-    // BPF_RET of 0 bytes (linux/filter.h). Where the system refuses, the gap is some microseconds.
-    let _ = SockRef::from(listener).attach_filter(&[SockFilter::new(0x06, 0, 0, 0)]);
+    // In the language of linux/filter.h: of the byte with the flags (RFC 9293, 3.1) keep SYN and ACK; if it is SYN
+    // alone nothing of the packet is taken, else all: what ends a handshake that has been answered must come in.
+    let _ = SockRef::from(listener).attach_filter(&[
+        SockFilter::new(0x30, 0, 0, 13),
+        SockFilter::new(0x54, 0, 0, 0x12),
+        SockFilter::new(0x15, 0, 1, 0x02),
+        SockFilter::new(0x06, 0, 0, 0),
+        SockFilter::new(0x06, 0, 0, u32::MAX),
+    ]);
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -274,17 +292,23 @@ async fn connection(
     alive: mpsc::Sender<Infallible>,
     mut is_over: watch::Receiver<()>,
 ) {
+    let reading = Arc::new(Body::default());
     let is_at_work = Arc::new(AtomicBool::new(false));
     let has_begun = Arc::new(AtomicBool::new(false));
     let service = {
         let (alive, is_at_work) = (alive.clone(), is_at_work.clone());
-        let has_begun = has_begun.clone();
-        service_fn(move |request| {
+        let (has_begun, reading) = (has_begun.clone(), reading.clone());
+        service_fn(move |request: hyper::Request<Incoming>| {
+            // Now: hyper reads on while the request is on its way to where it is looked at.
+            if !request.body().is_end_stream() {
+                reading.begins(WIRE_FACTOR.saturating_mul(app.max_body).saturating_add(MAX_HEAD));
+            }
             has_begun.store(true, Ordering::Relaxed);
-            answer(app.clone(), request, peer, alive.clone(), is_at_work.clone())
+            let begun = Begun { is_at_work: is_at_work.clone(), reading: reading.clone() };
+            answer(app.clone(), request, peer, alive.clone(), begun)
         })
     };
-    let stream = TokioIo::new(Socket::new(stream));
+    let stream = TokioIo::new(Socket::new(stream, reading));
     let mut served = std::pin::pin!(builder.serve_connection(stream, service));
     // A client that breaks off is no fault.
     select! {
@@ -326,16 +350,22 @@ async fn asked_to_stop() {
 
 type Answer = hyper::Response<Full<Bytes>>;
 
+/// A request that has begun, to its connection.
+struct Begun {
+    is_at_work: Arc<AtomicBool>,
+    reading: Arc<Body>,
+}
+
 /// Each request runs in a task of its own: what was begun is finished, whether or not the client stays.
 async fn answer(
     app: Arc<App>,
     request: hyper::Request<Incoming>,
     peer: SocketAddr,
     alive: mpsc::Sender<Infallible>,
-    is_at_work: Arc<AtomicBool>,
+    begun: Begun,
 ) -> Result<Answer, Infallible> {
+    let is_at_work = begun.is_at_work.clone();
     // In a box: a task is moved about while it is made, and this one is large.
-    let begun = is_at_work.clone();
     let task = spawn(Box::pin(async move {
         let mut answer = app.answer(request, peer, &begun).await;
         if app.is_leaving.load(Ordering::Relaxed) {
@@ -363,9 +393,14 @@ impl App {
         &self,
         request: hyper::Request<Incoming>,
         peer: SocketAddr,
-        is_at_work: &AtomicBool,
+        begun: &Begun,
     ) -> Answer {
         let (head, body) = request.into_parts();
+        // RFC 9112, 3.2: a proxy in front may have gone by the other one.
+        let hosts = head.headers.get_all(HOST).iter().count();
+        if hosts > 1 || (hosts == 0 && head.version == hyper::Version::HTTP_11) {
+            return bare(hyper::StatusCode::BAD_REQUEST);
+        }
         let hops = head.headers.get_all(&self.hops).iter().map(HeaderValue::as_bytes);
         let said = hops.filter_map(|list| std::str::from_utf8(last_hops(list)).ok());
         let said: Vec<&str> = said.collect();
@@ -384,7 +419,7 @@ impl App {
         let body = select! {
             // A body that has arrived is not given up.
             biased;
-            body = self.read(&head.headers, body) => match body {
+            body = self.read(&head.headers, body, &begun.reading) => match body {
                 Ok(body) => body,
                 Err(status) => return bare(status),
             },
@@ -409,8 +444,10 @@ impl App {
         };
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);
-        is_at_work.store(true, Ordering::Release);
-        let mut answer = respond(local.dispatch().await).await;
+        begun.is_at_work.store(true, Ordering::Release);
+        // Whoever has the address takes turns at the database with others.
+        let dispatched = on_behalf_of(connections::site(client), local.dispatch());
+        let mut answer = respond(dispatched.await).await;
         if self.is_whole_service
             && answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION)
         {
@@ -425,6 +462,7 @@ impl App {
         &self,
         head: &HeaderMap,
         mut body: Incoming,
+        reading: &Body,
     ) -> Result<Vec<u8>, hyper::StatusCode> {
         if body.is_end_stream() {
             return Ok(Vec::new());
@@ -446,7 +484,9 @@ impl App {
             }
             Ok::<_, hyper::Error>(all)
         };
-        match timeout(READ_WITHIN, collect).await {
+        let collected = timeout(READ_WITHIN, collect).await;
+        reading.ends();
+        match collected {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(_)) => Err(hyper::StatusCode::BAD_REQUEST),
             Err(_) => Err(hyper::StatusCode::REQUEST_TIMEOUT),
@@ -557,7 +597,14 @@ async fn respond(response: LocalResponse<'_>) -> Answer {
 fn bare(status: hyper::StatusCode) -> Answer {
     let mut answer = hyper::Response::new(Full::default());
     *answer.status_mut() = status;
-    answer.headers_mut().insert(hyper::header::CONNECTION, HeaderValue::from_static("close"));
+    for (name, value) in [
+        (CONNECTION, "close"),
+        (CACHE_CONTROL, "no-store"),
+        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
+        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
     answer
 }
 

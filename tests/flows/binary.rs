@@ -470,6 +470,48 @@ fn an_early_refusal_is_heard_by_whoever_is_still_sending() {
     }
 }
 
+/// Promise 68: a chunk's size that goes on for ever costs no more than a body may.
+#[test]
+fn a_body_is_bounded_on_the_wire() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    for (piece, status) in
+        [("0", "400"), ("1\r\na\r\n", "400"), ("10\r\naaaaaaaaaaaaaaaa\r\n", "422")]
+    {
+        let mut stream = service.send(
+            "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\n\r\n",
+        );
+        let body = piece.repeat(if status == "422" { 1_000 } else { 1_000_000 });
+        // The service stops listening before that.
+        let _ = stream.write_all(body.as_bytes());
+        let _ = stream.write_all(b"0\r\n\r\n");
+        let seen = answer(stream);
+        assert!(
+            seen.is_empty() || seen.starts_with(&format!("HTTP/1.1 {status}")),
+            "{piece:?} {seen}"
+        );
+        assert!(!seen.is_empty() || status == "400", "an honest one is read");
+    }
+}
+
+/// RFC 9112, 3.2: of two hosts a proxy may have gone by the other one.
+#[test]
+fn a_request_names_one_host() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    for (lines, status) in [
+        ("HTTP/1.1\r\nHost: localhost\r\n", "200"),
+        ("HTTP/1.0\r\n", "200"),
+        ("HTTP/1.1\r\n", "400"),
+        ("HTTP/1.1\r\nHost: localhost\r\nHost: other.example\r\n", "400"),
+    ] {
+        let seen = answer(service.send(&format!("GET /login {lines}Connection: close\r\n\r\n")));
+        assert_eq!(seen.split(' ').nth(1), Some(status), "{lines:?} {seen}");
+        assert!(seen.contains("no-store"), "{seen}");
+    }
+}
+
 /// Promises 15 and 41: a subdomain may set a cookie whose name becomes ours when it is decoded or trimmed.
 #[test]
 fn a_cookie_that_only_reads_like_ours_is_none_of_ours() {

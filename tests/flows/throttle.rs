@@ -809,7 +809,49 @@ fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
         let email = format!("{local}+{n}@{domain}");
         app.other_browser().post("/signup", [("email", &*email), ("password", PASSWORD)]).status
     });
-    assert_eq!(dots.filter(|status| *status == 303).count(), 9);
+    assert_eq!(dots.filter(|status| *status == 303).count(), 12);
+    assert_eq!(app.letters().len(), 30);
+}
+
+/// Promises 29 and 31: whoever fills a mailbox by its many addresses keeps its owner, who is elsewhere, neither from a
+/// link nor from an account.
+#[test]
+fn strangers_who_fill_a_mailbox_do_not_shut_its_owner_out() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let post = |from: &str, path: &str, body: &str| {
+        let headers = [form, ("X-Forwarded-For", from)];
+        app.other_browser().request(Post, path, &headers, Some(body)).status
+    };
+    let password = PASSWORD.replace(' ', "+");
+    let (eve, ada) = ("203.0.113.66", "198.51.100.7");
+    let sign_up =
+        |from, email: &str| post(from, "/signup", &format!("email={email}&password={password}"));
+    let own = "ada.love-lace%40proton.example";
+    assert_eq!(sign_up(ada, own), 303);
+    for n in 0..12 {
+        sign_up(eve, &format!("adalovelace%2B{n}%40proton.example"));
+    }
+    assert_eq!(app.letters().len(), 9);
+    for n in 0..12 {
+        let body = format!("email=adalovelace%2B{n}%40proton.example");
+        assert_eq!(post(eve, "/password-reset", &body), 200);
+    }
+    assert_eq!(app.letters().len(), 18);
+    assert_eq!(post(ada, "/password-reset", &format!("email={own}")), 200);
+    assert_eq!(app.last_letter().to, "ada.love-lace@proton.example");
+    assert_eq!(sign_up(ada, "ada_lovelace%40proton.example"), 303);
+}
+
+/// Promise 26: a crowd of log-outs with one cookie is one.
+#[test]
+fn many_log_outs_at_once_are_one() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    let statuses = app.post_at_once(20, "/logout", []);
+    assert!(statuses.iter().all(|status| *status == 303), "{statuses:?}");
+    assert_eq!(app.count("events WHERE kind = 'logged-out'"), 1);
+    assert_eq!(app.count("sessions"), 0);
 }
 
 /// Promises 29 and 31: a stranger who asks for links to somebody's account uses up nothing that its owner needs: as
@@ -1128,8 +1170,8 @@ fn plus_addresses_bomb_no_mailbox() {
     for n in 0..9 {
         sign_up(&format!("boss+{n}@example.com")).redirects_to("/profile");
     }
-    let refused = sign_up("boss+9@example.com").is(429).says("Wait 7 minutes");
-    assert_eq!(refused.header("retry-after"), Some("400"));
+    // The account is made, and its letter waits.
+    sign_up("boss+9@example.com").redirects_to("/profile");
     assert_eq!(app.letters().len(), 9);
     // Neither neighbours wait for it, nor an account whose address is proven.
     sign_up("ada@example.com").redirects_to("/profile");
@@ -1142,7 +1184,7 @@ fn plus_addresses_bomb_no_mailbox() {
     app.post("/password-reset", [("email", "boss+1@example.com")]).is(200);
     assert_eq!(app.letters().len(), 11);
     app.clock.advance(400 * SECOND);
-    sign_up("boss+9@example.com").redirects_to("/profile");
+    assert!(app.letters().iter().any(|letter| letter.to == "boss+9@example.com"));
 }
 
 /// Promise 29: a class that logs in at once is counted before it is known to be right, and not for longer.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use log::{error, warn};
 use rocket::futures::future::BoxFuture;
 use rocket::tokio::spawn;
-use rocket::tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use rocket::tokio::time::timeout;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
@@ -20,6 +19,7 @@ use sqlx::{
 
 use super::Result;
 use super::given_up::GivenUp;
+use super::turns::{Turn, Turns};
 use crate::Error;
 use crate::seldom::Seldom;
 
@@ -33,8 +33,8 @@ pub(super) struct Conn {
     /// Whether others may use it afterwards. Not while a statement is under way: whoever waits for it may go.
     is_sound: bool,
     faults: Arc<Faults>,
-    /// On PostgreSQL, of one that writes.
-    permit: Option<OwnedSemaphorePermit>,
+    /// Until it is dropped.
+    turn: Option<Turn>,
 }
 
 /// What faults of connections have left behind.
@@ -153,49 +153,35 @@ params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n);
 impl Conn {
     pub(super) async fn sqlite(
         pool: &SqlitePool,
+        turns: &Arc<Turns>,
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
+        let turn = next_turn(turns, pool.options().get_acquire_timeout()).await;
+        let turn = turn.map_err(Error::database)?;
         let link = acquire(pool).await.map_err(Error::database)?;
-        Ok(Self {
-            link: Some(Link::Sqlite(link)),
-            deadline,
-            is_sound: true,
-            faults: faults.clone(),
-            permit: None,
-        })
+        let (link, turn, faults) = (Some(Link::Sqlite(link)), Some(turn), faults.clone());
+        Ok(Self { link, deadline, is_sound: true, faults, turn })
     }
 
     pub(super) async fn postgres(
         pool: &PgPool,
+        turns: &Arc<Turns>,
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let link = acquire(pool).await.map_err(|error| {
+        let taken = async {
+            let turn = next_turn(turns, pool.options().get_acquire_timeout()).await?;
+            Ok((acquire(pool).await?, turn))
+        };
+        let (link, turn) = taken.await.map_err(|error| {
             if matches!(error, sqlx::Error::PoolTimedOut) {
                 faults.explain(pool);
             }
             Error::database(error)
         })?;
-        let (link, faults) = (Some(Link::Postgres(link)), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults, permit: None })
-    }
-
-    /// One that writes. There are fewer of these than the pool has: where commits hang, pages can still be read.
-    pub(super) async fn postgres_that_writes(
-        pool: &PgPool,
-        writers: &Arc<Semaphore>,
-        deadline: Duration,
-        faults: &Arc<Faults>,
-    ) -> Result<Self> {
-        let wait = pool.options().get_acquire_timeout();
-        let Ok(permit) = timeout(wait, writers.clone().acquire_owned()).await else {
-            faults.explain(pool);
-            return Err(Error::database(sqlx::Error::PoolTimedOut));
-        };
-        let mut conn = Self::postgres(pool, deadline, faults).await?;
-        conn.permit = permit.ok();
-        Ok(conn)
+        let (link, turn, faults) = (Some(Link::Postgres(link)), Some(turn), faults.clone());
+        Ok(Self { link, deadline, is_sound: true, faults, turn })
     }
 
     pub(super) async fn find<T: Row>(
@@ -297,7 +283,7 @@ impl Drop for Conn {
             // Not closed in order, which might take for ever: let go, and the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
             Some(Link::Postgres(link)) if !self.is_sound => {
-                GivenUp::keep(&self.faults, link, self.permit.take());
+                GivenUp::keep(&self.faults, link, self.turn.take());
             }
             // The pool asks it once more whether it is well, and would wait for the answer for ever.
             Some(Link::Postgres(mut link)) => {
@@ -317,6 +303,11 @@ async fn within<T>(
         let reason = format!("no answer within {deadline:?}");
         Err(sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, reason)))
     })
+}
+
+async fn next_turn(turns: &Arc<Turns>, wait: Duration) -> std::result::Result<Turn, sqlx::Error> {
+    let turn = timeout(wait, turns.next()).await.ok().flatten();
+    turn.ok_or(sqlx::Error::PoolTimedOut)
 }
 
 /// The future that may have to open a connection is large: without the box every future that may read something

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 
 use log::warn;
 use rocket::tokio::spawn;
-use rocket::tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
+use rocket::tokio::sync::{Mutex, Semaphore};
 use rocket::tokio::time::timeout;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 
 use super::conn::Faults;
+use super::turns::Turn;
 
 /// How many times as many connections as the pool has may be given up before others have to wait: two breaks of the
 /// network, one right after the other, cost nobody more than a second.
@@ -62,11 +63,11 @@ impl GivenUp {
     }
 
     /// Keeps a connection until PostgreSQL has done with it: outside the pool if there is room, else in its place
-    /// there, with its permit, or the database would have room for nobody.
+    /// there, with its turn, or the database would have room for nobody.
     pub(super) fn keep(
         faults: &Arc<Faults>,
         mut link: PoolConnection<Postgres>,
-        permit: Option<OwnedSemaphorePermit>,
+        turn: Option<Turn>,
     ) {
         let faults = faults.clone();
         if let Ok(room) = faults.given_up.room.clone().try_acquire_owned() {
@@ -78,7 +79,7 @@ impl GivenUp {
         } else {
             spawn(async move {
                 faults.given_up.is_over(&mut link).await;
-                drop((link.detach(), permit));
+                drop((link.detach(), turn));
             });
         }
     }

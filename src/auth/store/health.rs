@@ -43,8 +43,8 @@ fn incompressible(length: usize) -> Vec<u8> {
 }
 
 impl Store {
-    /// Begins, writes and commits, as a log-in does.
-    pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<()> {
+    /// Begins, writes and commits, as a log-in does; whether anything was written.
+    pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<bool> {
         let may_be_full = self.faults.disk_is_full();
         let padding = match (self.is_sqlite(), may_be_full) {
             (true, _) => vec![0; SQLITE_PADDING],
@@ -60,11 +60,11 @@ impl Store {
         let mut tx = self.begin().await?;
         let written = tx.run(self.text(sql), (now, padding)).await?;
         tx.commit().await?;
-        // Where another node was just looking, nothing was written, and nothing is known of the disk.
+        // Where another look is under way nothing was written, and a commit of nothing proves nothing.
         if may_be_full && written > 0 {
             self.faults.disk_has_room();
         }
-        Ok(())
+        Ok(written > 0)
     }
 
     /// What time it is for the database, if it has a clock of its own.
@@ -121,7 +121,7 @@ impl Store {
             Engine::Sqlite { read, write, .. } => {
                 (read.size() + write.size(), read.num_idle() + write.num_idle())
             }
-            Engine::Postgres { pool, .. } => (pool.size(), pool.num_idle()),
+            Engine::Postgres(pool) => (pool.size(), pool.num_idle()),
         };
         (usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(idle), size)
     }

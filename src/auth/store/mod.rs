@@ -12,6 +12,7 @@ mod sessions;
 mod text;
 mod throttle;
 mod tokens;
+mod turns;
 mod users;
 
 use std::fs::File;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rocket::tokio::sync::{Notify, Semaphore};
+use rocket::tokio::sync::Notify;
 use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
@@ -32,6 +33,8 @@ pub(in crate::auth) use users::{Credentials, NewUser};
 
 use conn::{Conn, Faults, Params, Row};
 pub(crate) use open::migrate;
+use turns::Turns;
+pub(crate) use turns::on_behalf_of;
 
 use crate::Error;
 
@@ -51,6 +54,10 @@ pub(in crate::auth) struct Store {
     close_within: Duration,
     requests: Arc<Requests>,
     faults: Arc<Faults>,
+    /// Of those that read.
+    readers: Arc<Turns>,
+    /// Of those that write: one on SQLite; on PostgreSQL a few connections are left to those that read.
+    writers: Arc<Turns>,
 }
 
 #[derive(Clone)]
@@ -62,11 +69,7 @@ enum Engine {
         /// Held by the process that sends the letters.
         delivery_lock: Arc<File>,
     },
-    Postgres {
-        pool: PgPool,
-        /// One for each connection that writes; a few are for those that read.
-        writers: Arc<Semaphore>,
-    },
+    Postgres(PgPool),
 }
 
 /// A transaction. Dropped without [`commit`](Tx::commit), it never happened.
@@ -101,20 +104,18 @@ use keys_of;
 
 impl Store {
     async fn reader(&self) -> Result<Conn> {
+        let (turns, deadline, faults) = (&self.readers, self.deadline, &self.faults);
         match &self.engine {
-            Engine::Sqlite { read, .. } => Conn::sqlite(read, self.deadline, &self.faults).await,
-            Engine::Postgres { pool, .. } => {
-                Conn::postgres(pool, self.deadline, &self.faults).await
-            }
+            Engine::Sqlite { read, .. } => Conn::sqlite(read, turns, deadline, faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, turns, deadline, faults).await,
         }
     }
 
     async fn writer(&self) -> Result<Conn> {
+        let (turns, deadline, faults) = (&self.writers, self.deadline, &self.faults);
         match &self.engine {
-            Engine::Sqlite { write, .. } => Conn::sqlite(write, self.deadline, &self.faults).await,
-            Engine::Postgres { pool, writers } => {
-                Conn::postgres_that_writes(pool, writers, self.deadline, &self.faults).await
-            }
+            Engine::Sqlite { write, .. } => Conn::sqlite(write, turns, deadline, faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, turns, deadline, faults).await,
         }
     }
 

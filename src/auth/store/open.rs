@@ -3,14 +3,13 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use figment::Figment;
 use figment::providers::Serialized;
 use log::{info, warn};
 use rocket::serde::Deserialize;
-use rocket::tokio::sync::Semaphore;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Pool};
 use sqlx::migrate::{MigrateError, Migrator};
@@ -20,6 +19,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
 use super::given_up::GivenUp;
+use super::turns::Turns;
 use super::{Engine, Faults, Store};
 use crate::{Error, private_files};
 
@@ -74,7 +74,10 @@ const SAYS_SO_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a start waits for what holds a table that is to be changed, before it lets others pass and tries
 /// again: all who want that table queue behind it.
-const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// And for how long it lets others pass.
+const LET_PASS: Duration = Duration::from_secs(2);
 
 /// How long a start tries in all to change the tables.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
@@ -112,10 +115,17 @@ impl Pool for Store {
         };
         let options = match &engine {
             Engine::Sqlite { .. } => None,
-            Engine::Postgres { pool, .. } => Some(pool.connect_options()),
+            Engine::Postgres(pool) => Some(pool.connect_options()),
         };
-        let faults = Faults::new(GivenUp::new(options, config.max_connections, deadline));
-        Ok(Self { engine, deadline, close_within, requests: Arc::default(), faults })
+        let most = config.max_connections;
+        let faults = Faults::new(GivenUp::new(options, most, deadline));
+        let writers = match &engine {
+            Engine::Sqlite { .. } => 1,
+            Engine::Postgres(_) => (most - most.div_ceil(RESERVED_FOR_READING)).max(1),
+        };
+        let (readers, writers) = (Turns::new(most), Turns::new(writers));
+        let requests = Arc::default();
+        Ok(Self { engine, deadline, close_within, requests, faults, readers, writers })
     }
 
     async fn get(&self) -> Result<Self> {
@@ -133,7 +143,7 @@ impl Pool for Store {
                     read.close().await;
                     write.close().await;
                 }
-                Engine::Postgres { pool, .. } => pool.close().await,
+                Engine::Postgres(pool) => pool.close().await,
             }
         };
         if timeout(self.close_within, closed).await.is_err() {
@@ -180,17 +190,24 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
         ("statement_timeout", (deadline + SAYS_SO_WITHIN).as_millis()),
         ("idle_in_transaction_session_timeout", (deadline * LEFT_OPEN).as_millis()),
     ]);
-    let pool: PgPoolOptions = pool(config).before_acquire(|conn: &mut PgConnection, _| {
+    // After a break of the network all that were idle then are as dead as the first that says nothing.
+    let silent_at = Arc::new(Mutex::new(None));
+    let pool: PgPoolOptions = pool(config).before_acquire(move |conn: &mut PgConnection, meta| {
+        let silent_at = silent_at.clone();
         Box::pin(async move {
+            let lock = || silent_at.lock().unwrap_or_else(PoisonError::into_inner);
+            if lock().is_some_and(|at: Instant| at.elapsed() < meta.idle_for) {
+                return Ok(false);
+            }
             let well = timeout(SAYS_SO_WITHIN, conn.ping()).await;
-            well.unwrap_or_else(|_| Err(no_answer())).map(|()| true)
+            well.unwrap_or_else(|_| {
+                *lock() = Some(Instant::now());
+                Err(no_answer())
+            })
+            .map(|()| true)
         })
     });
-    let writers = config.max_connections - config.max_connections.div_ceil(RESERVED_FOR_READING);
-    Ok(Engine::Postgres {
-        pool: pool.connect_with(options).await?,
-        writers: Arc::new(Semaphore::new(writers.max(1))),
-    })
+    Ok(Engine::Postgres(pool.connect_with(options).await?))
 }
 
 /// Opens a connection for what a start has to do, and says in words why it can't be.
@@ -213,7 +230,7 @@ async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnect
             "the database is in {encoding}: it must be made with ENCODING 'UTF8'"
         ));
     }
-    if lock_timeout != "2s" {
+    if lock_timeout != "200ms" {
         return refuse(format!("{server} drops the options of a connection: {NO_POOLER}"));
     }
     Ok(conn)
@@ -232,11 +249,13 @@ async fn migrate_postgres(
     // By its name it is told from those that have deadlines.
     let name = format!("{} migrate", options.get_application_name().unwrap_or_default());
     let options = options.clone().application_name(&name).options([
-        ("lock_timeout", LOCK_TIMEOUT.as_millis()),
+        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
         // Some roles have a short one by default; a large table takes its time.
-        ("statement_timeout", 0),
+        ("statement_timeout", 0.to_string()),
+        // It holds its locks until the commit, which must not wait for a standby that is gone.
+        ("synchronous_commit", "local".into()),
         // A start that is gone must not hold its locks.
-        ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis()),
+        ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
     ]);
     loop {
         let mut conn = connect(&options, wait).await?;
@@ -252,7 +271,7 @@ async fn migrate_postgres(
                 warn!(
                     "the tables are to be changed, but another process holds them: waiting for it{who}"
                 );
-                sleep(LOOK_EVERY).await;
+                sleep(LET_PASS).await;
             }
             Err(error) => return Err(error),
         }

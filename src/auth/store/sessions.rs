@@ -241,9 +241,10 @@ impl Tx {
         Ok(self.run("UPDATE sessions SET id = id WHERE id = $1", (id,)).await? == 1)
     }
 
-    pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<()> {
-        self.run("DELETE FROM sessions WHERE digest = $1", (digest.to_vec(),)).await?;
-        Ok(())
+    /// Whether there was such a session.
+    pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<bool> {
+        let sql = "DELETE FROM sessions WHERE digest = $1";
+        Ok(self.run(sql, (digest.to_vec(),)).await? > 0)
     }
 
     /// Ends the sessions of a user beyond `most`, void ones first and then those that were not used for longest;

@@ -1,0 +1,143 @@
+//! Who uses the database next. Connections are few, and one alone writes to SQLite: sites take turns, so that
+//! whoever sends a thousand requests at once, each of them cheap, waits for them alone.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rocket::tokio::sync::oneshot;
+use rocket::tokio::task_local;
+
+use crate::auth::fair_queue::FairQueue;
+
+task_local! {
+    /// The site for which this task is at work.
+    static SITE: IpAddr;
+}
+
+/// Most that wait for a turn, in all and of one site: past it the service is busy.
+const MOST: usize = 8192;
+const MOST_OF_ONE: usize = MOST / 8;
+
+/// Does something on behalf of a site. What runs outside of it, as the background jobs do, takes its turns as if it
+/// were a site of its own.
+pub(crate) async fn on_behalf_of<F: Future>(site: IpAddr, work: F) -> F::Output {
+    SITE.scope(site, work).await
+}
+
+/// So many at a time.
+pub(super) struct Turns(Mutex<State>);
+
+struct State {
+    free: usize,
+    waiting: FairQueue<Option<IpAddr>, (), oneshot::Sender<Turn>>,
+}
+
+/// May use the database until it is dropped.
+pub(super) struct Turn {
+    /// `None` once it has been given on.
+    turns: Option<Arc<Turns>>,
+}
+
+impl Turns {
+    pub(super) fn new(at_a_time: usize) -> Arc<Self> {
+        let waiting = FairQueue::new(MOST, MOST_OF_ONE);
+        Arc::new(Self(Mutex::new(State { free: at_a_time, waiting })))
+    }
+
+    /// Waits for a turn; `None` if too many wait.
+    pub(super) async fn next(self: &Arc<Self>) -> Option<Turn> {
+        let waits = {
+            let mut state = self.lock();
+            if state.free > 0 {
+                state.free -= 1;
+                return Some(Turn { turns: Some(self.clone()) });
+            }
+            let site = SITE.try_with(|site| *site).ok();
+            let (turn, waits) = oneshot::channel();
+            // Whoever is dropped, this one or another, sees it by that.
+            let _dropped = state.waiting.push(site, (), turn);
+            waits
+        };
+        waits.await.ok()
+    }
+
+    fn give_on(self: Arc<Self>) {
+        let mut turn = Turn { turns: Some(self.clone()) };
+        loop {
+            let mut state = self.lock();
+            let Some(next) = state.waiting.pop() else {
+                state.free += 1;
+                turn.turns = None;
+                return;
+            };
+            drop(state);
+            match next.send(turn) {
+                Ok(()) => return,
+                // It does not wait any more.
+                Err(back) => turn = back,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(turns) = self.turns.take() {
+            turns.give_on();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::futures::FutureExt;
+    use rocket::futures::future::{join_all, join4};
+
+    use super::*;
+
+    /// Promise 26: a thousand requests of one address cost another's single one a turn.
+    #[rocket::async_test]
+    async fn sites_take_turns() {
+        let turns = Turns::new(1);
+        let first = turns.next().await.unwrap();
+        let order = Mutex::new(Vec::new());
+        let wait = |name: &'static str, n: u8| {
+            let (turns, order) = (&turns, &order);
+            let work = async move {
+                let _turn = turns.next().await.unwrap();
+                order.lock().unwrap().push(name);
+            };
+            on_behalf_of(IpAddr::from([203, 0, 113, n]), work)
+        };
+        let crowd = join_all((0..1000).map(|_| wait("crowd", 1)));
+        let other = wait("other", 2);
+        let job = async {
+            let _turn = turns.next().await.unwrap();
+            order.lock().unwrap().push("job");
+        };
+        let begin = async { drop(first) };
+        join4(crowd, other, job, begin).await;
+        let order = order.lock().unwrap();
+        assert_eq!(order[..4], ["crowd", "other", "job", "crowd"]);
+        assert_eq!(turns.lock().free, 1);
+    }
+
+    #[rocket::async_test]
+    async fn whoever_gives_up_takes_no_turn_with_them() {
+        let turns = Turns::new(1);
+        let first = turns.next().await;
+        let mut waits = Box::pin(turns.next());
+        assert!((&mut waits).now_or_never().is_none());
+        drop(waits);
+        let mut late = Box::pin(turns.next());
+        assert!((&mut late).now_or_never().is_none());
+        drop(first);
+        drop(late);
+        assert_eq!(turns.lock().free, 1);
+        assert!(turns.next().now_or_never().flatten().is_some());
+    }
+}
