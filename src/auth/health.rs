@@ -69,19 +69,16 @@ impl Auth {
         }
         let now = self.clock.now();
         let look = async {
-            let has_written = self.store.update_health(now).await?;
-            Ok::<_, Error>((has_written, self.store.find_signals().await?))
+            self.store.update_health(now).await?;
+            self.store.find_signals().await
         };
         // Whatever hangs: an answer that does not come tells a load balancer nothing.
-        let seen = timeout(LOOK_WITHIN, look).await.ok().and_then(Result::ok);
-        // One that meets another look, of this node or another, knows no more than the last one.
-        let could_write = last.is_some_and(|health| health.can_write);
-        let can_write = seen.is_some_and(|(has_written, _)| has_written || could_write);
-        let signals = seen.and_then(|(_, signals)| signals);
+        let signals = timeout(LOOK_WITHIN, look).await.ok().and_then(Result::ok).flatten();
         let (connections_in_use, connections) = self.store.connections();
         let health = Health {
             looked_at: Instant::now(),
-            can_write,
+            // The row is there in every database that is sound.
+            can_write: signals.is_some(),
             is_leaving: false,
             letters_waiting: signals.map(|Signals { waiting, .. }| waiting),
             oldest_letter: signals.and_then(|s| s.oldest).map(|oldest| now.since(oldest)),
