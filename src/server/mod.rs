@@ -96,7 +96,14 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let figment = rocket.figment().clone().merge(("port", port));
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
     let max_body = max_body(&config, is_whole_service);
-    let started = Client::untracked(rocket.configure(figment)).await;
+    let started = select! {
+        started = Client::untracked(rocket.configure(figment)) => started,
+        // A start may wait for others for minutes, and the first process of a container ignores what nobody asks for.
+        () = asked_to_stop() => {
+            info!("asked to stop before it was ready");
+            return Ok(());
+        }
+    };
     let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
     let settings = settings.cloned().unwrap_or_default();

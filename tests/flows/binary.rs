@@ -587,13 +587,23 @@ fn a_start_waits_for_another_one_and_says_so() {
     std::fs::create_dir(&data).unwrap();
     let lock = std::fs::File::create(data.join("vestibule.sqlite3.lock")).unwrap();
     lock.lock().unwrap();
-    let mut child = command(folder.path(), &[]).spawn().unwrap();
-    let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+    let start = || {
+        let mut child = command(folder.path(), &[]).spawn().unwrap();
+        let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("another process is changing the database: waiting for it") {
+            line.clear();
+            assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it waits");
+        }
+        (child, log)
+    };
+    // Nor does it keep a stop waiting.
+    let (mut stopped, _log) = start();
+    let pid = stopped.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    assert!(stopped.wait().unwrap().success());
+    let (mut child, mut log) = start();
     let mut line = String::new();
-    while !line.contains("another process is changing the database: waiting for it") {
-        line.clear();
-        assert!(std::io::BufRead::read_line(&mut log, &mut line).unwrap() > 0, "it waits");
-    }
     lock.unlock().unwrap();
     while !line.contains("listening on") {
         line.clear();
