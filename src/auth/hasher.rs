@@ -795,6 +795,21 @@ mod tests {
         assert_eq!(high.shortfall, Duration::ZERO);
     }
 
+    #[test]
+    fn hashes_are_worked_on_side_by_side_where_that_gives_the_same() {
+        assert!(agrees_with_the_crate(4));
+        let (queue, policy) = (Arc::new(queue(1)), PasswordConfig::default());
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        for (batch, is_begun) in [(4, true), (0, false)] {
+            let worker = Worker { queue: queue.clone(), policy: policy.clone(), batch };
+            let (reply, mut answer) = oneshot::channel();
+            let task = Task::Hash(PasswordHash::begin(&password, 4).unwrap(), 0..0, reply);
+            let begun = worker.begin(task, Duration::ZERO, &mut Batch::default());
+            assert_eq!(begun.is_some(), is_begun);
+            assert_eq!(answer.try_recv().is_ok(), !is_begun);
+        }
+    }
+
     /// Promise 26: looking at a password costs milliseconds, and whoever has a session can ask for it.
     #[rocket::async_test]
     async fn a_flood_of_strength_checks_stops_no_hash() {
