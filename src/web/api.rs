@@ -7,31 +7,31 @@ use rocket::{FromForm, Responder, State, get, patch, post};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::errors::Refusal;
-use super::form::{Fields, Input, MaybeName, SaidName, Typed};
-use super::guards::{HostPlace, Visitor};
-use super::login::LogInForm;
-use super::password_change::ChangeForm;
-use super::password_reset::AskForm;
-use super::signing;
-use super::signup::SignUpForm;
 use crate::auth::{
     Auth, Client, NewSession, Password, Refused, ResetPasswordError, ResetToken, SignUp, SignUpBy,
     SignUpError, SignedOut, Twice, WrongCredentials, cookie,
 };
+use crate::web::errors::Refusal;
+use crate::web::form::{Fields, Input, MaybeName, SaidName, Typed};
+use crate::web::guards::{HostPlace, Visitor};
+use crate::web::pages::login::LogInForm;
+use crate::web::pages::password_change::ChangeForm;
+use crate::web::pages::password_reset::AskForm;
+use crate::web::pages::signup::SignUpForm;
+use crate::web::session;
 use crate::{Email, Error, Name, User, UserId};
 
 /// JSON, or why not.
-pub(super) type Reply = Result<Value, No>;
+pub(in crate::web) type Reply = Result<Value, ApiError>;
 
 /// A refusal, or a fault.
 #[derive(Responder)]
-pub(super) enum No {
+pub(in crate::web) enum ApiError {
     Refused(Refusal),
     Failed(Error),
 }
 
-fn not_signed_in() -> No {
+fn not_signed_in() -> ApiError {
     Refused::Because(SignedOut).into()
 }
 
@@ -66,13 +66,13 @@ struct SessionJson {
 }
 
 #[derive(Serialize)]
-pub(super) struct WhoAmI<'a> {
+pub(in crate::web) struct WhoAmI<'a> {
     user: UserJson<'a>,
     session: SessionJson,
 }
 
 /// Signs up, and says so as the older clients expect it.
-pub(super) async fn sign_up(
+pub(in crate::web) async fn sign_up(
     form: SignUpForm,
     client: &Client,
     auth: &Auth,
@@ -84,16 +84,16 @@ pub(super) async fn sign_up(
 }
 
 #[post("/api/v1/register", data = "<input>")]
-pub(super) async fn register(
+pub(in crate::web) async fn register(
     input: Input<SignUpForm>,
     client: Client,
     auth: &State<Auth>,
-) -> Result<(Status, Value), No> {
+) -> Result<(Status, Value), ApiError> {
     Ok((Status::Created, sign_up(input.fields()?, &client, auth).await?))
 }
 
 #[post("/api/v1/session", data = "<input>")]
-pub(super) async fn log_in(
+pub(in crate::web) async fn log_in(
     input: Input<LogInForm>,
     client: Client,
     jar: &CookieJar<'_>,
@@ -105,12 +105,12 @@ pub(super) async fn log_in(
 }
 
 /// Logs in, and says so as the older clients expect it; the session is yet to be handed to the client.
-pub(super) async fn open_session(
+pub(in crate::web) async fn open_session(
     form: LogInForm,
     client: &Client,
     jar: &CookieJar<'_>,
     auth: &Auth,
-) -> Result<(NewSession, Value), No> {
+) -> Result<(NewSession, Value), ApiError> {
     let proof = auth.verify_password(&form.email.0, form.password.0.as_ref(), client).await?;
     let replaced = cookie::read(jar, auth.config());
     let new = auth.start_session(&proof, form.remember.0, client, replaced).await?;
@@ -119,7 +119,7 @@ pub(super) async fn open_session(
 }
 
 #[get("/api/v1/session")]
-pub(super) fn session(visitor: Visitor<'_>) -> Result<Json<WhoAmI<'_>>, No> {
+pub(in crate::web) fn show_session(visitor: Visitor<'_>) -> Result<Json<WhoAmI<'_>>, ApiError> {
     let session = visitor.0.ok_or_else(not_signed_in)?;
     Ok(Json(WhoAmI {
         user: UserJson::new(&session.user, session.user.name.as_ref()),
@@ -133,7 +133,7 @@ pub(super) fn session(visitor: Visitor<'_>) -> Result<Json<WhoAmI<'_>>, No> {
 }
 
 #[post("/api/v1/logout")]
-pub(super) async fn log_out(
+pub(in crate::web) async fn log_out(
     visitor: Visitor<'_>,
     client: Client,
     jar: &CookieJar<'_>,
@@ -142,18 +142,18 @@ pub(super) async fn log_out(
     if visitor.0.is_none() {
         return Err(not_signed_in());
     }
-    signing::sign_out(auth, jar, &client).await?;
+    session::sign_out(auth, jar, &client).await?;
     Ok(json!({ "message": "logged out" }))
 }
 
 #[derive(FromForm)]
-pub(super) struct RenameFields {
+pub(in crate::web) struct RenameFields {
     /// Left out: nothing changes.
     name: SaidName,
 }
 
 #[patch("/api/v1/profile", data = "<input>")]
-pub(super) async fn rename(
+pub(in crate::web) async fn rename(
     input: Input<RenameFields>,
     visitor: Visitor<'_>,
     client: Client,
@@ -175,7 +175,7 @@ impl Fields for RenameFields {
 }
 
 #[post("/api/v1/password_change", data = "<input>")]
-pub(super) async fn change_password(
+pub(in crate::web) async fn change_password(
     input: Input<ChangeForm>,
     visitor: Visitor<'_>,
     client: Client,
@@ -193,7 +193,7 @@ pub(super) async fn change_password(
 
 /// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
 /// in the answer, and `unknown` is what an unknown address gets.
-pub(super) async fn ask_for_reset(
+pub(in crate::web) async fn ask_for_reset(
     AskForm { email }: AskForm,
     client: &Client,
     place: HostPlace,
@@ -211,7 +211,7 @@ pub(super) async fn ask_for_reset(
 }
 
 #[post("/api/v1/reset_password", data = "<input>")]
-pub(super) async fn request_password_reset(
+pub(in crate::web) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
     place: HostPlace,
@@ -221,7 +221,7 @@ pub(super) async fn request_password_reset(
 }
 
 #[derive(FromForm)]
-pub(super) struct ResetFields {
+pub(in crate::web) struct ResetFields {
     reset_token: Typed,
     new_password: Password,
 }
@@ -232,7 +232,7 @@ impl Fields for ResetFields {
 }
 
 #[post("/api/v1/update_password", data = "<input>")]
-pub(super) async fn reset_password(
+pub(in crate::web) async fn reset_password(
     input: Input<ResetFields>,
     client: Client,
     auth: &State<Auth>,
@@ -245,7 +245,7 @@ pub(super) async fn reset_password(
 
 /// Resets a password with a token from a link; the address of the account. `email`: whose token it has
 /// to be, if that was said.
-pub(super) async fn set_password(
+pub(in crate::web) async fn set_password(
     auth: &Auth,
     token: &str,
     email: Option<&Email>,

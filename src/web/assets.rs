@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::config::{Accent, Config};
 
 /// Where they are found.
-pub(super) const PATHS: [&str; 3] =
+pub(in crate::web) const PATHS: [&str; 3] =
     ["/static/style.css", "/static/theme.css", "/static/favicon.svg"];
 
 const STYLE: &str = include_str!("../../static/style.css");
@@ -32,13 +32,13 @@ impl Assets {
     }
 
     /// The version of the assets that `request` should name.
-    pub(super) fn version<'r>(request: &'r Request<'_>) -> &'r str {
+    pub(in crate::web) fn version<'r>(request: &'r Request<'_>) -> &'r str {
         request.rocket().state().map_or("", |assets: &Self| &assets.version)
     }
 }
 
 #[derive(Responder)]
-pub(super) struct Asset<'r> {
+pub(in crate::web) struct Asset<'r> {
     content: (ContentType, &'r str),
     cache: Header<'static>,
 }
@@ -55,7 +55,7 @@ impl<'r> Asset<'r> {
 }
 
 /// Whether the version that was asked for is the one that is served.
-pub(super) enum Named {
+pub(in crate::web) enum Named {
     ThisVersion,
     Another,
 }
@@ -72,17 +72,17 @@ impl<'r> FromRequest<'r> for Named {
 }
 
 #[get("/static/style.css")]
-pub(super) fn style(named: Named) -> Asset<'static> {
+pub(in crate::web) fn style(named: Named) -> Asset<'static> {
     Asset::new(ContentType::CSS, STYLE, named)
 }
 
 #[get("/static/theme.css")]
-pub(super) fn theme_css(assets: &State<Assets>, named: Named) -> Asset<'_> {
+pub(in crate::web) fn theme_css(assets: &State<Assets>, named: Named) -> Asset<'_> {
     Asset::new(ContentType::CSS, &assets.theme, named)
 }
 
 #[get("/static/favicon.svg")]
-pub(super) fn favicon(named: Named) -> Asset<'static> {
+pub(in crate::web) fn favicon(named: Named) -> Asset<'static> {
     Asset::new(ContentType::SVG, FAVICON, named)
 }
 

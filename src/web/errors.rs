@@ -10,15 +10,17 @@ use rocket::response::{self, Responder, Response};
 use rocket::serde::json::{Value, json};
 use rocket::{Request, catch};
 
-use super::guards::Wants;
-use super::headers;
-use super::page::Frame;
-use super::{asked_path, contract, signing};
 use crate::auth::Wait;
 use crate::error::{Error, errors_in_a_row};
+use crate::web::fairings::asked_path;
+use crate::web::fairings::headers;
+use crate::web::guards::Wants;
+use crate::web::legacy_api;
+use crate::web::pages::Frame;
+use crate::web::session;
 
 /// An answer that says no, and why.
-pub(super) struct Refusal {
+pub(in crate::web) struct Refusal {
     status: Status,
     message: String,
     fields: Vec<(String, String)>,
@@ -27,28 +29,28 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// Refuses with a sentence for people.
-    pub(super) fn new(status: Status, message: impl Into<String>) -> Self {
+    pub(in crate::web) fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), fields: Vec::new(), wait: None }
     }
 
     /// Refuses one field.
-    pub(super) fn field(name: &str, message: impl Into<String>) -> Self {
+    pub(in crate::web) fn field(name: &str, message: impl Into<String>) -> Self {
         Self::fields(vec![(name.to_owned(), message.into())])
     }
 
     /// With another status.
-    pub(super) fn with_status(self, status: Status) -> Self {
+    pub(in crate::web) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }
 
     /// Asks to come back later.
-    pub(super) fn wait(wait: Wait) -> Self {
+    pub(in crate::web) fn wait(wait: Wait) -> Self {
         let refusal = Self::new(status(wait), wait.to_string());
         Self { wait: Some(wait), ..refusal }
     }
 
     /// Refuses what was sent; `fields` are pairs of a field's name and what is wrong with it.
-    pub(super) fn fields(fields: Vec<(String, String)>) -> Self {
+    pub(in crate::web) fn fields(fields: Vec<(String, String)>) -> Self {
         let message = fields.iter().map(|(name, text)| format!("{name}: {text}"));
         let message = message.collect::<Vec<_>>().join(" ");
         Self { status: Status::BadRequest, message, fields, wait: None }
@@ -56,7 +58,7 @@ impl Refusal {
 }
 
 /// The status of an answer that asks to wait.
-pub(super) fn status(wait: Wait) -> Status {
+pub(in crate::web) fn status(wait: Wait) -> Status {
     match wait {
         Wait::TooManyTries(_) | Wait::SignUps(_) | Wait::Letters(_) => Status::TooManyRequests,
         Wait::Crowd(_) | Wait::Outbox(_) => Status::ServiceUnavailable,
@@ -64,7 +66,7 @@ pub(super) fn status(wait: Wait) -> Status {
 }
 
 /// For how long.
-pub(super) fn retry_after(wait: Wait) -> Header<'static> {
+pub(in crate::web) fn retry_after(wait: Wait) -> Header<'static> {
     Header::new("Retry-After", wait.seconds().to_string())
 }
 
@@ -91,7 +93,7 @@ impl<'r> Responder<'r, 'static> for Error {
 struct Fault(OnceLock<(String, Option<u64>)>);
 
 /// Logs a fault under a reference that the answer will name; the status to answer with.
-pub(super) fn record(request: &Request<'_>, fault: &Error) -> Status {
+pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     let mut bytes = [0; 4];
     let _ = getrandom::fill(&mut bytes);
     let reference = format!("{:08x}", u32::from_be_bytes(bytes));
@@ -105,25 +107,25 @@ pub(super) fn record(request: &Request<'_>, fault: &Error) -> Status {
 
 /// Every error that no handler answered.
 #[catch(default)]
-pub(super) fn catch(status: Status, _: &Request<'_>) -> Caught {
+pub(in crate::web) fn catch(status: Status, _: &Request<'_>) -> Caught {
     Caught(status)
 }
 
 /// What Rocket could not even read, in an app that has no page for it. Says the same to everybody: finding
 /// out what they would rather read is what Rocket's own catcher can be brought down by.
 #[catch(400)]
-pub(super) fn unreadable() -> (ContentType, &'static str) {
+pub(in crate::web) fn unreadable() -> (ContentType, &'static str) {
     (ContentType::Plain, "The request could not be read.\n")
 }
 
 /// The answer for a status alone.
-pub(super) struct Caught(Status);
+pub(in crate::web) struct Caught(Status);
 
 impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
         if status == Status::Unauthorized && style(request) == Style::Page {
-            return signing::first(asked_path(request)).respond_to(request);
+            return session::first(asked_path(request)).respond_to(request);
         }
         let mut response = answer(request, status, sentence(status), &[])?;
         // Rocket runs no response fairing for requests that it could not read.
@@ -144,7 +146,7 @@ fn style(request: &Request<'_>) -> Style {
     let wants_json = Wants::of(request) == Wants::Json;
     if path == "/api" || path.starts_with("/api/") {
         Style::Problem
-    } else if contract::PATHS.contains(&path) || (matches!(path, "" | "/profile") && wants_json) {
+    } else if legacy_api::PATHS.contains(&path) || (matches!(path, "" | "/profile") && wants_json) {
         Style::Message
     } else if wants_json && request.route().is_none() {
         Style::Problem

@@ -14,16 +14,16 @@ use rocket::request::local_cache;
 use rocket::serde::json::Value;
 use zeroize::Zeroizing;
 
-use super::errors::Refusal;
-use super::refusals::{Reason, missing};
 use crate::auth::{Password, PasswordError, Wait};
+use crate::web::errors::Refusal;
+use crate::web::refusals::{Reason, missing};
 use crate::{Email, EmailError, Name};
 
 /// Largest body, in bytes.
 const MOST: u64 = 32 * 1024;
 
 /// A set of form fields.
-pub(super) trait Fields: for<'f> FromForm<'f> + Send {
+pub(in crate::web) trait Fields: for<'f> FromForm<'f> + Send {
     /// All fields; what else was sent is as if it were not there.
     const NAMES: &'static [&'static str];
     /// The fields whose values may be shown again. Never a password.
@@ -32,7 +32,7 @@ pub(super) trait Fields: for<'f> FromForm<'f> + Send {
 
 /// What a form looks like when it is shown (again).
 #[derive(Default)]
-pub(super) struct FormState {
+pub(in crate::web) struct FormState {
     values: Vec<(String, String)>,
     errors: Vec<(String, String)>,
     alert: Option<Alert>,
@@ -41,39 +41,39 @@ pub(super) struct FormState {
 }
 
 /// What is said of a form as a whole.
-pub(super) struct Alert {
-    pub(super) title: &'static str,
-    pub(super) text: String,
+pub(in crate::web) struct Alert {
+    pub(in crate::web) title: &'static str,
+    pub(in crate::web) text: String,
 }
 
 impl FormState {
     /// A form with one field filled in.
-    pub(super) fn with(name: &str, value: &str) -> Self {
+    pub(in crate::web) fn with(name: &str, value: &str) -> Self {
         Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
     }
 
     /// What stands in the field.
-    pub(super) fn value(&self, name: &str) -> &str {
+    pub(in crate::web) fn value(&self, name: &str) -> &str {
         self.values.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
     /// What is wrong with the field.
-    pub(super) fn error(&self, name: &str) -> Option<&str> {
+    pub(in crate::web) fn error(&self, name: &str) -> Option<&str> {
         self.errors.iter().find(|(field, _)| field == name).map(|(_, message)| message.as_str())
     }
 
     /// All that is wrong, as pairs of a field's name and a message.
-    pub(super) fn errors(&self) -> &[(String, String)] {
+    pub(in crate::web) fn errors(&self) -> &[(String, String)] {
         &self.errors
     }
 
     /// Puts a message beside a field.
-    pub(super) fn refuse(&mut self, name: &str, message: impl Into<String>) {
+    pub(in crate::web) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.errors.push((name.to_owned(), message.into()));
     }
 
     /// Says why it was refused; the status to answer with.
-    pub(super) fn refuse_because(&mut self, reason: Reason) -> Status {
+    pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
         match reason {
             Reason::Field { name, text } => {
                 self.refuse(name, text);
@@ -87,12 +87,12 @@ impl FormState {
     }
 
     /// What is said of the form as a whole.
-    pub(super) fn alerted(&self) -> Option<&Alert> {
+    pub(in crate::web) fn alerted(&self) -> Option<&Alert> {
         self.alert.as_ref()
     }
 
     /// Whether there is something wrong.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(in crate::web) fn is_refused(&self) -> bool {
         self.alert.is_some() || !self.errors.is_empty()
     }
 
@@ -102,7 +102,7 @@ impl FormState {
     }
 
     /// Says that there were too many tries.
-    pub(super) fn ask_to_wait(&mut self, wait: Wait) {
+    pub(in crate::web) fn ask_to_wait(&mut self, wait: Wait) {
         self.alert("Please wait a moment", wait.to_string());
     }
 
@@ -128,11 +128,11 @@ impl FormState {
 }
 
 /// The body of a page's form: `application/x-www-form-urlencoded` or `multipart/form-data`.
-pub(super) struct Submitted<T> {
+pub(in crate::web) struct Submitted<T> {
     /// The fields, if all of them are as they should be.
-    pub(super) form: Option<T>,
+    pub(in crate::web) form: Option<T>,
     /// What to show again.
-    pub(super) state: FormState,
+    pub(in crate::web) state: FormState,
 }
 
 #[rocket::async_trait]
@@ -145,16 +145,16 @@ impl<'r, T: Fields> FromData<'r> for Submitted<T> {
 }
 
 /// The body that a program sends: a form, or JSON of the same fields.
-pub(super) struct Input<T>(Submitted<T>);
+pub(in crate::web) struct Input<T>(Submitted<T>);
 
 impl<T> Input<T> {
     /// The fields, or what is wrong with them.
-    pub(super) fn fields(self) -> Result<T, Refusal> {
+    pub(in crate::web) fn fields(self) -> Result<T, Refusal> {
         self.fields_or(Status::BadRequest)
     }
 
     /// The same, with another status where a field is missing or empty.
-    pub(super) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
+    pub(in crate::web) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
         let Submitted { form, state } = self.0;
         let status = if state.is_incomplete { incomplete } else { Status::BadRequest };
         form.ok_or_else(|| Refusal::fields(state.errors).with_status(status))
@@ -349,7 +349,7 @@ impl<'v> FromFormField<'v> for Password {
 }
 
 /// A name, or none: an empty text takes the name away.
-pub(super) struct MaybeName(pub(super) Option<Name>);
+pub(in crate::web) struct MaybeName(pub(in crate::web) Option<Name>);
 
 impl<'v> FromFormField<'v> for MaybeName {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
@@ -358,7 +358,7 @@ impl<'v> FromFormField<'v> for MaybeName {
 }
 
 /// Whether a name was said at all, and which.
-pub(super) struct SaidName(pub(super) Option<MaybeName>);
+pub(in crate::web) struct SaidName(pub(in crate::web) Option<MaybeName>);
 
 impl<'v> FromFormField<'v> for SaidName {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
@@ -371,7 +371,7 @@ impl<'v> FromFormField<'v> for SaidName {
 }
 
 /// A name that need not be said at all.
-pub(super) struct OptionalName(pub(super) Option<Name>);
+pub(in crate::web) struct OptionalName(pub(in crate::web) Option<Name>);
 
 impl<'v> FromFormField<'v> for OptionalName {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
@@ -384,7 +384,7 @@ impl<'v> FromFormField<'v> for OptionalName {
 }
 
 /// A password that is tried. What can be nobody's password is simply wrong.
-pub(super) struct Attempt(pub(super) Option<Password>);
+pub(in crate::web) struct Attempt(pub(in crate::web) Option<Password>);
 
 impl<'v> FromFormField<'v> for Attempt {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
@@ -396,7 +396,7 @@ impl<'v> FromFormField<'v> for Attempt {
 }
 
 /// A text that must not be empty, to be looked at as it was typed.
-pub(super) struct Typed(pub(super) String);
+pub(in crate::web) struct Typed(pub(in crate::web) String);
 
 impl<'v> FromFormField<'v> for Typed {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
@@ -408,7 +408,7 @@ impl<'v> FromFormField<'v> for Typed {
 }
 
 /// A box to tick.
-pub(super) struct Ticked(pub(super) bool);
+pub(in crate::web) struct Ticked(pub(in crate::web) bool);
 
 impl<'v> FromFormField<'v> for Ticked {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {

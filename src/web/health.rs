@@ -8,20 +8,20 @@ use rocket::serde::Serialize;
 use rocket::serde::json::Json;
 use rocket::{Request, State, get};
 
-use super::client::{came_by_proxy, is_internal};
 use crate::auth::{Auth, Health};
 use crate::config::is_loopback_host;
+use crate::web::guards::client::{came_by_proxy, is_internal};
 
 /// The process answers. Says nothing of the database: a restart would not mend that.
 #[get("/health/live")]
-pub(super) fn live() -> &'static str {
+pub(in crate::web) fn live() -> &'static str {
     "ok\n"
 }
 
 /// What is to be seen from outside; lengths of time in seconds, `null` where nobody knows.
 #[derive(Serialize)]
 #[serde(crate = "rocket::serde")]
-pub(super) struct Signals {
+pub(in crate::web) struct Signals {
     status: &'static str,
     #[serde(flatten)]
     details: Option<Details>,
@@ -41,7 +41,7 @@ struct Details {
 }
 
 /// Whether somebody asks from this machine or a private network, and not through a proxy.
-pub(super) struct IsInside(bool);
+pub(in crate::web) struct IsInside(bool);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for IsInside {
@@ -67,7 +67,10 @@ impl<'r> FromRequest<'r> for IsInside {
 
 /// The service can do its work: the database can be written, and the end is not near.
 #[get("/health/ready")]
-pub(super) async fn ready(is_inside: IsInside, auth: &State<Auth>) -> (Status, Json<Signals>) {
+pub(in crate::web) async fn ready(
+    is_inside: IsInside,
+    auth: &State<Auth>,
+) -> (Status, Json<Signals>) {
     let health: Health = auth.health().await;
     let (code, status) = match health {
         Health { can_write: false, .. } => {

@@ -9,15 +9,16 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use rocket::{Request, get, uri};
 
-use super::page::{self, Answer, Frame, Page};
-use super::{clean_path, password_change};
+use crate::web::fairings::clean_path;
+use crate::web::pages::password_change;
+use crate::web::pages::{self, Answer, Frame, Page};
 
 /// Pages that are reached by a mailed link, `/<page>/<secret>`.
-pub(super) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
+pub(in crate::web) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
 
 /// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the
 /// handler gets the secret by the guard [`Link`].
-pub(super) fn hide_secret(request: &mut Request<'_>) {
+pub(in crate::web) fn hide_secret(request: &mut Request<'_>) {
     let path = clean_path(request.uri());
     let Some(page) = LINKED.into_iter().find(|page| path.starts_with(page)) else { return };
     let secret = path[page.len()..].to_owned();
@@ -30,7 +31,7 @@ pub(super) fn hide_secret(request: &mut Request<'_>) {
 struct Secret(String);
 
 /// The secret of the link that was followed; `None` if it is not even of the right form.
-pub(super) struct Link<T>(pub(super) Option<T>);
+pub(in crate::web) struct Link<T>(pub(in crate::web) Option<T>);
 
 #[rocket::async_trait]
 impl<'r, T: FromStr> FromRequest<'r> for Link<T> {
@@ -51,13 +52,13 @@ struct DeadLinkPage<'a> {
 }
 
 /// The page about a link that was used, is too old, or never was one.
-pub(super) fn dead(page: &Page<'_>, is_reset: bool) -> Answer {
-    Answer::Page(page::show(Status::NotFound, &DeadLinkPage { frame: page.frame, is_reset }))
+pub(in crate::web) fn dead(page: &Page<'_>, is_reset: bool) -> Answer {
+    Answer::Page(pages::show(Status::NotFound, &DeadLinkPage { frame: page.frame, is_reset }))
 }
 
 /// Where a password manager finds the form to change a password (W3C, "A Well-Known URL for
 /// Changing Passwords").
 #[get("/.well-known/change-password")]
-pub(super) fn change_password() -> Redirect {
+pub(in crate::web) fn change_password() -> Redirect {
     Redirect::to(uri!(password_change::show))
 }

@@ -3,19 +3,19 @@
 use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
 
-use super::clean_path;
-use super::links::LINKED;
+use crate::web::fairings::clean_path;
+use crate::web::links::LINKED;
 
 /// A path of this very site. Anything else is as if it were not there: a link to our log-in page
 /// must not send people to somebody else's afterwards (open redirect, ASVS 3.7.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Next(String);
+pub(in crate::web) struct Next(String);
 
 /// Longest path, in bytes: it comes back in a header, which proxies give little room.
 const MAX: usize = 1024;
 
 impl Next {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(in crate::web) fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX {
             return None;
         }
@@ -30,7 +30,7 @@ impl Next {
     }
 
     /// The path to go to.
-    pub(super) fn as_str(&self) -> &str {
+    pub(in crate::web) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -4,16 +4,16 @@ use std::convert::Infallible;
 
 use rocket::http::Status;
 
-use super::api::No;
-use super::errors::Refusal;
 use crate::Error;
 use crate::auth::{
     ChangePasswordError, Limited, Refused, ResetPasswordError, SignUpError, SignedOut,
     VerifyEmailError, WrongCredentials,
 };
+use crate::web::api::ApiError;
+use crate::web::errors::Refusal;
 
 /// Why not, in words.
-pub(super) enum Reason {
+pub(in crate::web) enum Reason {
     /// Something is wrong with one field.
     Field { name: &'static str, text: String },
     /// Something is wrong with the whole.
@@ -26,13 +26,13 @@ impl Reason {
     }
 
     /// Nothing was typed.
-    pub(super) fn missing(name: &'static str) -> Self {
+    pub(in crate::web) fn missing(name: &'static str) -> Self {
         Self::field(name, missing(name))
     }
 }
 
 /// What is said of a field in which nothing was typed.
-pub(super) fn missing(name: &str) -> &'static str {
+pub(in crate::web) fn missing(name: &str) -> &'static str {
     match name {
         "email" => "Enter your e-mail address.",
         "password" => "Enter your password.",
@@ -125,7 +125,7 @@ impl From<Reason> for Refusal {
     }
 }
 
-impl<R: Into<Reason>> From<Refused<R>> for No {
+impl<R: Into<Reason>> From<Refused<R>> for ApiError {
     fn from(refused: Refused<R>) -> Self {
         match refused {
             Refused::Because(reason) => Self::Refused(Refusal::from(reason.into())),
@@ -135,19 +135,19 @@ impl<R: Into<Reason>> From<Refused<R>> for No {
     }
 }
 
-impl From<Limited> for No {
+impl From<Limited> for ApiError {
     fn from(limited: Limited) -> Self {
         Refused::<Infallible>::from(limited).into()
     }
 }
 
-impl From<Refusal> for No {
+impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<Error> for No {
+impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }

@@ -5,23 +5,27 @@ use rocket::response::Redirect;
 use rocket::serde::json::json;
 use rocket::{FromForm, State, delete, post, put};
 
-use super::api::{self, No, Reply};
-use super::errors::Refusal;
-use super::form::{Fields, Input, Typed};
-use super::guards::{HostPlace, Visitor};
-use super::login::LogInForm;
-use super::password_reset::AskForm;
-use super::refusals::Reason;
-use super::signing;
-use super::signup::SignUpForm;
 use crate::Email;
 use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError, cookie};
+use crate::web::api::{self, ApiError, Reply};
+use crate::web::errors::Refusal;
+use crate::web::form::{Fields, Input, Typed};
+use crate::web::guards::{HostPlace, Visitor};
+use crate::web::pages::login::LogInForm;
+use crate::web::pages::password_reset::AskForm;
+use crate::web::pages::signup::SignUpForm;
+use crate::web::refusals::Reason;
+use crate::web::session;
 
 /// Where errors are `{"message": …}`.
-pub(super) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
+pub(in crate::web) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
 
 #[post("/users", data = "<input>")]
-pub(super) async fn sign_up(input: Input<SignUpForm>, client: Client, auth: &State<Auth>) -> Reply {
+pub(in crate::web) async fn sign_up(
+    input: Input<SignUpForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Reply {
     api::sign_up(input.fields()?, &client, auth).await.map_err(|refused| match refused {
         // The older servers' very words.
         Refused::Because(SignUpError::EmailTaken) => {
@@ -32,7 +36,7 @@ pub(super) async fn sign_up(input: Input<SignUpForm>, client: Client, auth: &Sta
 }
 
 #[post("/sessions", data = "<input>")]
-pub(super) async fn log_in(
+pub(in crate::web) async fn log_in(
     input: Input<LogInForm>,
     client: Client,
     jar: &CookieJar<'_>,
@@ -46,21 +50,21 @@ pub(super) async fn log_in(
 }
 
 #[delete("/sessions")]
-pub(super) async fn log_out(
+pub(in crate::web) async fn log_out(
     visitor: Visitor<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Result<Redirect, No> {
+) -> Result<Redirect, ApiError> {
     if visitor.0.is_none() {
         return Err(Refusal::new(Status::Forbidden, "not logged in").into());
     }
-    signing::sign_out(auth, jar, &client).await?;
+    session::sign_out(auth, jar, &client).await?;
     Ok(Redirect::found("/"))
 }
 
 #[post("/reset_password", data = "<input>")]
-pub(super) async fn request_password_reset(
+pub(in crate::web) async fn request_password_reset(
     input: Input<AskForm>,
     client: Client,
     place: HostPlace,
@@ -71,7 +75,7 @@ pub(super) async fn request_password_reset(
 }
 
 #[derive(FromForm)]
-pub(super) struct ResetFields {
+pub(in crate::web) struct ResetFields {
     email: Email,
     reset_token: Typed,
     new_password: Password,
@@ -83,7 +87,7 @@ impl Fields for ResetFields {
 }
 
 #[put("/reset_password", data = "<input>")]
-pub(super) async fn reset_password(
+pub(in crate::web) async fn reset_password(
     input: Input<ResetFields>,
     client: Client,
     auth: &State<Auth>,
@@ -95,7 +99,7 @@ pub(super) async fn reset_password(
         Refused::Because(dead @ ResetPasswordError::DeadLink) => {
             Refusal::from(Reason::from(dead)).with_status(Status::Forbidden).into()
         }
-        refused => No::from(refused),
+        refused => ApiError::from(refused),
     })?;
     Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
 }

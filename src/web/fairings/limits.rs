@@ -4,7 +4,7 @@ use rocket::http::Status;
 use rocket::http::uri::Origin;
 use rocket::{Request, get, uri};
 
-use super::errors::Refusal;
+use crate::web::errors::Refusal;
 
 /// Longest `Accept`, in bytes, all its lines together. Rocket 0.5.2 copies what is left of the header for
 /// each of its entries: 64 KB of `a/b,` are a gigabyte, and whoever sends a few ends the process.
@@ -12,17 +12,17 @@ pub(crate) const MAX_ACCEPT: usize = 1024;
 
 /// Where a request with such a header is led, or `None` if it may pass. The header cannot be taken away:
 /// Rocket reads it before it replaces it.
-pub(super) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
+pub(in crate::web) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
     has_long_accept(request).then(|| uri!(too_long))
 }
 
 /// Whether `Accept` must not be read.
-pub(super) fn has_long_accept(request: &Request<'_>) -> bool {
+pub(in crate::web) fn has_long_accept(request: &Request<'_>) -> bool {
     request.headers().get("Accept").map(str::len).sum::<usize>() > MAX_ACCEPT
 }
 
 #[get("/-/too-long")]
-pub(super) fn too_long() -> Refusal {
+pub(in crate::web) fn too_long() -> Refusal {
     let status = Status::RequestHeaderFieldsTooLarge;
     Refusal::new(status, "The request has headers that are longer than any that are needed.")
 }
@@ -31,7 +31,7 @@ pub(super) fn too_long() -> Refusal {
 pub(crate) const UNKNOWN_METHOD: &str = "/-/unknown-method";
 
 #[get("/-/unknown-method")]
-pub(super) fn unknown_method() -> Refusal {
+pub(in crate::web) fn unknown_method() -> Refusal {
     Refusal::new(Status::MethodNotAllowed, "This address exists, but not for what was tried.")
 }
 
@@ -39,6 +39,6 @@ pub(super) fn unknown_method() -> Refusal {
 pub(crate) const UNREADABLE: &str = "/-/unreadable";
 
 #[get("/-/unreadable")]
-pub(super) fn unreadable() -> Refusal {
+pub(in crate::web) fn unreadable() -> Refusal {
     Refusal::new(Status::BadRequest, "The address could not be read.")
 }

@@ -4,19 +4,19 @@ use rocket::http::CookieJar;
 use rocket::response::Redirect;
 use rocket::{State, post, uri};
 
-use super::login;
-use super::page::Notice;
 use crate::Error;
 use crate::auth::{Auth, Client, PasswordProof, cookie};
+use crate::web::flash::Notice;
+use crate::web::pages::login;
 
 /// To the log-in page first, and back to `next` then.
-pub(super) fn first(next: &str) -> Redirect {
+pub(in crate::web) fn first(next: &str) -> Redirect {
     // A slash needs no escape in a query, and reads better without.
     Redirect::to(uri!(login::show(next = Some(next))).to_string().replace("%2F", "/"))
 }
 
 /// Signs a user in on this browser; `false` if the account has changed since the proof was given.
-pub(super) async fn sign_in(
+pub(in crate::web) async fn sign_in(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,
@@ -32,7 +32,7 @@ pub(super) async fn sign_in(
 }
 
 /// Ends the session of this browser, if it has one, in the database and then in the browser.
-pub(super) async fn sign_out(
+pub(in crate::web) async fn sign_out(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,
@@ -45,7 +45,7 @@ pub(super) async fn sign_out(
 }
 
 #[post("/logout")]
-pub(super) async fn log_out(
+pub(in crate::web) async fn log_out(
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,

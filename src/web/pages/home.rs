@@ -5,8 +5,8 @@ use rocket::http::Status;
 use rocket::serde::json::{Value, json};
 use rocket::{Responder, get};
 
-use super::guards::Wants;
-use super::page::{self, ByAccept, Frame, Page, Shown};
+use crate::web::guards::Wants;
+use crate::web::pages::{self, ByAccept, Frame, Page, Shown};
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -15,15 +15,15 @@ struct Home<'a> {
 }
 
 #[derive(Responder)]
-pub(super) enum Either {
+pub(in crate::web) enum Either {
     Page(Shown),
     Json(Value),
 }
 
 #[get("/")]
-pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Either> {
+pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Either> {
     ByAccept::new(match wants {
-        Wants::Page => Either::Page(page::show(Status::Ok, &Home { frame: page.frame })),
+        Wants::Page => Either::Page(pages::show(Status::Ok, &Home { frame: page.frame })),
         Wants::Json => Either::Json(json!({ "message": "Bienvenue" })),
     })
 }

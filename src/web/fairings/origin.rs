@@ -10,15 +10,15 @@ use rocket::http::{Method, Status};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, get, uri};
 
-use super::errors::Refusal;
 use crate::config::Config;
 use crate::seldom::Seldom;
+use crate::web::errors::Refusal;
 
 /// Where a refused request is led, or `None` if it may pass.
 ///
 /// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`, and scripts
 /// cannot forge either. A client that sends neither is no browser, and has no cookies to abuse.
-pub(super) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
+pub(in crate::web) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
     if !is_foreign(request) {
         return None;
     }
@@ -36,7 +36,7 @@ pub(super) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
 }
 
 /// Whether another website made the browser send a request that may change something.
-pub(super) fn is_foreign(request: &Request<'_>) -> bool {
+pub(in crate::web) fn is_foreign(request: &Request<'_>) -> bool {
     if matches!(request.method(), Method::Get | Method::Head | Method::Options) {
         return false;
     }
@@ -47,7 +47,7 @@ pub(super) fn is_foreign(request: &Request<'_>) -> bool {
 }
 
 /// An origin that the browser names and that is not ours.
-pub(super) struct Mismatch {
+pub(in crate::web) struct Mismatch {
     named: String,
     own: String,
 }
@@ -67,7 +67,7 @@ fn mismatch(request: &Request<'_>) -> Option<Mismatch> {
 pub(crate) struct Floods(Seldom);
 
 #[get("/-/refused")]
-pub(super) fn refused(mismatch: Option<Mismatch>) -> Refusal {
+pub(in crate::web) fn refused(mismatch: Option<Mismatch>) -> Refusal {
     let mut words = String::from(
         "This request came from another website, so nothing was done. If you pressed a button on this \
          site, load the page anew and try again.",

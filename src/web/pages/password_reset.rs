@@ -7,18 +7,20 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::form::{Fields, FormState, Submitted};
-use super::links::{Link, dead};
-use super::page::{self, Answer, Frame, Notice, Page, Shown};
-use super::{login, signing};
 use crate::auth::{
     Auth, Client, Device, Password, Refused, ResetPasswordError, ResetToken, Twice, cookie,
 };
+use crate::web::flash::Notice;
+use crate::web::form::{Fields, FormState, Submitted};
+use crate::web::links::{Link, dead};
+use crate::web::pages::login;
+use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::session;
 use crate::{Email, Error, User};
 
 #[derive(FromForm)]
-pub(super) struct AskForm {
-    pub(super) email: Email,
+pub(in crate::web) struct AskForm {
+    pub(in crate::web) email: Email,
 }
 
 impl Fields for AskForm {
@@ -27,7 +29,7 @@ impl Fields for AskForm {
 }
 
 #[derive(FromForm)]
-pub(super) struct NewPasswordForm {
+pub(in crate::web) struct NewPasswordForm {
     new_password: Password,
 }
 
@@ -61,37 +63,38 @@ struct NewPasswordPage<'a> {
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
     let min_length = auth.config().password.fewest_characters();
-    page::show(status, &NewPasswordPage { frame: page.frame, form, user, min_length })
+    pages::show(status, &NewPasswordPage { frame: page.frame, form, user, min_length })
 }
 
 #[get("/password-reset")]
-pub(super) fn show(page: Page<'_>) -> Shown {
+pub(in crate::web) fn show(page: Page<'_>) -> Shown {
     let email = page.user().map_or("", |user| user.email.as_str());
     let form = FormState::with("email", email);
-    page::show(Status::Ok, &AskPage { frame: page.frame, form: &form })
+    pages::show(Status::Ok, &AskPage { frame: page.frame, form: &form })
 }
 
 #[post("/password-reset", data = "<submitted>")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     submitted: Submitted<AskForm>,
     page: Page<'_>,
     client: Client,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Submitted { form, state } = submitted;
-    let draw =
-        |status, state: &FormState| page::show(status, &AskPage { frame: page.frame, form: state });
+    let draw = |status, state: &FormState| {
+        pages::show(status, &AskPage { frame: page.frame, form: state })
+    };
     let Some(AskForm { email }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
     if let Err(limited) = auth.request_password_reset(&email, &client).await {
         return Answer::refused(Refused::<Infallible>::from(limited), state, draw);
     }
-    Ok(Answer::Page(page::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
+    Ok(Answer::Page(pages::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
 }
 
 #[get("/password-reset/link")]
-pub(super) async fn show_link(
+pub(in crate::web) async fn show_link(
     link: Link<ResetToken>,
     page: Page<'_>,
     auth: &State<Auth>,
@@ -102,7 +105,7 @@ pub(super) async fn show_link(
 }
 
 #[post("/password-reset/link", data = "<submitted>")]
-pub(super) async fn submit_link(
+pub(in crate::web) async fn submit_link(
     link: Link<ResetToken>,
     submitted: Submitted<NewPasswordForm>,
     page: Page<'_>,
@@ -118,7 +121,7 @@ pub(super) async fn submit_link(
             Ok(device) => {
                 // The reset has ended every session: one that there is now began after it.
                 if user.is_some() {
-                    signing::sign_out(auth, jar, &client).await?;
+                    session::sign_out(auth, jar, &client).await?;
                 }
                 return Ok(done(auth, jar, &client, device));
             }

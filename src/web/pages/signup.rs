@@ -4,17 +4,17 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use super::form::{Fields, FormState, OptionalName, Submitted};
-use super::next::Next;
-use super::page::{self, Answer, Frame, Page, Shown};
 use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, cookie};
+use crate::web::form::{Fields, FormState, OptionalName, Submitted};
+use crate::web::next::Next;
+use crate::web::pages::{self, Answer, Frame, Page, Shown};
 use crate::{Email, Error};
 
 #[derive(FromForm)]
-pub(super) struct SignUpForm {
-    pub(super) email: Email,
-    pub(super) password: Password,
-    pub(super) name: OptionalName,
+pub(in crate::web) struct SignUpForm {
+    pub(in crate::web) email: Email,
+    pub(in crate::web) password: Password,
+    pub(in crate::web) name: OptionalName,
     next: Option<Next>,
 }
 
@@ -35,11 +35,11 @@ struct SignUpPage<'a> {
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth: &Auth) -> Shown {
     let min_length = auth.config().password.fewest_characters();
-    page::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
+    pages::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
 }
 
 #[get("/signup?<next>")]
-pub(super) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
+pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(next.as_ref());
@@ -49,7 +49,7 @@ pub(super) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> An
 }
 
 #[post("/signup", data = "<submitted>")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     submitted: Submitted<SignUpForm>,
     page: Page<'_>,
     client: Client,

@@ -62,7 +62,7 @@ fn parse(hop: &str) -> Option<IpAddr> {
 }
 
 /// Whether a proxy says that it has passed this on.
-pub(super) fn came_by_proxy(request: &Request<'_>) -> bool {
+pub(in crate::web) fn came_by_proxy(request: &Request<'_>) -> bool {
     let headers = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"];
     headers.iter().any(|name| request.headers().contains(name))
 }

@@ -3,19 +3,20 @@
 use rocket::http::Header;
 use rocket::{Request, Response};
 
-use super::assets;
-use super::links::LINKED;
 use crate::auth::Auth;
 use crate::config::Cookies;
+use crate::web::assets;
+use crate::web::fairings::asked_path;
+use crate::web::links::LINKED;
 
 /// Nothing is loaded from, sent to, or framed by another site, and no script runs.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
-pub(super) fn set(request: &Request<'_>, response: &mut Response<'_>) {
+pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     let is_success = response.status().class().is_success();
-    let is_static = is_success && assets::PATHS.contains(&super::asked_path(request));
-    let path = super::asked_path(request);
+    let is_static = is_success && assets::PATHS.contains(&asked_path(request));
+    let path = asked_path(request);
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
@@ -37,7 +38,7 @@ pub(super) fn set(request: &Request<'_>, response: &mut Response<'_>) {
 }
 
 /// Puts the session's cookie first: Rocket keeps cookies in no order, and older clients read the first one.
-pub(super) fn order_cookies(request: &Request<'_>, response: &mut Response<'_>) {
+pub(in crate::web) fn order_cookies(request: &Request<'_>, response: &mut Response<'_>) {
     let set: Vec<String> = response.headers().get("Set-Cookie").map(str::to_owned).collect();
     if set.len() < 2 {
         return;

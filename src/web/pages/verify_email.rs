@@ -5,16 +5,18 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::form::{Attempt, Fields, FormState, Submitted};
-use super::links::{Link, dead};
-use super::page::{self, Answer, Frame, Notice, Page, Shown};
-use super::refusals::Reason;
-use super::{profile, signing};
 use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError, VerifyToken};
+use crate::web::flash::Notice;
+use crate::web::form::{Attempt, Fields, FormState, Submitted};
+use crate::web::links::{Link, dead};
+use crate::web::pages::profile;
+use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::refusals::Reason;
+use crate::web::session;
 use crate::{Error, User};
 
 #[derive(FromForm)]
-pub(super) struct VerifyForm {
+pub(in crate::web) struct VerifyForm {
     password: Option<Attempt>,
 }
 
@@ -35,17 +37,17 @@ struct VerifyPage<'a> {
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
     let asks_password = page.user().is_none_or(|signed_in| signed_in.id != user.id);
-    page::show(status, &VerifyPage { frame: page.frame, form, user, asks_password })
+    pages::show(status, &VerifyPage { frame: page.frame, form, user, asks_password })
 }
 
 #[post("/verify-email")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, Error> {
-    let Some(user) = page.user() else { return Ok(signing::first("/profile")) };
+    let Some(user) = page.user() else { return Ok(session::first("/profile")) };
     if user.email_verified_at.is_none() {
         let notice = match auth.request_verification(user, &client).await? {
             Asked::Sent => Notice::LetterSent,
@@ -59,7 +61,7 @@ pub(super) async fn submit(
 }
 
 #[get("/verify-email/link")]
-pub(super) async fn show_link(
+pub(in crate::web) async fn show_link(
     link: Link<VerifyToken>,
     page: Page<'_>,
     jar: &CookieJar<'_>,
@@ -78,7 +80,7 @@ pub(super) async fn show_link(
 }
 
 #[post("/verify-email/link", data = "<submitted>")]
-pub(super) async fn submit_link(
+pub(in crate::web) async fn submit_link(
     link: Link<VerifyToken>,
     submitted: Submitted<VerifyForm>,
     page: Page<'_>,
@@ -93,14 +95,14 @@ pub(super) async fn submit_link(
     match auth.verify_email(&token, page.session, password.as_ref(), &client).await {
         Ok(proved) => {
             if let Some(proof) = proved {
-                signing::sign_in(auth, jar, &client, &proof, false).await?;
+                session::sign_in(auth, jar, &client, &proof, false).await?;
             }
             Notice::EmailVerified.put(jar, auth);
             Ok(Answer::Go(Redirect::to(uri!(profile::show))))
         }
         Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead(&page, false)),
         Err(Refused::Because(VerifyEmailError::SignedOut)) => {
-            Ok(Answer::Go(signing::first("/profile")))
+            Ok(Answer::Go(session::first("/profile")))
         }
         Err(refused) => {
             let refused = refused.map(|reason| match reason {

@@ -6,17 +6,18 @@ use rocket::response::Redirect;
 use rocket::serde::json::json;
 use rocket::{FromForm, Responder, State, get, post, uri};
 
-use super::errors::Refusal;
-use super::form::{Fields, FormState, MaybeName, Submitted};
-use super::guards::Wants;
-use super::page::{self, Answer, ByAccept, Frame, Notice, Page, Shown};
-use super::signing;
 use crate::auth::{Auth, Client, Refused, SignedOut};
+use crate::web::errors::Refusal;
+use crate::web::flash::Notice;
+use crate::web::form::{Fields, FormState, MaybeName, Submitted};
+use crate::web::guards::Wants;
+use crate::web::pages::{self, Answer, ByAccept, Frame, Page, Shown};
+use crate::web::session;
 use crate::{Error, Name, User};
 
 #[derive(FromForm)]
-pub(super) struct ProfileForm {
-    pub(super) name: MaybeName,
+pub(in crate::web) struct ProfileForm {
+    pub(in crate::web) name: MaybeName,
 }
 
 impl Fields for ProfileForm {
@@ -33,38 +34,38 @@ struct ProfilePage<'a> {
 }
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
-    page::show(status, &ProfilePage { frame: page.frame, form, user })
+    pages::show(status, &ProfilePage { frame: page.frame, form, user })
 }
 
 #[derive(Responder)]
-pub(super) enum Profile {
+pub(in crate::web) enum Profile {
     Answer(Answer),
     Json(rocket::serde::json::Value),
     Refusal(Refusal),
 }
 
 #[get("/profile")]
-pub(super) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
+pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
     ByAccept::new(match (page.user(), wants) {
         (Some(user), Wants::Page) => {
             let form = FormState::with("name", user.name.as_ref().map_or("", Name::as_str));
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
-        (None, Wants::Page) => Profile::Answer(Answer::Go(signing::first("/profile"))),
+        (None, Wants::Page) => Profile::Answer(Answer::Go(session::first("/profile"))),
         (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not logged in")),
     })
 }
 
 #[post("/profile", data = "<submitted>")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     submitted: Submitted<ProfileForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(signing::first("/profile")));
+    let log_in_first = || Ok(Answer::Go(session::first("/profile")));
     let Some(session) = page.session else { return log_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;

@@ -4,18 +4,18 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use super::form::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
-use super::next::Next;
-use super::page::{self, Answer, Frame, Page, Shown};
-use super::signing::sign_in;
 use crate::Error;
 use crate::auth::{Auth, Client, Refused, WrongCredentials};
+use crate::web::form::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
+use crate::web::next::Next;
+use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::session::sign_in;
 
 #[derive(FromForm)]
-pub(super) struct LogInForm {
-    pub(super) email: Typed,
-    pub(super) password: Attempt,
-    pub(super) remember: Ticked,
+pub(in crate::web) struct LogInForm {
+    pub(in crate::web) email: Typed,
+    pub(in crate::web) password: Attempt,
+    pub(in crate::web) remember: Ticked,
     next: Option<Next>,
 }
 
@@ -32,11 +32,11 @@ struct LogInPage<'a> {
 }
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
-    page::show(status, &LogInPage { frame: page.frame, form })
+    pages::show(status, &LogInPage { frame: page.frame, form })
 }
 
 #[get("/login?<next>")]
-pub(super) fn show(page: Page<'_>, next: Option<&str>) -> Answer {
+pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>) -> Answer {
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(next.as_ref());
@@ -46,7 +46,7 @@ pub(super) fn show(page: Page<'_>, next: Option<&str>) -> Answer {
 }
 
 #[post("/login", data = "<submitted>")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     submitted: Submitted<LogInForm>,
     page: Page<'_>,
     client: Client,

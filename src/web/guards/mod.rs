@@ -1,19 +1,23 @@
 //! Who is signed in, and what they would rather read.
 
+pub(in crate::web) mod client;
+
 use std::sync::Arc;
 
 use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType, Status};
 use rocket::request::{FromRequest, Outcome};
 
-use super::client::came_by_proxy;
-use super::{errors, limits, origin};
 use crate::auth::{Auth, Session, cookie};
 use crate::config::{Cookies, is_loopback_host};
+use crate::web::errors;
+use crate::web::fairings::limits;
+use crate::web::fairings::origin;
+use crate::web::guards::client::came_by_proxy;
 use crate::{Error, User};
 
 /// The session of the request, looked up once.
-pub(super) struct Visitor<'r>(pub(super) Option<&'r Session>);
+pub(in crate::web) struct Visitor<'r>(pub(in crate::web) Option<&'r Session>);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Visitor<'r> {
@@ -66,14 +70,14 @@ impl<'r> FromRequest<'r> for User {
 /// What whoever asks would rather read, on the paths that are a page for people and JSON for
 /// programs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wants {
+pub(in crate::web) enum Wants {
     Page,
     Json,
 }
 
 impl Wants {
     /// A page where there is no `Accept`; programs send `*/*`, browsers name `text/html`.
-    pub(super) fn of(request: &Request<'_>) -> Self {
+    pub(in crate::web) fn of(request: &Request<'_>) -> Self {
         if limits::has_long_accept(request) {
             return Self::Page;
         }
@@ -109,7 +113,7 @@ impl<'r> FromRequest<'r> for Wants {
 /// Where the browser believes that it is, by the `Host` header. Somebody else's name may point to this
 /// machine (DNS rebinding), and a proxy on it may put its own name there.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum HostPlace {
+pub(in crate::web) enum HostPlace {
     /// This machine, or not said.
     Loopback,
     Elsewhere,

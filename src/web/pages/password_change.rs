@@ -5,19 +5,21 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use super::errors::Refusal;
-use super::form::{Attempt, Fields, FormState, Submitted};
-use super::page::{self, Answer, Frame, Notice, Page, Shown};
-use super::{profile, signing};
 use crate::auth::{
     Auth, ChangePasswordError, Client, Limited, NewSession, Password, Refused, cookie,
 };
+use crate::web::errors::Refusal;
+use crate::web::flash::Notice;
+use crate::web::form::{Attempt, Fields, FormState, Submitted};
+use crate::web::pages::profile;
+use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::session;
 use crate::{Error, User};
 
 #[derive(FromForm)]
-pub(super) struct ChangeForm {
-    pub(super) password: Attempt,
-    pub(super) new_password: Password,
+pub(in crate::web) struct ChangeForm {
+    pub(in crate::web) password: Attempt,
+    pub(in crate::web) new_password: Password,
 }
 
 impl Fields for ChangeForm {
@@ -36,26 +38,26 @@ struct ChangePage<'a> {
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
     let min_length = auth.config().password.fewest_characters();
-    page::show(status, &ChangePage { frame: page.frame, form, user, min_length })
+    pages::show(status, &ChangePage { frame: page.frame, form, user, min_length })
 }
 
 #[get("/password-change")]
-pub(super) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
+pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
     match page.user() {
         Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
-        None => Answer::Go(signing::first("/password-change")),
+        None => Answer::Go(session::first("/password-change")),
     }
 }
 
 #[post("/password-change", data = "<submitted>")]
-pub(super) async fn submit(
+pub(in crate::web) async fn submit(
     submitted: Submitted<ChangeForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(signing::first("/password-change")));
+    let log_in_first = || Ok(Answer::Go(session::first("/password-change")));
     let Some(token) = cookie::read(jar, auth.config()) else { return log_in_first() };
     let Some(session) = page.session else {
         let Some(ChangeForm { new_password, .. }) = submitted.form else { return log_in_first() };

@@ -1,0 +1,109 @@
+//! The word about what was just done, kept in a cookie for the next page.
+
+use rocket::Request;
+use rocket::http::{Cookie, CookieJar, SameSite};
+
+use crate::auth::Auth;
+use crate::auth::cookie::is_feigned;
+use crate::config::{Config, Cookies};
+
+/// What was just done, said once on the page that the browser is sent to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::web) enum Notice {
+    LoggedOut,
+    NameSaved,
+    LetterSent,
+    LetterWaits,
+    EnoughLetters,
+    TooManyLetters,
+    EmailVerified,
+    PasswordChanged,
+    PasswordReset,
+}
+
+impl Notice {
+    const ALL: [Self; 9] = [
+        Self::LoggedOut,
+        Self::NameSaved,
+        Self::LetterSent,
+        Self::LetterWaits,
+        Self::EnoughLetters,
+        Self::TooManyLetters,
+        Self::EmailVerified,
+        Self::PasswordChanged,
+        Self::PasswordReset,
+    ];
+
+    /// As it stands in the cookie.
+    fn word(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "logged-out",
+            Self::NameSaved => "name-saved",
+            Self::LetterSent => "letter-sent",
+            Self::LetterWaits => "letter-waits",
+            Self::EnoughLetters => "enough-letters",
+            Self::TooManyLetters => "too-many-letters",
+            Self::EmailVerified => "email-verified",
+            Self::PasswordChanged => "password-changed",
+            Self::PasswordReset => "password-reset",
+        }
+    }
+
+    /// The sentence.
+    pub(in crate::web) fn text(self) -> &'static str {
+        match self {
+            Self::LoggedOut => "You are logged out.",
+            Self::NameSaved => "Your name is saved.",
+            Self::LetterSent => {
+                "An e-mail with a link is on its way to you. It can take a few minutes."
+            }
+            Self::LetterWaits => {
+                "Your e-mail is about to leave. When many people sign up at the same place, theirs leave \
+                 one after the other: it can take up to an hour."
+            }
+            Self::TooManyLetters => {
+                "Nothing was sent: too many e-mails were asked for from your network. Try again in an \
+                 hour."
+            }
+            Self::EnoughLetters => {
+                "We have sent you several e-mails whose links still work. Look for them, also in \
+                 the spam folder; tomorrow you can ask for another."
+            }
+            Self::EmailVerified => "Your e-mail address is confirmed.",
+            Self::PasswordChanged => {
+                "Your new password is set, and every other device is logged out."
+            }
+            Self::PasswordReset => {
+                "Your new password is set, and every device is logged out. Log in with it now."
+            }
+        }
+    }
+
+    /// Says it on the next page.
+    pub(in crate::web) fn put(self, jar: &CookieJar<'_>, auth: &Auth) {
+        let age = rocket::time::Duration::MINUTE;
+        let mut cookie = cookie(auth.config(), self.word());
+        cookie.set_max_age(age);
+        jar.add(cookie);
+    }
+
+    pub(in crate::web) fn take(request: &Request<'_>) -> Option<Self> {
+        let jar = request.cookies();
+        let config = request.rocket().state::<Auth>()?.config();
+        if is_feigned(request, Cookies::Notice, config) {
+            return None;
+        }
+        let word = jar.get(config.cookie_name(Cookies::Notice))?.value();
+        jar.remove(cookie(config, ""));
+        Self::ALL.into_iter().find(|notice| notice.word() == word)
+    }
+}
+
+fn cookie(config: &Config, word: &'static str) -> Cookie<'static> {
+    Cookie::build((config.cookie_name(Cookies::Notice), word))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .build()
+}
