@@ -275,11 +275,18 @@ impl Auth {
     }
 
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
-    pub(crate) async fn log_out(&self, token: &SessionToken, client: &Client) -> Result<(), Error> {
+    /// Whether there was one, or one that a change of the password put in its place.
+    pub(crate) async fn log_out(
+        &self,
+        token: &SessionToken,
+        client: &Client,
+    ) -> Result<bool, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
         let since = now - AGAIN_WITHIN;
         // Whoever comes with a dead cookie takes nobody's turn at writing.
-        let Some(user) = self.store.find_user_of(digest, since).await? else { return Ok(()) };
+        let Some(user) = self.store.find_user_of(digest, since).await? else {
+            return Ok(false);
+        };
         let mut change = self.begin_change(client).await?;
         // A change of the password may be about to replace it: then what came next is meant.
         change.lock_user(user).await?;
@@ -288,12 +295,13 @@ impl Auth {
         if !(has_ended || has_followed) {
             // The same cookie was faster: a crowd of log-outs writes once.
             change.rollback().await;
-            return Ok(());
+            return Ok(false);
         }
         // Once is enough: after it all of them are dead.
         change.delete_renewed_sessions_of(user).await?;
         change.changes_user(user);
         change.record_visit(Event::LoggedOut, user).await?;
-        change.commit().await
+        change.commit().await?;
+        Ok(true)
     }
 }

@@ -44,6 +44,9 @@ fn customers(address: IpAddr) -> i64 {
 /// How many times as many letters a mailbox gets by all its addresses as one address does.
 const OF_A_MAILBOX: i64 = 3;
 
+/// And for how many sites' links it has room: many addresses must not bomb it.
+const SITES_OF_A_MAILBOX: i64 = 3;
+
 /// Most letters that may wait. With a mail server that is gone, strangers could let it grow for days.
 pub(in crate::auth) const MOST_LETTERS: i64 = 40_000;
 
@@ -141,6 +144,8 @@ pub(in crate::auth) enum Bucket<'a> {
     Mailbox(&'a str),
     /// Links for accounts of a mailbox that has had as many letters as it may, by the site that asks for them.
     MailboxLinks(&'a str, &'a Client),
+    /// The same, whoever asks.
+    AllMailboxLinks(&'a str),
     /// Letters to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
     /// Letters with a link to set a password that one site asks for.
@@ -203,6 +208,7 @@ impl Pepper {
             Bucket::MailboxLinks(mailbox, client) => {
                 format!("mailbox links {mailbox} {}", of(client.own_site()))
             }
+            Bucket::AllMailboxLinks(mailbox) => format!("all mailbox links {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
             Bucket::ResetsOf(site) => format!("resets of {}", of(*site)),
             Bucket::OutboxOf(site) => format!("outbox of {site}"),
@@ -768,9 +774,18 @@ impl Auth {
         asked_by: &Client,
     ) -> Result<Room, Error> {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Room::Counted(())) };
-        let key = self.pepper.key(&Bucket::MailboxLinks(&mailbox, asked_by));
-        let window = Window { most: self.most_of_mailbox(1), per: HOUR };
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.for_good())
+        let (now, most) = (self.clock.now(), self.most_of_mailbox(1));
+        for (bucket, most) in [
+            (Bucket::MailboxLinks(&mailbox, asked_by), most),
+            (Bucket::AllMailboxLinks(&mailbox), most.saturating_mul(SITES_OF_A_MAILBOX)),
+        ] {
+            let window = Window { most, per: HOUR };
+            let room = tx.insert_in_window(self.pepper.key(&bucket), window, now).await?;
+            if !room.is_counted() {
+                return Ok(room.for_good());
+            }
+        }
+        Ok(Room::Counted(()))
     }
 
     fn most_of_mailbox(&self, allowance: i64) -> i64 {

@@ -90,19 +90,22 @@ impl Email {
         &self.key
     }
 
-    /// The mailbox that several addresses may lead to, `adalovelace@example.com` of `ada.lovelace+shop@example.com`
-    /// (RFC 5233 for `+`; Gmail, Proton and others know no dots, or no `-` and `_` either); `None` if the address
-    /// has nothing of the kind. For counting alone: where two people are taken for one, they share a bound.
+    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233), and
+    /// with those providers that say so whatever the dots, dashes and underscores; `None` if the address names no
+    /// part of one.
     pub(in crate::auth) fn shared_mailbox(&self) -> Option<String> {
         let (local, domain) = self.key.rsplit_once('@')?;
-        let is_gmail = matches!(domain, "gmail.com" | "googlemail.com");
-        if !is_gmail && !local.contains(['+', '.', '-', '_']) {
+        let (ignored, domain): (&[char], _) = match domain {
+            "gmail.com" | "googlemail.com" => (&['.'], "gmail.com"),
+            "proton.me" | "protonmail.com" | "pm.me" => (&['.', '-', '_'], "proton.me"),
+            "yandex.com" | "yandex.ru" | "ya.ru" => (&['.', '-'], "yandex.ru"),
+            _ => (&[], domain),
+        };
+        let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty());
+        if ignored.is_empty() && !local.contains('+') {
             return None;
         }
-        let mailbox = local.split('+').next().filter(|mailbox| !mailbox.is_empty());
-        let mailbox = mailbox.unwrap_or(local).replace(['.', '-', '_'], "");
-        let domain = if is_gmail { "gmail.com" } else { domain };
-        Some(format!("{mailbox}@{domain}"))
+        Some(format!("{}@{domain}", mailbox.unwrap_or(local).replace(ignored, "")))
     }
 
     /// What somebody has registered of the domain, by guess: `example.com` of `mail.example.com`,

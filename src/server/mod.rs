@@ -256,8 +256,9 @@ impl Serving {
         let_nobody_in(&listener);
         let until = Instant::now() + handshakes;
         while let Ok(Ok((stream, peer))) = timeout_at(until, listener.accept()).await {
-            let permit = self.app.counts.permit().await;
-            self.take(stream, peer, permit);
+            if let Some(permit) = self.app.counts.permit().now_or_never() {
+                self.take(stream, peer, permit);
+            }
         }
         let Ok(listener) = listener.into_std() else { return };
         let last: Vec<_> = (0..BACKLOG).map_while(|_| listener.accept().ok()).collect();
@@ -453,7 +454,7 @@ impl App {
         local.set_body(&body);
         begun.is_at_work.store(true, Ordering::Release);
         // Whoever has the address takes turns at the database with others.
-        let dispatched = on_behalf_of(connections::site(client), local.dispatch());
+        let dispatched = on_behalf_of(Some(connections::site(client)), local.dispatch());
         let mut answer = respond(dispatched.await).await;
         if self.is_whole_service
             && answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION)

@@ -99,7 +99,10 @@ pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     let reference = format!("{:08x}", u32::from_be_bytes(bytes));
     // The route, not the path: a path may hold a secret.
     let route = request.route().map_or_else(String::new, |route| route.uri.to_string());
-    error!("reference={reference} {} {route}: {}", request.method(), errors_in_a_row(fault));
+    // A crowd is noted once a minute, where it was met.
+    if fault.busy_for().is_none() {
+        error!("reference={reference} {} {route}: {}", request.method(), errors_in_a_row(fault));
+    }
     let retry_after = fault.retry_after().map(|wait| wait.as_secs().max(1));
     let _ = request.local_cache(Fault::default).0.set((reference, retry_after));
     if retry_after.is_some() { Status::ServiceUnavailable } else { Status::InternalServerError }

@@ -31,6 +31,19 @@ pub(in crate::web) async fn sign_in(
     Ok(true)
 }
 
+/// Whether the cookie is that of a session that a change of the password has just replaced: who logs out with it
+/// means the one that came next, which is ended.
+pub(in crate::web) async fn ended_late(
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+) -> Result<bool, Error> {
+    match cookie::read(jar, auth.config()) {
+        Some(token) => auth.log_out(&token, client).await,
+        None => Ok(false),
+    }
+}
+
 /// Ends the session of this browser, if it has one, in the database and then in the browser.
 pub(in crate::web) async fn sign_out(
     auth: &Auth,

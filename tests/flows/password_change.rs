@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rocket::http::Method::{Get, Post};
+use rocket::http::Method::{Delete, Get, Post};
 
 use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
@@ -165,4 +165,21 @@ fn a_program_changes_the_password_of_its_user() {
         .is_json(r#"{"email":"ada@example.com","message":"Password updated"}"#);
     app.ask(Get, "/api/v1/session").is(200);
     app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 45: whoever logs out with the cookie that a change has just replaced means the session that came next.
+#[test]
+fn a_log_out_right_after_a_change_ends_what_came_next() {
+    for (method, path) in [(Delete, "/sessions"), (Post, "/api/v1/logout"), (Post, "/logout")] {
+        let app = TestApp::new();
+        app.sign_up("ada@example.com");
+        let before = app.copy();
+        app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
+            .redirects_to("/profile");
+        assert!(app.is_signed_in());
+        let seen = before.call(method, path, []);
+        assert!(matches!(seen.status, 200 | 302 | 303), "{path} {}", seen.status);
+        app.clock.advance(std::time::Duration::from_secs(2));
+        assert!(!app.is_signed_in(), "{path}");
+    }
 }

@@ -153,6 +153,18 @@ fn a_guessable_password_is_refused_with_advice() {
 }
 
 /// Promise 6.
+/// Promise 5: nor is one good that is made of the parts of one's own address or name.
+#[test]
+fn a_password_of_the_parts_of_an_address_is_guessable() {
+    let app = TestApp::new();
+    let form = |email, name| [("email", email), ("password", "hrtombkqizwev"), ("name", name)];
+    let refused = |email, name| app.other_browser().post("/signup", form(email, name)).is(422);
+    refused("qizwev.hrtombk@example.com", "");
+    refused("ada@example.com", "Qizwev von Hrtombk");
+    let taken = app.other_browser().post("/signup", form("ada@example.com", "Ada"));
+    taken.redirects_to("/profile");
+}
+
 #[test]
 fn a_password_is_stored_as_bcrypt_sha256() {
     let app = TestApp::new();

@@ -43,6 +43,7 @@ pub(super) struct Faults {
     /// Whether PostgreSQL's disk was full when somebody last tried to write more than a page has room for.
     disk_is_full: AtomicBool,
     none_free: Seldom,
+    no_turn: Seldom,
 }
 
 impl Faults {
@@ -51,6 +52,7 @@ impl Faults {
             given_up,
             disk_is_full: AtomicBool::default(),
             none_free: Seldom::default(),
+            no_turn: Seldom::default(),
         })
     }
 
@@ -157,8 +159,7 @@ impl Conn {
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let turn = next_turn(turns, pool.options().get_acquire_timeout()).await;
-        let turn = turn.map_err(Error::database)?;
+        let turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await?;
         let link = acquire(pool).await.map_err(Error::database)?;
         let (link, turn, faults) = (Some(Link::Sqlite(link)), Some(turn), faults.clone());
         Ok(Self { link, deadline, is_sound: true, faults, turn })
@@ -170,11 +171,12 @@ impl Conn {
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let taken = async {
-            let turn = next_turn(turns, pool.options().get_acquire_timeout()).await?;
-            Ok((acquire(pool).await?, turn))
-        };
-        let (link, turn) = taken.await.map_err(|error| {
+        let turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await;
+        if turn.is_err() {
+            faults.explain(pool);
+        }
+        let turn = turn?;
+        let link = acquire(pool).await.map_err(|error| {
             if matches!(error, sqlx::Error::PoolTimedOut) {
                 faults.explain(pool);
             }
@@ -305,9 +307,12 @@ async fn within<T>(
     })
 }
 
-async fn next_turn(turns: &Arc<Turns>, wait: Duration) -> std::result::Result<Turn, sqlx::Error> {
+async fn next_turn(turns: &Arc<Turns>, wait: Duration, faults: &Faults) -> Result<Turn> {
     let turn = timeout(wait, turns.next()).await.ok().flatten();
-    turn.ok_or(sqlx::Error::PoolTimedOut)
+    turn.ok_or_else(|| {
+        faults.no_turn.note(|times| warn!("{times} found no turn at the database within {wait:?}"));
+        Error::busy("too many want the database at once", wait)
+    })
 }
 
 /// The future that may have to open a connection is large: without the box every future that may read something

@@ -16,7 +16,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::given_up::GivenUp;
 use super::turns::Turns;
@@ -72,9 +72,10 @@ const LEFT_OPEN: u32 = 2;
 /// How long an idle connection may take to say that it is well, before another is opened.
 const SAYS_SO_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a start waits for what holds a table that is to be changed, before it lets others pass and tries
-/// again: all who want that table queue behind it.
+/// How long a start waits at first for what holds a table that is to be changed, before it lets others pass and tries
+/// again: all who want that table queue behind it. Longer each time, up to two seconds.
 const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// And for how long it lets others pass.
 const LET_PASS: Duration = Duration::from_secs(2);
@@ -257,8 +258,13 @@ async fn migrate_postgres(
         // A start that is gone must not hold its locks.
         ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
     ]);
+    let mut lock_timeout = LOCK_TIMEOUT;
     loop {
         let mut conn = connect(&options, wait).await?;
+        let set = format!("SET lock_timeout = {}", lock_timeout.as_millis());
+        let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut conn);
+        timeout(wait, set).await.map_err(|_| no_answer())??;
+        lock_timeout = (lock_timeout * 2).min(LONGEST_LOCK_TIMEOUT);
         let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
         // Its locks go with it.
         let _ = timeout(wait, conn.close()).await;

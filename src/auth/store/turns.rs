@@ -11,16 +11,16 @@ use crate::auth::fair_queue::FairQueue;
 
 task_local! {
     /// The site for which this task is at work.
-    static SITE: IpAddr;
+    static SITE: Option<IpAddr>;
 }
 
 /// Most that wait for a turn, in all and of one site: past it the service is busy.
-const MOST: usize = 8192;
+const MOST: usize = 40_000;
 const MOST_OF_ONE: usize = MOST / 8;
 
-/// Does something on behalf of a site. What runs outside of it, as the background jobs do, takes its turns as if it
-/// were a site of its own.
-pub(crate) async fn on_behalf_of<F: Future>(site: IpAddr, work: F) -> F::Output {
+/// Does something on behalf of a site; `None`: of the service itself, which takes turns as one more site. So does
+/// what runs outside of this, as the background jobs do.
+pub(crate) async fn on_behalf_of<F: Future>(site: Option<IpAddr>, work: F) -> F::Output {
     SITE.scope(site, work).await
 }
 
@@ -52,7 +52,7 @@ impl Turns {
                 state.free -= 1;
                 return Some(Turn { turns: Some(self.clone()) });
             }
-            let site = SITE.try_with(|site| *site).ok();
+            let site = SITE.try_with(|site| *site).ok().flatten();
             let (turn, waits) = oneshot::channel();
             // Whoever is dropped, this one or another, sees it by that.
             let _dropped = state.waiting.push(site, (), turn);
@@ -95,7 +95,7 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use rocket::futures::FutureExt;
-    use rocket::futures::future::{join_all, join4};
+    use rocket::futures::future::{join_all, join5};
 
     use super::*;
 
@@ -111,7 +111,7 @@ mod tests {
                 let _turn = turns.next().await.unwrap();
                 order.lock().unwrap().push(name);
             };
-            on_behalf_of(IpAddr::from([203, 0, 113, n]), work)
+            on_behalf_of(Some(IpAddr::from([203, 0, 113, n])), work)
         };
         let crowd = join_all((0..1000).map(|_| wait("crowd", 1)));
         let other = wait("other", 2);
@@ -119,10 +119,16 @@ mod tests {
             let _turn = turns.next().await.unwrap();
             order.lock().unwrap().push("job");
         };
+        // What the crowd asks of the service itself does not wait with the crowd.
+        let look = async {
+            let _turn = turns.next().await.unwrap();
+            order.lock().unwrap().push("look");
+        };
+        let look = on_behalf_of(Some(IpAddr::from([203, 0, 113, 1])), on_behalf_of(None, look));
         let begin = async { drop(first) };
-        join4(crowd, other, job, begin).await;
+        join5(crowd, other, job, look, begin).await;
         let order = order.lock().unwrap();
-        assert_eq!(order[..4], ["crowd", "other", "job", "crowd"]);
+        assert_eq!(order[..5], ["crowd", "other", "job", "crowd", "look"]);
         assert_eq!(turns.lock().free, 1);
     }
 
