@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::device::Device;
 use super::events::Event;
+use super::link::OpenedLink;
 use super::outbox::Letter;
 use super::password_change::AGAIN_WITHIN;
 use super::store::{NewToken, Purpose};
@@ -80,9 +81,14 @@ impl Auth {
         }
     }
 
-    /// Whose password the link resets, without using it up; `None` if the link is dead.
-    pub(crate) async fn find_reset_link(&self, token: &ResetToken) -> Result<Option<User>, Error> {
-        self.store.find_token(token.digest(), Purpose::PasswordReset, self.clock.now()).await
+    /// Finds out whose password the link resets, without using it up.
+    pub(crate) async fn open_reset_link(
+        &self,
+        token: ResetToken,
+    ) -> Result<OpenedLink<ResetToken>, Error> {
+        let (digest, now) = (token.digest(), self.clock.now());
+        let user = self.store.find_token(digest, Purpose::PasswordReset, now).await?;
+        Ok(OpenedLink { token, user })
     }
 
     /// Uses the link up and sets the password. All sessions end and all links of the account die:
@@ -90,13 +96,14 @@ impl Auth {
     /// shows that they know the new one.
     pub(crate) async fn reset_password(
         &self,
-        token: &ResetToken,
+        link: &OpenedLink<ResetToken>,
         password: Password,
         client: &Client,
         twice: Twice,
     ) -> Result<Device, Refused<ResetPasswordError>> {
-        // Looked up before anything is hashed: junk costs no hash.
-        let Some(user) = self.find_reset_link(token).await? else {
+        let OpenedLink { token, user } = link;
+        // Junk costs no hash.
+        let Some(user) = user else {
             return self.reset_again(token, &password, client, twice).await;
         };
         self.count_network(client).await?;
@@ -130,7 +137,7 @@ impl Auth {
         change.delete_sessions_of(user.id).await?;
         change.delete_tokens_of(user.id).await?;
         change.changes_user(user.id);
-        change.mail(self.letter(Letter::PasswordChanged, &user, client)).await?;
+        change.mail(self.letter(Letter::PasswordChanged, user, client)).await?;
         change.record(Event::PasswordReset, Some(user.id)).await?;
         change.commit().await?;
         // What made this browser a stranger to the account is over.

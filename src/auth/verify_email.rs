@@ -1,6 +1,7 @@
 //! Showing that an address is one's own: get a letter, follow its link, press the button.
 
 use super::events::Event;
+use super::link::OpenedLink;
 use super::outbox::{Letter, MOST_OPEN_LINKS};
 use super::password_change::AGAIN_WITHIN;
 use super::session::{PasswordProof, Session, WrongCredentials};
@@ -73,12 +74,14 @@ impl Auth {
         Ok(Asked::Sent)
     }
 
-    /// Whose address the link verifies, without using it up; `None` if the link is dead.
-    pub(crate) async fn find_verify_link(
+    /// Finds out whose address the link verifies, without using it up.
+    pub(crate) async fn open_verify_link(
         &self,
-        token: &VerifyToken,
-    ) -> Result<Option<User>, Error> {
-        self.store.find_token(token.digest(), Purpose::VerifyEmail, self.clock.now()).await
+        token: VerifyToken,
+    ) -> Result<OpenedLink<VerifyToken>, Error> {
+        let (digest, now) = (token.digest(), self.clock.now());
+        let user = self.store.find_token(digest, Purpose::VerifyEmail, now).await?;
+        Ok(OpenedLink { token, user })
     }
 
     /// Uses the link up and notes that the address is the account's own.
@@ -88,12 +91,13 @@ impl Auth {
     /// browser must be signed in to this very account, or give its password: then it may be signed in.
     pub(crate) async fn verify_email(
         &self,
-        token: &VerifyToken,
+        link: &OpenedLink<VerifyToken>,
         signed_in: Option<&Session>,
         password: Option<&Password>,
         client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
-        let Some(user) = self.find_verify_link(token).await? else {
+        let OpenedLink { token, user } = link;
+        let Some(user) = user else {
             return self.verify_again(token, signed_in, password, client).await;
         };
         let own = signed_in.filter(|session| session.user.id == user.id);

@@ -254,10 +254,11 @@ pub(in crate::web) async fn set_password(
 ) -> Result<Email, Refused<ResetPasswordError>> {
     let dead = || Refused::Because(ResetPasswordError::DeadLink);
     let token: ResetToken = token.parse().map_err(|_| dead())?;
-    let owner = auth.find_reset_link(&token).await?.ok_or_else(dead)?.email;
+    let link = auth.open_reset_link(token).await?;
+    let owner = link.user.as_ref().ok_or_else(dead)?.email.clone();
     if email.is_some_and(|email| email.key() != owner.key()) {
         return Err(dead());
     }
-    auth.reset_password(&token, password, client, Twice::Refused).await?;
+    auth.reset_password(&link, password, client, Twice::Refused).await?;
     Ok(owner)
 }

@@ -9,6 +9,9 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use rocket::{Request, get, uri};
 
+use crate::Error;
+use crate::auth::{Auth, OpenedLink, ResetToken, VerifyToken};
+use crate::web::errors;
 use crate::web::fairings::clean_path;
 use crate::web::pages::password_change;
 use crate::web::pages::{self, Answer, Frame, Page};
@@ -30,16 +33,44 @@ pub(in crate::web) fn hide_secret(request: &mut Request<'_>) {
 
 struct Secret(String);
 
-/// The secret of the link that was followed; `None` if it is not even of the right form.
-pub(in crate::web) struct Link<T>(pub(in crate::web) Option<T>);
+/// The secret of a mailed link.
+#[rocket::async_trait]
+pub(in crate::web) trait LinkToken: FromStr + Send {
+    /// Finds out whose it is.
+    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error>;
+}
 
 #[rocket::async_trait]
-impl<'r, T: FromStr> FromRequest<'r> for Link<T> {
-    type Error = std::convert::Infallible;
+impl LinkToken for ResetToken {
+    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error> {
+        auth.open_reset_link(self).await
+    }
+}
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
+#[rocket::async_trait]
+impl LinkToken for VerifyToken {
+    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error> {
+        auth.open_verify_link(self).await
+    }
+}
+
+/// The link that was followed; `None` if its secret is not even of the right form.
+pub(in crate::web) struct Link<T>(pub(in crate::web) Option<OpenedLink<T>>);
+
+#[rocket::async_trait]
+impl<'r, T: LinkToken> FromRequest<'r> for Link<T> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         let Secret(text) = request.local_cache(|| Secret(String::new()));
-        Outcome::Success(Self(text.parse().ok()))
+        let auth: Option<&Auth> = request.rocket().state();
+        let (Ok(token), Some(auth)) = (text.parse::<T>(), auth) else {
+            return Outcome::Success(Self(None));
+        };
+        match token.open(auth).await {
+            Ok(link) => Outcome::Success(Self(Some(link))),
+            Err(error) => Outcome::Error((errors::record(request, &error), ())),
+        }
     }
 }
 

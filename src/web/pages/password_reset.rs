@@ -94,14 +94,13 @@ pub(in crate::web) async fn submit(
 }
 
 #[get("/password-reset/link")]
-pub(in crate::web) async fn show_link(
+pub(in crate::web) fn show_link(
     link: Link<ResetToken>,
     page: Page<'_>,
     auth: &State<Auth>,
-) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page, true)) };
-    let Some(user) = auth.find_reset_link(&token).await? else { return Ok(dead(&page, true)) };
-    Ok(Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth)))
+) -> Answer {
+    let Some(user) = link.0.and_then(|link| link.user) else { return dead(&page, true) };
+    Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth))
 }
 
 #[post("/password-reset/link", data = "<submitted>")]
@@ -113,27 +112,26 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page, true)) };
+    let Some(link) = link.0 else { return Ok(dead(&page, true)) };
     let Submitted { form, state } = submitted;
-    let user = auth.find_reset_link(&token).await?;
     if let Some(NewPasswordForm { new_password }) = form {
-        match auth.reset_password(&token, new_password, &client, Twice::SameAnswer).await {
+        match auth.reset_password(&link, new_password, &client, Twice::SameAnswer).await {
             Ok(device) => {
                 // The reset has ended every session: one that there is now began after it.
-                if user.is_some() {
+                if link.user.is_some() {
                     session::sign_out(auth, jar, &client).await?;
                 }
                 return Ok(done(auth, jar, &client, device));
             }
             Err(Refused::Because(ResetPasswordError::DeadLink)) => return Ok(dead(&page, true)),
             Err(refused) => {
-                let Some(user) = user else { return Answer::without_form(refused) };
+                let Some(user) = link.user else { return Answer::without_form(refused) };
                 let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
                 return Answer::refused(refused, state, draw);
             }
         }
     }
-    let Some(user) = user else { return Ok(dead(&page, true)) };
+    let Some(user) = link.user else { return Ok(dead(&page, true)) };
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
 }
 

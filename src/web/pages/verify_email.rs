@@ -61,22 +61,22 @@ pub(in crate::web) async fn submit(
 }
 
 #[get("/verify-email/link")]
-pub(in crate::web) async fn show_link(
+pub(in crate::web) fn show_link(
     link: Link<VerifyToken>,
     page: Page<'_>,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page, false)) };
-    let Some(user) = auth.find_verify_link(&token).await? else {
+) -> Answer {
+    let Some(link) = link.0 else { return dead(&page, false) };
+    let Some(user) = link.user else {
         // A second click on a link that has done its work.
         if page.user().is_some_and(|user| user.email_verified_at.is_some()) {
             Notice::EmailVerified.put(jar, auth);
-            return Ok(Answer::go(None));
+            return Answer::go(None);
         }
-        return Ok(dead(&page, false));
+        return dead(&page, false);
     };
-    Ok(Answer::Page(draw(Status::Ok, &page, &user, &FormState::default())))
+    Answer::Page(draw(Status::Ok, &page, &user, &FormState::default()))
 }
 
 #[post("/verify-email/link", data = "<submitted>")]
@@ -88,11 +88,10 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(token) = link.0 else { return Ok(dead(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead(&page, false)) };
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
-    let user = auth.find_verify_link(&token).await?;
-    match auth.verify_email(&token, page.session, password.as_ref(), &client).await {
+    match auth.verify_email(&link, page.session, password.as_ref(), &client).await {
         Ok(proved) => {
             if let Some(proof) = proved {
                 session::sign_in(auth, jar, &client, &proof, false).await?;
@@ -109,7 +108,7 @@ pub(in crate::web) async fn submit_link(
                 VerifyEmailError::WrongPassword if !is_typed => Reason::missing("password"),
                 reason => reason.into(),
             });
-            let Some(user) = user else { return Answer::without_form(refused) };
+            let Some(user) = link.user else { return Answer::without_form(refused) };
             let draw = |status, state: &FormState| draw(status, &page, &user, state);
             Answer::refused(refused, FormState::default(), draw)
         }
