@@ -12,7 +12,7 @@ use rocket::{Data, Request, Response};
 use crate::auth::{Auth, InFlight};
 use crate::web::links;
 
-/// Managed when every path of the Rocket is ours, and not only those of [`routes()`].
+/// Managed when every path of the Rocket is ours, and not only those of [`routes()`](crate::web::routes()).
 pub(crate) struct WholeService;
 
 /// What every request passes before a handler sees it, and every answer before it leaves.
