@@ -93,9 +93,24 @@ const DISK_FULL: &str = "53100";
 
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
-enum Link {
+/// What leads to the database.
+pub(super) enum Link {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
+}
+
+/// How long the way back to the pool may take.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+
+impl Link {
+    /// Back to the pool, for whoever comes next.
+    pub(super) fn go_back(self) {
+        match self {
+            Self::Sqlite(link) => drop(link),
+            // The pool asks it once more whether it is well, and would wait for the answer for ever.
+            Self::Postgres(mut link) => drop(spawn(timeout(BACK_WITHIN, link.return_to_pool()))),
+        }
+    }
 }
 
 /// A row that both engines can read.
@@ -159,9 +174,12 @@ impl Conn {
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await?;
-        let link = acquire(pool).await.map_err(Error::database)?;
-        let (link, turn, faults) = (Some(Link::Sqlite(link)), Some(turn), faults.clone());
+        let mut turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await?;
+        let link = match turn.link.take() {
+            Some(link) => link,
+            None => Link::Sqlite(acquire(pool).await.map_err(Error::database)?),
+        };
+        let (link, turn, faults) = (Some(link), Some(turn), faults.clone());
         Ok(Self { link, deadline, is_sound: true, faults, turn })
     }
 
@@ -175,14 +193,17 @@ impl Conn {
         if turn.is_err() {
             faults.explain(pool);
         }
-        let turn = turn?;
-        let link = acquire(pool).await.map_err(|error| {
-            if matches!(error, sqlx::Error::PoolTimedOut) {
-                faults.explain(pool);
-            }
-            Error::database(error)
-        })?;
-        let (link, turn, faults) = (Some(Link::Postgres(link)), Some(turn), faults.clone());
+        let mut turn = turn?;
+        let link = match turn.link.take() {
+            Some(link) => link,
+            None => Link::Postgres(acquire(pool).await.map_err(|error| {
+                if matches!(error, sqlx::Error::PoolTimedOut) {
+                    faults.explain(pool);
+                }
+                Error::database(error)
+            })?),
+        };
+        let (link, turn, faults) = (Some(link), Some(turn), faults.clone());
         Ok(Self { link, deadline, is_sound: true, faults, turn })
     }
 
@@ -287,11 +308,11 @@ impl Drop for Conn {
             Some(Link::Postgres(link)) if !self.is_sound => {
                 GivenUp::keep(&self.faults, link, self.turn.take());
             }
-            // The pool asks it once more whether it is well, and would wait for the answer for ever.
-            Some(Link::Postgres(mut link)) => {
-                spawn(timeout(self.deadline, link.return_to_pool()));
-            }
-            Some(Link::Sqlite(_)) | None => {}
+            Some(link) => match &mut self.turn {
+                Some(turn) => turn.link = Some(link),
+                None => link.go_back(),
+            },
+            None => {}
         }
     }
 }

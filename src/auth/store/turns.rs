@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rocket::tokio::sync::oneshot;
 use rocket::tokio::task_local;
 
+use super::conn::Link;
 use crate::auth::fair_queue::FairQueue;
 
 task_local! {
@@ -36,6 +37,8 @@ struct State {
 pub(super) struct Turn {
     /// `None` once it has been given on.
     turns: Option<Arc<Turns>>,
+    /// The connection of whoever had the turn before: the way through the pool would cost as much as a statement.
+    pub(super) link: Option<Link>,
 }
 
 impl Turns {
@@ -50,7 +53,7 @@ impl Turns {
             let mut state = self.lock();
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Turn { turns: Some(self.clone()) });
+                return Some(Turn { turns: Some(self.clone()), link: None });
             }
             let site = SITE.try_with(|site| *site).ok().flatten();
             let (turn, waits) = oneshot::channel();
@@ -61,13 +64,17 @@ impl Turns {
         waits.await.ok()
     }
 
-    fn give_on(self: Arc<Self>) {
-        let mut turn = Turn { turns: Some(self.clone()) };
+    fn give_on(self: Arc<Self>, link: Option<Link>) {
+        let mut turn = Turn { turns: Some(self.clone()), link };
         loop {
             let mut state = self.lock();
             let Some(next) = state.waiting.pop() else {
                 state.free += 1;
                 turn.turns = None;
+                drop(state);
+                if let Some(link) = turn.link.take() {
+                    link.go_back();
+                }
                 return;
             };
             drop(state);
@@ -87,7 +94,7 @@ impl Turns {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some(turns) = self.turns.take() {
-            turns.give_on();
+            turns.give_on(self.link.take());
         }
     }
 }
