@@ -139,7 +139,7 @@ pub(in crate::web) async fn log_out(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply {
-    if visitor.0.is_none() && !session::ended_late(auth, jar, &client).await? {
+    if visitor.0.is_none() && !session::end_renewed_session(auth, jar, &client).await? {
         return Err(not_signed_in());
     }
     session::sign_out(auth, jar, &client).await?;

@@ -56,7 +56,7 @@ pub(in crate::web) async fn log_out(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, ApiError> {
-    if visitor.0.is_none() && !session::ended_late(auth, jar, &client).await? {
+    if visitor.0.is_none() && !session::end_renewed_session(auth, jar, &client).await? {
         return Err(Refusal::new(Status::Forbidden, "not logged in").into());
     }
     session::sign_out(auth, jar, &client).await?;

@@ -31,9 +31,9 @@ pub(in crate::web) async fn sign_in(
     Ok(true)
 }
 
-/// Whether the cookie is that of a session that a change of the password has just replaced: who logs out with it
-/// means the one that came next, which is ended.
-pub(in crate::web) async fn ended_late(
+/// Ends the session that came next, if the cookie is that of one which a change of the password has just replaced: who
+/// logs out with it means that one. Whether there was such a session.
+pub(in crate::web) async fn end_renewed_session(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,

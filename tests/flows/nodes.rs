@@ -225,6 +225,36 @@ fn commits_that_wait_for_a_standby_that_is_gone_are_ended() {
     }
 }
 
+/// Promises 26 and 55: whoever has a queue of requests waiting at the database and asks for readiness as well is not
+/// answered out of that queue: the answer is for the load balancer too.
+#[test]
+fn readiness_does_not_wait_with_whoever_asks_for_it() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    let url = app.database().replace("application_name=", "application_name=crowd_");
+    let settings = [
+        ("VESTIBULE_DATABASE_URL", url.as_str()),
+        ("ROCKET_SECRET_KEY", SECRET_KEY),
+        ("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "8"),
+        (STATEMENT_TIMEOUT, "1"),
+    ];
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &settings);
+    // Each look at a link takes a second, eight at a time.
+    let held = app.hold("LOCK TABLE tokens");
+    let link = "GET /password-reset/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q HTTP/1.1\r\n\
+                Host: localhost\r\nConnection: close\r\n\r\n";
+    let crowd: Vec<_> = (0..64).map(|_| service.send(link)).collect();
+    while harness::connections(&url, "wait_event_type = 'Lock'") < 8 {
+        std::thread::yield_now();
+    }
+    let seen = service.get("/health/ready");
+    assert!(seen.starts_with("HTTP/1.1 200"), "{seen}");
+    drop((crowd, held));
+}
+
 /// Promise 54: two nodes are restarted one after the other, again and again, while a crowd logs in. Nobody sees
 /// anything of it.
 fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<Proxy>) {

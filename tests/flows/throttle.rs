@@ -449,14 +449,16 @@ fn an_ipv6_site_has_a_budget() {
     // In a minute, and in a day.
     assert_eq!((0..20).filter(|n| of_site(*n) == 401).count(), 16);
     let mut tries = 16;
-    while in_ci() {
-        app.clock.advance(60 * SECOND);
-        let let_in = (0..16).filter(|n| of_site(tries + n) == 401).count();
-        tries += let_in;
-        if let_in < 16 {
-            assert!((1_600..1_800).contains(&tries), "{tries}");
-            break;
+    if in_ci() {
+        loop {
+            app.clock.advance(60 * SECOND);
+            let let_in = (0..16).filter(|n| of_site(tries + n) == 401).count();
+            tries += let_in;
+            if let_in < 16 {
+                break;
+            }
         }
+        assert!((1_600..1_800).contains(&tries), "{tries}");
     }
     // What costs no hash uses up nobody's day.
     let nothing =
