@@ -72,10 +72,7 @@ impl Auth {
         }
         let now = self.clock.now();
         // On nobody's behalf: whoever asks may have a thousand requests waiting, and what is seen is for all.
-        let look = on_behalf_of(None, async {
-            self.store.update_health(now).await?;
-            self.store.find_signals().await
-        });
+        let look = on_behalf_of(None, self.store.update_health(now));
         // Whatever hangs: an answer that does not come tells a load balancer nothing.
         let signals = timeout(LOOK_WITHIN, look).await.ok().and_then(Result::ok).flatten();
         let (connections_in_use, connections) = self.store.connections();

@@ -43,8 +43,9 @@ fn incompressible(length: usize) -> Vec<u8> {
 }
 
 impl Store {
-    /// Begins, writes and commits, as a log-in does.
-    pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<()> {
+    /// Begins, writes and commits, as a log-in does; what is to be seen on the way. All in one turn at the database:
+    /// before a second one, somebody else's statement might take as long as it may.
+    pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<Option<Signals>> {
         let may_be_full = self.faults.disk_is_full();
         let padding = match (self.is_sqlite(), may_be_full) {
             (true, _) => vec![0; SQLITE_PADDING],
@@ -63,11 +64,17 @@ impl Store {
             // A commit of nothing would wait for no disk and no standby, and prove nothing.
             tx.run("SELECT pg_logical_emit_message(TRUE, 'vestibule', '')", ()).await?;
         }
+        let signals = tx.find(
+            "SELECT (SELECT COUNT(*) FROM outbox) AS waiting, (SELECT MIN(created_at) FROM outbox) AS oldest, \
+             swept_at FROM health",
+            (),
+        );
+        let signals = signals.await?;
         tx.commit().await?;
         if may_be_full && written > 0 {
             self.faults.disk_has_room();
         }
-        Ok(())
+        Ok(signals)
     }
 
     /// What time it is for the database, if it has a clock of its own.
@@ -108,14 +115,6 @@ impl Store {
     ) -> Result<bool> {
         let sql = "UPDATE health SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $3";
         Ok(self.run(sql, (now, now - pause, now + CLOCKS_DIFFER)).await? == 1)
-    }
-
-    /// What is to be seen of the letters and the sweep.
-    pub(in crate::auth) async fn find_signals(&self) -> Result<Option<Signals>> {
-        let sql = "SELECT (SELECT COUNT(*) FROM outbox) AS waiting, \
-                   (SELECT MIN(created_at) FROM outbox) AS oldest, swept_at \
-                   FROM health";
-        self.find(sql, ()).await
     }
 
     /// Connections to the database: those in use, and those there are.
