@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::device::Device;
+use super::Device;
 
 /// The other end of a request.
 #[derive(Clone, Debug)]

@@ -3,9 +3,7 @@
 
 use log::info;
 
-use super::Auth;
-use super::client::Client;
-use super::user::UserId;
+use super::{Auth, Client, UserId};
 use crate::Error;
 
 /// Something that happened to an account.

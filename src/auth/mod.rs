@@ -3,30 +3,22 @@
 //!
 //! Each flow has a file with its verbs on [`Auth`] and an enum for what it refuses.
 
+mod account;
 mod change;
 mod client;
-pub(crate) mod cookie;
-mod device;
 mod events;
 mod fair_queue;
-mod hasher;
 mod health;
 mod link;
+mod login;
 mod outbox;
 mod password;
-mod password_change;
-mod password_reset;
-mod profile;
 mod refusal;
 mod session;
-mod session_cache;
-mod signup;
 mod store;
 mod sweep;
 mod throttle;
 mod token;
-mod user;
-mod verify_email;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
@@ -37,31 +29,30 @@ use rocket::tokio::sync::{Mutex, Notify};
 use rocket::{Phase, Rocket};
 use rocket_db_pools::Database;
 
+pub(crate) use account::{Asked, SignUp, SignUpBy, SignUpError, VerifyEmailError};
+pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use client::Client;
-pub(crate) use device::Device;
 pub(crate) use health::Health;
 pub(crate) use link::OpenedLink;
-use outbox::Bell;
+pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
+pub(crate) use password::change::ChangePasswordError;
+pub(crate) use password::reset::{ResetPasswordError, Twice};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
-pub(crate) use password_change::ChangePasswordError;
-pub(crate) use password_reset::{ResetPasswordError, Twice};
 pub(crate) use refusal::{Limited, Refused};
-pub(crate) use session::{NewSession, PasswordProof, Session, SignedOut, WrongCredentials};
-pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
+pub(crate) use session::{Device, NewSession, Session, SignedOut, cookie};
 pub(crate) use store::{InFlight, migrate, on_behalf_of};
 pub(crate) use throttle::{Pepper, Wait};
 pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
-pub use user::{Email, EmailError, Name, NameError, User, UserId};
-pub(crate) use verify_email::{Asked, VerifyEmailError};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
 use crate::seldom::Seldom;
-use hasher::{Hasher, Turn};
-use session_cache::SessionCache;
+use outbox::Bell;
+use password::hasher::{Hasher, Turn};
+use session::SessionCache;
 use store::{Db, Store};
 use throttle::ClosedBuckets;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use log::warn;
 
 use super::Auth;
-use super::password::PasswordHash;
-use super::password_change::AGAIN_WITHIN;
+use super::password::change::AGAIN_WITHIN;
+use super::password::hash::PasswordHash;
 use super::store::BATCH;
 use crate::Error;
 

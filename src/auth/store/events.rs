@@ -3,9 +3,9 @@
 use uuid::Uuid;
 
 use super::{Result, Store, Tx, keys_of};
+use crate::auth::UserId;
 use crate::auth::client::Client;
 use crate::auth::events::Event;
-use crate::auth::user::UserId;
 use crate::clock::Timestamp;
 
 #[derive(sqlx::FromRow)]

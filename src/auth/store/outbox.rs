@@ -7,7 +7,7 @@ use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
 use super::{ByEngine, Result, Store, Tx, keys_of};
-use crate::auth::user::UserId;
+use crate::auth::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// How far ahead a letter may be put off: the longest delay between two tries, or the pace of sign-ups.

@@ -8,7 +8,7 @@ use super::{Result, Store, Tx, keys_of};
 use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
-use crate::auth::user::{User, UserId};
+use crate::auth::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A session with its user, as found.

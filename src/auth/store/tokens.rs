@@ -5,9 +5,8 @@ use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
 use super::{Result, Store, Tx, keys_of};
-use crate::auth::User;
 use crate::auth::token::Digest;
-use crate::auth::user::UserId;
+use crate::auth::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// What a mailed link is for. One of another purpose is as if it were not there.

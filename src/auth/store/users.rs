@@ -5,9 +5,9 @@ use sqlx::FromRow;
 use super::text::AnyText;
 use super::{Place, Result, Store, Tx};
 use crate::auth::client::Client;
-use crate::auth::device::Device;
-use crate::auth::password::{PasswordHash, PasswordVersion};
-use crate::auth::user::{Email, Name, User, UserId};
+use crate::auth::password::PasswordVersion;
+use crate::auth::password::hash::PasswordHash;
+use crate::auth::{Device, Email, Name, User, UserId};
 use crate::clock::Timestamp;
 
 /// A user with what opens the account. Stays within `auth`.

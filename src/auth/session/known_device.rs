@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::UserId;
-use super::password::PasswordVersion;
+use crate::auth::UserId;
+use crate::auth::password::PasswordVersion;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// That this browser opened an account. It travels in a sealed cookie and has a bucket of its own for

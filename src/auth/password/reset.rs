@@ -2,17 +2,16 @@
 
 use uuid::Uuid;
 
-use super::device::Device;
-use super::events::Event;
-use super::link::OpenedLink;
-use super::outbox::Letter;
-use super::password_change::AGAIN_WITHIN;
-use super::store::{NewToken, Purpose};
-use super::{
-    Auth, Client, Email, Limited, Password, Refused, ResetToken, User, WeakPassword,
+use super::change::AGAIN_WITHIN;
+use crate::Error;
+use crate::auth::events::Event;
+use crate::auth::link::OpenedLink;
+use crate::auth::outbox::Letter;
+use crate::auth::store::{NewToken, Purpose};
+use crate::auth::{
+    Auth, Client, Device, Email, Limited, Password, Refused, ResetToken, User, WeakPassword,
     WrongCredentials,
 };
-use crate::Error;
 
 /// What becomes of a form that comes twice.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -1,13 +1,15 @@
 //! Showing that an address is one's own: get a letter, follow its link, press the button.
 
-use super::events::Event;
-use super::link::OpenedLink;
-use super::outbox::{Letter, MOST_OPEN_LINKS};
-use super::password_change::AGAIN_WITHIN;
-use super::session::{PasswordProof, Session, WrongCredentials};
-use super::store::Purpose;
-use super::{Auth, Client, Limited, Password, Refused, User, VerifyToken};
 use crate::Error;
+use crate::auth::events::Event;
+use crate::auth::link::OpenedLink;
+use crate::auth::outbox::{Letter, MOST_OPEN_LINKS};
+use crate::auth::password::change::AGAIN_WITHIN;
+use crate::auth::store::Purpose;
+use crate::auth::{
+    Auth, Client, Limited, Password, PasswordProof, Refused, Session, User, VerifyToken,
+    WrongCredentials,
+};
 
 /// Why an address cannot be verified like this.
 pub(crate) enum VerifyEmailError {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use super::device::Device;
-use super::events::Event;
-use super::outbox::Letter;
-use super::session::{NewSession, Session};
-use super::store::{EndedSession, RenewedRow};
-use super::{
-    Auth, Client, Limited, Password, Refused, SessionToken, WeakPassword, WrongCredentials,
+use crate::auth::events::Event;
+use crate::auth::outbox::Letter;
+use crate::auth::store::{EndedSession, RenewedRow};
+use crate::auth::{
+    Auth, Client, Device, Limited, NewSession, Password, Refused, Session, SessionToken,
+    WeakPassword, WrongCredentials,
 };
 
 /// For how long a form that comes again is answered like the first time.

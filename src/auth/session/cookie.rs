@@ -6,9 +6,9 @@ use rocket::Request;
 use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::time::Duration;
 
-use super::device::{Device, KNOWN_FOR};
-use super::session::NewSession;
-use super::{Client, SessionToken};
+use super::NewSession;
+use super::known_device::{Device, KNOWN_FOR};
+use crate::auth::{Client, SessionToken};
 use crate::config::{Config, Cookies};
 
 /// The token that the browser sent, if it is one.

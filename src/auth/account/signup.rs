@@ -1,11 +1,13 @@
 //! Signing up.
 
-use super::events::Event;
-use super::outbox::Letter;
-use super::password::PasswordVersion;
-use super::session::{NewSession, WrongCredentials};
-use super::store::NewUser;
-use super::{Auth, Client, Email, Name, Password, Refused, SessionToken, UserId, WeakPassword};
+use crate::auth::events::Event;
+use crate::auth::outbox::Letter;
+use crate::auth::password::PasswordVersion;
+use crate::auth::store::NewUser;
+use crate::auth::{
+    Auth, Client, Email, Name, NewSession, Password, Refused, SessionToken, UserId, WeakPassword,
+    WrongCredentials,
+};
 
 /// What somebody who signs up has said.
 pub(crate) struct SignUp {

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::session::Session;
-use super::token::Digest;
-use super::user::UserId;
+use super::Session;
+use crate::auth::UserId;
+use crate::auth::token::Digest;
 use crate::clock::Timestamp;
 
 /// A few locks instead of one, so that the threads seldom meet.
@@ -156,7 +156,7 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 mod tests {
     use super::*;
     use crate::auth::token::SessionToken;
-    use crate::auth::user::{Email, User};
+    use crate::auth::{Email, User};
 
     fn session() -> (Digest, Arc<Session>) {
         let at = Timestamp::from_millis(0);

@@ -1,68 +1,10 @@
-//! Who somebody is: [`User`], [`UserId`], [`Email`], [`Name`].
+//! Email addresses.
 
 use std::fmt;
 use std::str::FromStr;
 
 use idna::AsciiDenyList;
-use serde::Serialize;
 use unicode_normalization::UnicodeNormalization;
-use uuid::Uuid;
-
-use crate::clock::Timestamp;
-
-/// A user's account, without its password: that never leaves `auth`.
-#[derive(Clone, Debug)]
-pub struct User {
-    /// The key of the account; never reused, sorted by time of sign-up (`UUIDv7`, RFC 9562).
-    pub id: UserId,
-    /// The address as it was typed at sign-up.
-    pub email: Email,
-    /// What the person wants to be called, if they said.
-    pub name: Option<Name>,
-    /// When the person showed that the address is theirs; `None` if never.
-    pub email_verified_at: Option<Timestamp>,
-    /// When they signed up.
-    pub created_at: Timestamp,
-}
-
-impl User {
-    /// The address, if the person has shown that it is theirs. Authorise on this one, never on
-    /// `email`: anybody can sign up with somebody else's address.
-    pub fn verified_email(&self) -> Option<&Email> {
-        self.email_verified_at.map(|_| &self.email)
-    }
-
-    /// The name, or the address where there is none.
-    pub fn called(&self) -> &str {
-        self.name.as_ref().map_or(self.email.as_str(), Name::as_str)
-    }
-}
-
-/// The key of a user.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
-#[serde(transparent)]
-#[sqlx(transparent)]
-pub struct UserId(Uuid);
-
-impl UserId {
-    pub(in crate::auth) fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-}
-
-impl FromStr for UserId {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Uuid::try_parse(text).map(Self).map_err(|_| ())
-    }
-}
-
-impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// An e-mail address that a letter can be sent to. Two addresses are the same account when their
 /// [`key`](Email::key)s are equal.
@@ -379,67 +321,6 @@ fn is_unmistakable_domain(domain: &str) -> bool {
     })
 }
 
-/// What a person wants to be called: one line of at most 100 characters, without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct Name(String);
-
-impl Name {
-    /// The text, without spaces around it.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Reads a name; a text of spaces alone is no name.
-    ///
-    /// # Errors
-    /// The message that stands beside the field.
-    pub fn parse(text: &str) -> Result<Option<Self>, NameError> {
-        let name = text.trim();
-        if name.chars().count() > 100 {
-            return Err(NameError::TooLong);
-        }
-        if name.chars().any(|c| c.is_control() || is_invisible(c)) {
-            return Err(NameError::ControlCharacter);
-        }
-        Ok((!name.is_empty()).then(|| Self(name.to_owned())))
-    }
-
-    pub(in crate::auth) fn from_row(name: String) -> Self {
-        Self(name)
-    }
-}
-
-/// Line and paragraph separators break a line of mail or log; the marks that turn the direction of
-/// writing make a name overwrite the words around it (CVE-2021-42574).
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// Why a text is no name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NameError {
-    /// More than 100 characters.
-    TooLong,
-    /// A character that cannot be seen.
-    ControlCharacter,
-}
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TooLong => "Enter a name of at most 100 characters.",
-            Self::ControlCharacter => "Enter a name without line breaks and control characters.",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -572,18 +453,6 @@ mod tests {
         }
     }
 
-    /// Promise 38.
-    #[test]
-    fn a_name_is_one_visible_line() {
-        assert_eq!(Name::parse("  Ada  ").unwrap().unwrap().as_str(), "Ada");
-        assert_eq!(Name::parse(" "), Ok(None));
-        assert!(Name::parse(&"é".repeat(100)).is_ok());
-        assert_eq!(Name::parse(&"é".repeat(101)), Err(NameError::TooLong));
-        for text in ["a\0b", "a\nb", "a\u{7f}b", "a\u{202e}b"] {
-            assert_eq!(Name::parse(text), Err(NameError::ControlCharacter), "{text:?}");
-        }
-    }
-
     proptest! {
         /// What is taken can be mailed to, is taken again as the same account, and holds no surprise.
         #[test]
@@ -594,13 +463,6 @@ mod tests {
                 prop_assert!(email.deliverable().parse::<lettre::Address>().is_ok());
                 let again: Email = email.key.parse().unwrap();
                 prop_assert_eq!(again.key, email.key);
-            }
-        }
-
-        #[test]
-        fn a_name_that_is_taken_is_one_line(text in "(?s).{0,120}") {
-            if let Ok(Some(name)) = Name::parse(&text) {
-                prop_assert!(name.0.lines().count() == 1 && !name.0.contains('\0'));
             }
         }
     }

@@ -1,42 +1,18 @@
-//! Letters wait in the database until they have left, so that no crash and no broken mail server
-//! loses one. Each is delivered at least once.
+//! How letters leave.
 
-use std::collections::HashMap;
-use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use log::{error, info, warn};
 use rocket::tokio::select;
-use rocket::tokio::sync::Notify;
-use rocket::tokio::task::{self, JoinSet};
-use rocket::tokio::time::{sleep, sleep_until};
-use uuid::Uuid;
+use rocket::tokio::time::sleep;
 
-use super::store::{Busy, Delivery, NewToken, OutboxRow, Priority, Purpose, Room, Tx};
-use super::throttle::MOST_LETTERS;
-use super::{Auth, Client, Email, ResetToken, User, UserId, VerifyToken};
+use super::under_way::{OnItsWay, UnderWay};
+use super::{HOUR, LEASE, LOOK_EVERY, Letter, MOST_OPEN_LINKS};
 use crate::Error;
+use crate::auth::store::{NewToken, OutboxRow, Priority, Purpose, Room, Tx};
+use crate::auth::{Auth, Client, ResetToken, User, UserId, VerifyToken};
 use crate::clock::Timestamp;
 use crate::mail::{Fate, Notice, Occasion, Undelivered};
-
-/// What a letter is for.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::auth) enum Letter {
-    VerifyEmail,
-    PasswordReset,
-    PasswordChanged,
-}
-
-const HOUR: Duration = Duration::from_hours(1);
-
-/// How many letters of one site, or to one domain, have places at a time: what many ask for leaves places to the
-/// others.
-const MOST_ALIKE: usize = 2;
-
-/// How many to one domain are under way, and how many of one site that nobody has asked for by address: what is slow
-/// there holds up the others no longer than it keeps a place.
-const MOST_LATE: usize = 8;
 
 /// For how long a letter keeps its place that a stranger has asked for by address, however long it takes to leave,
 /// and whether anybody has the address: the next letter of the site, or to the domain, would tell.
@@ -60,141 +36,13 @@ const KEPT_FREE: usize = 20;
 const PLACES: [(Priority, usize); 3] =
     [(Priority::Awaited, 4), (Priority::First, 3), (Priority::Later, 3)];
 
-/// How often the outbox is looked at without a call: for letters whose retry is due, and for those that
-/// another node put there.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// For how long a claimed letter is this process's alone. Renewed while it is under way, which may take long; a
-/// process that dies leaves it to the next soon.
-const LEASE: Duration = Duration::from_mins(2);
-
-/// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void
-/// the one that the owner is about to open.
-pub(in crate::auth) const MOST_OPEN_LINKS: i64 = 3;
-
 /// After this long a letter that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
 
 /// And not before as many tries as there are in that time: a clock that is wrong for a moment drops nothing.
 const LEAST_TRIES: i64 = 104;
 
-impl Letter {
-    pub(in crate::auth) fn as_str(self) -> &'static str {
-        match self {
-            Self::VerifyEmail => "verify-email",
-            Self::PasswordReset => "password-reset",
-            Self::PasswordChanged => "password-changed",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged]
-            .into_iter()
-            .find(|letter| letter.as_str() == text)
-    }
-
-    /// How long the link in it is good (ASVS 6.5.5).
-    pub(in crate::auth) fn link_ttl(self) -> Duration {
-        match self {
-            Self::VerifyEmail => 24 * HOUR,
-            Self::PasswordReset | Self::PasswordChanged => HOUR,
-        }
-    }
-}
-
 impl Auth {
-    /// A letter to a user, for the outbox.
-    pub(in crate::auth) fn letter(&self, letter: Letter, to: &User, client: &Client) -> OutboxRow {
-        self.letter_to(letter, Some(to.id), &to.email, client)
-    }
-
-    fn letter_to(
-        &self,
-        letter: Letter,
-        to: Option<UserId>,
-        email: &Email,
-        client: &Client,
-    ) -> OutboxRow {
-        let now = self.clock.now();
-        OutboxRow {
-            id: Uuid::now_v7(),
-            letter: letter.as_str().to_owned(),
-            user_id: to,
-            email_key: None,
-            device: client.described(),
-            network: client.address.to_string(),
-            attempts: 0,
-            created_at: now,
-            due_at: now,
-            uncounted_key: None,
-            priority: Priority::Awaited,
-            site_key: self.outbox_key(client),
-            domain_key: Some(self.domain_key(email)),
-            refusals: 0,
-        }
-    }
-
-    /// The letter to an account that was just made.
-    pub(in crate::auth) fn first_letter(
-        &self,
-        to: UserId,
-        email: &Email,
-        client: &Client,
-    ) -> OutboxRow {
-        OutboxRow {
-            uncounted_key: Some(self.sign_up_key(client)),
-            priority: Priority::First,
-            ..self.letter_to(Letter::VerifyEmail, Some(to), email, client)
-        }
-    }
-
-    /// A password-reset letter to whoever has this address, if anybody has.
-    pub(in crate::auth) fn letter_to_whoever_has(
-        &self,
-        email: &Email,
-        client: &Client,
-    ) -> OutboxRow {
-        OutboxRow {
-            email_key: Some(email.key().to_owned()),
-            uncounted_key: Some(self.reset_key(client)),
-            ..self.letter_to(Letter::PasswordReset, None, email, client)
-        }
-    }
-
-    /// A letter was put into the outbox: tells the background job that there is something to do.
-    pub(in crate::auth) fn wake_postman(&self) {
-        // Counted at once, and again when somebody looks: in between, many may come.
-        self.letters_waiting.fetch_add(1, Ordering::Relaxed);
-        self.postman_bell.ring();
-    }
-
-    /// Returns a moment after a letter was put into the outbox by this process.
-    pub(crate) async fn letter_waits(&self) {
-        self.postman_bell.rings().await;
-    }
-
-    /// Whether this process may send letters. The first time that it may, what another one had claimed that
-    /// is gone leaves at once: only one has the SQLite file.
-    pub(crate) async fn may_deliver(&self) -> Result<bool, Error> {
-        if self.delivers.load(Ordering::Relaxed) {
-            return Ok(true);
-        }
-        match self.store.claim_delivery() {
-            Delivery::Theirs => return Ok(false),
-            Delivery::Ours => drop(self.store.release_claims(self.clock.now(), LEASE).await?),
-            Delivery::Shared => {}
-        }
-        self.delivers.store(true, Ordering::Relaxed);
-        Ok(true)
-    }
-
-    /// Notes how many letters wait.
-    pub(crate) async fn count_letters(&self) -> Result<(), Error> {
-        let waiting = self.store.count_letters(MOST_LETTERS).await?;
-        self.letters_waiting.store(waiting, Ordering::Relaxed);
-        Ok(())
-    }
-
     /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One
     /// that fails waits and is tried again, with a growing delay.
     pub(crate) async fn deliver_due(&self, is_over: impl Fn() -> bool) -> Result<(), Error> {
@@ -468,153 +316,12 @@ impl Auth {
     }
 }
 
-/// The letters that are on their way, and the places that they keep.
-struct UnderWay {
-    /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
-    tasks: JoinSet<Result<(), Error>>,
-    letters: HashMap<task::Id, OnItsWay>,
-    /// When somebody last looked whose time is over.
-    looked_at: Instant,
-}
-
-/// What a letter keeps from others while it is on its way.
-struct OnItsWay {
-    priority: Priority,
-    /// The key of its site, and that of its domain.
-    keys: [Option<Vec<u8>>; 2],
-    /// Whether a stranger asked for it by address: nothing may tell how long it takes.
-    is_asked_for: bool,
-    has_left: bool,
-    /// Until when it has a place.
-    place_until: Instant,
-    /// From when it counts among those of its domain.
-    late_from: Instant,
-}
-
-impl OnItsWay {
-    fn has_place(&self, now: Instant) -> bool {
-        self.place_until > now && (self.is_asked_for || !self.has_left)
-    }
-
-    fn is_late(&self, now: Instant) -> bool {
-        !self.has_left && self.late_from <= now
-    }
-}
-
-impl Default for UnderWay {
-    fn default() -> Self {
-        Self { tasks: JoinSet::new(), letters: HashMap::new(), looked_at: Instant::now() }
-    }
-}
-
-impl UnderWay {
-    /// Whether a round is over.
-    fn is_empty(&self) -> bool {
-        let now = Instant::now();
-        self.tasks.is_empty() && !self.letters.values().any(|letter| letter.has_place(now))
-    }
-
-    /// A letter has left; whether another one may have waited for that.
-    fn end(&mut self, id: task::Id) -> bool {
-        let Some(letter) = self.letters.get_mut(&id) else { return false };
-        letter.has_left = true;
-        !letter.is_asked_for
-    }
-
-    /// Whether a place has ended since the last look: at fixed times, whatever became of the letters.
-    fn end_kept(&mut self) -> bool {
-        let now = Instant::now();
-        let before = std::mem::replace(&mut self.looked_at, now);
-        let has_ended = |end: Instant| before < end && end <= now;
-        let mut letters = self.letters.values();
-        let has_room = letters.any(|letter| has_ended(letter.place_until));
-        self.letters.retain(|_, letter| letter.has_place(now) || !letter.has_left);
-        has_room
-    }
-
-    /// When to look again if nothing else happens.
-    fn next_end(&self) -> Duration {
-        let now = Instant::now();
-        let ends = self.letters.values().map(|letter| letter.place_until);
-        let next = ends.filter(|end| *end > now).min();
-        next.map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
-    }
-
-    /// How many of this priority have places.
-    fn of(&self, priority: Priority) -> usize {
-        let now = Instant::now();
-        let of_it = self.letters.values().filter(|letter| letter.priority == priority);
-        of_it.filter(|letter| letter.has_place(now)).count()
-    }
-
-    /// The sites and the domains that have as many letters under way as they may.
-    fn busy(&self) -> (Busy, Busy) {
-        let now = Instant::now();
-        let of = |which: usize, counts: fn(&OnItsWay) -> bool| {
-            let mut times: HashMap<&[u8], (usize, usize)> = HashMap::new();
-            for letter in self.letters.values() {
-                if let Some(key) = letter.keys[which].as_deref() {
-                    let (places, late) = times.entry(key).or_default();
-                    *places += usize::from(letter.has_place(now));
-                    *late += usize::from(letter.is_late(now) && counts(letter));
-                }
-            }
-            let full = times
-                .into_iter()
-                .filter(|(_, (places, late))| *places >= MOST_ALIKE || *late >= MOST_LATE);
-            full.flat_map(|(key, _)| key.to_vec()).collect()
-        };
-        (of(0, |letter| !letter.is_asked_for), of(1, |_| true))
-    }
-}
-
 /// What became of a letter.
 enum Sent {
     /// It has left, or there is nobody to send it to.
     Done,
     /// Others of its network go first.
     PutOff(Timestamp),
-}
-
-/// Calls the postman, another moment later each time: whoever asks for a reset and writes something right after it
-/// would otherwise wait for the transaction that makes the link, and so learn that there is an account.
-#[derive(Default)]
-pub(in crate::auth) struct Bell {
-    /// When he sets out. Fixed when somebody rings: what he does meanwhile changes nothing about it.
-    at: Mutex<Option<Instant>>,
-    rung: Notify,
-}
-
-impl Bell {
-    fn ring(&self) {
-        self.at().get_or_insert_with(|| Instant::now() + moment());
-        self.rung.notify_one();
-    }
-
-    async fn rings(&self) {
-        loop {
-            let at = *self.at();
-            match at {
-                Some(at) => {
-                    sleep_until(at.into()).await;
-                    *self.at() = None;
-                    return;
-                }
-                None => self.rung.notified().await,
-            }
-        }
-    }
-
-    fn at(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.at.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Up to a second.
-fn moment() -> Duration {
-    let mut byte = [0];
-    let _ = getrandom::fill(&mut byte);
-    Duration::from_millis(4 * u64::from(byte[0]))
 }
 
 /// 10 s, 20 s, 40 s, … up to an hour.
@@ -625,43 +332,7 @@ fn retry_delay(attempts: i64) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
-    use rocket::futures::FutureExt;
-
     use super::*;
-
-    /// Promise 10.
-    #[rocket::async_test]
-    async fn the_postman_sets_out_at_another_moment_each_time() {
-        let sets_out_at_once = |_: &i32| {
-            let bell = Bell::default();
-            bell.ring();
-            bell.rings().now_or_never().is_some()
-        };
-        assert!((0..100).filter(sets_out_at_once).count() < 10);
-        let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
-        assert!(moments.len() > 30, "{moments:?}");
-        assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
-    }
-
-    /// Promise 10: nor does it matter how often he was busy with something else in between.
-    #[rocket::async_test]
-    async fn the_moment_is_fixed_when_somebody_rings() {
-        let bell = Bell::default();
-        bell.ring();
-        let at = *bell.at();
-        assert!(at.is_some());
-        for _ in 0..100 {
-            if bell.rings().now_or_never().is_some() {
-                return;
-            }
-            bell.ring();
-            assert_eq!(*bell.at(), at);
-        }
-        bell.rings().await;
-        assert!(Some(Instant::now()) >= at);
-    }
 
     /// Promise 66.
     #[test]

@@ -1,8 +1,7 @@
 //! What people may say about themselves.
 
-use super::events::Event;
-use super::session::{Session, SignedOut};
-use super::{Auth, Client, Name, Refused};
+use crate::auth::events::Event;
+use crate::auth::{Auth, Client, Name, Refused, Session, SignedOut};
 
 impl Auth {
     /// Sets what the person wants to be called; `None`: nothing.

@@ -1,0 +1,130 @@
+//! The first step of a log-in: the password.
+
+use std::time::Duration;
+
+use log::warn;
+use rocket::tokio::time::sleep;
+
+use crate::Error;
+use crate::auth::events::Event;
+use crate::auth::password::PasswordVersion;
+use crate::auth::password::hash::{MAX_COST, PasswordHash};
+use crate::auth::password::hasher::Turn;
+use crate::auth::store::Credentials;
+use crate::auth::{Auth, Client, Email, Password, Refused, User};
+
+/// Somebody gave the password of an account.
+pub(crate) struct PasswordProof {
+    pub(crate) user: User,
+    /// Which password it was: a reset meanwhile makes the proof worth nothing.
+    pub(in crate::auth) password_version: PasswordVersion,
+    /// For how much longer it may wait for other hashes of this request.
+    pub(in crate::auth) wait_left: Duration,
+}
+
+/// No such account, another password, or a disabled account: nobody is told which.
+pub(crate) struct WrongCredentials;
+
+impl Auth {
+    /// Finds the account that this address and password open. Takes as long whether or not there is
+    /// one.
+    pub(crate) async fn verify_password(
+        &self,
+        email: &str,
+        password: Option<&Password>,
+        client: &Client,
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
+        self.verify_password_within(email, password, client, self.config.hashing.max_wait.get())
+            .await
+    }
+
+    /// The same, with so much time left to wait for its turn.
+    pub(in crate::auth) async fn verify_password_within(
+        &self,
+        email: &str,
+        password: Option<&Password>,
+        client: &Client,
+        wait_left: Duration,
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
+        // What cannot be an address or a password of anybody is simply wrong.
+        let email = email.parse::<Email>().ok();
+        let hashed = email.as_ref().filter(|_| password.is_some());
+        // Before the account is looked up: who is refused must not see how long that took.
+        if let Some(refusal) = self.refuse_stranger(hashed, client)
+            && !self.may_be_known(hashed, client).await?
+        {
+            return Err(refusal.into());
+        }
+        let found = match &email {
+            Some(email) => self.store.find_credentials(email).await?,
+            None => None,
+        };
+        let mut tried = self.count_try(hashed, found.as_ref(), client).await?;
+        tried.turn.wait_at_most(wait_left);
+        let (Some(_), Some(password)) = (email, password) else {
+            // Of nobody's account: it costs nothing, and would push out what happened to one.
+            if self.is_junk_noted(client).await? {
+                self.record(Event::LogInFailed, None, client).await?;
+            }
+            return Err(Refused::Because(WrongCredentials));
+        };
+        let hash = found.as_ref().and_then(|found| self.readable_hash(found));
+        let verified =
+            self.hasher.verify(password, hash.unwrap_or(self.hasher.dummy()), &mut tried.turn);
+        let verdict = match verified.await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                // A password that reads otherwise in another normal form is hashed twice. If only the second
+                // one found no time, the first has told whether it was right.
+                if !tried.turn.has_hashed() {
+                    self.try_dropped(&tried).await?;
+                }
+                return Err(error.into());
+            }
+        };
+        let is_right = verdict.matches && hash.is_some();
+        let user = found.as_ref().map(|found| found.user.id);
+        let Some(found) = found.filter(|found| is_right && !found.is_disabled) else {
+            sleep(verdict.shortfall).await;
+            self.record(Event::LogInFailed, user, client).await?;
+            return Err(Refused::Because(WrongCredentials));
+        };
+        self.try_succeeded(&tried).await?;
+        self.renew_hash(&found, password, &mut tried.turn).await?;
+        let wait_left = tried.turn.left();
+        Ok(PasswordProof { user: found.user, password_version: found.password_version, wait_left })
+    }
+
+    /// The stored hash, if it can be verified at a bearable price. Of an import that brought others, whoever
+    /// has the account resets the password, and nobody is told which accounts are such.
+    fn readable_hash<'c>(&self, found: &'c Credentials) -> Option<&'c PasswordHash> {
+        let most = MAX_COST.max(self.config.password.cost);
+        let hash = found.password_hash.as_ref().filter(|hash| hash.cost() <= most);
+        if hash.is_none() {
+            warn!("user={} has a password hash that cannot be read", found.user.id);
+        }
+        hash
+    }
+
+    /// Writes the hash anew if it was imported, or is of lower cost, now that the password is known.
+    async fn renew_hash(
+        &self,
+        found: &Credentials,
+        password: &Password,
+        turn: &mut Turn,
+    ) -> Result<(), Error> {
+        let is_outdated = |hash| self.hasher.is_outdated(hash, password);
+        if !found.password_hash.as_ref().is_some_and(is_outdated) {
+            return Ok(());
+        }
+        match self.hasher.hash(password, turn).await {
+            Ok(new) => {
+                let old = found.stored_hash.clone();
+                self.store.update_outdated_hash(found.user.id, old, &new).await
+            }
+            // Another time: in a crowd, nobody is kept out for it.
+            Err(error) if error.busy_for().is_some() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! When the outbox is looked at next.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rocket::tokio::sync::Notify;
+use rocket::tokio::time::sleep_until;
+
+/// Calls the postman, another moment later each time: whoever asks for a reset and writes something right after it
+/// would otherwise wait for the transaction that makes the link, and so learn that there is an account.
+#[derive(Default)]
+pub(in crate::auth) struct Bell {
+    /// When he sets out. Fixed when somebody rings: what he does meanwhile changes nothing about it.
+    pub(super) at: Mutex<Option<Instant>>,
+    pub(super) rung: Notify,
+}
+
+impl Bell {
+    pub(super) fn ring(&self) {
+        self.at().get_or_insert_with(|| Instant::now() + moment());
+        self.rung.notify_one();
+    }
+
+    pub(super) async fn rings(&self) {
+        loop {
+            let at = *self.at();
+            match at {
+                Some(at) => {
+                    sleep_until(at.into()).await;
+                    *self.at() = None;
+                    return;
+                }
+                None => self.rung.notified().await,
+            }
+        }
+    }
+
+    pub(super) fn at(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Up to a second.
+pub(super) fn moment() -> Duration {
+    let mut byte = [0];
+    let _ = getrandom::fill(&mut byte);
+    Duration::from_millis(4 * u64::from(byte[0]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use rocket::futures::FutureExt;
+
+    use super::*;
+
+    /// Promise 10.
+    #[rocket::async_test]
+    async fn the_postman_sets_out_at_another_moment_each_time() {
+        let sets_out_at_once = |_: &i32| {
+            let bell = Bell::default();
+            bell.ring();
+            bell.rings().now_or_never().is_some()
+        };
+        assert!((0..100).filter(sets_out_at_once).count() < 10);
+        let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
+        assert!(moments.len() > 30, "{moments:?}");
+        assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
+    }
+
+    /// Promise 10: nor does it matter how often he was busy with something else in between.
+    #[rocket::async_test]
+    async fn the_moment_is_fixed_when_somebody_rings() {
+        let bell = Bell::default();
+        bell.ring();
+        let at = *bell.at();
+        assert!(at.is_some());
+        for _ in 0..100 {
+            if bell.rings().now_or_never().is_some() {
+                return;
+            }
+            bell.ring();
+            assert_eq!(*bell.at(), at);
+        }
+        bell.rings().await;
+        assert!(Some(Instant::now()) >= at);
+    }
+}

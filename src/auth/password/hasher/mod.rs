@@ -1,0 +1,388 @@
+//! The threads that hash passwords: a fixed number, of low priority, behind one queue. Each works on
+//! several hashes side by side, see [`eksblowfish`].
+//!
+//! A hash takes a quarter of a second of one core. On the async threads it would hold up every other
+//! request; on threads of its own without a bound, a crowd of logins would hold up the machine.
+
+mod queue;
+mod worker;
+
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use log::{error, warn};
+use rocket::tokio::sync::oneshot;
+use rocket::tokio::time::timeout;
+
+pub(in crate::auth) use queue::Turn;
+use queue::{Done, Jobs, Known, MOST_OF_ONE, Place, Queue, Task, Visitor};
+use worker::{Worker, agrees_with_the_crate};
+
+use super::hash::{Bcrypt, MAX_COST, PasswordHash};
+use crate::Error;
+use crate::auth::{Client, NewPassword, Password, Refused, UserId, WeakPassword};
+use crate::config::Config;
+use crate::seldom::Seldom;
+
+/// The only user of bcrypt. The last handle to go ends the threads.
+pub(in crate::auth) struct Hasher {
+    queue: Arc<Queue>,
+    cost: u32,
+    /// The largest cost of any stored hash, as far as is known.
+    largest_cost: AtomicU32,
+    max_wait: Duration,
+    dummy: PasswordHash,
+    crowds: Seldom,
+}
+
+/// Whether a password is the one of a hash.
+#[derive(Clone, Copy)]
+pub(in crate::auth) struct Verdict {
+    pub(in crate::auth) matches: bool,
+    /// How much longer it would have taken against the largest cost of any stored hash. Whoever is refused
+    /// has to wait for it, or the clock would tell which accounts exist.
+    pub(in crate::auth) shortfall: Duration,
+}
+
+impl Hasher {
+    /// Starts the workers.
+    pub(in crate::auth) fn start(config: &Config) -> std::io::Result<Self> {
+        let cores = || thread::available_parallelism().map_or(1, usize::from);
+        let workers = config.hashing.workers.unwrap_or_else(cores);
+        let jobs = Mutex::new(Jobs::new(config.hashing.queue));
+        let queue = Arc::new(Queue { jobs, ready: Condvar::new(), workers });
+        // Whoever builds this for another processor or with another compiler gets the crate's hashes,
+        // quick or not.
+        let batch =
+            if agrees_with_the_crate(config.hashing.batch) { config.hashing.batch } else { 0 };
+        if batch == 0 {
+            error!(
+                "hashing several passwords at once gives wrong hashes on this machine: the bcrypt crate hashes alone"
+            );
+        }
+        for n in 0..workers {
+            let (queue, policy) = (queue.clone(), config.password.clone());
+            thread::Builder::new()
+                .name(format!("hash-{n}"))
+                .spawn(move || Worker { queue, policy, batch }.work())?;
+        }
+        let cost = config.password.cost;
+        Ok(Self {
+            queue,
+            cost,
+            largest_cost: AtomicU32::new(cost),
+            max_wait: config.hashing.max_wait.get(),
+            dummy: PasswordHash::dummy(cost),
+            crowds: Seldom::default(),
+        })
+    }
+
+    /// What to check the password of an account against that does not exist.
+    pub(in crate::auth) fn dummy(&self) -> &PasswordHash {
+        &self.dummy
+    }
+
+    /// A turn among the known; `None` if this account or site has enough of them.
+    pub(in crate::auth) fn turn_of_known(&self, user: UserId, client: &Client) -> Option<Turn> {
+        let known = Known { user, site: client.own_site() };
+        let mut jobs = self.queue.lock();
+        if jobs.known_turns.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
+            return None;
+        }
+        jobs.known_turns.push(known);
+        Some(self.turn(Place::Known(known)))
+    }
+
+    /// A turn among the strangers.
+    pub(in crate::auth) fn turn_of_stranger(&self, client: &Client) -> Turn {
+        self.turn(Place::Stranger(client.own_site(), Visitor::Network(client.own_network())))
+    }
+
+    /// Busy, if a stranger's job would find no room just now: looked at before anything is counted, which costs
+    /// two writes to disk.
+    pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
+        let visitor = Visitor::Network(client.own_network());
+        let has_room =
+            self.queue.lock().strangers.has_room(visitor.group(client.own_site()), visitor);
+        if has_room { Ok(()) } else { Err(self.busy()) }
+    }
+
+    /// A turn for somebody with a session or a good link, or whose browser has opened the account before.
+    pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
+        self.turn_of_known(user, client).unwrap_or_else(|| {
+            let (site, own) = (client.own_site(), Visitor::Account(user));
+            // Where others of the site have filled it with their accounts, it goes with the strangers.
+            let has_room = self.queue.lock().strangers.has_room(own.group(site), own);
+            let visitor = if has_room { own } else { Visitor::Network(client.own_network()) };
+            self.turn(Place::Stranger(site, visitor))
+        })
+    }
+
+    fn turn(&self, place: Place) -> Turn {
+        Turn { queue: self.queue.clone(), place, left: self.max_wait, has_hashed: false }
+    }
+
+    /// The hash to store of `password`.
+    pub(in crate::auth) async fn hash(
+        &self,
+        password: &Password,
+        turn: &mut Turn,
+    ) -> Result<PasswordHash, Error> {
+        let bcrypt = PasswordHash::begin(password, self.cost)?;
+        let (cost, salt) = (bcrypt.cost, bcrypt.salt);
+        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, turn).await?.answer))
+    }
+
+    /// Whether `password` is the one of `hash`. It takes as long against an imported hash of lower cost
+    /// as against any other: the missing rounds are done for nothing, and in the same turn, so that
+    /// neither the clock nor a crowd tells which accounts exist.
+    pub(in crate::auth) async fn verify(
+        &self,
+        password: &Password,
+        hash: &PasswordHash,
+        turn: &mut Turn,
+    ) -> Result<Verdict, Error> {
+        self.note_cost(hash.cost());
+        let mut verdict = Verdict { matches: false, shortfall: Duration::ZERO };
+        for bcrypt in hash.attempts(password) {
+            // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
+            let missing = hash.cost()..self.cost;
+            let done = self.compute(bcrypt, missing, turn).await?;
+            let doublings = self.largest_cost().saturating_sub(hash.cost().max(self.cost));
+            verdict.shortfall += done.took * ((1 << doublings) - 1);
+            verdict.matches = hash.is(done.answer);
+            if verdict.matches {
+                break;
+            }
+        }
+        Ok(verdict)
+    }
+
+    /// There is a stored hash of this cost. One that is never verified holds nobody up.
+    pub(in crate::auth) fn note_cost(&self, cost: u32) {
+        if cost <= MAX_COST.max(self.cost) {
+            self.largest_cost.fetch_max(cost, Ordering::Relaxed);
+        }
+    }
+
+    fn largest_cost(&self) -> u32 {
+        self.largest_cost.load(Ordering::Relaxed)
+    }
+
+    /// Whether `hash` should be replaced now that its password is known.
+    pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash, password: &Password) -> bool {
+        hash.is_outdated(self.cost) || password.was_typed_otherwise()
+    }
+
+    /// Whether `password` may be set. `context`: words that an attacker would try first.
+    pub(in crate::auth) async fn check(
+        &self,
+        password: Password,
+        context: Vec<String>,
+        turn: &mut Turn,
+    ) -> Result<NewPassword, Refused<WeakPassword>> {
+        let (reply, answer) = oneshot::channel();
+        let done = self.wait(Task::Check(password, context, reply), answer, turn).await?;
+        done.answer.map_err(Refused::Because)
+    }
+
+    async fn compute(
+        &self,
+        bcrypt: Bcrypt,
+        then: Range<u32>,
+        turn: &mut Turn,
+    ) -> Result<Done<[u8; 24]>, Error> {
+        let (reply, answer) = oneshot::channel();
+        let done = self.wait(Task::Hash(bcrypt, then, reply), answer, turn).await?;
+        turn.has_hashed = true;
+        Ok(done)
+    }
+
+    /// Queues a task and waits for its answer; for its turn no longer than is left.
+    async fn wait<T>(
+        &self,
+        task: Task,
+        mut answer: oneshot::Receiver<Done<T>>,
+        turn: &mut Turn,
+    ) -> Result<Done<T>, Error> {
+        // No room drops the reply, which is the answer "busy".
+        let id = self.queue.push(turn.place, turn.left, task);
+        let done = match timeout(turn.left, &mut answer).await {
+            Ok(done) => done,
+            Err(_) if self.queue.withdraw(turn.place, id) => return Err(self.busy()),
+            // It is having its turn.
+            Err(_) => answer.await,
+        };
+        let done = done.map_err(|_| self.busy())?;
+        turn.left = turn.left.saturating_sub(done.waited);
+        Ok(done)
+    }
+
+    fn busy(&self) -> Error {
+        self.crowds.note(|times| {
+            warn!(
+                "too many passwords to hash at once: {times} requests were asked to come back later"
+            );
+        });
+        Error::busy("too many passwords to hash at once", self.max_wait)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.queue.lock().closed = true;
+        self.queue.ready.notify_all();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::net::IpAddr;
+
+    use rocket::futures::future::{join, join_all};
+    use rocket::tokio::sync::oneshot::error::TryRecvError;
+
+    use super::queue::tests::{push, waiting};
+    use super::*;
+    use crate::config::Span;
+
+    fn client(n: u8) -> Client {
+        Client::new(IpAddr::from([203, 0, 113, n]), "")
+    }
+
+    fn hasher(workers: usize) -> Hasher {
+        let mut config = Config::default();
+        config.hashing.workers = Some(workers);
+        config.password.cost = 4;
+        Hasher::start(&config).unwrap()
+    }
+
+    /// Promise 26: seventy browsers that are known to one account, five times each at once.
+    #[test]
+    fn neither_one_network_nor_one_account_has_more_than_a_few_turns_among_the_known() {
+        let hasher = hasher(1);
+        let network: Vec<_> =
+            (0..9).filter_map(|_| hasher.turn_of_known(UserId::new(), &client(1))).collect();
+        assert_eq!(network.len(), 4);
+        let user = UserId::new();
+        let account: Vec<_> =
+            (10..19).filter_map(|n| hasher.turn_of_known(user, &client(n))).collect();
+        assert_eq!(account.len(), 4);
+        assert!(hasher.turn_of_known(UserId::new(), &client(2)).is_some());
+        assert!(!hasher.turn_of(user, &client(3)).is_known(), "the others are strangers");
+        drop((network, account));
+        assert!(hasher.turn_of_known(user, &client(1)).is_some(), "until those are done");
+        assert!(hasher.queue.lock().known_turns.is_empty());
+        let neighbour = |n: u16| Client::new(IpAddr::from([0x2001, 0xdb8, 1, n, 0, 0, 0, 1]), "");
+        let site: Vec<_> =
+            (0..9).filter_map(|n| hasher.turn_of_known(UserId::new(), &neighbour(n))).collect();
+        assert_eq!(site.len(), 4, "an IPv6 site is one");
+    }
+
+    /// Promise 26: an account that comes a hundred times at once takes no turns from others at its address.
+    #[test]
+    fn an_account_beyond_its_turns_stands_in_no_neighbour_s_way() {
+        let hasher = hasher(0);
+        let user = UserId::new();
+        let mut turns: Vec<_> = (0..100).map(|_| hasher.turn_of(user, &client(1))).collect();
+        let mut crowd: Vec<_> =
+            turns.iter_mut().map(|turn| push(&hasher.queue, turn.place)).collect();
+        let neighbours = [
+            hasher.turn_of(UserId::new(), &client(1)),
+            hasher.turn_of(UserId::new(), &client(1)),
+            hasher.turn_of_stranger(&client(1)),
+        ];
+        assert!(hasher.look_for_room(&client(1)).is_ok());
+        let mut theirs: Vec<_> =
+            neighbours.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+        let still_waits = |answer: &mut oneshot::Receiver<_>| {
+            matches!(answer.try_recv(), Err(TryRecvError::Empty))
+        };
+        assert!(theirs.iter_mut().all(still_waits), "nobody is turned away");
+        // The known come in between.
+        for _ in 0..8 {
+            hasher.queue.wait();
+        }
+        let has_had_its_turn = |answer: &mut oneshot::Receiver<_>| {
+            matches!(answer.try_recv(), Err(TryRecvError::Closed))
+        };
+        assert!(theirs.iter_mut().all(has_had_its_turn));
+        assert!(crowd.iter_mut().any(still_waits), "while the crowd waits");
+    }
+
+    /// Promise 26: nor do many accounts from strangers there.
+    #[test]
+    fn many_accounts_leave_every_other_turn_to_strangers_at_their_address() {
+        let hasher = hasher(0);
+        let turns: Vec<_> = (0..70).map(|_| hasher.turn_of(UserId::new(), &client(1))).collect();
+        let _crowd: Vec<_> = turns.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+        assert!(hasher.look_for_room(&client(1)).is_ok());
+        let mut newcomer = push(&hasher.queue, hasher.turn_of_stranger(&client(1)).place);
+        for _ in 0..4 {
+            assert!(matches!(newcomer.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)));
+            hasher.queue.wait();
+        }
+        assert!(matches!(newcomer.try_recv(), Err(TryRecvError::Closed)), "it has had its turn");
+        assert!(hasher.queue.lock().strangers.len() > 20);
+    }
+
+    /// Promise 26: whoever waits is told so when the time is over, whether or not a worker comes by.
+    #[rocket::async_test]
+    async fn nobody_waits_for_longer_than_was_promised() {
+        let mut config = Config::default();
+        config.hashing.workers = Some(0);
+        config.hashing.max_wait = Span::new(Duration::from_millis(20));
+        let hasher = Hasher::start(&config).unwrap();
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let hash = hasher.hash(&password, &mut hasher.turn_of_stranger(&client(1))).await;
+        assert!(hash.is_err_and(|error| error.busy_for().is_some()));
+        assert_eq!(waiting(&hasher.queue), (0, 0), "nobody hashes it afterwards");
+    }
+
+    /// Promise 9: the clock does not tell which account has an imported hash of higher cost.
+    #[rocket::async_test]
+    async fn a_refusal_makes_up_for_the_largest_cost_in_the_table() {
+        let hasher = hasher(1);
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let mut turn = hasher.turn_of_stranger(&client(1));
+        let before = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        assert_eq!(before.shortfall, Duration::ZERO);
+        hasher.note_cost(31);
+        let same = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        assert_eq!(same.shortfall, Duration::ZERO, "nobody verifies that one");
+        hasher.note_cost(10);
+        let low = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut turn).await.unwrap();
+        assert!(low.shortfall > Duration::ZERO);
+        assert_eq!(high.shortfall, Duration::ZERO);
+    }
+
+    /// Promise 26: looking at a password costs milliseconds, and whoever has a session can ask for it.
+    #[rocket::async_test]
+    async fn a_flood_of_strength_checks_stops_no_hash() {
+        let hasher = hasher(1);
+        let password: Password = "seven purple lanterns".parse().unwrap();
+        let checked = Cell::new(0);
+        let hash = async {
+            hasher.hash(&password, &mut hasher.turn_of_stranger(&client(1))).await.unwrap();
+            checked.get()
+        };
+        let flood = join_all((2..202).map(|n| {
+            let (hasher, checked) = (&hasher, &checked);
+            async move {
+                let weak = "111111111111".parse().unwrap();
+                let mut turn = hasher.turn_of_stranger(&client(n));
+                let refused = hasher.check(weak, Vec::new(), &mut turn).await;
+                assert!(matches!(refused, Err(Refused::Because(_))));
+                checked.set(checked.get() + 1);
+            }
+        }));
+        let (checked_before, _) = join(hash, flood).await;
+        assert!(checked_before < 100, "{checked_before} of 200 came first");
+        assert_eq!(checked.get(), 200);
+    }
+}

@@ -1,0 +1,124 @@
+//! Passwords: what people type, which may be set, and what is kept of them.
+
+pub(in crate::auth) mod change;
+pub(in crate::auth) mod hash;
+pub(in crate::auth) mod hasher;
+mod policy;
+pub(in crate::auth) mod reset;
+
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
+
+pub(crate) use policy::{NewPassword, WeakPassword};
+
+/// A password as somebody typed it: an attempt to log in, or the raw material of a [`NewPassword`].
+/// Every character counts, spaces at both ends too. Wiped from memory when dropped.
+pub struct Password {
+    /// In Unicode's Normalization Form C: keyboards write `é` as one character or as two, and it must be
+    /// the same password (NIST SP 800-63B, 3.1.1.2).
+    text: Zeroizing<String>,
+    /// As it was typed, if that is something else: older hashes are of what was typed.
+    typed: Option<Zeroizing<String>>,
+}
+
+impl Password {
+    /// Most characters of a password; refused before any hashing, so that length costs us nothing.
+    pub const MAX_CHARS: usize = 256;
+    /// Most bytes of a password.
+    pub const MAX_BYTES: usize = 1024;
+
+    #[cfg(test)]
+    fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether it was typed in another normal form than the one that is hashed.
+    pub(in crate::auth) fn was_typed_otherwise(&self) -> bool {
+        self.typed.is_some()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(…)")
+    }
+}
+
+/// Why a text can be nobody's password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PasswordError {
+    /// Nothing was typed.
+    Missing,
+    /// Longer than [`Password::MAX_CHARS`] or [`Password::MAX_BYTES`].
+    TooLong,
+}
+
+impl fmt::Display for PasswordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Missing => "Enter a password.",
+            Self::TooLong => "Use at most 256 characters.",
+        })
+    }
+}
+
+impl FromStr for Password {
+    type Err = PasswordError;
+
+    fn from_str(text: &str) -> Result<Self, PasswordError> {
+        if text.is_empty() {
+            return Err(PasswordError::Missing);
+        }
+        // In another normal form it may be three times as long.
+        if text.len() > 3 * Self::MAX_BYTES {
+            return Err(PasswordError::TooLong);
+        }
+        let mut normal = Zeroizing::new(String::with_capacity(3 * text.len()));
+        normal.extend(text.nfc());
+        if normal.len() > Self::MAX_BYTES || normal.chars().count() > Self::MAX_CHARS {
+            return Err(PasswordError::TooLong);
+        }
+        let typed = (*normal != text).then(|| Zeroizing::new(text.to_owned()));
+        Ok(Self { text: normal, typed })
+    }
+}
+
+/// How many times the password of an account was set. A log-in that is under way and a device cookie are
+/// worth nothing once it has changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::Type)]
+#[sqlx(transparent)]
+pub(crate) struct PasswordVersion(i64);
+
+impl fmt::Display for PasswordVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PasswordVersion {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.parse().map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promises 2, 3 and 4.
+    #[test]
+    fn any_characters_make_a_password_up_to_a_length() {
+        for text in [" ", "é", &"😀".repeat(256), &"字".repeat(256), &"a".repeat(256), "a\0b"] {
+            assert!(text.parse::<Password>().is_ok(), "{text}");
+        }
+        assert_eq!("".parse::<Password>().unwrap_err(), PasswordError::Missing);
+        assert_eq!("a".repeat(257).parse::<Password>().unwrap_err(), PasswordError::TooLong);
+        assert_eq!(" a ".parse::<Password>().unwrap().as_str(), " a ");
+    }
+}

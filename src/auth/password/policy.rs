@@ -1,0 +1,203 @@
+//! Which passwords may be set.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::Password;
+use crate::config::PasswordConfig;
+
+/// A password that meets the policy, and so may be set. Only [`Auth`](super::Auth) makes one; logging
+/// in takes any [`Password`], so that a stricter policy locks nobody out.
+pub struct NewPassword(pub(in crate::auth) Password);
+
+/// Why a password may not be set; the message stands beside the field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WeakPassword {
+    /// Fewer characters than any that would do.
+    TooShort {
+        /// The fewest there may be.
+        min: usize,
+    },
+    /// Too easy to guess (zxcvbn), with its advice.
+    Guessable {
+        /// What is wrong with it and how to mend it, in whole sentences.
+        advice: String,
+    },
+}
+
+impl fmt::Display for WeakPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort { min } => write!(f, "Make it longer: use at least {min} characters."),
+            Self::Guessable { advice } => write!(f, "This password is too easy to guess. {advice}"),
+        }
+    }
+}
+
+impl Password {
+    /// Whether this password may be set (ASVS 6.2.1, 6.2.4). Costs up to some milliseconds, so it
+    /// runs on a hash worker. `context` are words that an attacker would try first: the person's
+    /// address and name, the name of the site.
+    pub(in crate::auth) fn meets(
+        self,
+        policy: &PasswordConfig,
+        context: &[String],
+    ) -> Result<NewPassword, WeakPassword> {
+        let min = policy.fewest_characters();
+        let length = self.text.chars().count();
+        if length < policy.min_length {
+            return Err(WeakPassword::TooShort { min });
+        }
+        let words: Vec<&str> = context.iter().map(String::as_str).collect();
+        // zxcvbn's work grows with the square of the length, and what is not easy to guess after so
+        // many characters does not become so by more of them.
+        let mut guesses_log10 = 0.0;
+        let mut guess = None;
+        for piece in pieces(&self.text, 40) {
+            let found = zxcvbn::zxcvbn(&piece, &words);
+            guesses_log10 += found.guesses_log10();
+            guess = guess.or(Some(found));
+        }
+        let Some(guess) = guess else { return Err(WeakPassword::TooShort { min }) };
+        if score(guesses_log10) >= policy.min_strength {
+            return Ok(NewPassword(self));
+        }
+        let mut advice = String::new();
+        if let Some(feedback) = guess.feedback() {
+            let warning = feedback.warning().map(|warning| warning.to_string());
+            let hints = feedback.suggestions().iter().map(ToString::to_string);
+            advice = warning.into_iter().chain(hints).collect::<Vec<_>>().join(" ");
+        }
+        if length < min {
+            advice = format!("{advice} Make it longer: use at least {min} characters.");
+        } else if advice.is_empty() {
+            advice = "Make it longer: add another word or two.".into();
+        }
+        Err(WeakPassword::Guessable { advice: advice.trim().to_owned() })
+    }
+}
+
+/// zxcvbn's score for so many guesses.
+fn score(guesses_log10: f64) -> u8 {
+    // A hair above a power of ten, as zxcvbn has it.
+    let steps = [1e3_f64, 1e6, 1e8, 1e10].map(|guesses| (guesses + 5.0).log10());
+    steps.iter().map(|step| u8::from(guesses_log10 >= *step)).sum()
+}
+
+/// The characters that may stand for a letter, as zxcvbn has them.
+const LEET: [&str; 12] = ["4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2"];
+
+/// In how many ways at most those of one piece may be read as letters. zxcvbn tries them all: a password of twenty
+/// such characters would cost it a hundred times as much as another. All digits together can be read in four.
+const MOST_READINGS: usize = 32;
+
+/// In how many ways these characters may be read as letters.
+fn readings(leet: &[char]) -> usize {
+    let of = |letter: &&str| letter.chars().filter(|c| leet.contains(c)).count().max(1);
+    LEET.iter().map(of).product()
+}
+
+/// The first `most` characters, cut so that no piece may be read in too many ways. Few passwords have to be: those
+/// that people choose are looked at in one piece.
+fn pieces(password: &str, most: usize) -> Vec<Zeroizing<String>> {
+    let mut pieces = vec![Zeroizing::new(String::with_capacity(4 * most))];
+    let mut leet: Vec<char> = Vec::new();
+    for c in password.chars().take(most) {
+        if !leet.contains(&c) && LEET.iter().any(|letter| letter.contains(c)) {
+            leet.push(c);
+            if readings(&leet) > MOST_READINGS {
+                leet = vec![c];
+                pieces.push(Zeroizing::new(String::with_capacity(4 * most)));
+            }
+        }
+        if let Some(piece) = pieces.last_mut() {
+            piece.push(c);
+        }
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promises 1 and 5: whoever makes a password as long as the page asks for has one that is taken.
+    #[test]
+    fn what_the_page_asks_for_is_enough() {
+        let mut policy = PasswordConfig::default();
+        let random = "J6-dk9FqXv3?kQ9w";
+        for (strength, fewest) in [(0, 1), (1, 4), (2, 7), (3, 9), (4, 11)] {
+            (policy.min_length, policy.min_strength) = (1, strength);
+            assert_eq!(policy.fewest_characters(), fewest);
+            let meets = |n: usize| random[..n].parse::<Password>().unwrap().meets(&policy, &[]);
+            assert!(meets(fewest).is_ok(), "{strength}");
+            if fewest > 1 {
+                let refused = meets(fewest - 1).err().unwrap().to_string();
+                let advice = format!("Make it longer: use at least {fewest} characters.");
+                assert!(refused.ends_with(&advice), "{refused}");
+            }
+        }
+    }
+
+    /// Promise 5: a password in pieces is judged like one in one piece.
+    #[test]
+    fn many_signs_make_no_weak_password_strong() {
+        let policy = PasswordConfig::default();
+        let meets = |text: &str| text.parse::<Password>().unwrap().meets(&policy, &[]).is_ok();
+        for weak in [
+            "1234567890",
+            "12345678901234567890",
+            "0987654321",
+            "123456789012",
+            "123456789012345678901234567890",
+            "147258369147258369",
+            "748159263",
+            "q1w2e3r4t5y6u7i8o9p0",
+        ] {
+            assert!(!meets(weak), "{weak}");
+        }
+        for strong in ["4@8({[<369!1|7$5+0%2", "kf8({2<36p!1|7$q+0%2"] {
+            assert!(meets(strong), "{strong}");
+        }
+        for text in ["seven purple lanterns", "p4$$w0rd", "Tr0ub4dor&3"] {
+            assert_eq!(pieces(text, 40).len(), 1);
+            let whole = zxcvbn::zxcvbn(text, &[]);
+            assert_eq!(score(whole.guesses_log10()), u8::from(whole.score()), "{text}");
+        }
+        assert_eq!(**pieces("4@8({[<369017!", 40)[0], *"4@8({[<369017");
+    }
+
+    /// Promises 5 and 68: strangers choose what zxcvbn looks at. What it allocates is counted.
+    #[test]
+    fn no_password_costs_the_estimate_much_more_than_another() {
+        let policy = PasswordConfig::default();
+        let context: Vec<String> =
+            ["ada.lovelace@example.com", "ada", "lovelace"].map(Into::into).into();
+        let cost = |text: &str| {
+            let password: Password = text.parse().unwrap();
+            let counted = allocation_counter::measure(|| drop(password.meets(&policy, &context)));
+            counted.count_total
+        };
+        // What is made once for all.
+        cost("seven purple lanterns");
+        let usual = cost("seven purple lanterns and seven more of it");
+        for worst in [
+            "4@8({[<369!1|7$5+0%2".repeat(10),
+            "!|17$5+(@4{[<0%29683".chars().cycle().take(256).collect(),
+            "6!|1+(7{{(|{(!6|1+!(||6+(6+{!7{11{{+!+||".to_owned(),
+            "1!|7".repeat(60),
+            "aA4@".repeat(60),
+            "1".repeat(256),
+            "abcdefgh".repeat(30),
+            "password1".repeat(28),
+            "20012002200320042005".repeat(10),
+            "qwertyuiop[]".repeat(20),
+            "\u{1f600}".repeat(256),
+            "e\u{301}".repeat(256),
+        ] {
+            let worst_cost = cost(&worst);
+            assert!(worst_cost < 5 * usual, "{worst}: {worst_cost} of {usual}");
+        }
+    }
+}

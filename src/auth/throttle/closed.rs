@@ -1,0 +1,49 @@
+//! Buckets that were full a moment ago.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::bucket::BucketKey;
+use crate::clock::Timestamp;
+
+/// The buckets that were full a moment ago: whoever goes on asking is answered without the database. For a second:
+/// tries that turn out right are taken back, and let others in.
+#[derive(Default)]
+pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, Closure>>);
+
+#[derive(Clone, Copy)]
+pub(super) struct Closure {
+    pub(super) noted_at: Timestamp,
+    pub(super) until: Timestamp,
+}
+
+impl ClosedBuckets {
+    /// Most of them that are remembered; the others ask the database.
+    pub(super) const MOST: usize = 10_000;
+    /// For how long.
+    pub(super) const FOR: Duration = Duration::from_secs(1);
+
+    pub(super) fn until(&self, key: BucketKey, now: Timestamp) -> Option<Timestamp> {
+        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Closure { noted_at, until } = *closed.get(&key)?;
+        // A clock that was set back makes it old, too.
+        if noted_at <= now && now.since(noted_at) < Self::FOR && until > now {
+            return Some(until);
+        }
+        closed.remove(&key);
+        None
+    }
+
+    pub(super) fn close(&self, key: BucketKey, until: Timestamp, noted_at: Timestamp) {
+        let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if closed.len() >= Self::MOST {
+            closed.clear();
+        }
+        closed.insert(key, Closure { noted_at, until });
+    }
+
+    pub(super) fn open(&self, key: BucketKey) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+    }
+}
