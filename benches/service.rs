@@ -333,10 +333,13 @@ fn time_classes(server: &Server, folder: &TempDir) {
     let database = folder.path().join("data/vestibule.sqlite3");
     load::run_sql(
         &database,
-        "UPDATE users SET password_hash = '$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe' \
-         WHERE email_key = 'p1@example.com'",
+        "UPDATE vestibule_passwords SET hash = '$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe' \
+ WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'p1@example.com')",
     );
-    load::run_sql(&database, "UPDATE users SET disabled_at = 1 WHERE email_key = 'p2@example.com'");
+    load::run_sql(
+        &database,
+        "UPDATE vestibule_users SET disabled_at = 1 WHERE email_key = 'p2@example.com'",
+    );
     let post = |path: &str, name: &str| {
         form(path, &format!("email={name}@example.com&password=wrong+as+it+is"))
     };
@@ -377,7 +380,7 @@ fn time_classes(server: &Server, folder: &TempDir) {
         "the answer to a request for a reset, for no account ÷ for one, medians of 300",
         &format!("{:.2}", asked[1] / asked[0]),
     );
-    load::run_sql(&database, "UPDATE users SET disabled_at = NULL");
+    load::run_sql(&database, "UPDATE vestibule_users SET disabled_at = NULL");
 }
 
 /// From the start of the process to the first answer, the database being there.

@@ -30,9 +30,9 @@ pub(crate) fn fairing() -> AdHoc {
         Box::pin(async move {
             let Some(auth) = rocket.state::<Auth>().cloned() else { return };
             if auth.config().jobs {
-                let (postman, shutdown) = (auth.clone(), rocket.shutdown());
-                tokio::spawn(keep_going("the postman", STALLED_AFTER, move |pulse| {
-                    deliver(postman.clone(), shutdown.clone(), pulse)
+                let (delivery, shutdown) = (auth.clone(), rocket.shutdown());
+                tokio::spawn(keep_going("delivery", STALLED_AFTER, move |pulse| {
+                    deliver(delivery.clone(), shutdown.clone(), pulse)
                 }));
                 let shutdown = rocket.shutdown();
                 tokio::spawn(keep_going("the sweep", STALLED_AFTER, move |pulse| {
@@ -97,7 +97,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
             let _in_flight = auth.enter();
             let is_over = || {
                 pulse.beat();
-                auth.note_postman();
+                auth.note_delivery();
                 shutdown.clone().now_or_never().is_some()
             };
             let cut_off = async {
@@ -109,7 +109,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
                 if auth.may_deliver().await? {
                     auth.deliver_due(is_over).await
                 } else {
-                    auth.count_letters().await
+                    auth.count_messages().await
                 }
             };
             select! {
@@ -120,7 +120,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
         select! {
             biased;
             () = &mut shutdown => return,
-            () = auth.letter_waits() => {}
+            () = auth.message_waits() => {}
             () = sleep(LOOK_EVERY) => {}
         }
     }
@@ -160,7 +160,7 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
         let mut next = pin!(sleep(SWEEP_EVERY));
         loop {
             report(auth.follow_clock().await);
-            report(auth.count_letters().await);
+            report(auth.count_messages().await);
             select! {
                 biased;
                 () = &mut shutdown => return,
@@ -204,7 +204,7 @@ mod tests {
     async fn a_job_that_panics_or_stalls_begins_anew() {
         let (begun, mut beginnings) = mpsc::unbounded_channel();
         let turn = AtomicUsize::new(0);
-        keep_going("the test", Duration::from_millis(10), |_| {
+        keep_going("the test", Duration::from_millis(500), |_| {
             let (begun, turn) = (begun.clone(), turn.fetch_add(1, Ordering::Relaxed));
             async move {
                 begun.send(turn).unwrap();

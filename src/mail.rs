@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use askama::Template;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, Message, MultiPart};
+use lettre::message::{Mailbox, MultiPart};
 use log::info;
 use rocket::tokio::task::spawn_blocking;
 use uuid::Uuid;
@@ -59,18 +59,43 @@ impl From<Error> for Undelivered {
     }
 }
 
-/// What happened that a letter tells of.
-pub(crate) enum Occasion {
+/// Which messages there are. Each has a template for text and one for HTML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
     VerifyEmail,
     PasswordReset,
-    PasswordChanged(Notice),
+    PasswordChanged,
 }
 
-/// When something was done to an account, and from where.
-pub(crate) struct Notice {
+impl Message {
+    const ALL: [Self; 3] = [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged];
+
+    /// Its name in the database and in the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::PasswordReset => "password-reset",
+            Self::PasswordChanged => "password-changed",
+        }
+    }
+
+    /// `None`: a message of a later version.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|message| message.as_str() == text)
+    }
+}
+
+/// What a message says.
+pub(crate) struct Content {
+    pub(crate) message: Message,
+    /// Where its link leads, without the origin.
+    pub(crate) path: String,
+    /// Whether the link holds a secret.
+    pub(crate) is_secret: bool,
+    /// When it was caused, and from where.
     pub(crate) at: String,
     pub(crate) device: String,
-    pub(crate) network: String,
+    pub(crate) ip: String,
 }
 
 /// For tests of an app that has Vestibule in it: `rocket.manage(Letters::default())` before
@@ -100,30 +125,31 @@ impl Letters {
     }
 }
 
-/// Both forms of a letter, from `templates/mail`.
-macro_rules! letter {
-    ($text:ident $text_path:literal, $html:ident $html_path:literal $(, $more:ty)?) => {
+/// Both forms of a message, from `templates/mail`.
+macro_rules! templates {
+    ($text:ident $text_path:literal, $html:ident $html_path:literal) => {
         #[derive(Template)]
         #[template(path = $text_path)]
-        struct $text<'a>(&'a Lines<'a>, $(&'a $more)?);
+        struct $text<'a>(&'a Lines<'a>);
         #[derive(Template)]
         #[template(path = $html_path)]
-        struct $html<'a>(&'a Lines<'a>, $(&'a $more)?);
+        struct $html<'a>(&'a Lines<'a>);
     };
 }
 
-letter!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
-letter!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
-letter!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html", Notice);
+templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
+templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
+templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
 
-/// What letters are made of. Never the person's name: whoever signs up with a stranger's address
-/// chooses it, and would write into the stranger's letter.
+/// What messages are made of. Never the person's name: whoever signs up with a stranger's address
+/// chooses it, and would write into the stranger's mail.
 struct Lines<'a> {
     site_name: &'a str,
     origin: &'a str,
     subject: &'a str,
     address: &'a str,
     link: &'a str,
+    content: &'a Content,
 }
 
 impl Mail {
@@ -160,25 +186,23 @@ impl Mail {
         }
     }
 
-    /// Writes the letter and hands it over. `id` is the same for every try, so that mail programs
-    /// show a letter once that was delivered twice. `secret` is the token of the link, if the
-    /// occasion has one.
+    /// Writes the message and hands it over. `id` is the same for every attempt, so that mail programs show a message
+    /// once that was delivered twice.
     pub(crate) async fn send(
         &self,
         id: Uuid,
         to: &Email,
-        occasion: Occasion,
-        secret: Option<&str>,
+        content: Content,
     ) -> Result<(), Undelivered> {
-        let link = self.link(&occasion, secret);
-        let letter = self.write(id, to, &occasion, &link)?;
+        let link = format!("{}/{}", self.origin, content.path);
+        let letter = self.write(id, to, &content, &link)?;
         match &self.transport {
             Transport::Smtp(server) => {
-                let (to, message) = (mailbox(&letter)?, self.message(&letter)?);
+                let (to, message) = (mailbox(&letter)?, self.mime(&letter)?);
                 server.send(&self.sender, &to, &message).await?;
             }
             Transport::Folder(folder) => {
-                let message = self.message(&letter)?.formatted();
+                let message = self.mime(&letter)?.formatted();
                 let path = folder.join(format!("{id}.eml"));
                 spawn_blocking(move || {
                     private_files::write(&path, &path.with_extension("draft"), &message)
@@ -191,33 +215,24 @@ impl Mail {
                 letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter.clone());
             }
         }
-        if self.log_links && secret.is_some() {
+        if self.log_links && content.is_secret {
             info!("{}: {link}", letter.subject);
         }
         Ok(())
-    }
-
-    fn link(&self, occasion: &Occasion, secret: Option<&str>) -> String {
-        let page = match occasion {
-            Occasion::VerifyEmail => "verify-email",
-            Occasion::PasswordReset | Occasion::PasswordChanged(_) => "password-reset",
-        };
-        let secret = secret.map_or_else(String::new, |secret| format!("/{secret}"));
-        format!("{}/{page}{secret}", self.origin)
     }
 
     fn write(
         &self,
         id: Uuid,
         to: &Email,
-        occasion: &Occasion,
+        content: &Content,
         link: &str,
     ) -> Result<SentLetter, Error> {
         let site = &self.site_name;
-        let subject = match occasion {
-            Occasion::VerifyEmail => format!("Confirm your e-mail address for {site}"),
-            Occasion::PasswordReset => format!("Reset your {site} password"),
-            Occasion::PasswordChanged(_) => format!("Your {site} password was changed"),
+        let subject = match content.message {
+            Message::VerifyEmail => format!("Confirm your e-mail address for {site}"),
+            Message::PasswordReset => format!("Reset your {site} password"),
+            Message::PasswordChanged => format!("Your {site} password was changed"),
         };
         let lines = Lines {
             site_name: site,
@@ -225,20 +240,21 @@ impl Mail {
             subject: &subject,
             address: to.as_str(),
             link,
+            content,
         };
-        let (text, html) = match occasion {
-            Occasion::VerifyEmail => (VerifyText(&lines).render(), VerifyHtml(&lines).render()),
-            Occasion::PasswordReset => (ResetText(&lines).render(), ResetHtml(&lines).render()),
-            Occasion::PasswordChanged(notice) => {
-                (ChangedText(&lines, notice).render(), ChangedHtml(&lines, notice).render())
+        let (text, html) = match content.message {
+            Message::VerifyEmail => (VerifyText(&lines).render(), VerifyHtml(&lines).render()),
+            Message::PasswordReset => (ResetText(&lines).render(), ResetHtml(&lines).render()),
+            Message::PasswordChanged => {
+                (ChangedText(&lines).render(), ChangedHtml(&lines).render())
             }
         };
         let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
         Ok(SentLetter { id, to: to.deliverable(), subject, text, html })
     }
 
-    fn message(&self, letter: &SentLetter) -> Result<Message, Error> {
-        Message::builder()
+    fn mime(&self, letter: &SentLetter) -> Result<lettre::Message, Error> {
+        lettre::Message::builder()
             .from(self.sender.clone())
             .to(mailbox(letter)?)
             .subject(&letter.subject)

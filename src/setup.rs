@@ -9,7 +9,7 @@ use log::{error, info, warn};
 use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 
-use crate::auth::{self, Auth, Pepper};
+use crate::auth::{self, Auth, ThrottleKey};
 use crate::config::{self, Config, ConfigError, DatabaseUrl};
 use crate::error::errors_in_a_row;
 use crate::mail::Mail;
@@ -295,6 +295,6 @@ fn open(rocket: &Rocket<Build>, config: Arc<Config>) -> Result<Auth, String> {
         .figment()
         .extract_inner("secret_key")
         .map_err(|_| "the setting secret_key must be a text, in base64 or hex".to_owned())?;
-    let pepper = Pepper::new(&secret);
-    Auth::new(rocket, config, clock, mail, pepper).map_err(|e| errors_in_a_row(&e))
+    let throttle_key = ThrottleKey::new(&secret);
+    Auth::new(rocket, config, clock, mail, throttle_key).map_err(|e| errors_in_a_row(&e))
 }

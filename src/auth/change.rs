@@ -1,4 +1,4 @@
-//! One change to accounts: what is written, what is recorded of it, the letters that it brings about, and the
+//! One change to accounts: what is written, what is recorded of it, the messages that it brings about, and the
 //! sessions that must be forgotten. All of it comes true by one [`commit`](Change::commit), or nothing.
 
 use std::ops::{Deref, DerefMut};
@@ -20,7 +20,7 @@ pub(in crate::auth) struct Change<'a> {
     recorded: Vec<(Event, Option<UserId>)>,
     changed_users: Vec<UserId>,
     ended_sessions: Vec<Digest>,
-    has_letter: bool,
+    has_message: bool,
 }
 
 impl Auth {
@@ -37,7 +37,7 @@ impl Auth {
             recorded: Vec::new(),
             changed_users: Vec::new(),
             ended_sessions: Vec::new(),
-            has_letter: false,
+            has_message: false,
         })
     }
 }
@@ -60,16 +60,16 @@ impl Change<'_> {
         event: Event,
         user: UserId,
     ) -> Result<(), Error> {
-        if self.auth.is_noted(&mut self.tx, user, self.client).await? {
+        if self.auth.may_record(&mut self.tx, user, self.client).await? {
             self.record(event, Some(user)).await?;
         }
         Ok(())
     }
 
-    /// Puts a letter into the outbox.
-    pub(in crate::auth) async fn mail(&mut self, letter: OutboxRow) -> Result<(), Error> {
-        self.has_letter = true;
-        self.tx.insert_letter(letter).await
+    /// Puts a message into the outbox.
+    pub(in crate::auth) async fn mail(&mut self, message: OutboxRow) -> Result<(), Error> {
+        self.has_message = true;
+        self.tx.insert_message(message).await
     }
 
     /// Something about this user, or about all their sessions, is not as it was.
@@ -82,7 +82,7 @@ impl Change<'_> {
         self.ended_sessions.push(session);
     }
 
-    /// Makes it true, on disk; then tells the log, the cache of sessions and the postman.
+    /// Makes it true, on disk; then tells the log, the cache of sessions and the delivery job.
     pub(in crate::auth) async fn commit(self) -> Result<(), Error> {
         self.tx.commit().await?;
         for session in self.ended_sessions {
@@ -94,8 +94,8 @@ impl Change<'_> {
         for (event, user) in self.recorded {
             event.log(user, self.client);
         }
-        if self.has_letter {
-            self.auth.wake_postman();
+        if self.has_message {
+            self.auth.wake_delivery();
         }
         Ok(())
     }

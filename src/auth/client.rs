@@ -27,31 +27,24 @@ impl Client {
         Self { address, is_shared: false, allowance: 1, user_agent, devices: Vec::new() }
     }
 
-    /// The network, if its address tells one visitor from another.
-    pub(in crate::auth) fn own_network(&self) -> Option<IpAddr> {
-        (!self.is_shared).then(|| self.network())
+    /// What rate limits count as one client: an IPv4 address, or the /64 that an IPv6 customer has. `None` if the
+    /// address does not tell one client from another.
+    pub(in crate::auth) fn ip_prefix(&self) -> Option<IpAddr> {
+        self.prefix(64)
     }
 
-    /// The site, likewise.
-    pub(in crate::auth) fn own_site(&self) -> Option<IpAddr> {
-        (!self.is_shared).then(|| self.site())
+    /// The site that may own all neighbours of the prefix too: an IPv6 customer may have a /48 (RFC 6177), and pass
+    /// for as many customers as it has /64s. An IPv4 address is a site of its own.
+    pub(in crate::auth) fn site(&self) -> Option<IpAddr> {
+        self.prefix(48)
     }
 
-    /// Whom limits by address count: an IPv6 customer has a whole /64.
-    pub(in crate::auth) fn network(&self) -> IpAddr {
-        match self.address {
+    fn prefix(&self, bits: u32) -> Option<IpAddr> {
+        let others = 128 - bits;
+        (!self.is_shared).then(|| match self.address {
             IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 64 << 64).into(),
-        }
-    }
-
-    /// Who may own all of the network's neighbours too: an IPv6 customer may have a /48 (RFC 6177), and pass for
-    /// as many customers as it has /64s.
-    pub(in crate::auth) fn site(&self) -> IpAddr {
-        match self.address {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 80 << 80).into(),
-        }
+            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> others << others).into(),
+        })
     }
 
     /// The device in words: `Firefox on Linux`. A guess for people, never a reason to trust.
@@ -110,7 +103,8 @@ mod tests {
     /// Promise 29.
     #[test]
     fn an_ipv6_customer_counts_as_one() {
-        let network = |text: &str| Client::new(text.parse().unwrap(), "").network().to_string();
+        let network =
+            |text: &str| Client::new(text.parse().unwrap(), "").ip_prefix().unwrap().to_string();
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(network("203.0.113.7"), "203.0.113.7");
         assert_eq!(network("::ffff:203.0.113.7"), "203.0.113.7");
@@ -118,7 +112,7 @@ mod tests {
 
     #[test]
     fn the_owner_of_many_networks_is_one_site() {
-        let site = |text: &str| Client::new(text.parse().unwrap(), "").site().to_string();
+        let site = |text: &str| Client::new(text.parse().unwrap(), "").site().unwrap().to_string();
         assert_eq!(site("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
         assert_eq!(site("203.0.113.7"), "203.0.113.7");
     }

@@ -31,14 +31,14 @@ pub(crate) struct Health {
     pub(crate) can_write: bool,
     /// Whether this node is about to end.
     pub(crate) is_leaving: bool,
-    /// Letters that have not left yet.
-    pub(crate) letters_waiting: Option<i64>,
+    /// Messages that have not left yet.
+    pub(crate) messages_waiting: Option<i64>,
     /// How long the oldest of them has been waiting.
-    pub(crate) oldest_letter: Option<Duration>,
+    pub(crate) oldest_message: Option<Duration>,
     /// How long ago a node last began to sweep.
     pub(crate) last_sweep: Option<Duration>,
-    /// How long ago this node's postman last moved; it does every few seconds.
-    pub(crate) postman_moved: Option<Duration>,
+    /// How long ago this node's delivery job last moved; it does every few seconds.
+    pub(crate) delivery_moved: Option<Duration>,
     /// Connections to the database that are in use just now.
     pub(crate) connections_in_use: usize,
     /// Connections to the database.
@@ -51,13 +51,13 @@ impl Auth {
         Health { is_leaving: self.is_leaving.load(Ordering::Relaxed), ..self.look().await }
     }
 
-    /// The postman of this node is at work.
-    pub(crate) fn note_postman(&self) {
-        *self.postman_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// The delivery job of this node is at work.
+    pub(crate) fn note_delivery(&self) {
+        *self.delivery_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    fn postman_moved(&self) -> Option<Instant> {
-        *self.postman_at.lock().unwrap_or_else(PoisonError::into_inner)
+    fn delivery_moved(&self) -> Option<Instant> {
+        *self.delivery_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Load balancers are to send nothing more.
@@ -81,13 +81,13 @@ impl Auth {
             // The row is there in every database that is sound.
             can_write: signals.is_some(),
             is_leaving: false,
-            letters_waiting: signals.map(|Signals { waiting, .. }| waiting),
-            oldest_letter: signals.and_then(|s| s.oldest).map(|oldest| now.since(oldest)),
+            messages_waiting: signals.map(|Signals { waiting, .. }| waiting),
+            oldest_message: signals.and_then(|s| s.oldest).map(|oldest| now.since(oldest)),
             last_sweep: signals
                 .map(|s| s.swept_at)
                 .filter(|at| at.as_millis() > 0)
                 .map(|at| now.since(at)),
-            postman_moved: self.postman_moved().map(|at| at.elapsed()),
+            delivery_moved: self.delivery_moved().map(|at| at.elapsed()),
             connections_in_use,
             connections,
         };
@@ -106,7 +106,7 @@ impl Auth {
                 in_words(difference)
             ));
         }
-        let own = self.pepper.fingerprint();
+        let own = self.throttle_key.fingerprint();
         let known = self.store.update_fingerprint(&own).await.map_err(failed)?;
         if known.is_none_or(|known| known == own) {
             return Ok(());

@@ -33,7 +33,7 @@ pub(crate) use account::{Asked, SignUp, SignUpBy, SignUpError, VerifyEmailError}
 pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use client::Client;
 pub(crate) use health::Health;
-pub(crate) use link::OpenedLink;
+pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::change::ChangePasswordError;
@@ -42,16 +42,16 @@ pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{Device, NewSession, Session, SignedOut, cookie};
 pub(crate) use store::{InFlight, migrate, on_behalf_of};
-pub(crate) use throttle::{Pepper, Wait};
-pub(crate) use token::{ResetToken, SessionToken, VerifyToken};
+pub(crate) use throttle::{ThrottleKey, Wait};
+pub(crate) use token::{LinkToken, SessionToken};
 
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::error::Error;
 use crate::mail::Mail;
 use crate::seldom::Seldom;
-use outbox::Bell;
-use password::hasher::{Hasher, Turn};
+use outbox::Wakeup;
+use password::hasher::{HashSlot, Hasher};
 use session::SessionCache;
 use store::{Db, Store};
 use throttle::ClosedBuckets;
@@ -65,13 +65,13 @@ pub(crate) struct Auth {
     config: Arc<Config>,
     clock: Clock,
     mail: Arc<Mail>,
-    pepper: Pepper,
-    postman_bell: Arc<Bell>,
+    throttle_key: ThrottleKey,
+    delivery_wakeup: Arc<Wakeup>,
     /// Whether this process has taken over what another one had claimed of the outbox.
     delivers: Arc<AtomicBool>,
     closed_buckets: Arc<ClosedBuckets>,
-    /// How many letters waited when somebody last looked.
-    letters_waiting: Arc<AtomicI64>,
+    /// How many messages waited when somebody last looked.
+    messages_waiting: Arc<AtomicI64>,
     /// How many counts strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
@@ -80,7 +80,7 @@ pub(crate) struct Auth {
     clock_differs: Arc<Seldom>,
     unnoted_sessions: Arc<Seldom>,
     is_leaving: Arc<AtomicBool>,
-    postman_at: Arc<std::sync::Mutex<Option<Instant>>>,
+    delivery_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
 /// The fairing that opens, migrates and closes the database.
@@ -95,7 +95,7 @@ impl Auth {
         config: Arc<Config>,
         clock: Clock,
         mail: Mail,
-        pepper: Pepper,
+        throttle_key: ThrottleKey,
     ) -> Result<Self, Error> {
         let db: Option<&Db> = rocket.state();
         let db = db.ok_or_else(|| Error::new("no accounts", "the database is not open"))?;
@@ -108,18 +108,18 @@ impl Auth {
             config,
             clock,
             mail: Arc::new(mail),
-            pepper,
-            postman_bell: Arc::default(),
+            throttle_key,
+            delivery_wakeup: Arc::default(),
             delivers: Arc::default(),
             closed_buckets: Arc::default(),
-            letters_waiting: Arc::default(),
+            messages_waiting: Arc::default(),
             new_rows: Arc::default(),
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),
             clock_differs: Arc::default(),
             unnoted_sessions: Arc::default(),
             is_leaving: Arc::default(),
-            postman_at: Arc::default(),
+            delivery_at: Arc::default(),
         })
     }
 
@@ -139,7 +139,7 @@ impl Auth {
         password: Password,
         email: &Email,
         name: Option<&Name>,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<NewPassword, Refused<WeakPassword>> {
         let local = email.as_str().split('@').next();
         let site = Some(self.config.site_name.as_str());
@@ -148,6 +148,6 @@ impl Auth {
         let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
         let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
         let context = texts.chain(parts).map(str::to_owned).collect();
-        self.hasher.check(password, context, turn).await
+        self.hasher.check(password, context, slot).await
     }
 }

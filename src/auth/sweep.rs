@@ -32,7 +32,7 @@ impl Auth {
         self.store.update_swept(self.clock.now(), SWEEP_PAUSE).await
     }
 
-    /// Removes what expired: sessions, links, counts, events, and letters in the folder whose links
+    /// Removes what expired: sessions, links, counts, events, and messages in the folder whose links
     /// are dead. And takes stock. `beat` is called after each batch.
     pub(crate) async fn sweep(&self, beat: impl Fn()) -> Result<(), Error> {
         let (store, now) = (&self.store, self.clock.now());
@@ -41,10 +41,10 @@ impl Auth {
         while store.delete_expired_sessions(now, idle, remembered_idle).await? >= BATCH {
             beat();
         }
-        while store.delete_expired_tokens(now).await? >= BATCH {
+        while store.delete_expired_links(now).await? >= BATCH {
             beat();
         }
-        while store.delete_used_tokens(now - AGAIN_WITHIN).await? >= BATCH {
+        while store.delete_used_links(now - AGAIN_WITHIN).await? >= BATCH {
             beat();
         }
         while store.delete_renewed_sessions(now - AGAIN_WITHIN).await? >= BATCH {
@@ -93,10 +93,10 @@ impl Auth {
         self.sweep_is_due.notified().await;
     }
 
-    /// Notes what requests depend on and may not look for each time: how many letters wait, and the largest
+    /// Notes what requests depend on and may not look for each time: how many messages wait, and the largest
     /// cost of any stored hash.
     pub(crate) async fn take_stock(&self) -> Result<(), Error> {
-        self.count_letters().await?;
+        self.count_messages().await?;
         for prefix in self.store.list_hash_prefixes().await? {
             if let Some(cost) = PasswordHash::cost_of_prefix(&prefix) {
                 self.hasher.note_cost(cost);

@@ -81,12 +81,8 @@ token! {
     SessionToken, in_cookie
 }
 token! {
-    /// The secret in a password-reset link.
-    ResetToken, in_link
-}
-token! {
-    /// The secret in a link that confirms an address.
-    VerifyToken, in_link
+    /// The secret in a mailed link.
+    LinkToken, in_link
 }
 
 #[cfg(test)]
@@ -97,16 +93,16 @@ mod tests {
 
     #[test]
     fn a_token_survives_its_way_through_a_link() {
-        let token = ResetToken::new().unwrap();
+        let token = LinkToken::new().unwrap();
         let text = token.in_link();
         assert_eq!(text.len(), 43);
-        assert_eq!(text.parse::<ResetToken>().unwrap().digest(), token.digest());
-        assert_ne!(ResetToken::new().unwrap().digest(), token.digest());
+        assert_eq!(text.parse::<LinkToken>().unwrap().digest(), token.digest());
+        assert_ne!(LinkToken::new().unwrap().digest(), token.digest());
     }
 
     #[test]
     fn what_is_no_token_is_refused() {
-        let token = ResetToken::new().unwrap().in_link();
+        let token = LinkToken::new().unwrap().in_link();
         for text in [
             "",
             "a",
@@ -115,7 +111,7 @@ mod tests {
             &format!("{token}="),
             &format!("+{}", &token[1..]),
         ] {
-            assert_eq!(text.parse::<ResetToken>().map(|_| ()), Err(NotAToken), "{text:?}");
+            assert_eq!(text.parse::<LinkToken>().map(|_| ()), Err(NotAToken), "{text:?}");
         }
     }
 
@@ -129,7 +125,7 @@ mod tests {
         /// One text for one token: nobody has a second name for a link.
         #[test]
         fn a_token_has_one_spelling(text in "[a-zA-Z0-9_=-]{40,46}|\\PC{0,50}") {
-            if let Ok(token) = text.parse::<ResetToken>() {
+            if let Ok(token) = text.parse::<LinkToken>() {
                 prop_assert_eq!(token.in_link(), text);
             }
         }

@@ -8,8 +8,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::auth::{
-    Auth, Client, NewSession, Password, Refused, ResetPasswordError, ResetToken, SignUp, SignUpBy,
-    SignUpError, SignedOut, Twice, WrongCredentials, cookie,
+    Auth, Client, LinkToken, NewSession, Password, Purpose, Refused, ResetPasswordError, SignUp,
+    SignUpBy, SignUpError, SignedOut, Twice, WrongCredentials, cookie,
 };
 use crate::web::errors::Refusal;
 use crate::web::form::{Fields, Input, MaybeName, SaidName, Typed};
@@ -253,8 +253,8 @@ pub(in crate::web) async fn set_password(
     client: &Client,
 ) -> Result<Email, Refused<ResetPasswordError>> {
     let dead = || Refused::Because(ResetPasswordError::DeadLink);
-    let token: ResetToken = token.parse().map_err(|_| dead())?;
-    let link = auth.open_reset_link(token).await?;
+    let token: LinkToken = token.parse().map_err(|_| dead())?;
+    let link = auth.open_link(Purpose::PasswordReset, token).await?;
     let owner = link.user.as_ref().ok_or_else(dead)?.email.clone();
     if email.is_some_and(|email| email.key() != owner.key()) {
         return Err(dead());

@@ -60,7 +60,7 @@ impl Refusal {
 /// The status of an answer that asks to wait.
 pub(in crate::web) fn status(wait: Wait) -> Status {
     match wait {
-        Wait::TooManyTries(_) | Wait::SignUps(_) | Wait::Letters(_) => Status::TooManyRequests,
+        Wait::TooManyTries(_) | Wait::SignUps(_) | Wait::Messages(_) => Status::TooManyRequests,
         Wait::Crowd(_) | Wait::Outbox(_) => Status::ServiceUnavailable,
     }
 }

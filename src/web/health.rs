@@ -32,10 +32,10 @@ pub(in crate::web) struct Signals {
 #[derive(Serialize)]
 #[serde(crate = "rocket::serde")]
 struct Details {
-    letters_waiting: Option<i64>,
-    oldest_letter_seconds: Option<u64>,
+    messages_waiting: Option<i64>,
+    oldest_message_seconds: Option<u64>,
     last_sweep_seconds: Option<u64>,
-    postman_moved_seconds: Option<u64>,
+    delivery_moved_seconds: Option<u64>,
     connections_in_use: usize,
     connections: u32,
 }
@@ -80,10 +80,10 @@ pub(in crate::web) async fn ready(
         _ => (Status::Ok, "ok"),
     };
     let details = is_inside.0.then(|| Details {
-        letters_waiting: health.letters_waiting,
-        oldest_letter_seconds: health.oldest_letter.map(|age| age.as_secs()),
+        messages_waiting: health.messages_waiting,
+        oldest_message_seconds: health.oldest_message.map(|age| age.as_secs()),
         last_sweep_seconds: health.last_sweep.map(|age| age.as_secs()),
-        postman_moved_seconds: health.postman_moved.map(|age| age.as_secs()),
+        delivery_moved_seconds: health.delivery_moved.map(|age| age.as_secs()),
         connections_in_use: health.connections_in_use,
         connections: health.connections,
     });

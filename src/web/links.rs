@@ -1,7 +1,5 @@
 //! Links that hold a secret, and the one that password managers look for.
 
-use std::str::FromStr;
-
 use askama::Template;
 use rocket::http::Status;
 use rocket::http::uri::Origin;
@@ -9,65 +7,49 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 use rocket::{Request, get, uri};
 
-use crate::Error;
-use crate::auth::{Auth, OpenedLink, ResetToken, VerifyToken};
+use crate::auth::{Auth, OpenedLink, Purpose};
 use crate::web::errors;
 use crate::web::fairings::clean_path;
 use crate::web::pages::password_change;
 use crate::web::pages::{self, Answer, Frame, Page};
 
-/// Pages that are reached by a mailed link, `/<page>/<secret>`.
-pub(in crate::web) const LINKED: [&str; 2] = ["/password-reset/", "/verify-email/"];
-
 /// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the
 /// handler gets the secret by the guard [`Link`].
 pub(in crate::web) fn hide_secret(request: &mut Request<'_>) {
     let path = clean_path(request.uri());
-    let Some(page) = LINKED.into_iter().find(|page| path.starts_with(page)) else { return };
-    let secret = path[page.len()..].to_owned();
-    if let Ok(uri) = Origin::parse_owned(format!("{page}link")) {
-        request.local_cache(|| Secret(secret));
+    let Some((purpose, secret)) = split_path(&path) else { return };
+    let secret = secret.to_owned();
+    if let Ok(uri) = Origin::parse_owned(format!("/{}/link", purpose.as_str())) {
+        request.local_cache(|| Some(Secret(purpose, secret)));
         request.set_uri(uri);
     }
 }
 
-struct Secret(String);
-
-/// The secret of a mailed link.
-#[rocket::async_trait]
-pub(in crate::web) trait LinkToken: FromStr + Send {
-    /// Finds out whose it is.
-    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error>;
+/// What such a path `/<page>/<secret>` says.
+pub(in crate::web) fn split_path(path: &str) -> Option<(Purpose, &str)> {
+    let (page, secret) = path.strip_prefix('/')?.split_once('/')?;
+    let purpose = Purpose::ALL.iter().find(|purpose| purpose.as_str() == page)?;
+    Some((*purpose, secret))
 }
 
-#[rocket::async_trait]
-impl LinkToken for ResetToken {
-    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error> {
-        auth.open_reset_link(self).await
-    }
-}
-
-#[rocket::async_trait]
-impl LinkToken for VerifyToken {
-    async fn open(self, auth: &Auth) -> Result<OpenedLink<Self>, Error> {
-        auth.open_verify_link(self).await
-    }
-}
+/// What stood in the path of a mailed link.
+struct Secret(Purpose, String);
 
 /// The link that was followed; `None` if its secret is not even of the right form.
-pub(in crate::web) struct Link<T>(pub(in crate::web) Option<OpenedLink<T>>);
+pub(in crate::web) struct Link(pub(in crate::web) Option<OpenedLink>);
 
 #[rocket::async_trait]
-impl<'r, T: LinkToken> FromRequest<'r> for Link<T> {
+impl<'r> FromRequest<'r> for Link {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let Secret(text) = request.local_cache(|| Secret(String::new()));
+        let secret: &Option<Secret> = request.local_cache(|| None);
         let auth: Option<&Auth> = request.rocket().state();
-        let (Ok(token), Some(auth)) = (text.parse::<T>(), auth) else {
+        let (Some(Secret(purpose, text)), Some(auth)) = (secret, auth) else {
             return Outcome::Success(Self(None));
         };
-        match token.open(auth).await {
+        let Ok(token) = text.parse() else { return Outcome::Success(Self(None)) };
+        match auth.open_link(*purpose, token).await {
             Ok(link) => Outcome::Success(Self(Some(link))),
             Err(error) => Outcome::Error((errors::record(request, &error), ())),
         }

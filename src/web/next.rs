@@ -4,7 +4,7 @@ use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
 
 use crate::web::fairings::clean_path;
-use crate::web::links::LINKED;
+use crate::web::links;
 
 /// A path of this very site. Anything else is as if it were not there: a link to our log-in page
 /// must not send people to somebody else's afterwards (open redirect, ASVS 3.7.2).
@@ -25,7 +25,7 @@ impl Next {
         let is_plain = text.bytes().all(|b| b.is_ascii() && b > 0x20 && b != 0x7f && b != b'\\');
         let uri = Origin::parse(text).ok().filter(|_| is_path && is_plain)?;
         let path = clean_path(&uri);
-        let is_link = LINKED.into_iter().any(|page| path.starts_with(page));
+        let is_link = links::split_path(&path).is_some();
         (!is_link).then(|| Self(text.to_owned()))
     }
 

@@ -9,13 +9,14 @@ use vestibule::{Clock, Timestamp};
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The tables in which the bystander has a row, and how it is found.
-const TABLES: [(&str, &str); 6] = [
-    ("users", "id = @id"),
-    ("sessions", "user_id = @id"),
-    ("tokens", "user_id = @id"),
-    ("used_tokens", "user_id = @id"),
-    ("events", "user_id = @id"),
-    ("throttle", "key = @key"),
+const TABLES: [(&str, &str); 7] = [
+    ("vestibule_users", "id = @id"),
+    ("vestibule_passwords", "user_id = @id"),
+    ("vestibule_sessions", "user_id = @id"),
+    ("vestibule_links", "user_id = @id"),
+    ("vestibule_used_links", "user_id = @id"),
+    ("vestibule_events", "user_id = @id"),
+    ("vestibule_throttle", "key = @key"),
 ];
 
 /// Where no letter goes.
@@ -45,32 +46,34 @@ impl Bystander {
         let digest = |n: u8| self.bytes(&format!("b{n}").repeat(32));
         [
             format!(
-                "INSERT INTO users (id, email, email_key, name, password_hash, email_verified_at, created_at) \
-                 VALUES (@id, 'Bystander@example.org', 'bystander@example.org', 'By Stander', \
-                 '$2b$04$abcdefghijklmnopqrstuuG7TyoYmAJ3Jw4aKYkIEPaNlvCn2pVRS', {past}, {past})"
+                "INSERT INTO vestibule_users (id, email, email_key, name, email_verified_at, created_at) \
+                 VALUES (@id, 'Bystander@example.org', 'bystander@example.org', 'By Stander', {past}, {past})"
             ),
+            "INSERT INTO vestibule_passwords (user_id, hash) \
+             VALUES (@id, '$2b$04$abcdefghijklmnopqrstuuG7TyoYmAJ3Jw4aKYkIEPaNlvCn2pVRS')"
+                .into(),
             format!(
-                "INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, proved_at, \
-                 expires_at, address, user_agent) \
+                "INSERT INTO vestibule_sessions (digest, id, user_id, remembered, created_at, last_seen_at, authenticated_at, \
+                 expires_at, ip, user_agent) \
                  VALUES ({}, @id, @id, {yes}, {past}, {now}, {past}, {later}, '192.0.2.1', 'Bystander')",
                 digest(1)
             ),
             format!(
-                "INSERT INTO tokens (digest, purpose, user_id, sent_to, created_at, expires_at) \
+                "INSERT INTO vestibule_links (digest, purpose, user_id, recipient, created_at, expires_at) \
                  VALUES ({}, 'password-reset', @id, 'bystander@example.org', {past}, {later})",
                 digest(2)
             ),
             format!(
-                "INSERT INTO used_tokens (digest, purpose, user_id, used_at) \
+                "INSERT INTO vestibule_used_links (digest, purpose, user_id, used_at) \
                  VALUES ({}, 'verify-email', @id, {now})",
                 digest(3)
             ),
             format!(
-                "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
+                "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
                  VALUES (@id, {past}, 'logged-in', @id, '192.0.2.1', 'Bystander')"
             ),
             format!(
-                "INSERT INTO throttle (key, tries, closed_until, forget_at) VALUES (@key, 9, {soon}, {soon})"
+                "INSERT INTO vestibule_throttle (key, attempts, closed_until, forget_at) VALUES (@key, 9, {soon}, {soon})"
             ),
         ]
         .map(|sql| self.named(&sql))
@@ -113,10 +116,10 @@ impl Bystander {
         for (((table, _), before), rows) in TABLES.iter().zip(&*self.before.borrow()).zip(rows) {
             // What is swept one day, or by a clock that was wrong.
             let lasts = match *table {
-                "users" => HOUR * 10_000_000,
-                "sessions" => HOUR * 24 * 13,
-                "events" => HOUR * 24 * 170,
-                "tokens" => HOUR * 9_000,
+                "vestibule_users" | "vestibule_passwords" => HOUR * 10_000_000,
+                "vestibule_sessions" => HOUR * 24 * 13,
+                "vestibule_events" => HOUR * 24 * 170,
+                "vestibule_links" => HOUR * 9_000,
                 _ => HOUR / 6,
             };
             if before.is_some() && passed < lasts {

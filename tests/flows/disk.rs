@@ -13,7 +13,7 @@ fn a_transaction_that_the_database_ended_spoils_nothing() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     let login = [("email", "ada@example.com"), ("password", PASSWORD)];
-    for table in ["throttle", "sessions", "events"] {
+    for table in ["vestibule_throttle", "vestibule_sessions", "vestibule_events"] {
         if app.is_sqlite() {
             app.sql(&format!(
                 "CREATE TRIGGER fault BEFORE INSERT ON {table} \
@@ -51,7 +51,7 @@ fn a_commit_that_fails_spoils_nothing() {
             "CREATE TABLE broken (id INTEGER REFERENCES parents (id) DEFERRABLE INITIALLY DEFERRED)",
         );
         app.sql(
-            "CREATE TRIGGER fault AFTER INSERT ON events BEGIN INSERT INTO broken VALUES (1); END",
+            "CREATE TRIGGER fault AFTER INSERT ON vestibule_events BEGIN INSERT INTO broken VALUES (1); END",
         );
     } else {
         app.sql(
@@ -59,7 +59,7 @@ fn a_commit_that_fails_spoils_nothing() {
              'BEGIN RAISE EXCEPTION ''disk full'' USING ERRCODE = ''53100''; END'",
         );
         app.sql(
-            "CREATE CONSTRAINT TRIGGER fault AFTER INSERT ON events DEFERRABLE INITIALLY DEFERRED \
+            "CREATE CONSTRAINT TRIGGER fault AFTER INSERT ON vestibule_events DEFERRABLE INITIALLY DEFERRED \
              FOR EACH ROW EXECUTE FUNCTION fault()",
         );
     }
@@ -68,7 +68,11 @@ fn a_commit_that_fails_spoils_nothing() {
         app.other_browser().post("/login", login).is(503);
     }
     assert_eq!(app.count("sessions"), sessions, "nothing is half done");
-    app.sql(if app.is_sqlite() { "DROP TRIGGER fault" } else { "DROP TRIGGER fault ON events" });
+    app.sql(if app.is_sqlite() {
+        "DROP TRIGGER fault"
+    } else {
+        "DROP TRIGGER fault ON vestibule_events"
+    });
     app.other_browser().post("/login", login).redirects_to("/profile");
 }
 
@@ -86,9 +90,9 @@ fn readiness_sees_that_the_disk_of_postgresql_is_full() {
         "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS \
          'BEGIN RAISE EXCEPTION ''disk full'' USING ERRCODE = ''53100''; END'",
     );
-    app.sql("CREATE TRIGGER fault BEFORE INSERT ON sessions FOR EACH ROW EXECUTE FUNCTION fault()");
+    app.sql("CREATE TRIGGER fault BEFORE INSERT ON vestibule_sessions FOR EACH ROW EXECUTE FUNCTION fault()");
     app.sql(
-        "CREATE TRIGGER fault BEFORE UPDATE ON health FOR EACH ROW \
+        "CREATE TRIGGER fault BEFORE UPDATE ON vestibule_health FOR EACH ROW \
          WHEN (length(NEW.padding) > 8192) EXECUTE FUNCTION fault()",
     );
     let login = [("email", "ada@example.com"), ("password", PASSWORD)];

@@ -11,7 +11,7 @@ use crate::harness::{PASSWORD, TestApp};
 fn a_broken_database_gives_a_plain_page_and_no_detail() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    app.sql("ALTER TABLE sessions RENAME TO gone");
+    app.sql("ALTER TABLE vestibule_sessions RENAME TO gone");
     let seen = app.visit("/profile").is(503).says("cannot do this at the moment").says("reference");
     assert!(seen.title().starts_with("Not just now"));
     assert_eq!(seen.header("retry-after"), Some("5"));
@@ -28,7 +28,7 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
     other.visit("/login").is(200);
     other.log_in("ada@example.com", PASSWORD).is(503);
     assert!(other.session_cookie().is_none());
-    app.sql("ALTER TABLE gone RENAME TO sessions");
+    app.sql("ALTER TABLE gone RENAME TO vestibule_sessions");
     assert!(app.is_signed_in());
 }
 
@@ -36,12 +36,12 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
 #[test]
 fn nothing_is_half_done() {
     let app = TestApp::new();
-    app.sql("ALTER TABLE outbox RENAME TO gone");
+    app.sql("ALTER TABLE vestibule_outbox RENAME TO gone");
     let form = [("email", "ada@example.com"), ("password", PASSWORD)];
     app.call(Post, "/users", form).is(503);
     app.call(Post, "/reset_password", [form[0]]).is(503);
     assert_eq!(app.count("users"), 0, "no account without its letter");
-    app.sql("ALTER TABLE gone RENAME TO outbox");
+    app.sql("ALTER TABLE gone RENAME TO vestibule_outbox");
     app.call(Post, "/users", form).is(200);
 }
 
@@ -52,7 +52,7 @@ fn health_tells_a_live_process_from_a_ready_one() {
     app.visit("/health/live").is(200);
     app.visit("/health/ready").is(200);
     let broken = TestApp::new();
-    broken.sql("ALTER TABLE health RENAME TO gone");
+    broken.sql("ALTER TABLE vestibule_health RENAME TO gone");
     broken.visit("/health/live").is(200);
     broken.visit("/health/ready").is(503);
 }
@@ -62,9 +62,11 @@ fn health_tells_a_live_process_from_a_ready_one() {
 fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let tables = ["users", "sessions", "tokens", "outbox", "throttle", "events", "health"];
+    let tables =
+        ["users", "passwords", "sessions", "links", "outbox", "throttle", "events", "health"]
+            .map(|table| format!("vestibule_{table}"));
     if app.is_sqlite() {
-        for table in tables {
+        for table in &tables {
             for act in ["INSERT", "UPDATE", "DELETE"] {
                 app.sql(&format!(
                     "CREATE TRIGGER no_{act}_{table} BEFORE {act} ON {table} \
@@ -117,8 +119,8 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
         // It would take hours.
         "$2b$30$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC",
     ] {
-        app.sql(&format!("UPDATE users SET password_hash = '{hash}'"));
-        app.sql("DELETE FROM throttle");
+        app.sql(&format!("UPDATE vestibule_passwords SET hash = '{hash}'"));
+        app.sql("DELETE FROM vestibule_throttle");
         let stranger = app.other_browser();
         for password in [PASSWORD, "abcdefghijklmnopqrstuvwxyz", "x", "y", "z"] {
             let seen = stranger.log_in("ada@example.com", password).is(401);
@@ -128,12 +130,12 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
     }
     // What other systems write around a hash is no part of it.
     let known = "$2a$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC";
-    app.sql(&format!("UPDATE users SET password_hash = ' {known}\n'"));
-    app.sql("DELETE FROM throttle");
+    app.sql(&format!("UPDATE vestibule_passwords SET hash = ' {known}\n'"));
+    app.sql("DELETE FROM vestibule_throttle");
     app.other_browser()
         .log_in("ada@example.com", "abcdefghijklmnopqrstuvwxyz")
         .redirects_to("/profile");
-    assert!(app.texts("SELECT password_hash FROM users")[0].starts_with("$bcrypt-sha256$"));
+    assert!(app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$"));
 }
 
 /// Promises 12 and 53: SQLite takes any bytes for a text, and an import may have brought Latin-1. Such a row is no
@@ -146,13 +148,13 @@ fn text_that_is_not_utf8_is_no_fault() {
     }
     app.sign_up("ada@example.com");
     let stranger = app.other_browser();
-    app.sql("UPDATE users SET name = CAST(x'4a6f73e9' AS TEXT), email = CAST(x'4a6f73e9' AS TEXT)");
+    app.sql("UPDATE vestibule_users SET name = CAST(x'4a6f73e9' AS TEXT), email = CAST(x'4a6f73e9' AS TEXT)");
     stranger.log_in("ada@example.com", "wrong").is(401);
     app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
     app.visit("/profile").is(200).says("ada@example.com");
     stranger.post("/password-reset", [("email", "ada@example.com")]).is(200);
     assert_eq!(app.last_letter().to, "ada@example.com");
-    app.sql("UPDATE users SET password_hash = CAST(x'2432e9' AS TEXT)");
+    app.sql("UPDATE vestibule_passwords SET hash = CAST(x'2432e9' AS TEXT)");
     stranger.log_in("ada@example.com", PASSWORD).is(401);
 }
 

@@ -78,7 +78,7 @@ fn no_request_is_answered_with_a_fault() {
             .merge(("vestibule.throttle.letters_by_client", 1_000_000))
     });
     app.sign_up("ada@example.com");
-    let hash = app.texts("SELECT password_hash FROM users").remove(0);
+    let hash = app.texts("SELECT hash FROM vestibule_passwords").remove(0);
     let mut paths = app.paths();
     paths.extend(
         [
@@ -138,7 +138,8 @@ fn no_request_is_answered_with_a_fault() {
             owner.cookies.borrow_mut().insert("session_id".into(), sealed.clone());
             if !owner.is_signed_in() {
                 app.sql(&format!(
-                    "UPDATE users SET password_hash = '{hash}' WHERE email_key = 'ada@example.com'"
+                    "UPDATE vestibule_passwords SET hash = '{hash}' \
+ WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
                 ));
                 owner.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
                 sealed = owner.session_cookie().unwrap();

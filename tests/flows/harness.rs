@@ -104,7 +104,8 @@ impl TestApp {
     fn every_letter_has_a_cause(&self) {
         let letters = self.letters.all();
         assert!(letters.iter().all(|letter| letter.to != bystander::EMAIL), "{letters:?}");
-        let Some(events) = self.try_texts("SELECT kind FROM events ORDER BY at, id") else {
+        let Some(events) = self.try_texts("SELECT kind FROM vestibule_events ORDER BY at, id")
+        else {
             return;
         };
         // The first one is the bystander's. It goes with others of its age.
@@ -362,7 +363,7 @@ impl TestApp {
 
     /// How many rows there are, `FROM` what is given; without those of the bystander.
     pub fn count(&self, from: &str) -> i64 {
-        let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM {from}"));
+        let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM vestibule_{from}"));
         text[0].parse().unwrap()
     }
 
@@ -394,7 +395,7 @@ impl TestApp {
             "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()"
         };
         let tables = self.texts(&format!("{tables} ORDER BY 1"));
-        assert!(tables.contains(&"throttle".to_owned()), "{tables:?}");
+        assert!(tables.contains(&"vestibule_throttle".to_owned()), "{tables:?}");
         let rows = tables.iter().filter(|table| *table != left_out).map(|table| {
             let row = self.whole_row(table);
             self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")

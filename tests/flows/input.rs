@@ -109,7 +109,7 @@ fn odd_bytes_are_nobodys_fault() {
         [form, ("User-Agent", agent.as_str()), ("Cookie", "session_id=\"; a=b;;; =; session_id")];
     let body = format!("email=ada@example.com&password={}", PASSWORD.replace(' ', "+"));
     app.request(Post, "/signup", &headers, Some(&body)).redirects_to("/profile");
-    let agents = app.texts("SELECT user_agent FROM sessions");
+    let agents = app.texts("SELECT user_agent FROM vestibule_sessions");
     assert_eq!(agents[0].chars().count(), 256);
     assert!(!agents[0].contains('\u{1}'));
 }
@@ -224,7 +224,7 @@ fn a_password_in_another_normal_form_is_the_same() {
     app.other_browser().log_in("ada@example.com", "Grusse aus Koln 17 Apfel").is(401);
     // A hash from before is of what was typed then, and is renewed.
     let old = bcrypt::hash(nfd, 4).unwrap();
-    app.sql(&format!("UPDATE users SET password_hash = '{old}'"));
+    app.sql(&format!("UPDATE vestibule_passwords SET hash = '{old}'"));
     app.other_browser().log_in("ada@example.com", nfc).is(401);
     app.other_browser().log_in("ada@example.com", nfd).redirects_to("/profile");
     app.other_browser().log_in("ada@example.com", nfc).redirects_to("/profile");

@@ -136,7 +136,7 @@ fn a_letter_that_no_server_takes_waits_and_is_tried_again() {
         assert_eq!(app.count("outbox"), 1, "after try {n}");
         // Only a letter that was sent whole may arrive, and its link has to be good then.
         let sent_whole = i64::from(n + 1 == tries);
-        assert_eq!(app.count("tokens"), sent_whole, "no usable secret rests anywhere");
+        assert_eq!(app.count("links"), sent_whole, "no usable secret rests anywhere");
         // Not at once, and later each time.
         app.run_jobs();
         app.clock
@@ -180,7 +180,7 @@ fn a_silent_server_costs_a_try_and_no_more() {
     });
     app.sign_up("ada@example.com");
     app.run_jobs();
-    assert_eq!((app.count("outbox"), app.count("tokens")), (1, 0));
+    assert_eq!((app.count("outbox"), app.count("links")), (1, 0));
     app.clock.advance(Duration::from_secs(11));
     app.run_jobs();
     app.visit(&link_in(&server.letter())).is(200);
@@ -226,7 +226,7 @@ fn a_letter_that_is_refused_for_good_is_tried_once_more() {
         app.run_jobs();
         app.clock.advance(Duration::from_mins(59));
         app.run_jobs();
-        assert_eq!((app.count("outbox"), app.count("tokens")), (1, 0));
+        assert_eq!((app.count("outbox"), app.count("links")), (1, 0));
         app.clock.advance(Duration::from_mins(2));
         app.run_jobs();
         assert_eq!(app.count("outbox"), 0, "{at}");
@@ -340,7 +340,7 @@ fn a_letter_that_cannot_be_read_holds_up_no_other() {
         app.other_browser().sign_up(&format!("{name}@example.com"));
     }
     app.sql(
-        "UPDATE outbox SET device = CAST(x'ff' AS TEXT) WHERE id = (SELECT MIN(id) FROM outbox)",
+        "UPDATE vestibule_outbox SET device = CAST(x'ff' AS TEXT) WHERE id = (SELECT MIN(id) FROM vestibule_outbox)",
     );
     assert_eq!(app.letters().len(), 2);
     assert_eq!(app.count("outbox"), 1);

@@ -27,7 +27,7 @@ fn nobody_learns_which_addresses_have_an_account() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     app.other_browser().sign_up("gone@example.com");
-    app.sql("UPDATE users SET disabled_at = 1 WHERE email_key = 'gone@example.com'");
+    app.sql("UPDATE vestibule_users SET disabled_at = 1 WHERE email_key = 'gone@example.com'");
     let tries = [
         ("ada@example.com", NEW_PASSWORD),
         ("nobody@example.com", PASSWORD),
@@ -62,7 +62,8 @@ fn a_wrong_password_takes_as_long_for_any_account() {
     app.other_browser().sign_up("imported@example.com");
     let imported = "$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
     app.sql(&format!(
-        "UPDATE users SET password_hash = '{imported}' WHERE email_key = 'imported@example.com'"
+        "UPDATE vestibule_passwords SET hash = '{imported}' \
+ WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'imported@example.com')"
     ));
     let browser = app.other_browser();
     let emails = ["ada@example.com", "imported@example.com", "nobody@example.com"];
@@ -91,10 +92,10 @@ fn a_wrong_password_takes_as_long_for_any_account() {
 fn an_imported_hash_opens_the_account_and_is_written_anew() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let hash = || app.texts("SELECT password_hash FROM users").remove(0);
+    let hash = || app.texts("SELECT hash FROM vestibule_passwords").remove(0);
     // From the test vectors of Openwall's crypt_blowfish.
     let imported = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
-    app.sql(&format!("UPDATE users SET password_hash = '{imported}'"));
+    app.sql(&format!("UPDATE vestibule_passwords SET hash = '{imported}'"));
     app.other_browser().log_in("ada@example.com", "U*U").is(401);
     assert_eq!(hash(), imported);
     app.other_browser().log_in("ada@example.com", "U*U*").redirects_to("/profile");
@@ -110,7 +111,7 @@ fn a_hash_of_lower_cost_is_written_anew_at_the_next_login() {
     app.sign_up("ada@example.com");
     let app = app.restarted_with(|figment| figment.merge(("vestibule.password.cost", 5)));
     app.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
-    assert!(app.texts("SELECT password_hash FROM users")[0].contains(",r=5$"));
+    assert!(app.texts("SELECT hash FROM vestibule_passwords")[0].contains(",r=5$"));
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn a_session_is_dead_after_logout_and_when_the_account_is_disabled() {
     assert!(!thief.is_signed_in());
 
     app.log_in("ada@example.com", PASSWORD);
-    app.sql("UPDATE users SET disabled_at = 1");
+    app.sql("UPDATE vestibule_users SET disabled_at = 1");
     assert!(!app.is_signed_in());
 }
 
@@ -306,7 +307,8 @@ fn a_remembered_session_lasts_longer_but_not_for_ever() {
 fn reading_pages_writes_at_most_once_a_minute() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let seen_at = || app.texts("SELECT CAST(last_seen_at AS TEXT) FROM sessions").remove(0);
+    let seen_at =
+        || app.texts("SELECT CAST(last_seen_at AS TEXT) FROM vestibule_sessions").remove(0);
     let at_first = seen_at();
     app.clock.advance(MINUTE / 2);
     app.visit("/profile").is(200);
@@ -336,16 +338,16 @@ fn what_expired_is_swept() {
     app.submit("/password-reset", [("email", "ada@example.com")]);
     set_cookie(&app.other_browser(), true);
     app.run_jobs();
-    assert_eq!((app.count("sessions"), app.count("tokens")), (2, 2));
+    assert_eq!((app.count("sessions"), app.count("links")), (2, 2));
     app.clock.advance(HOUR);
     app.run_jobs();
-    assert_eq!((app.count("sessions"), app.count("tokens")), (2, 1));
+    assert_eq!((app.count("sessions"), app.count("links")), (2, 1));
     app.clock.advance(HOUR);
     app.run_jobs();
-    assert_eq!((app.count("sessions"), app.count("tokens")), (1, 1));
+    assert_eq!((app.count("sessions"), app.count("links")), (1, 1));
     app.clock.advance(15 * 24 * HOUR);
     app.run_jobs();
-    assert_eq!((app.count("sessions"), app.count("tokens")), (0, 0));
+    assert_eq!((app.count("sessions"), app.count("links")), (0, 0));
 }
 
 /// Promise 28: whoever logs in again is the same browser as before, with the same tries.
@@ -434,7 +436,7 @@ fn void_sessions_fill_no_place() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.session.max_per_account", 1)));
     app.sign_up("ada@example.com");
     app.sql(
-        "UPDATE sessions SET created_at = created_at + 34560000000, \
+        "UPDATE vestibule_sessions SET created_at = created_at + 34560000000, \
          last_seen_at = last_seen_at + 34560000000, expires_at = expires_at + 34560000000",
     );
     let other = app.other_browser();

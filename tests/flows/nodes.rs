@@ -50,7 +50,7 @@ fn a_network_that_swallows_everything_is_got_over() {
             assert!(failures < 20, "it never comes back");
         }
     }
-    // The postman's own connections were silenced as well, whatever it was doing.
+    // The own connections were silenced as well, whatever it was doing.
     let asked = answer(service.post("/password-reset", "email=ada%40example.com"));
     assert!(asked.starts_with("HTTP/1.1 200"), "{asked}");
     assert!(mail.letter().contains("/password-reset/"));
@@ -75,7 +75,7 @@ fn a_look_that_hangs_is_an_answer_too() {
         return;
     };
     assert!(service.get("/health/ready").starts_with("HTTP/1.1 200"));
-    gate.swallow("UPDATE health");
+    gate.swallow("UPDATE vestibule_health");
     let begun_at = std::time::Instant::now();
     loop {
         let seen = service.get("/health/ready");
@@ -94,7 +94,7 @@ fn a_look_waits_for_no_other_node() {
     if app.is_sqlite() {
         return;
     }
-    let _gone = app.hold("SELECT * FROM health FOR UPDATE");
+    let _gone = app.hold("SELECT * FROM vestibule_health FOR UPDATE");
     app.visit("/health/ready").is(200);
 }
 
@@ -107,8 +107,8 @@ fn a_start_that_is_gone_lets_go_of_the_tables() {
     }
     app.sign_up("ada@example.com");
     // As if the last version had been one without this.
-    app.sql("DELETE FROM _sqlx_migrations WHERE version = 5");
-    app.sql("ALTER TABLE users DROP COLUMN signed_up_millis");
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 4");
+    app.sql("DROP TABLE vestibule_events");
     let (gate, url) = app.gate();
     let folder = TempDir::new().unwrap();
     let settings = [("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
@@ -140,7 +140,7 @@ fn a_start_that_hears_nothing_keeps_its_port_closed_and_ends() {
         ("ROCKET_SECRET_KEY", SECRET_KEY),
         ("ROCKET_PORT", &port.to_string()),
     ];
-    gate.swallow("_sqlx_migrations");
+    gate.swallow("vestibule_migrations");
     let child = command(folder.path(), &settings).spawn().unwrap();
     gate.has_swallowed();
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
@@ -195,11 +195,11 @@ fn commits_that_wait_for_a_standby_that_is_gone_are_ended() {
     ];
     let folder = TempDir::new().unwrap();
     // A change of the tables waits for nobody: it holds them until it is committed.
-    let key = app.texts("SELECT encode(key_fingerprint, 'hex') FROM health").remove(0);
-    app.sql("DELETE FROM _sqlx_migrations WHERE version = 6");
-    app.sql("ALTER TABLE health DROP COLUMN key_fingerprint, DROP COLUMN swept_at");
+    let key = app.texts("SELECT encode(key_fingerprint, 'hex') FROM vestibule_health").remove(0);
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
+    app.sql("DROP TABLE vestibule_health");
     assert!(command(folder.path(), &settings).arg("migrate").status().unwrap().success());
-    app.sql(&format!("UPDATE health SET key_fingerprint = decode('{key}', 'hex')"));
+    app.sql(&format!("UPDATE vestibule_health SET key_fingerprint = decode('{key}', 'hex')"));
     let service = Process::start(folder.path(), &settings);
     let (port, request) = (service.port, form_post("/login", &sign_up_form("ada@example.com")));
     std::thread::scope(|scope| {
@@ -243,7 +243,7 @@ fn readiness_does_not_wait_with_whoever_asks_for_it() {
     let folder = TempDir::new().unwrap();
     let service = Process::start(folder.path(), &settings);
     // Each look at a link takes a second, eight at a time.
-    let held = app.hold("LOCK TABLE tokens");
+    let held = app.hold("LOCK TABLE vestibule_links");
     let link = "GET /password-reset/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q HTTP/1.1\r\n\
                 Host: localhost\r\nConnection: close\r\n\r\n";
     let crowd: Vec<_> = (0..64).map(|_| service.send(link)).collect();
@@ -433,7 +433,7 @@ fn two_nodes_sweep_and_deliver_side_by_side() {
 fn tables_of_a_later_version_stop_no_node() {
     let app = TestApp::new();
     app.sql(
-        "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
+        "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time) \
              VALUES (9999, 'later', true, '', 0)",
     );
     app.restarted().sign_up("ada@example.com").redirects_to("/profile");
@@ -448,10 +448,9 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
         return;
     }
     app.sign_up("ada@example.com");
-    // As if the last version had been one without these.
-    let last = "ALTER TABLE health DROP COLUMN key_fingerprint, DROP COLUMN swept_at";
-    app.sql("DELETE FROM _sqlx_migrations WHERE version = 6");
-    app.sql(last);
+    // As if the last version had been one without an outbox, which refers to the users.
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 2");
+    app.sql("DROP TABLE vestibule_outbox");
     let folder = TempDir::new().unwrap();
     let settings = [("VESTIBULE_DATABASE_URL", app.database()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
     let refusal = command(folder.path(), &settings)
@@ -460,7 +459,9 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
         .unwrap();
     let log = String::from_utf8_lossy(&refusal.stderr).into_owned();
     assert!(!refusal.status.success() && log.contains("run `vestibule migrate`"), "{log}");
-    for held in ["SELECT * FROM health", "LOCK TABLE _sqlx_migrations"] {
+    for held in
+        ["LOCK TABLE vestibule_users IN ROW EXCLUSIVE MODE", "LOCK TABLE vestibule_migrations"]
+    {
         let holder = app.hold(held);
         let mut child = command(folder.path(), &settings).arg("migrate").spawn().unwrap();
         let mut log = std::io::BufReader::new(child.stderr.take().unwrap());
@@ -474,7 +475,7 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
         drop(holder);
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(app.count("_sqlx_migrations WHERE version = 6"), 1);
+    assert_eq!(app.count("migrations WHERE version = 2"), 1);
     assert!(app.can_start(Clock::stopped(), |figment| {
         figment.merge(("databases.vestibule.migrate", false))
     }));
@@ -553,9 +554,9 @@ fn readiness_tells_what_waits() {
         let (_, body) = seen.split_once("\r\n\r\n").unwrap();
         let json: Value = rocket::serde::json::from_str(body).unwrap();
         assert_eq!(json["status"], "ok");
-        if json["letters_waiting"] == 0
+        if json["messages_waiting"] == 0
             && json["last_sweep_seconds"].is_u64()
-            && json["postman_moved_seconds"].is_u64()
+            && json["delivery_moved_seconds"].is_u64()
         {
             break;
         }

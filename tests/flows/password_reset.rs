@@ -98,7 +98,7 @@ fn the_token_is_in_the_letter_and_nowhere_else() {
     }
     app.keeps_only_the_digest_of(&token);
     assert_eq!(
-        app.texts("SELECT purpose FROM tokens ORDER BY purpose"),
+        app.texts("SELECT purpose FROM vestibule_links ORDER BY purpose"),
         ["password-reset", "verify-email"]
     );
     let done = page.and_submit([("new_password", NEW_PASSWORD)]);
@@ -161,7 +161,7 @@ fn a_stranger_who_asks_again_and_again_voids_nothing() {
     let resets = app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets, 3);
     app.visit(&first).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
-    assert_eq!(app.count("tokens"), 0, "a completed reset voids every link");
+    assert_eq!(app.count("links"), 0, "a completed reset voids every link");
 }
 
 /// Promise 22.
@@ -181,7 +181,7 @@ fn a_link_for_one_thing_does_not_do_another() {
 fn a_link_that_went_to_an_older_address_is_dead() {
     let (app, link) = app_with_link();
     app.sql(
-        "UPDATE users SET email = 'new@example.com', email_key = 'new@example.com' \
+        "UPDATE vestibule_users SET email = 'new@example.com', email_key = 'new@example.com' \
          WHERE email_key = 'ada@example.com'",
     );
     app.visit(&link).is(404);
@@ -280,7 +280,7 @@ fn a_reset_proves_the_mailbox_and_clears_what_a_first_comer_set_up() {
 #[test]
 fn a_disabled_account_gets_no_link() {
     let (app, link) = app_with_link();
-    app.sql("UPDATE users SET disabled_at = 1");
+    app.sql("UPDATE vestibule_users SET disabled_at = 1");
     app.visit(&link).is(404);
     let letters = app.letters().len();
     app.submit("/password-reset", [("email", "ada@example.com")]).is(200);

@@ -62,13 +62,13 @@ fn never_are_more_than_three_links_open() {
     for n in 0..5 {
         let email = format!("p{n}@example.com");
         app.other_browser().sign_up(&email);
-        app.sql("DELETE FROM outbox");
+        app.sql("DELETE FROM vestibule_outbox");
         for _ in 0..8 {
             app.post("/password-reset", [("email", &*email)]).is(200);
         }
         app.run_jobs();
     }
-    assert_eq!(app.count("tokens"), 15);
+    assert_eq!(app.count("links"), 15);
 }
 
 /// Promise 53: a process that dies after it made a link, when nobody can say whether its letter left.
@@ -83,13 +83,13 @@ fn a_try_that_broke_off_uses_up_no_link() {
             format!("'\\x{}'", format!("0{n}").repeat(32))
         };
         app.sql(&format!(
-            "INSERT INTO tokens (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
-             SELECT {digest}, 'verify-email', user_id, 'ada@example.com', 0, 99999999999999, id FROM outbox"
+            "INSERT INTO vestibule_links (digest, purpose, user_id, recipient, created_at, expires_at, message_id) \
+             SELECT {digest}, 'verify-email', user_id, 'ada@example.com', 0, 99999999999999, id FROM vestibule_outbox"
         ));
     }
     let link = app.last_letter().link();
     app.visit(&link).is(200);
-    assert_eq!(app.count("tokens"), 4, "all copies of the letter are good");
+    assert_eq!(app.count("links"), 4, "all copies of the letter are good");
     app.visit("/profile").and_submit([]).redirects_to("/profile");
     app.visit("/profile").says("An e-mail with a link is on its way to you.");
     assert_eq!(app.letters().len(), 2);
@@ -114,10 +114,12 @@ fn several_logins_at_once_renew_an_imported_hash() {
     app.sign_up("ada@example.com");
     let imported = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
     for _ in 0..5 {
-        app.sql(&format!("UPDATE users SET password_hash = '{imported}'"));
+        app.sql(&format!("UPDATE vestibule_passwords SET hash = '{imported}'"));
         let login = [("email", "ada@example.com"), ("password", "U*U*")];
         assert_eq!(app.post_at_once(4, "/login", login), [303; 4]);
-        assert!(app.texts("SELECT password_hash FROM users")[0].starts_with("$bcrypt-sha256$"));
+        assert!(
+            app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$")
+        );
     }
 }
 

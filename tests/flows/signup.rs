@@ -62,7 +62,7 @@ fn spellings_of_one_address_are_one_account_and_the_typed_one_is_shown() {
     for email in [" ada.l@example.com ", "ADA.L@EXAMPLE.COM"] {
         app.other_browser().log_in(email, PASSWORD).redirects_to("/profile");
     }
-    assert_eq!(app.texts("SELECT email_key FROM users"), ["ada.l@example.com"]);
+    assert_eq!(app.texts("SELECT email_key FROM vestibule_users"), ["ada.l@example.com"]);
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn a_password_of_the_parts_of_an_address_is_guessable() {
 fn a_password_is_stored_as_bcrypt_sha256() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    let hash = &app.texts("SELECT password_hash FROM users")[0];
+    let hash = &app.texts("SELECT hash FROM vestibule_passwords")[0];
     let rest = hash.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=4$").expect(hash);
     let (salt, digest) = rest.split_once('$').unwrap();
     assert_eq!((salt.len(), digest.len()), (22, 31));

@@ -236,7 +236,7 @@ fn counts_are_kept_under_the_secret_key() {
         let app = TestApp::with(|figment| figment.merge(("secret_key", secret_key)));
         fail(&app, "ada@example.com");
         let key = if app.is_sqlite() { "hex(key)" } else { "encode(key, 'hex')" };
-        app.texts(&format!("SELECT {key} FROM throttle ORDER BY 1"))
+        app.texts(&format!("SELECT {key} FROM vestibule_throttle ORDER BY 1"))
     };
     let (one, other) = (SECRET_KEY, "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxCVHQk=");
     assert_eq!(keys_under(one).len(), 3);
@@ -326,7 +326,7 @@ fn a_forged_header_makes_nobody_somebody_else() {
         let seen = app.request(Post, "/login", &headers, Some(&body));
         assert_eq!(seen.status, if n < 30 { 401 } else { 429 }, "{n}");
     }
-    assert_eq!(app.texts("SELECT DISTINCT address FROM events"), ["127.0.0.1"]);
+    assert_eq!(app.texts("SELECT DISTINCT ip FROM vestibule_events"), ["127.0.0.1"]);
 }
 
 /// Promise 30.
@@ -347,7 +347,7 @@ fn a_trusted_proxy_says_who_the_client_is() {
         let seen = app.request(Post, "/login", &[form, ("X-Forwarded-For", &hops)], Some(&body));
         assert_eq!(seen.status, if n < 30 { 401 } else { 429 }, "one /64 is one client");
     }
-    assert_eq!(app.count("events WHERE address = '203.0.113.7'"), 1);
+    assert_eq!(app.count("events WHERE ip = '203.0.113.7'"), 1);
 }
 
 /// Promises 30 and 67: all who come by it share one generous limit.
@@ -364,7 +364,7 @@ fn behind_a_proxy_that_nobody_named_one_limit_holds_for_all() {
     });
     assert_eq!(tries.filter(|status| *status == 401).count(), 60);
     app.clock.advance(60 * SECOND);
-    app.sql("DELETE FROM throttle");
+    app.sql("DELETE FROM vestibule_throttle");
     for n in 0..50 {
         let form = [("email", &*format!("p{n}@example.com"))];
         app.call(Post, "/reset_password", form).is(200);
@@ -387,7 +387,7 @@ fn a_table_that_strangers_have_filled_keeps_nobody_out() {
     let blob = if app.is_sqlite() { "randomblob(32)" } else { "sha256(CAST(n AS TEXT)::bytea)" };
     let forget_at = app.clock.now().since(vestibule::Timestamp::from(std::time::UNIX_EPOCH));
     app.sql(&format!(
-        "INSERT INTO throttle (key, tries, closed_until, forget_at) \
+        "INSERT INTO vestibule_throttle (key, attempts, closed_until, forget_at) \
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3000) \
          SELECT {blob}, 1, 0, {} FROM numbers",
         forget_at.as_millis() + 600_000
@@ -419,14 +419,14 @@ fn an_account_keeps_so_many_events() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     let (id, now) = if app.is_sqlite() {
-        ("randomblob(16)", "(SELECT MAX(at) FROM events)")
+        ("randomblob(16)", "(SELECT MAX(at) FROM vestibule_events)")
     } else {
-        ("gen_random_uuid()", "(SELECT MAX(at) FROM events)")
+        ("gen_random_uuid()", "(SELECT MAX(at) FROM vestibule_events)")
     };
     app.sql(&format!(
-        "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
+        "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 6000) \
-         SELECT {id}, {now} - n, 'logged-in', (SELECT id FROM users), '', '' FROM numbers"
+         SELECT {id}, {now} - n, 'logged-in', (SELECT id FROM vestibule_users), '', '' FROM numbers"
     ));
     app.run_jobs();
     assert_eq!(app.count("events"), 5_001);
@@ -467,7 +467,7 @@ fn an_ipv6_site_has_a_budget() {
         app.clock.advance(60 * SECOND);
         assert_eq!((0..20).filter(|n| nothing(minute * 20 + n) == 401).count(), 16);
     }
-    assert_eq!(app.count("events WHERE address LIKE '2001:db8:3:%'"), 100, "no more are noted");
+    assert_eq!(app.count("events WHERE ip LIKE '2001:db8:3:%'"), 100, "no more are noted");
     assert_eq!(log_in("2001:db8:2::1", "email=x@example.com&password=y"), 401);
 }
 
@@ -575,7 +575,7 @@ fn nobody_can_flood_a_mailbox() {
     let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets(), 3);
     // Not because three links are open: the hour counts.
-    app.sql("DELETE FROM tokens");
+    app.sql("DELETE FROM vestibule_links");
     app.submit("/password-reset", [("email", "ada@example.com")]);
     assert_eq!(resets(), 3);
     app.clock.advance(3600 * SECOND);
@@ -929,7 +929,7 @@ fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
         let seen = app.call(Post, path, form).is(503).says("Very many people");
         assert_eq!(seen.header("retry-after"), Some("1"));
     }
-    assert_eq!(app.count("throttle WHERE tries > 0"), 0);
+    assert_eq!(app.count("throttle WHERE attempts > 0"), 0);
 }
 
 /// Promises 3, 25, 26 and 27: with no time for any hash, whatever wants one is 503.
@@ -1030,7 +1030,7 @@ fn the_header_that_counts_is_a_setting() {
         ("X-Client", "203.0.113.7"),
     ];
     app.request(Post, "/login", &headers, Some("email=a@example.com&password=x")).is(401);
-    assert_eq!(app.texts("SELECT address FROM events"), ["203.0.113.7"]);
+    assert_eq!(app.texts("SELECT ip FROM vestibule_events"), ["203.0.113.7"]);
 }
 
 /// Promise 52.
@@ -1046,7 +1046,7 @@ fn what_happens_to_accounts_is_noted() {
     let letters = app.letters();
     app.visit(&letters[1].link()).and_submit([("new_password", NEW_PASSWORD)]);
     app.log_in("ada@example.com", NEW_PASSWORD);
-    let kinds = app.texts("SELECT kind FROM events ORDER BY id");
+    let kinds = app.texts("SELECT kind FROM vestibule_events ORDER BY id");
     assert_eq!(
         kinds,
         [
@@ -1062,11 +1062,8 @@ fn what_happens_to_accounts_is_noted() {
         ]
     );
     assert_eq!(app.count("events WHERE user_id IS NULL"), 2, "the stranger, and who asked");
-    assert_eq!(
-        app.count("events WHERE user_agent LIKE 'Mozilla/5.0%' AND address = '127.0.0.1'"),
-        9
-    );
-    let all = app.texts("SELECT kind || address || user_agent FROM events").concat();
+    assert_eq!(app.count("events WHERE user_agent LIKE 'Mozilla/5.0%' AND ip = '127.0.0.1'"), 9);
+    let all = app.texts("SELECT kind || address || user_agent FROM vestibule_events").concat();
     assert!(!all.contains("stranger") && !all.contains("ada@"));
     app.clock.advance(Duration::from_secs(181 * 24 * 3600));
     app.run_jobs();
@@ -1225,10 +1222,10 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
     let fill = |n: usize| {
         app.sql(&format!(
-            "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at) \
+            "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at) \
              WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {n}) \
              SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
-             (SELECT MAX(created_at) FROM users) + 1800000 FROM numbers"
+             (SELECT MAX(created_at) FROM vestibule_users) + 1800000 FROM numbers"
         ));
         app.run_jobs();
     };
@@ -1243,7 +1240,7 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
         .says("Too many e-mails are waiting to be sent just now.");
     app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
     // Not a second longer than it is full; and never more than full, however many ask before anybody looks.
-    app.sql("DELETE FROM outbox");
+    app.sql("DELETE FROM vestibule_outbox");
     fill(39_990);
     let ask =
         |n| app.other_browser().post("/password-reset", [("email", &*format!("p{n}@example.com"))]);
@@ -1282,13 +1279,13 @@ fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
     }
     let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
     app.sql(&format!(
-        "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at) \
+        "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at) \
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40000) \
          SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
-         (SELECT MAX(created_at) FROM users) + 1800000 FROM numbers"
+         (SELECT MAX(created_at) FROM vestibule_users) + 1800000 FROM numbers"
     ));
     asked_until(503);
-    app.sql("DELETE FROM outbox WHERE email_key = 'x@example.com'");
+    app.sql("DELETE FROM vestibule_outbox WHERE recipient = 'x@example.com'");
     asked_until(200);
     assert_eq!(app.count("outbox WHERE user_id IS NOT NULL"), 1, "it is still under way");
 }
@@ -1308,10 +1305,10 @@ fn one_site_has_a_part_of_the_outbox() {
     ask_from("2001:db8:1:2::3").is(200);
     let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
     app.sql(&format!(
-        "INSERT INTO outbox (id, letter, email_key, device, network, attempts, created_at, due_at, site_key) \
+        "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at, site_key) \
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3999) \
-         SELECT {id}, letter, email_key, '', '', 1, created_at, due_at + 1800000, site_key \
-         FROM numbers, outbox"
+         SELECT {id}, message, recipient, '', '', 1, created_at, due_at + 1800000, site_key \
+         FROM numbers, vestibule_outbox"
     ));
     // Another network of the same customer.
     let words = "Too many e-mails that your network asked for are waiting to be sent.";
@@ -1330,7 +1327,7 @@ fn letters_that_wait_for_their_turn_are_due_in_turn() {
         app.run_jobs();
     }
     assert_eq!(app.letters().len(), 6);
-    assert_eq!(app.count("(SELECT DISTINCT due_at FROM outbox) AS due"), 6);
+    assert_eq!(app.texts("SELECT DISTINCT CAST(due_at AS TEXT) FROM vestibule_outbox").len(), 6);
     for sent in 7..=12 {
         app.clock.advance(600 * SECOND);
         assert_eq!(app.letters().len(), sent);

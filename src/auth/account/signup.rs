@@ -1,13 +1,13 @@
 //! Signing up.
 
 use crate::auth::events::Event;
-use crate::auth::outbox::Letter;
 use crate::auth::password::PasswordVersion;
 use crate::auth::store::NewUser;
 use crate::auth::{
     Auth, Client, Email, Name, NewSession, Password, Refused, SessionToken, UserId, WeakPassword,
     WrongCredentials,
 };
+use crate::mail::Message;
 
 /// What somebody who signs up has said.
 pub(crate) struct SignUp {
@@ -41,7 +41,7 @@ pub(crate) enum SignUpError {
 }
 
 impl Auth {
-    /// Makes an account and puts the letter that verifies its address into the outbox, both or
+    /// Makes an account and puts the message that verifies its address into the outbox, both or
     /// neither.
     pub(crate) async fn sign_up(
         &self,
@@ -50,17 +50,17 @@ impl Auth {
         by: SignUpBy,
     ) -> Result<SignedUp, Refused<SignUpError>> {
         let SignUp { email, password, name } = form;
-        self.count_network(client).await?;
+        self.count_ip(client).await?;
         if self.store.find_credentials(&email).await?.is_some() {
             return self.sign_up_again(email, &password, client, by).await;
         }
         self.check_backlog(client).await?;
-        let mut turn = self.hasher.turn_of_stranger(client);
+        let mut slot = self.hasher.slot_for_stranger(client);
         let password = self
-            .check_new_password(password, &email, name.as_ref(), &mut turn)
+            .check_new_password(password, &email, name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(SignUpError::WeakPassword))?;
-        let password_hash = self.hasher.hash(&password.0, &mut turn).await?;
+        let password_hash = self.hasher.hash(&password.0, &mut slot).await?;
         let (id, now) = (UserId::new(), self.clock.now());
         let mut change = self.begin_change(client).await?;
         let new =
@@ -69,9 +69,9 @@ impl Auth {
             change.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;
         }
-        // It is the first letter to this address: nothing speaks against it.
-        let _ = self.count_letter_to(&mut change, Letter::VerifyEmail, &email).await?;
-        change.mail(self.first_letter(id, &email, client)).await?;
+        // It is the first message to this address: nothing speaks against it.
+        let _ = self.count_message_to(&mut change, Message::VerifyEmail, &email).await?;
+        change.mail(self.first_message(id, &email, client)).await?;
         change.record(Event::SignedUp, Some(id)).await?;
         let session = match by {
             SignUpBy::Browser(replaced) => {

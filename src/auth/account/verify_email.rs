@@ -1,15 +1,14 @@
-//! Showing that an address is one's own: get a letter, follow its link, press the button.
+//! Showing that an address is one's own: get a message, follow its link, press the button.
 
 use crate::Error;
 use crate::auth::events::Event;
-use crate::auth::link::OpenedLink;
-use crate::auth::outbox::{Letter, MOST_OPEN_LINKS};
+use crate::auth::link::{MOST_OPEN, OpenedLink, Purpose};
 use crate::auth::password::change::AGAIN_WITHIN;
-use crate::auth::store::Purpose;
 use crate::auth::{
-    Auth, Client, Limited, Password, PasswordProof, Refused, Session, User, VerifyToken,
+    Auth, Client, Limited, LinkToken, Password, PasswordProof, Refused, Session, User,
     WrongCredentials,
 };
+use crate::mail::Message;
 
 /// Why an address cannot be verified like this.
 pub(crate) enum VerifyEmailError {
@@ -21,7 +20,7 @@ pub(crate) enum VerifyEmailError {
     SignedOut,
 }
 
-/// What became of the wish for another letter.
+/// What became of the wish for another message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It is on its way.
@@ -35,7 +34,7 @@ pub(crate) enum Asked {
 }
 
 impl Auth {
-    /// Sends the letter again, unless that would be one too many.
+    /// Sends the message again, unless that would be one too many.
     pub(crate) async fn request_verification(
         &self,
         user: &User,
@@ -46,13 +45,13 @@ impl Auth {
             Err(Limited::Wait(_)) => return Ok(Asked::TooMany),
             Err(Limited::Failed(error)) => return Err(error),
         }
-        let letter = self.letter(Letter::VerifyEmail, user, client);
+        let message = self.message(Message::VerifyEmail, user, client);
         let now = self.clock.now();
-        if self.store.is_letter_put_off(user.id, &letter.letter, now).await? {
+        if self.store.is_message_put_off(user.id, &message.message, now).await? {
             return Ok(Asked::IsWaiting);
         }
-        let open = self.store.count_open_tokens(user.id, Purpose::VerifyEmail, now).await?;
-        if open >= MOST_OPEN_LINKS {
+        let open = self.store.count_open_links(user.id, Purpose::VerifyEmail, now).await?;
+        if open >= MOST_OPEN {
             return Ok(Asked::EnoughLinks);
         }
         if !self.has_outbox_room(client).await? {
@@ -60,30 +59,20 @@ impl Auth {
         }
         let mut change = self.begin_change(client).await?;
         // The client first: one that has had its share must not use up somebody else's.
-        if !self.count_letter_of(&mut change, client).await?.is_counted() {
+        if !self.count_message_of(&mut change, client).await?.is_counted() {
             change.rollback().await;
             return Ok(Asked::TooMany);
         }
         let to_address =
-            self.count_letter_to(&mut change, Letter::VerifyEmail, &user.email).await?;
+            self.count_message_to(&mut change, Message::VerifyEmail, &user.email).await?;
         let to_mailbox = self.count_mailbox(&mut change, &user.email, client.allowance).await?;
         if !(to_address.is_counted() && to_mailbox.is_counted()) {
             change.rollback().await;
             return Ok(Asked::EnoughLinks);
         }
-        change.mail(letter).await?;
+        change.mail(message).await?;
         change.commit().await?;
         Ok(Asked::Sent)
-    }
-
-    /// Finds out whose address the link verifies, without using it up.
-    pub(crate) async fn open_verify_link(
-        &self,
-        token: VerifyToken,
-    ) -> Result<OpenedLink<VerifyToken>, Error> {
-        let (digest, now) = (token.digest(), self.clock.now());
-        let user = self.store.find_token(digest, Purpose::VerifyEmail, now).await?;
-        Ok(OpenedLink { token, user })
     }
 
     /// Uses the link up and notes that the address is the account's own.
@@ -93,7 +82,7 @@ impl Auth {
     /// browser must be signed in to this very account, or give its password: then it may be signed in.
     pub(crate) async fn verify_email(
         &self,
-        link: &OpenedLink<VerifyToken>,
+        link: &OpenedLink,
         signed_in: Option<&Session>,
         password: Option<&Password>,
         client: &Client,
@@ -121,16 +110,17 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::SignedOut));
         }
-        let sent_to = change.take_token(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
-        let Some(sent_to) = sent_to else {
+        let recipient =
+            change.take_link(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
+        let Some(recipient) = recipient else {
             change.rollback().await;
             return self.verify_again(token, signed_in, password, client).await;
         };
-        if !change.update_verified(user.id, &sent_to, now).await? {
+        if !change.update_verified(user.id, &recipient, now).await? {
             change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::DeadLink));
         }
-        change.delete_tokens_for(user.id, Purpose::VerifyEmail).await?;
+        change.delete_links_for(user.id, Purpose::VerifyEmail).await?;
         self.return_sign_up(&mut change, user.id).await?;
         change.changes_user(user.id);
         change.record(Event::EmailVerified, Some(user.id)).await?;
@@ -142,14 +132,14 @@ impl Auth {
     /// as much as the first time that the account is theirs.
     async fn verify_again(
         &self,
-        token: &VerifyToken,
+        token: &LinkToken,
         signed_in: Option<&Session>,
         password: Option<&Password>,
         client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
-        let found = self.store.find_used_token(digest, Purpose::VerifyEmail, since, now).await?;
+        let found = self.store.find_used_link(digest, Purpose::VerifyEmail, since, now).await?;
         let user = found.filter(|user| user.email_verified_at.is_some());
         let dead = || Refused::Because(VerifyEmailError::DeadLink);
         let user = user.ok_or_else(dead)?;

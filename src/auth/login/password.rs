@@ -9,7 +9,7 @@ use crate::Error;
 use crate::auth::events::Event;
 use crate::auth::password::PasswordVersion;
 use crate::auth::password::hash::{MAX_COST, PasswordHash};
-use crate::auth::password::hasher::Turn;
+use crate::auth::password::hasher::HashSlot;
 use crate::auth::store::Credentials;
 use crate::auth::{Auth, Client, Email, Password, Refused, User};
 
@@ -38,7 +38,7 @@ impl Auth {
             .await
     }
 
-    /// The same, with so much time left to wait for its turn.
+    /// The same, with so much time left to wait for its slot.
     pub(in crate::auth) async fn verify_password_within(
         &self,
         email: &str,
@@ -59,25 +59,25 @@ impl Auth {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
-        let mut tried = self.count_try(hashed, found.as_ref(), client).await?;
-        tried.turn.wait_at_most(wait_left);
+        let mut attempt = self.count_attempt(hashed, found.as_ref(), client).await?;
+        attempt.slot.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
             // Of nobody's account: it costs nothing, and would push out what happened to one.
-            if self.is_junk_noted(client).await? {
+            if self.may_record_invalid(client).await? {
                 self.record(Event::LogInFailed, None, client).await?;
             }
             return Err(Refused::Because(WrongCredentials));
         };
         let hash = found.as_ref().and_then(|found| self.readable_hash(found));
         let verified =
-            self.hasher.verify(password, hash.unwrap_or(self.hasher.dummy()), &mut tried.turn);
+            self.hasher.verify(password, hash.unwrap_or(self.hasher.dummy()), &mut attempt.slot);
         let verdict = match verified.await {
             Ok(verdict) => verdict,
             Err(error) => {
                 // A password that reads otherwise in another normal form is hashed twice. If only the second
                 // one found no time, the first has told whether it was right.
-                if !tried.turn.has_hashed() {
-                    self.try_dropped(&tried).await?;
+                if !attempt.slot.has_hashed() {
+                    self.attempt_dropped(&attempt).await?;
                 }
                 return Err(error.into());
             }
@@ -89,9 +89,9 @@ impl Auth {
             self.record(Event::LogInFailed, user, client).await?;
             return Err(Refused::Because(WrongCredentials));
         };
-        self.try_succeeded(&tried).await?;
-        self.renew_hash(&found, password, &mut tried.turn).await?;
-        let wait_left = tried.turn.left();
+        self.attempt_succeeded(&attempt).await?;
+        self.renew_hash(&found, password, &mut attempt.slot).await?;
+        let wait_left = attempt.slot.left();
         Ok(PasswordProof { user: found.user, password_version: found.password_version, wait_left })
     }
 
@@ -111,13 +111,13 @@ impl Auth {
         &self,
         found: &Credentials,
         password: &Password,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<(), Error> {
         let is_outdated = |hash| self.hasher.is_outdated(hash, password);
         if !found.password_hash.as_ref().is_some_and(is_outdated) {
             return Ok(());
         }
-        match self.hasher.hash(password, turn).await {
+        match self.hasher.hash(password, slot).await {
             Ok(new) => {
                 let old = found.stored_hash.clone();
                 self.store.update_outdated_hash(found.user.id, old, &new).await

@@ -1,4 +1,4 @@
-//! Letters that are on their way, and what they keep from others.
+//! Messages that are on their way, and what they keep from others.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,7 +9,7 @@ use super::LOOK_EVERY;
 use crate::Error;
 use crate::auth::store::{Busy, Priority};
 
-/// How many letters of one site, or to one domain, have places at a time: what many ask for leaves places to the
+/// How many messages of one site, or to one domain, have places at a time: what many ask for leaves places to the
 /// others.
 pub(super) const MOST_ALIKE: usize = 2;
 
@@ -17,16 +17,16 @@ pub(super) const MOST_ALIKE: usize = 2;
 /// there holds up the others no longer than it keeps a place.
 pub(super) const MOST_LATE: usize = 8;
 
-/// The letters that are on their way, and the places that they keep.
+/// The messages that are on their way, and the places that they keep.
 pub(super) struct UnderWay {
     /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
     pub(super) tasks: JoinSet<Result<(), Error>>,
-    pub(super) letters: HashMap<task::Id, OnItsWay>,
+    pub(super) messages: HashMap<task::Id, OnItsWay>,
     /// When somebody last looked whose time is over.
     pub(super) looked_at: Instant,
 }
 
-/// What a letter keeps from others while it is on its way.
+/// What a message keeps from others while it is on its way.
 pub(super) struct OnItsWay {
     pub(super) priority: Priority,
     /// The key of its site, and that of its domain.
@@ -52,7 +52,7 @@ impl OnItsWay {
 
 impl Default for UnderWay {
     fn default() -> Self {
-        Self { tasks: JoinSet::new(), letters: HashMap::new(), looked_at: Instant::now() }
+        Self { tasks: JoinSet::new(), messages: HashMap::new(), looked_at: Instant::now() }
     }
 }
 
@@ -60,31 +60,31 @@ impl UnderWay {
     /// Whether a round is over.
     pub(super) fn is_empty(&self) -> bool {
         let now = Instant::now();
-        self.tasks.is_empty() && !self.letters.values().any(|letter| letter.has_place(now))
+        self.tasks.is_empty() && !self.messages.values().any(|message| message.has_place(now))
     }
 
-    /// A letter has left; whether another one may have waited for that.
+    /// A message has left; whether another one may have waited for that.
     pub(super) fn end(&mut self, id: task::Id) -> bool {
-        let Some(letter) = self.letters.get_mut(&id) else { return false };
-        letter.has_left = true;
-        !letter.is_asked_for
+        let Some(message) = self.messages.get_mut(&id) else { return false };
+        message.has_left = true;
+        !message.is_asked_for
     }
 
-    /// Whether a place has ended since the last look: at fixed times, whatever became of the letters.
+    /// Whether a place has ended since the last look: at fixed times, whatever became of the messages.
     pub(super) fn end_kept(&mut self) -> bool {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.looked_at, now);
         let has_ended = |end: Instant| before < end && end <= now;
-        let mut letters = self.letters.values();
-        let has_room = letters.any(|letter| has_ended(letter.place_until));
-        self.letters.retain(|_, letter| letter.has_place(now) || !letter.has_left);
+        let mut messages = self.messages.values();
+        let has_room = messages.any(|message| has_ended(message.place_until));
+        self.messages.retain(|_, message| message.has_place(now) || !message.has_left);
         has_room
     }
 
     /// When to look again if nothing else happens.
     pub(super) fn next_end(&self) -> Duration {
         let now = Instant::now();
-        let ends = self.letters.values().map(|letter| letter.place_until);
+        let ends = self.messages.values().map(|message| message.place_until);
         let next = ends.filter(|end| *end > now).min();
         next.map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
     }
@@ -92,20 +92,20 @@ impl UnderWay {
     /// How many of this priority have places.
     pub(super) fn of(&self, priority: Priority) -> usize {
         let now = Instant::now();
-        let of_it = self.letters.values().filter(|letter| letter.priority == priority);
-        of_it.filter(|letter| letter.has_place(now)).count()
+        let of_it = self.messages.values().filter(|message| message.priority == priority);
+        of_it.filter(|message| message.has_place(now)).count()
     }
 
-    /// The sites and the domains that have as many letters under way as they may.
+    /// The sites and the domains that have as many messages under way as they may.
     pub(super) fn busy(&self) -> (Busy, Busy) {
         let now = Instant::now();
         let of = |which: usize, counts: fn(&OnItsWay) -> bool| {
             let mut times: HashMap<&[u8], (usize, usize)> = HashMap::new();
-            for letter in self.letters.values() {
-                if let Some(key) = letter.keys[which].as_deref() {
+            for message in self.messages.values() {
+                if let Some(key) = message.keys[which].as_deref() {
                     let (places, late) = times.entry(key).or_default();
-                    *places += usize::from(letter.has_place(now));
-                    *late += usize::from(letter.is_late(now) && counts(letter));
+                    *places += usize::from(message.has_place(now));
+                    *late += usize::from(message.is_late(now) && counts(message));
                 }
             }
             let full = times
@@ -113,6 +113,6 @@ impl UnderWay {
                 .filter(|(_, (places, late))| *places >= MOST_ALIKE || *late >= MOST_LATE);
             full.flat_map(|(key, _)| key.to_vec()).collect()
         };
-        (of(0, |letter| !letter.is_asked_for), of(1, |_| true))
+        (of(0, |message| !message.is_asked_for), of(1, |_| true))
     }
 }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use crate::auth::events::Event;
-use crate::auth::outbox::Letter;
 use crate::auth::store::{EndedSession, RenewedRow};
 use crate::auth::{
     Auth, Client, Device, Limited, NewSession, Password, Refused, Session, SessionToken,
     WeakPassword, WrongCredentials,
 };
+use crate::mail::Message;
 
 /// For how long a form that comes again is answered like the first time.
 pub(in crate::auth) const AGAIN_WITHIN: Duration = Duration::from_mins(10);
@@ -38,14 +38,14 @@ impl Auth {
     ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let user = &session.user;
         self.count_act(user.id).await?;
-        let mut turn = self.hasher.turn_of(user.id, client);
+        let mut slot = self.hasher.slot_for(user.id, client);
         let new = self
-            .check_new_password(new, &user.email, user.name.as_ref(), &mut turn)
+            .check_new_password(new, &user.email, user.name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(ChangePasswordError::WeakPassword))?;
         // One turn at a time: the next one is the log-in's.
-        let left = turn.left();
-        drop(turn);
+        let left = slot.left();
+        drop(slot);
         let proof = self.verify_password_within(user.email.as_str(), current, client, left).await;
         let proof = match proof {
             Err(Refused::Because(WrongCredentials)) => {
@@ -57,10 +57,10 @@ impl Auth {
         };
         // Each sends a notice, and the address may be a stranger's who never signed up.
         self.count_password_change(user.id).await?;
-        let mut turn = self.hasher.turn_of(user.id, client);
-        turn.wait_at_most(proof.wait_left);
-        let hash = self.hasher.hash(&new.0, &mut turn).await?;
-        drop(turn);
+        let mut slot = self.hasher.slot_for(user.id, client);
+        slot.wait_at_most(proof.wait_left);
+        let hash = self.hasher.hash(&new.0, &mut slot).await?;
+        drop(slot);
         let has_room = self.has_outbox_room(client).await?;
         let mut change = self.begin_change(client).await?;
         // The hash took a while: of two changes at once, the one that knows the password then wins.
@@ -83,13 +83,13 @@ impl Auth {
         // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room
-                && self.count_letter_of(&mut change, client).await?.is_counted()
+                && self.count_message_of(&mut change, client).await?.is_counted()
                 && self
                     .count_mailbox(&mut change, &user.email, client.allowance)
                     .await?
                     .is_counted());
         if is_due {
-            change.mail(self.letter(Letter::PasswordChanged, user, client)).await?;
+            change.mail(self.message(Message::PasswordChanged, user, client)).await?;
         }
         change.record(Event::PasswordChanged, Some(user.id)).await?;
         change.commit().await?;

@@ -1,17 +1,14 @@
-//! Back in with a forgotten password: ask, get a letter, follow its link, set a new one.
-
-use uuid::Uuid;
+//! Back in with a forgotten password: ask, get a message, follow its link, set a new one.
 
 use super::change::AGAIN_WITHIN;
 use crate::Error;
 use crate::auth::events::Event;
-use crate::auth::link::OpenedLink;
-use crate::auth::outbox::Letter;
-use crate::auth::store::{NewToken, Purpose};
+use crate::auth::link::{OpenedLink, Purpose};
 use crate::auth::{
-    Auth, Client, Device, Email, Limited, Password, Refused, ResetToken, User, WeakPassword,
+    Auth, Client, Device, Email, Limited, LinkToken, Password, Refused, WeakPassword,
     WrongCredentials,
 };
+use crate::mail::Message;
 
 /// What becomes of a form that comes twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,18 +28,18 @@ pub(crate) enum ResetPasswordError {
 }
 
 impl Auth {
-    /// Asks for a letter with a link. The same one insert for every address, so that neither the
+    /// Asks for a message with a link. The same one insert for every address, so that neither the
     /// answer nor its time tells who has an account; whether there is one is found out later, when
-    /// the letter is to leave.
+    /// the message is to leave.
     pub(crate) async fn request_password_reset(
         &self,
         email: &Email,
         client: &Client,
     ) -> Result<(), Limited> {
-        self.count_network(client).await?;
+        self.count_ip(client).await?;
         self.check_resets(client).await?;
         let mut change = self.begin_change(client).await?;
-        change.mail(self.letter_to_whoever_has(email, client)).await?;
+        change.mail(self.message_to_whoever_has(email, client)).await?;
         change.record(Event::PasswordResetAsked, None).await?;
         Ok(change.commit().await?)
     }
@@ -52,42 +49,14 @@ impl Auth {
     pub(crate) async fn reveal_reset_token(
         &self,
         email: &Email,
-    ) -> Result<Option<ResetToken>, Error> {
+    ) -> Result<Option<LinkToken>, Error> {
         let Some(user) = self.store.find_user_by_email(email.key()).await? else { return Ok(None) };
-        let token = ResetToken::new()?;
+        let token = LinkToken::new()?;
         let mut tx = self.store.begin().await?;
-        tx.insert_token(&self.reset_token_for(&token, &user, None), i64::MAX).await?;
+        tx.insert_link(&self.new_link(Purpose::PasswordReset, &token, &user, None), i64::MAX)
+            .await?;
         tx.commit().await?;
         Ok(Some(token))
-    }
-
-    /// What the table keeps of a fresh reset token.
-    pub(in crate::auth) fn reset_token_for(
-        &self,
-        token: &ResetToken,
-        user: &User,
-        letter: Option<Uuid>,
-    ) -> NewToken {
-        let now = self.clock.now();
-        NewToken {
-            digest: token.digest(),
-            purpose: Purpose::PasswordReset,
-            user: user.id,
-            sent_to: user.email.key().to_owned(),
-            now,
-            expires_at: now + Letter::PasswordReset.link_ttl(),
-            letter,
-        }
-    }
-
-    /// Finds out whose password the link resets, without using it up.
-    pub(crate) async fn open_reset_link(
-        &self,
-        token: ResetToken,
-    ) -> Result<OpenedLink<ResetToken>, Error> {
-        let (digest, now) = (token.digest(), self.clock.now());
-        let user = self.store.find_token(digest, Purpose::PasswordReset, now).await?;
-        Ok(OpenedLink { token, user })
     }
 
     /// Uses the link up and sets the password. All sessions end and all links of the account die:
@@ -95,7 +64,7 @@ impl Auth {
     /// shows that they know the new one.
     pub(crate) async fn reset_password(
         &self,
-        link: &OpenedLink<ResetToken>,
+        link: &OpenedLink,
         password: Password,
         client: &Client,
         twice: Twice,
@@ -105,38 +74,38 @@ impl Auth {
         let Some(user) = user else {
             return self.reset_again(token, &password, client, twice).await;
         };
-        self.count_network(client).await?;
-        self.count_link_try(token).await?;
-        let mut turn = self.hasher.turn_of(user.id, client);
+        self.count_ip(client).await?;
+        self.count_link_attempt(token).await?;
+        let mut slot = self.hasher.slot_for(user.id, client);
         let password = self
-            .check_new_password(password, &user.email, user.name.as_ref(), &mut turn)
+            .check_new_password(password, &user.email, user.name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(ResetPasswordError::WeakPassword))?;
-        let hash = self.hasher.hash(&password.0, &mut turn).await?;
-        drop(turn);
+        let hash = self.hasher.hash(&password.0, &mut slot).await?;
+        drop(slot);
         let mut change = self.begin_change(client).await?;
         change.lock_user(user.id).await?;
         let now = self.clock.now();
         // The hash took a while: only who takes the token now may go on.
-        let sent_to =
-            change.take_token(token.digest(), Purpose::PasswordReset, user.id, now).await?;
-        let Some(sent_to) = sent_to else {
+        let recipient =
+            change.take_link(token.digest(), Purpose::PasswordReset, user.id, now).await?;
+        let Some(recipient) = recipient else {
             change.rollback().await;
             return self.reset_again(token, &password.0, client, twice).await;
         };
         // Before the address counts as verified: what an unproven first comer set up goes.
-        change.delete_unproven_profile(user.id).await?;
-        if !change.update_verified(user.id, &sent_to, now).await? {
+        change.clear_unproven_profile(user.id).await?;
+        if !change.update_verified(user.id, &recipient, now).await? {
             change.rollback().await;
             return Err(Refused::Because(ResetPasswordError::DeadLink));
         }
         let version = change.update_password(user.id, &hash).await?;
-        self.forget_tries(&mut change, &user.email).await?;
+        self.forget_attempts(&mut change, &user.email).await?;
         self.return_sign_up(&mut change, user.id).await?;
         change.delete_sessions_of(user.id).await?;
-        change.delete_tokens_of(user.id).await?;
+        change.delete_links_of(user.id).await?;
         change.changes_user(user.id);
-        change.mail(self.letter(Letter::PasswordChanged, user, client)).await?;
+        change.mail(self.message(Message::PasswordChanged, user, client)).await?;
         change.record(Event::PasswordReset, Some(user.id)).await?;
         change.commit().await?;
         // What made this browser a stranger to the account is over.
@@ -147,14 +116,14 @@ impl Auth {
     /// like a log-in.
     async fn reset_again(
         &self,
-        token: &ResetToken,
+        token: &LinkToken,
         password: &Password,
         client: &Client,
         twice: Twice,
     ) -> Result<Device, Refused<ResetPasswordError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
-        let found = self.store.find_used_token(digest, Purpose::PasswordReset, since, now).await?;
+        let found = self.store.find_used_link(digest, Purpose::PasswordReset, since, now).await?;
         let user = found.filter(|_| twice == Twice::SameAnswer);
         let user = user.ok_or(Refused::Because(ResetPasswordError::DeadLink))?;
         let proof = self.verify_password(user.email.key(), Some(password), client).await;

@@ -115,12 +115,12 @@ impl SessionCache {
         every: Duration,
     ) -> bool {
         let mut shard = self.shard(digest);
-        let is_noted = |at: &Timestamp| *at <= now && now.since(*at) < every;
-        if shard.noted.get(&digest).is_some_and(is_noted) {
+        let may_record = |at: &Timestamp| *at <= now && now.since(*at) < every;
+        if shard.noted.get(&digest).is_some_and(may_record) {
             return false;
         }
         if shard.noted.len() >= MOST {
-            shard.noted.retain(|_, at| is_noted(at));
+            shard.noted.retain(|_, at| may_record(at));
         }
         if shard.noted.len() >= MOST {
             shard.noted.clear();

@@ -69,7 +69,7 @@ pub(crate) fn write_device(jar: &CookieJar<'_>, config: &Config, device: Device,
 }
 
 /// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in
-/// a letter), one week, and `Secure` only if Rocket itself ends TLS.
+/// a message), one week, and `Secure` only if Rocket itself ends TLS.
 fn cookie(config: &Config, value: String) -> Cookie<'static> {
     Cookie::build((config.cookie_name(Cookies::Session), value))
         .path("/")

@@ -18,8 +18,8 @@ use sqlx::{
 };
 
 use super::Result;
+use super::fair_semaphore::{FairSemaphore, Permit};
 use super::given_up::GivenUp;
-use super::turns::{Turn, Turns};
 use crate::Error;
 use crate::seldom::Seldom;
 
@@ -34,7 +34,7 @@ pub(super) struct Conn {
     is_sound: bool,
     faults: Arc<Faults>,
     /// Until it is dropped.
-    turn: Option<Turn>,
+    permit: Option<Permit>,
 }
 
 /// What faults of connections have left behind.
@@ -43,7 +43,7 @@ pub(super) struct Faults {
     /// Whether PostgreSQL's disk was full when somebody last tried to write more than a page has room for.
     disk_is_full: AtomicBool,
     none_free: Seldom,
-    no_turn: Seldom,
+    no_permit: Seldom,
 }
 
 impl Faults {
@@ -52,7 +52,7 @@ impl Faults {
             given_up,
             disk_is_full: AtomicBool::default(),
             none_free: Seldom::default(),
-            no_turn: Seldom::default(),
+            no_permit: Seldom::default(),
         })
     }
 
@@ -165,36 +165,36 @@ params!(A a, B b, C c, D d, E e, F f, G g);
 params!(A a, B b, C c, D d, E e, F f, G g, H h);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
-params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n);
+params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n, O o);
 
 impl Conn {
     pub(super) async fn sqlite(
         pool: &SqlitePool,
-        turns: &Arc<Turns>,
+        permits: &Arc<FairSemaphore>,
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let mut turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await?;
-        let link = match turn.link.take() {
+        let mut permit = next_permit(permits, pool.options().get_acquire_timeout(), faults).await?;
+        let link = match permit.link.take() {
             Some(link) => link,
             None => Link::Sqlite(acquire(pool).await.map_err(Error::database)?),
         };
-        let (link, turn, faults) = (Some(link), Some(turn), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults, turn })
+        let (link, permit, faults) = (Some(link), Some(permit), faults.clone());
+        Ok(Self { link, deadline, is_sound: true, faults, permit })
     }
 
     pub(super) async fn postgres(
         pool: &PgPool,
-        turns: &Arc<Turns>,
+        permits: &Arc<FairSemaphore>,
         deadline: Duration,
         faults: &Arc<Faults>,
     ) -> Result<Self> {
-        let turn = next_turn(turns, pool.options().get_acquire_timeout(), faults).await;
-        if turn.is_err() {
+        let permit = next_permit(permits, pool.options().get_acquire_timeout(), faults).await;
+        if permit.is_err() {
             faults.explain(pool);
         }
-        let mut turn = turn?;
-        let link = match turn.link.take() {
+        let mut permit = permit?;
+        let link = match permit.link.take() {
             Some(link) => link,
             None => Link::Postgres(acquire(pool).await.map_err(|error| {
                 if matches!(error, sqlx::Error::PoolTimedOut) {
@@ -203,8 +203,8 @@ impl Conn {
                 Error::database(error)
             })?),
         };
-        let (link, turn, faults) = (Some(link), Some(turn), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults, turn })
+        let (link, permit, faults) = (Some(link), Some(permit), faults.clone());
+        Ok(Self { link, deadline, is_sound: true, faults, permit })
     }
 
     pub(super) async fn find<T: Row>(
@@ -306,10 +306,10 @@ impl Drop for Conn {
             // Not closed in order, which might take for ever: let go, and the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
             Some(Link::Postgres(link)) if !self.is_sound => {
-                GivenUp::keep(&self.faults, link, self.turn.take());
+                GivenUp::keep(&self.faults, link, self.permit.take());
             }
-            Some(link) => match &mut self.turn {
-                Some(turn) => turn.link = Some(link),
+            Some(link) => match &mut self.permit {
+                Some(permit) => permit.link = Some(link),
                 None => link.go_back(),
             },
             None => {}
@@ -328,10 +328,16 @@ async fn within<T>(
     })
 }
 
-async fn next_turn(turns: &Arc<Turns>, wait: Duration, faults: &Faults) -> Result<Turn> {
-    let turn = timeout(wait, turns.next()).await.ok().flatten();
-    turn.ok_or_else(|| {
-        faults.no_turn.note(|times| warn!("{times} found no turn at the database within {wait:?}"));
+async fn next_permit(
+    permits: &Arc<FairSemaphore>,
+    wait: Duration,
+    faults: &Faults,
+) -> Result<Permit> {
+    let permit = timeout(wait, permits.next()).await.ok().flatten();
+    permit.ok_or_else(|| {
+        faults
+            .no_permit
+            .note(|times| warn!("{times} found no permit at the database within {wait:?}"));
         Error::busy("too many want the database at once", wait)
     })
 }

@@ -1,4 +1,4 @@
-//! The table `events`: what happened to accounts.
+//! The table `vestibule_events`: what happened to accounts.
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ struct When {
     at: Timestamp,
 }
 
-const INSERT: &str = "INSERT INTO events (id, at, kind, user_id, address, user_agent) \
+const INSERT: &str = "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
                       VALUES ($1, $2, $3, $4, $5, $6)";
 
 fn params(
@@ -46,15 +46,15 @@ impl Store {
     /// When the oldest event was.
     pub(in crate::auth) async fn find_oldest_event(&self) -> Result<Option<Timestamp>> {
         let found: Option<When> =
-            self.find("SELECT at FROM events ORDER BY at LIMIT 1", ()).await?;
+            self.find("SELECT at FROM vestibule_events ORDER BY at LIMIT 1", ()).await?;
         Ok(found.map(|found| found.at))
     }
 
     /// Removes a batch.
     pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM events WHERE id IN ",
-            "SELECT id FROM events WHERE at < $1 LIMIT 1000",
+            "DELETE FROM vestibule_events WHERE id IN ",
+            "SELECT id FROM vestibule_events WHERE at < $1 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (then,)).await
@@ -65,7 +65,7 @@ impl Store {
         &self,
         most: i64,
     ) -> Result<Option<Timestamp>> {
-        let sql = "SELECT at FROM events WHERE user_id IS NULL ORDER BY at DESC LIMIT 1 OFFSET $1";
+        let sql = "SELECT at FROM vestibule_events WHERE user_id IS NULL ORDER BY at DESC LIMIT 1 OFFSET $1";
         let found: Option<When> = self.find(sql, (most,)).await?;
         Ok(found.map(|found| found.at))
     }
@@ -73,8 +73,8 @@ impl Store {
     /// Removes a batch of those of nobody's account.
     pub(in crate::auth) async fn delete_events_of_nobody(&self, before: Timestamp) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM events WHERE id IN ",
-            "SELECT id FROM events WHERE user_id IS NULL AND at < $1 LIMIT 1000",
+            "DELETE FROM vestibule_events WHERE id IN ",
+            "SELECT id FROM vestibule_events WHERE user_id IS NULL AND at < $1 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (before,)).await
@@ -88,7 +88,7 @@ impl Store {
     ) -> Result<Vec<UserId>> {
         let found: Vec<Busy> = self
             .list(
-                "SELECT user_id FROM events WHERE at > $1 AND user_id IS NOT NULL \
+                "SELECT user_id FROM vestibule_events WHERE at > $1 AND user_id IS NOT NULL \
                  GROUP BY user_id HAVING COUNT(*) > $2",
                 (since, more_than),
             )
@@ -103,9 +103,9 @@ impl Store {
         most: i64,
     ) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM events WHERE id IN ",
-            "SELECT id FROM events WHERE user_id = $1 AND at < \
-             (SELECT at FROM events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2) LIMIT 1000",
+            "DELETE FROM vestibule_events WHERE id IN ",
+            "SELECT id FROM vestibule_events WHERE user_id = $1 AND at < \
+             (SELECT at FROM vestibule_events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2) LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (user, most)).await

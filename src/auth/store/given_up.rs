@@ -15,7 +15,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 
 use super::conn::Faults;
-use super::turns::Turn;
+use super::fair_semaphore::Permit;
 
 /// How many times as many connections as the pool has may be given up before others have to wait: two breaks of the
 /// network, one right after the other, cost nobody more than a second.
@@ -43,7 +43,7 @@ const END_HANGING: &str = "\
 
 /// What is known of them.
 pub(super) struct GivenUp {
-    /// Room for so many.
+    /// Quota for so many.
     room: Arc<Semaphore>,
     /// How PostgreSQL is reached; nothing hangs for ever in SQLite.
     options: Option<Arc<PgConnectOptions>>,
@@ -63,11 +63,11 @@ impl GivenUp {
     }
 
     /// Keeps a connection until PostgreSQL has done with it: outside the pool if there is room, else in its place
-    /// there, with its turn, or the database would have room for nobody.
+    /// there, with its permit, or the database would have room for nobody.
     pub(super) fn keep(
         faults: &Arc<Faults>,
         mut link: PoolConnection<Postgres>,
-        turn: Option<Turn>,
+        permit: Option<Permit>,
     ) {
         let faults = faults.clone();
         if let Ok(room) = faults.given_up.room.clone().try_acquire_owned() {
@@ -79,7 +79,7 @@ impl GivenUp {
         } else {
             spawn(async move {
                 faults.given_up.is_over(&mut link).await;
-                drop((link.detach(), turn));
+                drop((link.detach(), permit));
             });
         }
     }

@@ -1,4 +1,4 @@
-//! The table `health`: one row. It is written to see whether the database can be written, and holds what the
+//! The table `vestibule_health`: one row. It is written to see whether the database can be written, and holds what the
 //! nodes have to agree on.
 
 use std::time::Duration;
@@ -21,10 +21,10 @@ struct Fingerprint {
     key_fingerprint: Option<Vec<u8>>,
 }
 
-/// What is to be seen of the letters and the sweep.
+/// What is to be seen of the messages and the sweep.
 #[derive(Clone, Copy, FromRow)]
 pub(in crate::auth) struct Signals {
-    /// Letters in the outbox.
+    /// Messages in the outbox.
     pub(in crate::auth) waiting: i64,
     /// When the oldest of them was put there.
     pub(in crate::auth) oldest: Option<Timestamp>,
@@ -54,9 +54,9 @@ impl Store {
         };
         // The other nodes write here too: one that is gone in the middle of it must not make them look broken.
         let sql = super::ByEngine {
-            sqlite: "UPDATE health SET checked_at = $1, padding = $2",
-            postgres: "UPDATE health SET checked_at = $1, padding = $2 \
-                       WHERE ctid IN (SELECT ctid FROM health FOR UPDATE SKIP LOCKED)",
+            sqlite: "UPDATE vestibule_health SET checked_at = $1, padding = $2",
+            postgres: "UPDATE vestibule_health SET checked_at = $1, padding = $2 \
+                       WHERE ctid IN (SELECT ctid FROM vestibule_health FOR UPDATE SKIP LOCKED)",
         };
         let mut tx = self.begin().await?;
         let written = tx.run(self.text(sql), (now, padding)).await?;
@@ -65,8 +65,8 @@ impl Store {
             tx.run("SELECT pg_logical_emit_message(TRUE, 'vestibule', '')", ()).await?;
         }
         let signals = tx.find(
-            "SELECT (SELECT COUNT(*) FROM outbox) AS waiting, (SELECT MIN(created_at) FROM outbox) AS oldest, \
-             swept_at FROM health",
+            "SELECT (SELECT COUNT(*) FROM vestibule_outbox) AS waiting, (SELECT MIN(created_at) FROM vestibule_outbox) AS oldest, \
+             swept_at FROM vestibule_health",
             (),
         );
         let signals = signals.await?;
@@ -89,13 +89,13 @@ impl Store {
 
     /// Notes the fingerprint of the secret key, if none is known; which one is.
     pub(in crate::auth) async fn update_fingerprint(&self, own: &[u8]) -> Result<Option<Vec<u8>>> {
-        let sql = "SELECT key_fingerprint FROM health";
+        let sql = "SELECT key_fingerprint FROM vestibule_health";
         let found: Option<Fingerprint> = self.find(sql, ()).await?;
         if let Some(known) = found.and_then(|found| found.key_fingerprint) {
             return Ok(Some(known));
         }
         // Of two at once, the later one finds the other's.
-        let sql = "UPDATE health SET key_fingerprint = COALESCE(key_fingerprint, $1) \
+        let sql = "UPDATE vestibule_health SET key_fingerprint = COALESCE(key_fingerprint, $1) \
                    RETURNING key_fingerprint";
         let written: Vec<Fingerprint> = self.returning(sql, (own.to_vec(),)).await?;
         Ok(written.into_iter().find_map(|row| row.key_fingerprint))
@@ -103,7 +103,7 @@ impl Store {
 
     /// Notes another one: the key was changed.
     pub(in crate::auth) async fn update_fingerprint_to(&self, own: &[u8]) -> Result<()> {
-        self.run("UPDATE health SET key_fingerprint = $1", (own.to_vec(),)).await?;
+        self.run("UPDATE vestibule_health SET key_fingerprint = $1", (own.to_vec(),)).await?;
         Ok(())
     }
 
@@ -113,7 +113,7 @@ impl Store {
         now: Timestamp,
         pause: Duration,
     ) -> Result<bool> {
-        let sql = "UPDATE health SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $3";
+        let sql = "UPDATE vestibule_health SET swept_at = $1 WHERE swept_at <= $2 OR swept_at > $3";
         Ok(self.run(sql, (now, now - pause, now + CLOCKS_DIFFER)).await? == 1)
     }
 

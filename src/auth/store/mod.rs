@@ -4,15 +4,16 @@
 
 mod conn;
 mod events;
+mod fair_semaphore;
 mod given_up;
 mod health;
+mod links;
+mod migrate;
 mod open;
 mod outbox;
 mod sessions;
 mod text;
 mod throttle;
-mod tokens;
-mod turns;
 mod users;
 
 use std::fs::File;
@@ -25,16 +26,16 @@ use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
+pub(in crate::auth) use links::NewLink;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
-pub(in crate::auth) use throttle::{Place, Room};
-pub(in crate::auth) use tokens::{NewToken, Purpose};
+pub(in crate::auth) use throttle::{Charge, Quota};
 pub(in crate::auth) use users::{Credentials, NewUser};
 
 use conn::{Conn, Faults, Params, Row};
+use fair_semaphore::FairSemaphore;
+pub(crate) use fair_semaphore::on_behalf_of;
 pub(crate) use open::migrate;
-use turns::Turns;
-pub(crate) use turns::on_behalf_of;
 
 use crate::Error;
 
@@ -55,9 +56,9 @@ pub(in crate::auth) struct Store {
     requests: Arc<Requests>,
     faults: Arc<Faults>,
     /// Of those that read.
-    readers: Arc<Turns>,
+    readers: Arc<FairSemaphore>,
     /// Of those that write: one on SQLite; on PostgreSQL a few connections are left to those that read.
-    writers: Arc<Turns>,
+    writers: Arc<FairSemaphore>,
 }
 
 #[derive(Clone)]
@@ -66,7 +67,7 @@ enum Engine {
     Sqlite {
         read: SqlitePool,
         write: SqlitePool,
-        /// Held by the process that sends the letters.
+        /// Held by the process that sends the messages.
         delivery_lock: Arc<File>,
     },
     Postgres(PgPool),
@@ -104,18 +105,18 @@ use keys_of;
 
 impl Store {
     async fn reader(&self) -> Result<Conn> {
-        let (turns, deadline, faults) = (&self.readers, self.deadline, &self.faults);
+        let (permits, deadline, faults) = (&self.readers, self.deadline, &self.faults);
         match &self.engine {
-            Engine::Sqlite { read, .. } => Conn::sqlite(read, turns, deadline, faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, turns, deadline, faults).await,
+            Engine::Sqlite { read, .. } => Conn::sqlite(read, permits, deadline, faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, permits, deadline, faults).await,
         }
     }
 
     async fn writer(&self) -> Result<Conn> {
-        let (turns, deadline, faults) = (&self.writers, self.deadline, &self.faults);
+        let (permits, deadline, faults) = (&self.writers, self.deadline, &self.faults);
         match &self.engine {
-            Engine::Sqlite { write, .. } => Conn::sqlite(write, turns, deadline, faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, turns, deadline, faults).await,
+            Engine::Sqlite { write, .. } => Conn::sqlite(write, permits, deadline, faults).await,
+            Engine::Postgres(pool) => Conn::postgres(pool, permits, deadline, faults).await,
         }
     }
 
@@ -155,7 +156,7 @@ impl Store {
     /// Begins a transaction that may write.
     pub(in crate::auth) async fn begin(&self) -> Result<Tx> {
         let mut conn = self.writer().await?;
-        // SQLite: a deferred transaction that turns into a write may find the lock taken, and then no
+        // SQLite: a deferred transaction that permits into a write may find the lock taken, and then no
         // time-out helps. Take it at once.
         conn.control("BEGIN IMMEDIATE", "BEGIN").await?;
         Ok(Tx { conn, is_over: false })
@@ -167,7 +168,7 @@ impl Store {
         InFlight(self.requests.clone())
     }
 
-    /// Whether this process alone may send letters from this database, from now on until it ends. On
+    /// Whether this process alone may send messages from this database, from now on until it ends. On
     /// SQLite: if no other process does. PostgreSQL's rows say themselves who has them.
     pub(in crate::auth) fn claim_delivery(&self) -> Delivery {
         let Engine::Sqlite { delivery_lock, .. } = &self.engine else { return Delivery::Shared };
@@ -178,7 +179,7 @@ impl Store {
     }
 }
 
-/// Who sends the letters of a database.
+/// Who sends the messages of a database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) enum Delivery {
     /// This process alone: what another one had claimed, it will never send.

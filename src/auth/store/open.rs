@@ -1,6 +1,5 @@
 //! How the database is opened with the service, and closed with it.
 
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,18 +7,18 @@ use std::time::{Duration, Instant};
 
 use figment::Figment;
 use figment::providers::Serialized;
-use log::{info, warn};
+use log::warn;
 use rocket::serde::Deserialize;
 use rocket::tokio::time::{sleep, timeout};
 use rocket_db_pools::{Config, Pool};
-use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::fair_semaphore::FairSemaphore;
 use super::given_up::GivenUp;
-use super::turns::Turns;
+use super::migrate::{lock_for_migrations, migrate_postgres, migrate_sqlite, no_answer};
 use super::{Engine, Faults, Store};
 use crate::{Error, private_files};
 
@@ -72,32 +71,12 @@ const LEFT_OPEN: u32 = 2;
 /// How long an idle connection may take to say that it is well, before another is opened.
 const SAYS_SO_WITHIN: Duration = Duration::from_secs(1);
 
-/// How long a start waits at first for what holds a table that is to be changed, before it lets others pass and tries
-/// again: all who want that table queue behind it. Longer each time, up to two seconds.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
-const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// And for how long it lets others pass.
-const LET_PASS: Duration = Duration::from_secs(2);
-
-/// How long a start tries in all to change the tables.
-const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
-
 /// For connections to end whose last request has just been answered: Rocket looks once, as soon as this is
 /// over, and if one is left it waits for the whole of `shutdown.grace`.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// One connection of so many is never for a write: where commits hang, pages can still be read.
 const RESERVED_FOR_READING: usize = 4;
-
-/// How long a change of the tables may take in all.
-const CHANGED_WITHIN: Duration = Duration::from_mins(15);
-
-/// How long PostgreSQL waits for a start that says nothing in the middle of a change.
-const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
-
-/// How often a start looks whether the other one is done.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[rocket::async_trait]
 impl Pool for Store {
@@ -124,7 +103,7 @@ impl Pool for Store {
             Engine::Sqlite { .. } => 1,
             Engine::Postgres(_) => (most - most.div_ceil(RESERVED_FOR_READING)).max(1),
         };
-        let (readers, writers) = (Turns::new(most), Turns::new(writers));
+        let (readers, writers) = (FairSemaphore::new(most), FairSemaphore::new(writers));
         let requests = Arc::default();
         Ok(Self { engine, deadline, close_within, requests, faults, readers, writers })
     }
@@ -211,173 +190,6 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
     Ok(Engine::Postgres(pool.connect_with(options).await?))
 }
 
-/// Opens a connection for what a start has to do, and says in words why it can't be.
-async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
-    let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
-    let server = format!("{}:{}", options.get_host(), options.get_port());
-    let mut conn = match timeout(wait, options.connect()).await {
-        Ok(Ok(conn)) => conn,
-        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
-            return refuse(format!("{server} is a pooler: {NO_POOLER}"));
-        }
-        Ok(Err(error)) => return refuse(format!("PostgreSQL at {server} lets nobody in: {error}")),
-        Err(_) => return refuse(format!("PostgreSQL at {server} does not answer")),
-    };
-    let sql = "SELECT current_setting('server_encoding'), current_setting('lock_timeout')";
-    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(&mut conn);
-    let (encoding, lock_timeout) = timeout(wait, ask).await.map_err(|_| no_answer())??;
-    if encoding != "UTF8" {
-        return refuse(format!(
-            "the database is in {encoding}: it must be made with ENCODING 'UTF8'"
-        ));
-    }
-    if lock_timeout != "200ms" {
-        return refuse(format!("{server} drops the options of a connection: {NO_POOLER}"));
-    }
-    Ok(conn)
-}
-
-const NO_POOLER: &str = "with one in between, statements would run without their deadlines, or on another \
-                         connection than the one they were prepared on. Connect to PostgreSQL itself";
-
-/// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
-async fn migrate_postgres(
-    options: &PgConnectOptions,
-    wait: Duration,
-    may_migrate: bool,
-) -> Result<()> {
-    let begun_at = Instant::now();
-    // By its name it is told from those that have deadlines.
-    let name = format!("{} migrate", options.get_application_name().unwrap_or_default());
-    let options = options.clone().application_name(&name).options([
-        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-        // Some roles have a short one by default; a large table takes its time.
-        ("statement_timeout", 0.to_string()),
-        // It holds its locks until the commit, which must not wait for a standby that is gone.
-        ("synchronous_commit", "local".into()),
-        // A start that is gone must not hold its locks.
-        ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
-    ]);
-    let mut lock_timeout = LOCK_TIMEOUT;
-    loop {
-        let mut conn = connect(&options, wait).await?;
-        let set = format!("SET lock_timeout = {}", lock_timeout.as_millis());
-        let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut conn);
-        timeout(wait, set).await.map_err(|_| no_answer())??;
-        lock_timeout = (lock_timeout * 2).min(LONGEST_LOCK_TIMEOUT);
-        let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
-        // Its locks go with it.
-        let _ = timeout(wait, conn.close()).await;
-        match changed {
-            Ok(()) => return Ok(()),
-            Err(error)
-                if is_code(&error, LOCK_NOT_AVAILABLE) && begun_at.elapsed() < MIGRATE_WITHIN =>
-            {
-                let who = holders(&options, wait).await;
-                warn!(
-                    "the tables are to be changed, but another process holds them: waiting for it{who}"
-                );
-                sleep(LET_PASS).await;
-            }
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-async fn bring_up_to_date(
-    conn: &mut PgConnection,
-    wait: Duration,
-    may_migrate: bool,
-) -> Result<()> {
-    let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-    let read = timeout(wait, sqlx::query_as(sql).fetch_all(&mut *conn));
-    let done = match read.await.map_err(|_| no_answer())? {
-        Err(error) if is_code(&error, UNDEFINED_TABLE) => Vec::new(),
-        Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => return Err(may_not_read()),
-        done => done?,
-    };
-    match (is_current(&POSTGRES, &done), may_migrate) {
-        (true, _) => Ok(()),
-        (false, false) => Err(too_old()),
-        (false, true) => {
-            info!("the tables are brought to this version");
-            let change = POSTGRES.run_direct(None, conn, false);
-            let changed = timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?;
-            changed.map_err(|error| match error {
-                MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _)
-                    if is_code(&cause, LOCK_NOT_AVAILABLE) =>
-                {
-                    cause
-                }
-                other => other.into(),
-            })
-        }
-    }
-}
-
-static POSTGRES: Migrator =
-    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/postgres") };
-static SQLITE: Migrator =
-    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/sqlite") };
-
-/// Whether every migration of this version was done. Those of a later version are no fault: they only add, so
-/// that nodes of two versions can run side by side.
-fn is_current(ours: &Migrator, done: &[(i64, Vec<u8>)]) -> bool {
-    let newest = ours.iter().map(|migration| migration.version).max();
-    if done.iter().any(|(version, _)| Some(*version) > newest) {
-        warn!(
-            "the database has tables of a newer version: this one does not know all that is in them"
-        );
-    }
-    ours.iter().all(|ours| {
-        done.iter().any(|(version, checksum)| {
-            *version == ours.version && checksum.as_slice() == &*ours.checksum
-        })
-    })
-}
-
-/// PostgreSQL's error codes (its manual, appendix A).
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-const UNDEFINED_TABLE: &str = "42P01";
-
-fn is_code(error: &sqlx::Error, code: &str) -> bool {
-    let told = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
-    told.is_some_and(|told| told == code)
-}
-
-/// Which processes of PostgreSQL hold tables of this schema, in words.
-async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
-    let look = async {
-        let mut conn = options.connect().await?;
-        let sql = "SELECT DISTINCT a.pid, a.application_name, COALESCE(a.state, '') \
-                   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid \
-                   WHERE c.relnamespace = current_schema()::regnamespace AND a.pid <> pg_backend_pid() \
-                   ORDER BY a.pid LIMIT 5";
-        sqlx::query_as::<_, (i32, String, String)>(sql).fetch_all(&mut conn).await
-    };
-    let found = timeout(wait, look).await.ok().and_then(Result::ok).unwrap_or_default();
-    let each = found.iter().map(|(pid, name, state)| format!(" {pid} ({name}, {state})"));
-    let all = each.collect::<Vec<_>>().join(",");
-    if all.is_empty() { all } else { format!(" (process{all})") }
-}
-
-fn may_not_read() -> sqlx::Error {
-    let reason = "this role may not read the table _sqlx_migrations: GRANT SELECT, INSERT, UPDATE, DELETE ON \
-                  ALL TABLES IN SCHEMA public TO it, as their owner";
-    sqlx::Error::Configuration(reason.into())
-}
-
-fn too_old() -> sqlx::Error {
-    let reason = "the tables are older than this version, and databases.vestibule.migrate is false: run \
-                  `vestibule migrate` as their owner";
-    sqlx::Error::Configuration(reason.into())
-}
-
-fn no_answer() -> sqlx::Error {
-    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
-}
-
 async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
     let wait = Duration::from_secs(config.connect_timeout);
     let options = SqliteConnectOptions::from_str(&config.url)?
@@ -397,16 +209,7 @@ async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
     let lock = lock_for_migrations(&beside(&file, ".lock"), wait).await.map_err(sqlx::Error::Io)?;
     let write: SqlitePoolOptions = pool(config).min_connections(0).max_connections(1);
     let write = write.connect_with(options.clone()).await?;
-    let sql = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
-    let mut conn = write.acquire().await?;
-    let done = sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap_or_default();
-    if !is_current(&SQLITE, &done) {
-        if !may_migrate {
-            return Err(too_old());
-        }
-        SQLITE.run_direct(None, &mut *conn, false).await?;
-    }
-    drop(conn);
+    migrate_sqlite(&mut *write.acquire().await?, may_migrate).await?;
     drop(lock);
     let read: SqlitePoolOptions = pool(config);
     let read = read.connect_with(options.read_only(true)).await?;
@@ -420,27 +223,4 @@ fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()
-}
-
-/// Waits until no other start is changing the database.
-async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io::Result<File> {
-    let lock = private_files::open(path)?;
-    let begun_at = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::Error(error)) => return Err(error),
-            Err(TryLockError::WouldBlock) if begun_at.elapsed() > wait => {
-                let reason =
-                    format!("another process holds {} and does not let go", path.display());
-                return Err(std::io::Error::other(reason));
-            }
-            Err(TryLockError::WouldBlock) => {
-                if begun_at.elapsed() < LOOK_EVERY {
-                    warn!("another process is changing the database: waiting for it");
-                }
-                sleep(LOOK_EVERY).await;
-            }
-        }
-    }
 }

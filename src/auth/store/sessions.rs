@@ -1,4 +1,4 @@
-//! The tables `sessions` and `renewed_sessions`.
+//! The tables `vestibule_sessions` and `vestibule_renewed_sessions`.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -81,7 +81,7 @@ impl Store {
                 "SELECT sessions.id AS session_id, sessions.remembered, sessions.created_at, \
                  sessions.last_seen_at, sessions.expires_at, ",
                 user_columns!(),
-                " FROM sessions JOIN users ON users.id = sessions.user_id \
+                " FROM vestibule_sessions AS sessions JOIN vestibule_users AS users ON users.id = sessions.user_id \
                  WHERE sessions.digest = $1 AND sessions.expires_at > $2 \
                  AND sessions.created_at <= $3 AND sessions.last_seen_at <= $3 \
                  AND users.disabled_at IS NULL"
@@ -102,11 +102,11 @@ impl Store {
             concat!(
                 "SELECT sessions.remembered, ",
                 user_columns!(),
-                " FROM renewed_sessions \
-                 JOIN sessions ON sessions.id = renewed_sessions.session_id \
-                 JOIN users ON users.id = sessions.user_id \
-                 WHERE renewed_sessions.digest = $1 AND renewed_sessions.renewed_at > $2 \
-                 AND renewed_sessions.renewed_at <= $3 AND users.disabled_at IS NULL"
+                " FROM vestibule_renewed_sessions AS renewed \
+                 JOIN vestibule_sessions AS sessions ON sessions.id = renewed.session_id \
+                 JOIN vestibule_users AS users ON users.id = sessions.user_id \
+                 WHERE renewed.digest = $1 AND renewed.renewed_at > $2 \
+                 AND renewed.renewed_at <= $3 AND users.disabled_at IS NULL"
             ),
             (ended.to_vec(), since, now + CLOCKS_DIFFER),
         )
@@ -119,16 +119,16 @@ impl Store {
         session: Digest,
         since: Timestamp,
     ) -> Result<Option<UserId>> {
-        let sql = "SELECT user_id FROM sessions WHERE digest = $1 UNION \
-                   SELECT user_id FROM renewed_sessions WHERE digest = $1 AND renewed_at > $2";
+        let sql = "SELECT user_id FROM vestibule_sessions WHERE digest = $1 UNION \
+                   SELECT user_id FROM vestibule_renewed_sessions WHERE digest = $1 AND renewed_at > $2";
         let found: Option<Owner> = self.find(sql, (session.to_vec(), since)).await?;
         Ok(found.map(|found| found.user_id))
     }
 
     pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM renewed_sessions WHERE digest IN ",
-            "SELECT digest FROM renewed_sessions WHERE renewed_at <= $1 LIMIT 1000",
+            "DELETE FROM vestibule_renewed_sessions WHERE digest IN ",
+            "SELECT digest FROM vestibule_renewed_sessions WHERE renewed_at <= $1 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (since,)).await
@@ -140,7 +140,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<()> {
         self.run(
-            "UPDATE sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2",
+            "UPDATE vestibule_sessions SET last_seen_at = $2 WHERE digest = $1 AND last_seen_at < $2",
             (digest.to_vec(), now),
         )
         .await?;
@@ -155,8 +155,8 @@ impl Store {
         remembered_idle_since: Timestamp,
     ) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM sessions WHERE digest IN ",
-            "SELECT digest FROM sessions WHERE expires_at <= $1 OR last_seen_at <= \
+            "DELETE FROM vestibule_sessions WHERE digest IN ",
+            "SELECT digest FROM vestibule_sessions WHERE expires_at <= $1 OR last_seen_at <= \
              CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4 LIMIT 1000",
             ""
         );
@@ -178,8 +178,8 @@ impl Tx {
     ) -> Result<Uuid> {
         let id = Uuid::now_v7();
         self.run(
-            "INSERT INTO sessions (digest, id, user_id, remembered, created_at, last_seen_at, \
-             proved_at, expires_at, address, user_agent) \
+            "INSERT INTO vestibule_sessions (digest, id, user_id, remembered, created_at, last_seen_at, \
+             authenticated_at, expires_at, ip, user_agent) \
              VALUES ($1, $2, $3, $4, $5, $5, $5, $6, $7, $8)",
             (
                 digest.to_vec(),
@@ -205,12 +205,12 @@ impl Tx {
         now: Timestamp,
     ) -> Result<()> {
         self.run(
-            "UPDATE renewed_sessions SET session_id = $2 WHERE session_id = $1 AND user_id = $3",
+            "UPDATE vestibule_renewed_sessions SET session_id = $2 WHERE session_id = $1 AND user_id = $3",
             (ended.id, next, user),
         )
         .await?;
         self.run(
-            "INSERT INTO renewed_sessions (digest, session_id, user_id, renewed_at) \
+            "INSERT INTO vestibule_renewed_sessions (digest, session_id, user_id, renewed_at) \
              VALUES ($1, $2, $3, $4)",
             (ended.digest, next, user, now),
         )
@@ -224,26 +224,26 @@ impl Tx {
         ended: Digest,
         since: Timestamp,
     ) -> Result<Option<EndedSession>> {
-        let sql = "DELETE FROM sessions WHERE id IN (SELECT session_id FROM renewed_sessions \
+        let sql = "DELETE FROM vestibule_sessions WHERE id IN (SELECT session_id FROM vestibule_renewed_sessions \
                    WHERE digest = $1 AND renewed_at > $2) RETURNING digest, id";
         self.find(sql, (ended.to_vec(), since)).await
     }
 
     /// Nothing came after any session of this user any more.
     pub(in crate::auth) async fn delete_renewed_sessions_of(&mut self, user: UserId) -> Result<()> {
-        self.run("DELETE FROM renewed_sessions WHERE user_id = $1", (user,)).await?;
+        self.run("DELETE FROM vestibule_renewed_sessions WHERE user_id = $1", (user,)).await?;
         Ok(())
     }
 
     /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers
     /// look a session up before they have read the body, and a client may take its time over that.
     pub(in crate::auth) async fn lock_session(&mut self, id: Uuid) -> Result<bool> {
-        Ok(self.run("UPDATE sessions SET id = id WHERE id = $1", (id,)).await? == 1)
+        Ok(self.run("UPDATE vestibule_sessions SET id = id WHERE id = $1", (id,)).await? == 1)
     }
 
     /// Whether there was such a session.
     pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<bool> {
-        let sql = "DELETE FROM sessions WHERE digest = $1";
+        let sql = "DELETE FROM vestibule_sessions WHERE digest = $1";
         Ok(self.run(sql, (digest.to_vec(),)).await? > 0)
     }
 
@@ -257,8 +257,8 @@ impl Tx {
     ) -> Result<Vec<Digest>> {
         let ended: Vec<Surplus> = self
             .list(
-                "DELETE FROM sessions WHERE user_id = $1 AND digest NOT IN \
-                 (SELECT digest FROM sessions WHERE user_id = $1 \
+                "DELETE FROM vestibule_sessions WHERE user_id = $1 AND digest NOT IN \
+                 (SELECT digest FROM vestibule_sessions WHERE user_id = $1 \
                   ORDER BY CASE WHEN created_at <= $3 AND last_seen_at <= $3 THEN 0 ELSE 1 END, \
                   last_seen_at DESC, created_at DESC, id DESC LIMIT $2) RETURNING digest",
                 (user, most, now + CLOCKS_DIFFER),
@@ -268,7 +268,7 @@ impl Tx {
     }
 
     pub(in crate::auth) async fn delete_sessions_of(&mut self, user: UserId) -> Result<()> {
-        self.run("DELETE FROM sessions WHERE user_id = $1", (user,)).await?;
+        self.run("DELETE FROM vestibule_sessions WHERE user_id = $1", (user,)).await?;
         Ok(())
     }
 }

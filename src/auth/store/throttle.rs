@@ -1,46 +1,46 @@
-//! The table `throttle`: how often something was tried. Each verb here is one statement that counts
+//! The table `vestibule_throttle`: how often something was tried. Each verb here is one statement that counts
 //! and decides, so that two tries at once count as two. A row that lies further ahead than it can was
 //! written by a clock that was wrong, and counts as past.
 
 use sqlx::FromRow;
 
 use super::{Result, Store, Tx, keys_of};
-use crate::auth::throttle::{BucketKey, Count, Growing, Pace, Window};
+use crate::auth::throttle::{Backoff, BucketKey, Count, FixedWindow, Rate};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
-/// A place that something took in a bucket with a pace, to be given back.
-pub(in crate::auth) struct Place {
+/// A charge that something took in a bucket with a rate, to be given back.
+pub(in crate::auth) struct Charge {
     /// The key of the bucket.
     pub(in crate::auth) key: Vec<u8>,
-    /// How much time the place takes there, in milliseconds.
+    /// How much time the charge takes there, in milliseconds.
     pub(in crate::auth) millis: i64,
 }
 
 /// Whether a bucket had room for one more.
-pub(in crate::auth) enum Room<T = ()> {
+pub(in crate::auth) enum Quota<T = ()> {
     /// It had, and one more is counted.
     Counted(T),
     /// It had none, and has none until then.
-    FullUntil(Timestamp),
+    UsedUpUntil(Timestamp),
 }
 
-impl<T> Room<T> {
+impl<T> Quota<T> {
     pub(in crate::auth) fn is_counted(&self) -> bool {
         matches!(self, Self::Counted(_))
     }
 
     /// Without what is needed to take it back.
-    pub(in crate::auth) fn for_good(self) -> Room {
+    pub(in crate::auth) fn for_good(self) -> Quota {
         match self {
-            Self::Counted(_) => Room::Counted(()),
-            Self::FullUntil(at) => Room::FullUntil(at),
+            Self::Counted(_) => Quota::Counted(()),
+            Self::UsedUpUntil(at) => Quota::UsedUpUntil(at),
         }
     }
 }
 
 #[derive(FromRow)]
 struct Counted {
-    tries: i64,
+    attempts: i64,
 }
 
 #[derive(FromRow)]
@@ -51,31 +51,31 @@ struct Closed {
 impl Tx {
     /// Counts a try, or says until when there may be none. The wait after try `n` is none up to
     /// `free - 1`, then doubles from `first` to `longest`. A try during the wait is not counted.
-    pub(in crate::auth) async fn insert_growing(
+    pub(in crate::auth) async fn count_with_backoff(
         &mut self,
         key: BucketKey,
-        rule: Growing,
+        rule: Backoff,
         now: Timestamp,
-    ) -> Result<Room<Count>> {
+    ) -> Result<Quota<Count>> {
         // No wait is 0 and not `now`: two at once read the clock in one order and arrive in another.
         let counted: Option<Counted> = self
             .find(
-                "INSERT INTO throttle (key, tries, closed_until, forget_at) \
+                "INSERT INTO vestibule_throttle AS throttle (key, attempts, closed_until, forget_at) \
                  VALUES ($1, 1, CASE WHEN $4 <= 1 THEN $2 + $5 ELSE 0 END, $3) \
                  ON CONFLICT (key) DO UPDATE SET \
-                 tries = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 THEN 1 \
-                   ELSE throttle.tries + 1 END, \
+                 attempts = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 THEN 1 \
+                   ELSE throttle.attempts + 1 END, \
                  closed_until = CASE \
                    WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 \
                      THEN CASE WHEN $4 <= 1 THEN $2 + $5 ELSE 0 END \
-                   WHEN throttle.tries + 1 < $4 THEN 0 \
-                   WHEN throttle.tries + 1 - $4 > 20 THEN $2 + $6 \
-                   WHEN ($5 << CAST(throttle.tries + 1 - $4 AS INTEGER)) > $6 THEN $2 + $6 \
-                   ELSE $2 + ($5 << CAST(throttle.tries + 1 - $4 AS INTEGER)) END, \
+                   WHEN throttle.attempts + 1 < $4 THEN 0 \
+                   WHEN throttle.attempts + 1 - $4 > 20 THEN $2 + $6 \
+                   WHEN ($5 << CAST(throttle.attempts + 1 - $4 AS INTEGER)) > $6 THEN $2 + $6 \
+                   ELSE $2 + ($5 << CAST(throttle.attempts + 1 - $4 AS INTEGER)) END, \
                  forget_at = $3 \
                  WHERE throttle.closed_until <= $2 OR throttle.closed_until > $2 + $6 + $7 \
                    OR throttle.forget_at <= $2 OR throttle.forget_at > $3 + $7 \
-                 RETURNING tries",
+                 RETURNING attempts",
                 (
                     key.to_vec(),
                     now.as_millis(),
@@ -87,30 +87,30 @@ impl Tx {
                 ),
             )
             .await?;
-        let sql = "SELECT closed_until FROM throttle WHERE key = $1";
+        let sql = "SELECT closed_until FROM vestibule_throttle WHERE key = $1";
         self.or_closed(counted, sql, key, now).await
     }
 
     /// Counts one more in the window of time that began with the first, or says when the next window
     /// begins.
-    pub(in crate::auth) async fn insert_in_window(
+    pub(in crate::auth) async fn count_in_window(
         &mut self,
         key: BucketKey,
-        rule: Window,
+        rule: FixedWindow,
         now: Timestamp,
-    ) -> Result<Room<Count>> {
+    ) -> Result<Quota<Count>> {
         let counted: Option<Counted> = self
             .find(
-                "INSERT INTO throttle (key, tries, closed_until, forget_at) \
+                "INSERT INTO vestibule_throttle AS throttle (key, attempts, closed_until, forget_at) \
                  VALUES ($1, 1, $2, $3) \
                  ON CONFLICT (key) DO UPDATE SET \
-                 tries = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $5 THEN 1 \
-                   ELSE throttle.tries + 1 END, \
+                 attempts = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $5 THEN 1 \
+                   ELSE throttle.attempts + 1 END, \
                  forget_at = CASE WHEN throttle.forget_at <= $2 OR throttle.forget_at > $3 + $5 \
                    THEN $3 ELSE throttle.forget_at END \
-                 WHERE throttle.tries < $4 OR throttle.forget_at <= $2 \
+                 WHERE throttle.attempts < $4 OR throttle.forget_at <= $2 \
                    OR throttle.forget_at > $3 + $5 \
-                 RETURNING tries",
+                 RETURNING attempts",
                 (
                     key.to_vec(),
                     now.as_millis(),
@@ -120,51 +120,51 @@ impl Tx {
                 ),
             )
             .await?;
-        let sql = "SELECT forget_at AS closed_until FROM throttle WHERE key = $1";
+        let sql = "SELECT forget_at AS closed_until FROM vestibule_throttle WHERE key = $1";
         self.or_closed(counted, sql, key, now).await
     }
 
-    /// Counts one more that leaves at an even pace: `most` at once, and then one each `per / most`. Or says
-    /// when the next may. `closed_until` is when all that were counted would have left at that pace (the
+    /// Counts one more that leaves at an even rate: `most` at once, and then one each `per / most`. Or says
+    /// when the next may. `closed_until` is when all that were counted would have left at that rate (the
     /// "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371).
-    pub(in crate::auth) async fn insert_at_pace(
+    pub(in crate::auth) async fn count_at_rate(
         &mut self,
         key: BucketKey,
-        rule: Pace,
+        rule: Rate,
         now: Timestamp,
-    ) -> Result<Room> {
+    ) -> Result<Quota> {
         let (each, per) = (rule.each(), millis(rule.per));
         let counted: Option<Counted> = self
             .find(
-                "INSERT INTO throttle (key, tries, closed_until, forget_at) \
+                "INSERT INTO vestibule_throttle AS throttle (key, attempts, closed_until, forget_at) \
                  VALUES ($1, 1, $2 + $3, $2 + $3) \
                  ON CONFLICT (key) DO UPDATE SET \
-                 tries = throttle.tries + 1, \
+                 attempts = throttle.attempts + 1, \
                  closed_until = $3 + CASE WHEN throttle.closed_until <= $2 \
                    OR throttle.closed_until > $2 + $4 + $5 THEN $2 ELSE throttle.closed_until END, \
                  forget_at = $3 + CASE WHEN throttle.closed_until <= $2 \
                    OR throttle.closed_until > $2 + $4 + $5 THEN $2 ELSE throttle.closed_until END \
                  WHERE throttle.closed_until + $3 <= $2 + $4 \
                    OR throttle.closed_until > $2 + $4 + $5 \
-                 RETURNING tries",
+                 RETURNING attempts",
                 (key.to_vec(), now.as_millis(), each, per, millis(CLOCKS_DIFFER)),
             )
             .await?;
         if counted.is_some() {
-            return Ok(Room::Counted(()));
+            return Ok(Quota::Counted(()));
         }
-        let sql = "SELECT closed_until FROM throttle WHERE key = $1";
+        let sql = "SELECT closed_until FROM vestibule_throttle WHERE key = $1";
         let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
         let all_left = closed.map_or(now, |closed| closed.closed_until);
         let wait = all_left.since(now).saturating_sub(rule.per) + rule.interval();
-        Ok(Room::FullUntil(now + wait))
+        Ok(Quota::UsedUpUntil(now + wait))
     }
 
     /// One that was counted counts no more.
-    pub(in crate::auth) async fn update_returned(&mut self, place: &Place) -> Result<()> {
-        let sql = "UPDATE throttle SET tries = tries - 1, closed_until = closed_until - $2, \
-                   forget_at = forget_at - $2 WHERE key = $1 AND tries > 0";
-        self.run(sql, (place.key.clone(), place.millis)).await?;
+    pub(in crate::auth) async fn refund(&mut self, charge: &Charge) -> Result<()> {
+        let sql = "UPDATE vestibule_throttle SET attempts = attempts - 1, closed_until = closed_until - $2, \
+                   forget_at = forget_at - $2 WHERE key = $1 AND attempts > 0";
+        self.run(sql, (charge.key.clone(), charge.millis)).await?;
         Ok(())
     }
 
@@ -174,29 +174,29 @@ impl Tx {
         sql: &'static str,
         key: BucketKey,
         now: Timestamp,
-    ) -> Result<Room<Count>> {
-        if let Some(Counted { tries }) = counted {
-            return Ok(Room::Counted(Count { key, tries }));
+    ) -> Result<Quota<Count>> {
+        if let Some(Counted { attempts }) = counted {
+            return Ok(Quota::Counted(Count { key, attempts }));
         }
         let closed: Option<Closed> = self.find(sql, (key.to_vec(),)).await?;
-        Ok(Room::FullUntil(closed.map_or(now, |closed| closed.closed_until)))
+        Ok(Quota::UsedUpUntil(closed.map_or(now, |closed| closed.closed_until)))
     }
 
     /// Takes one try back, and the wait that followed from it unless a later try brought one of its
     /// own.
-    pub(in crate::auth) async fn update_uncounted(&mut self, count: Count) -> Result<()> {
+    pub(in crate::auth) async fn uncount(&mut self, count: Count) -> Result<()> {
         self.run(
-            "UPDATE throttle SET tries = tries - 1, \
-             closed_until = CASE WHEN tries = $2 THEN 0 ELSE closed_until END \
-             WHERE key = $1 AND tries > 0",
-            (count.key.to_vec(), count.tries),
+            "UPDATE vestibule_throttle SET attempts = attempts - 1, \
+             closed_until = CASE WHEN attempts = $2 THEN 0 ELSE closed_until END \
+             WHERE key = $1 AND attempts > 0",
+            (count.key.to_vec(), count.attempts),
         )
         .await?;
         Ok(())
     }
 
     pub(in crate::auth) async fn delete_bucket(&mut self, key: BucketKey) -> Result<()> {
-        self.run("DELETE FROM throttle WHERE key = $1", (key.to_vec(),)).await?;
+        self.run("DELETE FROM vestibule_throttle WHERE key = $1", (key.to_vec(),)).await?;
         Ok(())
     }
 }
@@ -209,8 +209,8 @@ impl Store {
         longest: std::time::Duration,
     ) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM throttle WHERE key IN ",
-            "SELECT key FROM throttle WHERE forget_at <= $1 OR forget_at > $2 LIMIT 1000",
+            "DELETE FROM vestibule_throttle WHERE key IN ",
+            "SELECT key FROM vestibule_throttle WHERE forget_at <= $1 OR forget_at > $2 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (now, now + longest + CLOCKS_DIFFER)).await
@@ -218,16 +218,16 @@ impl Store {
 
     /// How many buckets there are.
     pub(in crate::auth) async fn count_buckets(&self) -> Result<i64> {
-        let sql = "SELECT COUNT(*) AS tries FROM throttle WHERE forget_at > $1";
+        let sql = "SELECT COUNT(*) AS attempts FROM vestibule_throttle WHERE forget_at > $1";
         let counted: Option<Counted> = self.find(sql, (0_i64,)).await?;
-        Ok(counted.map_or(0, |counted| counted.tries))
+        Ok(counted.map_or(0, |counted| counted.attempts))
     }
 
     /// Removes so many buckets, those first in which least was tried, and of these the oldest.
     pub(in crate::auth) async fn delete_least_buckets(&self, surplus: i64) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM throttle WHERE key IN ",
-            "SELECT key FROM throttle ORDER BY tries, forget_at LIMIT $1",
+            "DELETE FROM vestibule_throttle WHERE key IN ",
+            "SELECT key FROM vestibule_throttle ORDER BY attempts, forget_at LIMIT $1",
             ""
         );
         self.run(self.text(sql), (surplus,)).await

@@ -1,9 +1,9 @@
-//! The table `users`.
+//! The tables `vestibule_users` and `vestibule_passwords`.
 
 use sqlx::FromRow;
 
 use super::text::AnyText;
-use super::{Place, Result, Store, Tx};
+use super::{Charge, Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::password::PasswordVersion;
 use crate::auth::password::hash::PasswordHash;
@@ -73,9 +73,9 @@ impl From<UserRow> for User {
 struct CredentialsRow {
     #[sqlx(flatten)]
     user: UserRow,
-    password_hash: AnyText,
+    hash: Option<AnyText>,
+    version: Option<PasswordVersion>,
     disabled_at: Option<Timestamp>,
-    password_version: PasswordVersion,
 }
 
 #[derive(FromRow)]
@@ -85,16 +85,16 @@ struct Prefix {
 
 #[derive(FromRow)]
 struct SignedUp {
-    signed_up_key: Option<Vec<u8>>,
-    signed_up_millis: Option<i64>,
+    charged_key: Option<Vec<u8>>,
+    charged_millis: Option<i64>,
 }
 
 #[derive(FromRow)]
 struct PasswordSet {
-    password_version: PasswordVersion,
+    version: PasswordVersion,
 }
 
-/// The columns of [`UserRow`], for a `SELECT` from `users`.
+/// The columns of [`UserRow`], for a `SELECT` from `vestibule_users AS users`.
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.email, users.email_key, users.name, users.email_verified_at, \
@@ -113,18 +113,23 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    ", users.password_hash, users.disabled_at, users.password_version \
-                     FROM users WHERE users.email_key = $1"
+                    ", passwords.hash, passwords.version, users.disabled_at \
+                     FROM vestibule_users AS users \
+                     LEFT JOIN vestibule_passwords AS passwords ON passwords.user_id = users.id \
+                     WHERE users.email_key = $1"
                 ),
                 (email.key().to_owned(),),
             )
             .await?;
-        Ok(found.map(|row| Credentials {
-            user: row.user.into(),
-            password_hash: row.password_hash.0.as_ref().and_then(|hash| hash.parse().ok()),
-            stored_hash: row.password_hash.0.unwrap_or_default(),
-            is_disabled: row.disabled_at.is_some(),
-            password_version: row.password_version,
+        Ok(found.map(|row| {
+            let hash = row.hash.and_then(|hash| hash.0);
+            Credentials {
+                user: row.user.into(),
+                stored_hash: hash.clone().unwrap_or_default(),
+                password_hash: hash.and_then(|hash| hash.parse().ok()),
+                password_version: row.version.unwrap_or_default(),
+                is_disabled: row.disabled_at.is_some(),
+            }
         }))
     }
 
@@ -133,9 +138,9 @@ impl Store {
         // `$bcrypt-sha256$v=2,t=2b,r=12$` and `$2b$12$`
         let found: Vec<Prefix> = self
             .list(
-                "SELECT DISTINCT CASE WHEN password_hash LIKE '$bcrypt%' \
-                 THEN substr(password_hash, 1, 29) ELSE substr(password_hash, 1, 7) END AS prefix \
-                 FROM users WHERE length(password_hash) > $1 LIMIT 1000",
+                "SELECT DISTINCT CASE WHEN hash LIKE '$bcrypt%' \
+                 THEN substr(hash, 1, 29) ELSE substr(hash, 1, 7) END AS prefix \
+                 FROM vestibule_passwords WHERE length(hash) > $1 LIMIT 1000",
                 (7_i64,),
             )
             .await?;
@@ -149,7 +154,7 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    " FROM users WHERE users.email_key = $1 AND users.disabled_at IS NULL"
+                    " FROM vestibule_users AS users WHERE users.email_key = $1 AND users.disabled_at IS NULL"
                 ),
                 (key.to_owned(),),
             )
@@ -164,7 +169,7 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    " FROM users WHERE users.id = $1 AND users.disabled_at IS NULL"
+                    " FROM vestibule_users AS users WHERE users.id = $1 AND users.disabled_at IS NULL"
                 ),
                 (id,),
             )
@@ -179,7 +184,7 @@ impl Store {
         old: String,
         new: &PasswordHash,
     ) -> Result<()> {
-        let sql = "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2";
+        let sql = "UPDATE vestibule_passwords SET hash = $3 WHERE user_id = $1 AND hash = $2";
         self.run(sql, (id, old, new.to_string())).await?;
         Ok(())
     }
@@ -191,26 +196,30 @@ impl Tx {
     pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
         let inserted = self
             .run(
-                "INSERT INTO users (id, email, email_key, name, password_hash, created_at) \
-                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
+                "INSERT INTO vestibule_users (id, email, email_key, name, created_at) \
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email_key) DO NOTHING",
                 (
                     user.id,
                     user.email.as_str().to_owned(),
                     user.email.key().to_owned(),
                     user.name.map(|name| name.as_str().to_owned()),
-                    user.password_hash.to_string(),
                     user.now,
                 ),
             )
             .await?;
-        Ok(inserted == 1)
+        if inserted == 0 {
+            return Ok(false);
+        }
+        let sql = "INSERT INTO vestibule_passwords (user_id, hash) VALUES ($1, $2)";
+        self.run(sql, (user.id, user.password_hash.to_string())).await?;
+        Ok(true)
     }
 
     /// Lets nobody else change the user until this transaction ends. First in every transaction that
     /// changes several rows of a user: on PostgreSQL two that take them in different order would wait
     /// for each other. `false` if there is no such user, or the account is disabled.
     pub(in crate::auth) async fn lock_user(&mut self, id: UserId) -> Result<bool> {
-        let sql = "UPDATE users SET id = id WHERE id = $1 AND disabled_at IS NULL";
+        let sql = "UPDATE vestibule_users SET id = id WHERE id = $1 AND disabled_at IS NULL";
         Ok(self.run(sql, (id,)).await? == 1)
     }
 
@@ -220,8 +229,8 @@ impl Tx {
         id: UserId,
         version: PasswordVersion,
     ) -> Result<bool> {
-        let sql = "UPDATE users SET id = id \
-                   WHERE id = $1 AND password_version = $2 AND disabled_at IS NULL";
+        let sql = "UPDATE vestibule_users SET id = id WHERE id = $1 AND disabled_at IS NULL AND EXISTS \
+                   (SELECT 1 FROM vestibule_passwords WHERE user_id = $1 AND version = $2)";
         Ok(self.run(sql, (id, version)).await? == 1)
     }
 
@@ -231,7 +240,7 @@ impl Tx {
         name: Option<&Name>,
     ) -> Result<()> {
         let name = name.map(|name| name.as_str().to_owned());
-        self.run("UPDATE users SET name = $2 WHERE id = $1", (id, name)).await?;
+        self.run("UPDATE vestibule_users SET name = $2 WHERE id = $1", (id, name)).await?;
         Ok(())
     }
 
@@ -244,68 +253,71 @@ impl Tx {
     ) -> Result<PasswordVersion> {
         let set: Option<PasswordSet> = self
             .find(
-                "UPDATE users SET password_hash = $2, password_version = password_version + 1 \
-                 WHERE id = $1 RETURNING password_version",
+                "INSERT INTO vestibule_passwords AS passwords (user_id, hash, version) VALUES ($1, $2, 1) \
+                 ON CONFLICT (user_id) DO UPDATE SET hash = $2, version = passwords.version + 1 \
+                 RETURNING version",
                 (id, hash.to_string()),
             )
             .await?;
-        Ok(set.map_or_else(PasswordVersion::default, |set| set.password_version))
+        Ok(set.map_or_else(PasswordVersion::default, |set| set.version))
     }
 
-    /// Notes that the person reads mail at `sent_to`. `false` if it is no longer the account's
+    /// Notes that the person reads mail at `recipient`. `false` if it is no longer the account's
     /// address.
     pub(in crate::auth) async fn update_verified(
         &mut self,
         id: UserId,
-        sent_to: &str,
+        recipient: &str,
         now: Timestamp,
     ) -> Result<bool> {
         let updated = self
             .run(
-                "UPDATE users SET email_verified_at = COALESCE(email_verified_at, $3) \
+                "UPDATE vestibule_users SET email_verified_at = COALESCE(email_verified_at, $3) \
                  WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL",
-                (id, sent_to.to_owned(), now),
+                (id, recipient.to_owned(), now),
             )
             .await?;
         Ok(updated == 1)
     }
 
-    /// Notes which place this sign-up took.
-    pub(in crate::auth) async fn update_sign_up_place(
+    /// Notes which charge this sign-up took.
+    pub(in crate::auth) async fn update_sign_up_charge(
         &mut self,
         id: UserId,
-        place: Place,
+        charge: Charge,
     ) -> Result<()> {
-        let sql = "UPDATE users SET signed_up_key = $2, signed_up_millis = $3 WHERE id = $1";
-        self.run(sql, (id, place.key, place.millis)).await?;
+        let sql = "UPDATE vestibule_users SET charged_key = $2, charged_millis = $3 WHERE id = $1";
+        self.run(sql, (id, charge.key, charge.millis)).await?;
         Ok(())
     }
 
-    /// Which place that was, once, if the account was made since then. The user must be locked.
-    pub(in crate::auth) async fn take_sign_up_place(
+    /// Which charge that was, once, if the account was made since then. The user must be locked.
+    pub(in crate::auth) async fn take_sign_up_charge(
         &mut self,
         id: UserId,
         since: Timestamp,
-    ) -> Result<Option<Place>> {
-        let sql = "SELECT signed_up_key, signed_up_millis FROM users \
-                   WHERE id = $1 AND created_at > $2 AND signed_up_key IS NOT NULL";
+    ) -> Result<Option<Charge>> {
+        let sql = "SELECT charged_key, charged_millis FROM vestibule_users \
+                   WHERE id = $1 AND created_at > $2 AND charged_key IS NOT NULL";
         let found: Option<SignedUp> = self.find(sql, (id, since)).await?;
-        let Some(SignedUp { signed_up_key: Some(key), signed_up_millis: Some(millis) }) = found
-        else {
+        let Some(SignedUp { charged_key: Some(key), charged_millis: Some(millis) }) = found else {
             return Ok(None);
         };
         self.run(
-            "UPDATE users SET signed_up_key = NULL, signed_up_millis = NULL WHERE id = $1",
+            "UPDATE vestibule_users SET charged_key = NULL, charged_millis = NULL WHERE id = $1",
             (id,),
         )
         .await?;
-        Ok(Some(Place { key, millis }))
+        Ok(Some(Charge { key, millis }))
     }
 
     /// Forgets what somebody set up on an address that was never shown to be theirs.
-    pub(in crate::auth) async fn delete_unproven_profile(&mut self, id: UserId) -> Result<()> {
-        self.run("UPDATE users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL", (id,))
-            .await?;
+    pub(in crate::auth) async fn clear_unproven_profile(&mut self, id: UserId) -> Result<()> {
+        self.run(
+            "UPDATE vestibule_users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL",
+            (id,),
+        )
+        .await?;
         Ok(())
     }
 }

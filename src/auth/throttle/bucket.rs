@@ -6,9 +6,9 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::auth::outbox::Letter;
-use crate::auth::{Client, Email, ResetToken, UserId};
+use crate::auth::{Client, Email, LinkToken, UserId};
 use crate::clock::millis;
+use crate::mail::Message;
 
 /// What is counted. The database sees an HMAC of it: who steals a copy learns nobody's address.
 pub(in crate::auth) enum Bucket<'a> {
@@ -17,38 +17,38 @@ pub(in crate::auth) enum Bucket<'a> {
     /// Tries to open an account by a browser that has opened it before.
     Device(uuid::Uuid),
     /// Tries of whatever kind from one network, in a minute.
-    Network(&'a Client),
+    IpPrefix(&'a Client),
     /// The same of all networks of an IPv6 site.
     Site(IpAddr),
     /// Tries of a site that cost a hash, in a day.
     SiteDay(&'a Client),
     /// What one account changes of itself, in a minute.
-    Acts(UserId),
+    Changes(UserId),
     /// What one account does from one site that is noted, in a day.
-    Visits(UserId, Option<IpAddr>),
+    Records(UserId, Option<IpAddr>),
     /// Tries of one site that cost no hash and are noted, in a day.
-    Junk(Option<IpAddr>),
+    Invalid(Option<IpAddr>),
     /// Changes of the password of one account.
     PasswordChanges(UserId),
     /// Tries to set a password with one link.
-    Link(&'a ResetToken),
-    /// Letters of one kind to one address.
-    Letters(Letter, &'a Email),
-    /// Letters that one site causes.
-    LettersOf(&'a Client),
-    /// Letters to addresses with `+` that lead to one mailbox.
+    Link(&'a LinkToken),
+    /// Messages of one kind to one address.
+    Messages(Message, &'a Email),
+    /// Messages that one site causes.
+    MessagesOf(&'a Client),
+    /// Messages to addresses with `+` that lead to one mailbox.
     Mailbox(&'a str),
-    /// Links for accounts of a mailbox that has had as many letters as it may, by the site that asks for them.
+    /// Links for accounts of a mailbox that has had as many messages as it may, by the site that asks for them.
     MailboxLinks(&'a str, &'a Client),
     /// The same, whoever asks.
     AllMailboxLinks(&'a str),
-    /// Letters to new accounts of one site.
+    /// Messages to new accounts of one site.
     SignUpsOf(Option<IpAddr>),
-    /// Letters with a link to set a password that one site asks for.
+    /// Messages with a link to set a password that one site asks for.
     ResetsOf(Option<IpAddr>),
-    /// Letters in the outbox that one site has caused.
+    /// Messages in the outbox that one site has caused.
     OutboxOf(IpAddr),
-    /// Letters under way to one domain.
+    /// Messages under way to one domain.
     MailDomain(&'a str),
 }
 
@@ -68,9 +68,9 @@ impl BucketKey {
 
 /// What turns buckets into keys; the same on every node.
 #[derive(Clone)]
-pub(crate) struct Pepper([u8; 32]);
+pub(crate) struct ThrottleKey([u8; 32]);
 
-impl Pepper {
+impl ThrottleKey {
     /// Derives it from the secret key of the service.
     pub(crate) fn new(secret_key: &str) -> Self {
         Self(mac(secret_key.as_bytes(), "vestibule throttle"))
@@ -88,21 +88,21 @@ impl Pepper {
         let text = match bucket {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::Device(id) => format!("device {id}"),
-            Bucket::Network(client) => format!("network {}", of(client.own_network())),
+            Bucket::IpPrefix(client) => format!("network {}", of(client.ip_prefix())),
             Bucket::Site(site) => format!("site {site}"),
-            Bucket::SiteDay(client) => format!("site day {}", of(client.own_site())),
-            Bucket::Acts(user) => format!("acts {user}"),
-            Bucket::Visits(user, site) => format!("visits {user} {}", of(*site)),
-            Bucket::Junk(site) => format!("junk {}", of(*site)),
+            Bucket::SiteDay(client) => format!("site day {}", of(client.site())),
+            Bucket::Changes(user) => format!("acts {user}"),
+            Bucket::Records(user, site) => format!("visits {user} {}", of(*site)),
+            Bucket::Invalid(site) => format!("junk {}", of(*site)),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
-            Bucket::Letters(letter, email) => {
-                format!("letters {} {}", letter.as_str(), email.key())
+            Bucket::Messages(message, email) => {
+                format!("messages {} {}", message.as_str(), email.key())
             }
-            Bucket::LettersOf(client) => format!("letters of {}", of(client.own_site())),
+            Bucket::MessagesOf(client) => format!("messages of {}", of(client.site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::MailboxLinks(mailbox, client) => {
-                format!("mailbox links {mailbox} {}", of(client.own_site()))
+                format!("mailbox links {mailbox} {}", of(client.site()))
             }
             Bucket::AllMailboxLinks(mailbox) => format!("all mailbox links {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
@@ -120,9 +120,9 @@ fn mac(key: &[u8], text: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// A growing wait: none for the first tries, then doubling.
+/// A backoff wait: none for the first tries, then doubling.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Growing {
+pub(in crate::auth) struct Backoff {
     pub(in crate::auth) free: i64,
     pub(in crate::auth) first: Duration,
     pub(in crate::auth) longest: Duration,
@@ -131,19 +131,19 @@ pub(in crate::auth) struct Growing {
 
 /// So many in a window of time.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Window {
+pub(in crate::auth) struct FixedWindow {
     pub(in crate::auth) most: i64,
     pub(in crate::auth) per: Duration,
 }
 
-/// An even pace: so many at once, and then one after the other, so many in a length of time.
+/// An even rate: so many at once, and then one after the other, so many in a length of time.
 #[derive(Clone, Copy)]
-pub(in crate::auth) struct Pace {
+pub(in crate::auth) struct Rate {
     pub(in crate::auth) most: i64,
     pub(in crate::auth) per: Duration,
 }
 
-impl Pace {
+impl Rate {
     /// The time between two, in milliseconds.
     pub(in crate::auth) fn each(self) -> i64 {
         (millis(self.per) / self.most.max(1)).max(1)
@@ -159,5 +159,5 @@ impl Pace {
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Count {
     pub(in crate::auth) key: BucketKey,
-    pub(in crate::auth) tries: i64,
+    pub(in crate::auth) attempts: i64,
 }

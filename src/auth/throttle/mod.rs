@@ -1,10 +1,10 @@
-//! How often something may be tried. The counts are in the database, so that all nodes share them and
+//! How often something may be attempt. The counts are in the database, so that all nodes share them and
 //! a restart forgets nothing; one SQL statement counts and decides, so that many tries at once count
 //! as many.
 
 mod bucket;
 mod closed;
-mod letters;
+mod messages;
 mod wait;
 
 use std::net::IpAddr;
@@ -12,18 +12,18 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bucket::Bucket;
-pub(crate) use bucket::Pepper;
-pub(in crate::auth) use bucket::{BucketKey, Count, Growing, Pace, Window};
+pub(crate) use bucket::ThrottleKey;
+pub(in crate::auth) use bucket::{Backoff, BucketKey, Count, FixedWindow, Rate};
 pub(in crate::auth) use closed::ClosedBuckets;
-pub(in crate::auth) use letters::MOST_LETTERS;
+pub(in crate::auth) use messages::MOST_MESSAGES;
 pub(crate) use wait::Wait;
 
-use super::outbox::Letter;
-use super::password::hasher::Turn;
-use super::store::{Credentials, Place, Room, Tx};
-use super::{Auth, Client, Email, Limited, ResetToken, UserId};
+use super::password::hasher::HashSlot;
+use super::store::{Charge, Credentials, Quota, Tx};
+use super::{Auth, Client, Email, Limited, LinkToken, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
+use crate::mail::Message;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_hours(1);
@@ -34,7 +34,7 @@ const MINUTES_A_DAY: i64 = 100;
 
 /// How many log-ins, log-outs and new names of one account from one site are noted in a day, and how many tries that cost no
 /// hash.
-const NOTED_A_DAY: i64 = 100;
+const RECORDED_A_DAY: i64 = 100;
 
 /// How many networks an IPv6 site is taken for, in a minute and in a day.
 const NETWORKS_OF_A_SITE: i64 = 16;
@@ -45,31 +45,31 @@ enum Counted {
     AsKnown(Count),
     /// In the network's buckets, and in the account's if an address could be read. They are always touched in
     /// this order: on PostgreSQL two tries that take them in different order would wait for each other.
-    AsStranger { network: CountedNetwork, account: Option<Count> },
+    AsStranger { network: CountedIp, account: Option<Count> },
 }
 
 /// What was counted for a network.
-struct CountedNetwork {
+struct CountedIp {
     /// In its minute, and in that of its site if it is one of many.
     minutes: Vec<Count>,
     /// In its site's day, if something is hashed.
-    day: Option<Place>,
+    day: Option<Charge>,
 }
 
 /// A try that was let in and counted. Say how it ended.
-pub(in crate::auth) struct Try {
+pub(in crate::auth) struct Attempt {
     counted: Counted,
     /// When its password is hashed.
-    pub(in crate::auth) turn: Turn,
+    pub(in crate::auth) slot: HashSlot,
 }
 
-impl CountedNetwork {
+impl CountedIp {
     async fn take_back(&self, tx: &mut Tx) -> Result<(), Error> {
         for count in &self.minutes {
-            tx.update_uncounted(*count).await?;
+            tx.uncount(*count).await?;
         }
         match &self.day {
-            Some(place) => tx.update_returned(place).await,
+            Some(charge) => tx.refund(charge).await,
             None => Ok(()),
         }
     }
@@ -79,45 +79,45 @@ impl Auth {
     /// Counts a try to open an account before anything is hashed. A try that will not be hashed, since it can be
     /// nobody's password, gets no `email`: it would leave a row for nothing. `found` is the account, if there is
     /// one; the answer does not depend on it, but for browsers that opened it before.
-    pub(in crate::auth) async fn count_try(
+    pub(in crate::auth) async fn count_attempt(
         &self,
         email: Option<&Email>,
         found: Option<&Credentials>,
         client: &Client,
-    ) -> Result<Try, Limited> {
+    ) -> Result<Attempt, Limited> {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
         let device = found.and_then(|found| found.device_of(client, now));
         if let Some(device) = device {
             // Where the turns of those who are known are taken, by others of its site, it waits among the strangers;
             // its tries are its own all the same.
-            let turn = self.hasher.turn_of(device.user, client);
-            let key = self.pepper.key(&Bucket::Device(device.id));
-            let window = Window { most: limits.free_tries, per: limits.forget_after.get() };
+            let slot = self.hasher.slot_for(device.user, client);
+            let key = self.throttle_key.key(&Bucket::Device(device.id));
+            let window = FixedWindow { most: limits.free_tries, per: limits.forget_after.get() };
             let mut tx = self.store.begin().await?;
-            if let Room::Counted(count) = tx.insert_in_window(key, window, now).await? {
+            if let Quota::Counted(count) = tx.count_in_window(key, window, now).await? {
                 tx.commit().await?;
-                return Ok(Try { counted: Counted::AsKnown(count), turn });
+                return Ok(Attempt { counted: Counted::AsKnown(count), slot });
             }
             tx.rollback().await;
         }
         if let Some(wait) = self.closed_wait(email, client) {
             return Err(wait.into());
         }
-        let account = email.map(|email| self.pepper.key(&Bucket::Account(email)));
+        let account = email.map(|email| self.throttle_key.key(&Bucket::Account(email)));
         self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
-        let network = match self.insert_network(&mut tx, client, email.is_some()).await? {
-            Room::Counted(network) => network,
-            Room::FullUntil(at) => {
+        let network = match self.count_ip_in(&mut tx, client, email.is_some()).await? {
+            Quota::Counted(network) => network,
+            Quota::UsedUpUntil(at) => {
                 tx.rollback().await;
                 return Err(Wait::until(at, now).into());
             }
         };
         let mut counted = None;
         if let Some(key) = account {
-            match tx.insert_growing(key, self.growing(), now).await? {
-                Room::Counted(count) => counted = Some(count),
-                Room::FullUntil(at) => {
+            match tx.count_with_backoff(key, self.backoff(), now).await? {
+                Quota::Counted(count) => counted = Some(count),
+                Quota::UsedUpUntil(at) => {
                     tx.rollback().await;
                     self.closed_buckets.close(key, at, now);
                     return Err(Wait::until(at, now).into());
@@ -127,8 +127,8 @@ impl Auth {
         tx.commit().await?;
         self.note_new_rows(4);
         let account = counted;
-        let turn = self.hasher.turn_of_stranger(client);
-        Ok(Try { counted: Counted::AsStranger { network, account }, turn })
+        let slot = self.hasher.slot_for_stranger(client);
+        Ok(Attempt { counted: Counted::AsStranger { network, account }, slot })
     }
 
     /// Why a stranger would be refused as things stand, as far as is known without the database.
@@ -163,74 +163,74 @@ impl Auth {
         client: &Client,
     ) -> Option<Wait> {
         let now = self.clock.now();
-        let of_network = self.closed_network(client, email.is_some());
+        let of_network = self.closed_ip(client, email.is_some());
         let at = of_network.or_else(|| {
-            self.closed_buckets.until(self.pepper.key(&Bucket::Account(email?)), now)
+            self.closed_buckets.until(self.throttle_key.key(&Bucket::Account(email?)), now)
         })?;
         Some(Wait::until(at, now))
     }
 
     /// Counts in the buckets of a network; until when there may be none if one is full. Only what is hashed counts
     /// for the day: whoever has the address or the site together with others could use it up in no time.
-    async fn insert_network(
+    async fn count_ip_in(
         &self,
         tx: &mut Tx,
         client: &Client,
         is_hashed: bool,
-    ) -> Result<Room<CountedNetwork>, Error> {
+    ) -> Result<Quota<CountedIp>, Error> {
         let now = self.clock.now();
         let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
         let most_of_site = most.saturating_mul(NETWORKS_OF_A_SITE);
-        let network = (self.pepper.key(&Bucket::Network(client)), most);
+        let network = (self.throttle_key.key(&Bucket::IpPrefix(client)), most);
         let site = self.site_key(client).map(|key| (key, most_of_site));
         let mut minutes = Vec::with_capacity(2);
         for (key, most) in [Some(network), site].into_iter().flatten() {
-            match tx.insert_in_window(key, Window { most, per: MINUTE }, now).await? {
-                Room::Counted(count) => minutes.push(count),
-                Room::FullUntil(at) => {
+            match tx.count_in_window(key, FixedWindow { most, per: MINUTE }, now).await? {
+                Quota::Counted(count) => minutes.push(count),
+                Quota::UsedUpUntil(at) => {
                     self.closed_buckets.close(key, at, now);
-                    return Ok(Room::FullUntil(at));
+                    return Ok(Quota::UsedUpUntil(at));
                 }
             }
         }
         if !is_hashed {
-            return Ok(Room::Counted(CountedNetwork { minutes, day: None }));
+            return Ok(Quota::Counted(CountedIp { minutes, day: None }));
         }
         let most = if site.is_some() { most_of_site } else { most };
-        // At a pace: past it neighbours wait for seconds, not for tomorrow.
-        let day = Pace { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
-        let key = self.pepper.key(&Bucket::SiteDay(client));
-        match tx.insert_at_pace(key, day, now).await? {
-            Room::Counted(()) => {
-                let day = Place { key: key.to_vec(), millis: day.each() };
-                Ok(Room::Counted(CountedNetwork { minutes, day: Some(day) }))
+        // At a rate: past it neighbours wait for seconds, not for tomorrow.
+        let day = Rate { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
+        let key = self.throttle_key.key(&Bucket::SiteDay(client));
+        match tx.count_at_rate(key, day, now).await? {
+            Quota::Counted(()) => {
+                let day = Charge { key: key.to_vec(), millis: day.each() };
+                Ok(Quota::Counted(CountedIp { minutes, day: Some(day) }))
             }
-            Room::FullUntil(at) => {
+            Quota::UsedUpUntil(at) => {
                 self.closed_buckets.close(key, at, now);
-                Ok(Room::FullUntil(at))
+                Ok(Quota::UsedUpUntil(at))
             }
         }
     }
 
     /// The key of an IPv6 site: its owner could pass for 65,536 networks.
     fn site_key(&self, client: &Client) -> Option<BucketKey> {
-        let site = client.own_site().filter(IpAddr::is_ipv6)?;
-        Some(self.pepper.key(&Bucket::Site(site)))
+        let site = client.site().filter(IpAddr::is_ipv6)?;
+        Some(self.throttle_key.key(&Bucket::Site(site)))
     }
 
     /// Until when a network may try nothing of this kind, as it was a moment ago.
-    fn closed_network(&self, client: &Client, is_hashed: bool) -> Option<Timestamp> {
+    fn closed_ip(&self, client: &Client, is_hashed: bool) -> Option<Timestamp> {
         let now = self.clock.now();
-        let network = self.pepper.key(&Bucket::Network(client));
-        let day = is_hashed.then(|| self.pepper.key(&Bucket::SiteDay(client)));
+        let network = self.throttle_key.key(&Bucket::IpPrefix(client));
+        let day = is_hashed.then(|| self.throttle_key.key(&Bucket::SiteDay(client)));
         let mut keys = [Some(network), self.site_key(client), day].into_iter().flatten();
         keys.find_map(|key| self.closed_buckets.until(key, now))
     }
 
     /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
-    pub(in crate::auth) async fn try_succeeded(&self, tried: &Try) -> Result<(), Error> {
+    pub(in crate::auth) async fn attempt_succeeded(&self, attempt: &Attempt) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        match &tried.counted {
+        match &attempt.counted {
             Counted::AsKnown(count) => tx.delete_bucket(count.key).await?,
             Counted::AsStranger { network, account } => {
                 network.take_back(&mut tx).await?;
@@ -244,31 +244,31 @@ impl Auth {
     }
 
     /// The try was never carried out: it tells nobody anything, and counts for nothing.
-    pub(in crate::auth) async fn try_dropped(&self, tried: &Try) -> Result<(), Error> {
+    pub(in crate::auth) async fn attempt_dropped(&self, attempt: &Attempt) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
-        match &tried.counted {
-            Counted::AsKnown(count) => tx.update_uncounted(*count).await?,
+        match &attempt.counted {
+            Counted::AsKnown(count) => tx.uncount(*count).await?,
             Counted::AsStranger { network, account } => {
                 network.take_back(&mut tx).await?;
                 if let Some(count) = account {
-                    tx.update_uncounted(*count).await?;
+                    tx.uncount(*count).await?;
                 }
             }
         }
         tx.commit().await
     }
 
-    /// Counts something that a network may do so often: sign-ups, changes, requests for a letter. Not for the day:
+    /// Counts something that a network may do so often: sign-ups, changes, requests for a message. Not for the day:
     /// what is refused leaves nothing behind, and what is not has limits of its own.
-    pub(in crate::auth) async fn count_network(&self, client: &Client) -> Result<(), Limited> {
+    pub(in crate::auth) async fn count_ip(&self, client: &Client) -> Result<(), Limited> {
         let now = self.clock.now();
-        if let Some(at) = self.closed_network(client, false) {
+        if let Some(at) = self.closed_ip(client, false) {
             return Err(Wait::until(at, now).into());
         }
         let mut tx = self.store.begin().await?;
-        match self.insert_network(&mut tx, client, false).await? {
-            Room::Counted(_) => Ok(tx.commit().await?),
-            Room::FullUntil(at) => {
+        match self.count_ip_in(&mut tx, client, false).await? {
+            Quota::Counted(_) => Ok(tx.commit().await?),
+            Quota::UsedUpUntil(at) => {
                 tx.rollback().await;
                 Err(Wait::until(at, now).into())
             }
@@ -278,29 +278,29 @@ impl Auth {
     /// Counts something that somebody may do so often who is signed in: it is no matter of the network.
     pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.tries_by_client;
-        self.count(&Bucket::Acts(user), Window { most, per: MINUTE }).await
+        self.count(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
     }
 
     /// Whether a log-in, a log-out or a new name is to be noted: right ones count for nothing else, and would fill
     /// `events`, or push out what else happened to the account.
-    pub(in crate::auth) async fn is_noted(
+    pub(in crate::auth) async fn may_record(
         &self,
         tx: &mut Tx,
         user: UserId,
         client: &Client,
     ) -> Result<bool, Error> {
-        let key = self.pepper.key(&Bucket::Visits(user, client.own_site()));
-        let window = Window { most: NOTED_A_DAY, per: DAY };
+        let key = self.throttle_key.key(&Bucket::Records(user, client.site()));
+        let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         self.note_new_rows(1);
-        Ok(tx.insert_in_window(key, window, self.clock.now()).await?.is_counted())
+        Ok(tx.count_in_window(key, window, self.clock.now()).await?.is_counted())
     }
 
     /// Whether a try is to be noted that cost no hash.
-    pub(in crate::auth) async fn is_junk_noted(&self, client: &Client) -> Result<bool, Error> {
-        let key = self.pepper.key(&Bucket::Junk(client.own_site()));
-        let window = Window { most: NOTED_A_DAY, per: DAY };
+    pub(in crate::auth) async fn may_record_invalid(&self, client: &Client) -> Result<bool, Error> {
+        let key = self.throttle_key.key(&Bucket::Invalid(client.site()));
+        let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         let mut tx = self.store.begin().await?;
-        let room = tx.insert_in_window(key, window, self.clock.now()).await?;
+        let room = tx.count_in_window(key, window, self.clock.now()).await?;
         tx.commit().await?;
         Ok(room.is_counted())
     }
@@ -318,43 +318,47 @@ impl Auth {
     /// Counts a change of a password.
     pub(in crate::auth) async fn count_password_change(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.password_changes;
-        self.count(&Bucket::PasswordChanges(user), Window { most, per: HOUR }).await
+        self.count(&Bucket::PasswordChanges(user), FixedWindow { most, per: HOUR }).await
     }
 
     /// Counts a try to set a password with a link: looking at how strong it is costs as much as a page
     /// costs, many times over.
-    pub(in crate::auth) async fn count_link_try(&self, token: &ResetToken) -> Result<(), Limited> {
+    pub(in crate::auth) async fn count_link_attempt(
+        &self,
+        token: &LinkToken,
+    ) -> Result<(), Limited> {
         let most = self.config.throttle.tries_by_client;
-        self.count(&Bucket::Link(token), Window { most, per: MINUTE }).await
+        self.count(&Bucket::Link(token), FixedWindow { most, per: MINUTE }).await
     }
 
-    async fn count(&self, bucket: &Bucket<'_>, rule: Window) -> Result<(), Limited> {
+    async fn count(&self, bucket: &Bucket<'_>, rule: FixedWindow) -> Result<(), Limited> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let room = tx.insert_in_window(self.pepper.key(bucket), rule, now).await?;
+        let room = tx.count_in_window(self.throttle_key.key(bucket), rule, now).await?;
         tx.commit().await?;
         match room {
-            Room::Counted(_) => Ok(()),
-            Room::FullUntil(at) => Err(Wait::until(at, now).into()),
+            Quota::Counted(_) => Ok(()),
+            Quota::UsedUpUntil(at) => Err(Wait::until(at, now).into()),
         }
     }
 
     /// Ends an account's wait: its owner has just read the mail.
-    pub(in crate::auth) async fn forget_tries(
+    pub(in crate::auth) async fn forget_attempts(
         &self,
         tx: &mut Tx,
         email: &Email,
     ) -> Result<(), Error> {
-        let key = self.pepper.key(&Bucket::Account(email));
+        let key = self.throttle_key.key(&Bucket::Account(email));
         self.closed_buckets.open(key);
         tx.delete_bucket(key).await?;
         // All links are void: another one may be asked for.
-        tx.delete_bucket(self.pepper.key(&Bucket::Letters(Letter::PasswordReset, email))).await
+        tx.delete_bucket(self.throttle_key.key(&Bucket::Messages(Message::PasswordReset, email)))
+            .await
     }
 
-    fn growing(&self) -> Growing {
+    fn backoff(&self) -> Backoff {
         let limits = &self.config.throttle;
-        Growing {
+        Backoff {
             free: limits.free_tries,
             first: limits.first_wait.get(),
             longest: limits.longest_wait.get(),

@@ -9,14 +9,14 @@ use crate::clock::Timestamp;
 pub(crate) enum Wait {
     /// It has been tried too often.
     TooManyTries(Duration),
-    /// So many people have signed up from one network that their letters have to wait.
+    /// So many people have signed up from one network that their messages have to wait.
     SignUps(Duration),
     /// Too many people want their passwords hashed at the same time.
     Crowd(Duration),
-    /// So many letters wait to leave that no more are taken.
+    /// So many messages wait to leave that no more are taken.
     Outbox(Duration),
     /// Likewise, of those that one site has caused.
-    Letters(Duration),
+    Messages(Duration),
 }
 
 impl Wait {
@@ -30,7 +30,7 @@ impl Wait {
         | Self::SignUps(time)
         | Self::Crowd(time)
         | Self::Outbox(time)
-        | Self::Letters(time)) = self;
+        | Self::Messages(time)) = self;
         time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
     }
 }
@@ -56,7 +56,7 @@ impl std::fmt::Display for Wait {
                 f,
                 "Too many e-mails are waiting to be sent just now. Wait {n} {unit}{s} and try again."
             ),
-            Self::Letters(_) => write!(
+            Self::Messages(_) => write!(
                 f,
                 "Too many e-mails that your network asked for are waiting to be sent. Wait {n} {unit}{s} \
                  and try again."

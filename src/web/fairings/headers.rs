@@ -7,7 +7,7 @@ use crate::auth::Auth;
 use crate::config::Cookies;
 use crate::web::assets;
 use crate::web::fairings::asked_path;
-use crate::web::links::LINKED;
+use crate::web::links;
 
 /// Nothing is loaded from, sent to, or framed by another site, and no script runs.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -26,7 +26,7 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     set("Cross-Origin-Resource-Policy", "same-origin");
     // `no-referrer` would make browsers send `Origin: null` with our own forms. On pages whose path
     // is a secret, the origin alone goes out.
-    let is_secret = LINKED.into_iter().any(|page| path.starts_with(page));
+    let is_secret = links::split_path(path).is_some();
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
     if !is_static {
         set("Cache-Control", "no-store");

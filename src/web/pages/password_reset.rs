@@ -7,9 +7,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use crate::auth::{
-    Auth, Client, Device, Password, Refused, ResetPasswordError, ResetToken, Twice, cookie,
-};
+use crate::auth::{Auth, Client, Device, Password, Refused, ResetPasswordError, Twice, cookie};
 use crate::web::flash::Notice;
 use crate::web::form::{Fields, FormState, Submitted};
 use crate::web::links::{Link, dead};
@@ -94,18 +92,14 @@ pub(in crate::web) async fn submit(
 }
 
 #[get("/password-reset/link")]
-pub(in crate::web) fn show_link(
-    link: Link<ResetToken>,
-    page: Page<'_>,
-    auth: &State<Auth>,
-) -> Answer {
+pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) -> Answer {
     let Some(user) = link.0.and_then(|link| link.user) else { return dead(&page, true) };
     Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth))
 }
 
 #[post("/password-reset/link", data = "<submitted>")]
 pub(in crate::web) async fn submit_link(
-    link: Link<ResetToken>,
+    link: Link,
     submitted: Submitted<NewPasswordForm>,
     page: Page<'_>,
     client: Client,

@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post, uri};
 
-use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError, VerifyToken};
+use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError};
 use crate::web::flash::Notice;
 use crate::web::form::{Attempt, Fields, FormState, Submitted};
 use crate::web::links::{Link, dead};
@@ -62,7 +62,7 @@ pub(in crate::web) async fn submit(
 
 #[get("/verify-email/link")]
 pub(in crate::web) fn show_link(
-    link: Link<VerifyToken>,
+    link: Link,
     page: Page<'_>,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
@@ -81,7 +81,7 @@ pub(in crate::web) fn show_link(
 
 #[post("/verify-email/link", data = "<submitted>")]
 pub(in crate::web) async fn submit_link(
-    link: Link<VerifyToken>,
+    link: Link,
     submitted: Submitted<VerifyForm>,
     page: Page<'_>,
     client: Client,

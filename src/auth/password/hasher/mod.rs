@@ -17,8 +17,8 @@ use log::{error, warn};
 use rocket::tokio::sync::oneshot;
 use rocket::tokio::time::timeout;
 
-pub(in crate::auth) use queue::Turn;
-use queue::{Done, Jobs, Known, MOST_OF_ONE, Place, Queue, Task, Visitor};
+pub(in crate::auth) use queue::HashSlot;
+use queue::{Done, Jobs, Known, Lane, MOST_OF_ONE, Queue, Source, Task};
 use worker::{Worker, agrees_with_the_crate};
 
 use super::hash::{Bcrypt, MAX_COST, PasswordHash};
@@ -86,54 +86,57 @@ impl Hasher {
     }
 
     /// A turn among the known; `None` if this account or site has enough of them.
-    pub(in crate::auth) fn turn_of_known(&self, user: UserId, client: &Client) -> Option<Turn> {
-        let known = Known { user, site: client.own_site() };
+    pub(in crate::auth) fn slot_for_known(
+        &self,
+        user: UserId,
+        client: &Client,
+    ) -> Option<HashSlot> {
+        let known = Known { user, site: client.site() };
         let mut jobs = self.queue.lock();
-        if jobs.known_turns.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
+        if jobs.known_slots.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
             return None;
         }
-        jobs.known_turns.push(known);
-        Some(self.turn(Place::Known(known)))
+        jobs.known_slots.push(known);
+        Some(self.turn(Lane::Known(known)))
     }
 
     /// A turn among the strangers.
-    pub(in crate::auth) fn turn_of_stranger(&self, client: &Client) -> Turn {
-        self.turn(Place::Stranger(client.own_site(), Visitor::Network(client.own_network())))
+    pub(in crate::auth) fn slot_for_stranger(&self, client: &Client) -> HashSlot {
+        self.turn(Lane::Stranger(client.site(), Source::Network(client.ip_prefix())))
     }
 
     /// Busy, if a stranger's job would find no room just now: looked at before anything is counted, which costs
     /// two writes to disk.
     pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
-        let visitor = Visitor::Network(client.own_network());
-        let has_room =
-            self.queue.lock().strangers.has_room(visitor.group(client.own_site()), visitor);
+        let source = Source::Network(client.ip_prefix());
+        let has_room = self.queue.lock().strangers.has_room(source.group(client.site()), source);
         if has_room { Ok(()) } else { Err(self.busy()) }
     }
 
     /// A turn for somebody with a session or a good link, or whose browser has opened the account before.
-    pub(in crate::auth) fn turn_of(&self, user: UserId, client: &Client) -> Turn {
-        self.turn_of_known(user, client).unwrap_or_else(|| {
-            let (site, own) = (client.own_site(), Visitor::Account(user));
+    pub(in crate::auth) fn slot_for(&self, user: UserId, client: &Client) -> HashSlot {
+        self.slot_for_known(user, client).unwrap_or_else(|| {
+            let (site, own) = (client.site(), Source::Account(user));
             // Where others of the site have filled it with their accounts, it goes with the strangers.
             let has_room = self.queue.lock().strangers.has_room(own.group(site), own);
-            let visitor = if has_room { own } else { Visitor::Network(client.own_network()) };
-            self.turn(Place::Stranger(site, visitor))
+            let source = if has_room { own } else { Source::Network(client.ip_prefix()) };
+            self.turn(Lane::Stranger(site, source))
         })
     }
 
-    fn turn(&self, place: Place) -> Turn {
-        Turn { queue: self.queue.clone(), place, left: self.max_wait, has_hashed: false }
+    fn turn(&self, lane: Lane) -> HashSlot {
+        HashSlot { queue: self.queue.clone(), lane, left: self.max_wait, has_hashed: false }
     }
 
     /// The hash to store of `password`.
     pub(in crate::auth) async fn hash(
         &self,
         password: &Password,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<PasswordHash, Error> {
         let bcrypt = PasswordHash::begin(password, self.cost)?;
         let (cost, salt) = (bcrypt.cost, bcrypt.salt);
-        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, turn).await?.answer))
+        Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, slot).await?.answer))
     }
 
     /// Whether `password` is the one of `hash`. It takes as long against an imported hash of lower cost
@@ -143,14 +146,14 @@ impl Hasher {
         &self,
         password: &Password,
         hash: &PasswordHash,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<Verdict, Error> {
         self.note_cost(hash.cost());
         let mut verdict = Verdict { matches: false, shortfall: Duration::ZERO };
         for bcrypt in hash.attempts(password) {
             // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
             let missing = hash.cost()..self.cost;
-            let done = self.compute(bcrypt, missing, turn).await?;
+            let done = self.compute(bcrypt, missing, slot).await?;
             let doublings = self.largest_cost().saturating_sub(hash.cost().max(self.cost));
             verdict.shortfall += done.took * ((1 << doublings) - 1);
             verdict.matches = hash.is(done.answer);
@@ -182,10 +185,10 @@ impl Hasher {
         &self,
         password: Password,
         context: Vec<String>,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<NewPassword, Refused<WeakPassword>> {
         let (reply, answer) = oneshot::channel();
-        let done = self.wait(Task::Check(password, context, reply), answer, turn).await?;
+        let done = self.wait(Task::Check(password, context, reply), answer, slot).await?;
         done.answer.map_err(Refused::Because)
     }
 
@@ -193,11 +196,11 @@ impl Hasher {
         &self,
         bcrypt: Bcrypt,
         then: Range<u32>,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<Done<[u8; 24]>, Error> {
         let (reply, answer) = oneshot::channel();
-        let done = self.wait(Task::Hash(bcrypt, then, reply), answer, turn).await?;
-        turn.has_hashed = true;
+        let done = self.wait(Task::Hash(bcrypt, then, reply), answer, slot).await?;
+        slot.has_hashed = true;
         Ok(done)
     }
 
@@ -206,18 +209,18 @@ impl Hasher {
         &self,
         task: Task,
         mut answer: oneshot::Receiver<Done<T>>,
-        turn: &mut Turn,
+        slot: &mut HashSlot,
     ) -> Result<Done<T>, Error> {
         // No room drops the reply, which is the answer "busy".
-        let id = self.queue.push(turn.place, turn.left, task);
-        let done = match timeout(turn.left, &mut answer).await {
+        let id = self.queue.push(slot.lane, slot.left, task);
+        let done = match timeout(slot.left, &mut answer).await {
             Ok(done) => done,
-            Err(_) if self.queue.withdraw(turn.place, id) => return Err(self.busy()),
-            // It is having its turn.
+            Err(_) if self.queue.withdraw(slot.lane, id) => return Err(self.busy()),
+            // It is having its slot.
             Err(_) => answer.await,
         };
         let done = done.map_err(|_| self.busy())?;
-        turn.left = turn.left.saturating_sub(done.waited);
+        slot.left = slot.left.saturating_sub(done.waited);
         Ok(done)
     }
 
@@ -266,20 +269,20 @@ mod tests {
     fn neither_one_network_nor_one_account_has_more_than_a_few_turns_among_the_known() {
         let hasher = hasher(1);
         let network: Vec<_> =
-            (0..9).filter_map(|_| hasher.turn_of_known(UserId::new(), &client(1))).collect();
+            (0..9).filter_map(|_| hasher.slot_for_known(UserId::new(), &client(1))).collect();
         assert_eq!(network.len(), 4);
         let user = UserId::new();
         let account: Vec<_> =
-            (10..19).filter_map(|n| hasher.turn_of_known(user, &client(n))).collect();
+            (10..19).filter_map(|n| hasher.slot_for_known(user, &client(n))).collect();
         assert_eq!(account.len(), 4);
-        assert!(hasher.turn_of_known(UserId::new(), &client(2)).is_some());
-        assert!(!hasher.turn_of(user, &client(3)).is_known(), "the others are strangers");
+        assert!(hasher.slot_for_known(UserId::new(), &client(2)).is_some());
+        assert!(!hasher.slot_for(user, &client(3)).is_known(), "the others are strangers");
         drop((network, account));
-        assert!(hasher.turn_of_known(user, &client(1)).is_some(), "until those are done");
-        assert!(hasher.queue.lock().known_turns.is_empty());
+        assert!(hasher.slot_for_known(user, &client(1)).is_some(), "until those are done");
+        assert!(hasher.queue.lock().known_slots.is_empty());
         let neighbour = |n: u16| Client::new(IpAddr::from([0x2001, 0xdb8, 1, n, 0, 0, 0, 1]), "");
         let site: Vec<_> =
-            (0..9).filter_map(|n| hasher.turn_of_known(UserId::new(), &neighbour(n))).collect();
+            (0..9).filter_map(|n| hasher.slot_for_known(UserId::new(), &neighbour(n))).collect();
         assert_eq!(site.len(), 4, "an IPv6 site is one");
     }
 
@@ -288,17 +291,17 @@ mod tests {
     fn an_account_beyond_its_turns_stands_in_no_neighbour_s_way() {
         let hasher = hasher(0);
         let user = UserId::new();
-        let mut turns: Vec<_> = (0..100).map(|_| hasher.turn_of(user, &client(1))).collect();
+        let mut turns: Vec<_> = (0..100).map(|_| hasher.slot_for(user, &client(1))).collect();
         let mut crowd: Vec<_> =
-            turns.iter_mut().map(|turn| push(&hasher.queue, turn.place)).collect();
+            turns.iter_mut().map(|slot| push(&hasher.queue, slot.lane)).collect();
         let neighbours = [
-            hasher.turn_of(UserId::new(), &client(1)),
-            hasher.turn_of(UserId::new(), &client(1)),
-            hasher.turn_of_stranger(&client(1)),
+            hasher.slot_for(UserId::new(), &client(1)),
+            hasher.slot_for(UserId::new(), &client(1)),
+            hasher.slot_for_stranger(&client(1)),
         ];
         assert!(hasher.look_for_room(&client(1)).is_ok());
         let mut theirs: Vec<_> =
-            neighbours.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+            neighbours.iter().map(|slot| push(&hasher.queue, slot.lane)).collect();
         let still_waits = |answer: &mut oneshot::Receiver<_>| {
             matches!(answer.try_recv(), Err(TryRecvError::Empty))
         };
@@ -318,10 +321,10 @@ mod tests {
     #[test]
     fn many_accounts_leave_every_other_turn_to_strangers_at_their_address() {
         let hasher = hasher(0);
-        let turns: Vec<_> = (0..70).map(|_| hasher.turn_of(UserId::new(), &client(1))).collect();
-        let _crowd: Vec<_> = turns.iter().map(|turn| push(&hasher.queue, turn.place)).collect();
+        let turns: Vec<_> = (0..70).map(|_| hasher.slot_for(UserId::new(), &client(1))).collect();
+        let _crowd: Vec<_> = turns.iter().map(|slot| push(&hasher.queue, slot.lane)).collect();
         assert!(hasher.look_for_room(&client(1)).is_ok());
-        let mut newcomer = push(&hasher.queue, hasher.turn_of_stranger(&client(1)).place);
+        let mut newcomer = push(&hasher.queue, hasher.slot_for_stranger(&client(1)).lane);
         for _ in 0..4 {
             assert!(matches!(newcomer.try_recv(), Err(TryRecvError::Empty | TryRecvError::Closed)));
             hasher.queue.wait();
@@ -338,7 +341,7 @@ mod tests {
         config.hashing.max_wait = Span::new(Duration::from_millis(20));
         let hasher = Hasher::start(&config).unwrap();
         let password: Password = "seven purple lanterns".parse().unwrap();
-        let hash = hasher.hash(&password, &mut hasher.turn_of_stranger(&client(1))).await;
+        let hash = hasher.hash(&password, &mut hasher.slot_for_stranger(&client(1))).await;
         assert!(hash.is_err_and(|error| error.busy_for().is_some()));
         assert_eq!(waiting(&hasher.queue), (0, 0), "nobody hashes it afterwards");
     }
@@ -348,15 +351,15 @@ mod tests {
     async fn a_refusal_makes_up_for_the_largest_cost_in_the_table() {
         let hasher = hasher(1);
         let password: Password = "seven purple lanterns".parse().unwrap();
-        let mut turn = hasher.turn_of_stranger(&client(1));
-        let before = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        let mut slot = hasher.slot_for_stranger(&client(1));
+        let before = hasher.verify(&password, hasher.dummy(), &mut slot).await.unwrap();
         assert_eq!(before.shortfall, Duration::ZERO);
         hasher.note_cost(31);
-        let same = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
+        let same = hasher.verify(&password, hasher.dummy(), &mut slot).await.unwrap();
         assert_eq!(same.shortfall, Duration::ZERO, "nobody verifies that one");
         hasher.note_cost(10);
-        let low = hasher.verify(&password, hasher.dummy(), &mut turn).await.unwrap();
-        let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut turn).await.unwrap();
+        let low = hasher.verify(&password, hasher.dummy(), &mut slot).await.unwrap();
+        let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut slot).await.unwrap();
         assert!(low.shortfall > Duration::ZERO);
         assert_eq!(high.shortfall, Duration::ZERO);
     }
@@ -368,15 +371,15 @@ mod tests {
         let password: Password = "seven purple lanterns".parse().unwrap();
         let checked = Cell::new(0);
         let hash = async {
-            hasher.hash(&password, &mut hasher.turn_of_stranger(&client(1))).await.unwrap();
+            hasher.hash(&password, &mut hasher.slot_for_stranger(&client(1))).await.unwrap();
             checked.get()
         };
         let flood = join_all((2..202).map(|n| {
             let (hasher, checked) = (&hasher, &checked);
             async move {
                 let weak = "111111111111".parse().unwrap();
-                let mut turn = hasher.turn_of_stranger(&client(n));
-                let refused = hasher.check(weak, Vec::new(), &mut turn).await;
+                let mut slot = hasher.slot_for_stranger(&client(n));
+                let refused = hasher.check(weak, Vec::new(), &mut slot).await;
                 assert!(matches!(refused, Err(Refused::Because(_))));
                 checked.set(checked.get() + 1);
             }

@@ -17,23 +17,23 @@ pub(super) struct Queue {
     pub(super) workers: usize,
 }
 
-/// A place among those whose passwords are hashed, for one request: in which lane, and how long it may
+/// A lane among those whose passwords are hashed, for one request: in which lane, and how long it may
 /// still wait there, all its hashes together.
-pub(in crate::auth) struct Turn {
+pub(in crate::auth) struct HashSlot {
     pub(super) queue: Arc<Queue>,
-    pub(super) place: Place,
+    pub(super) lane: Lane,
     pub(super) left: Duration,
     pub(super) has_hashed: bool,
 }
 
 /// Workers take from both lanes in turn, so that a crowd of strangers holds up nobody who has been here
-/// before; and within a lane from each visitor in turn.
+/// before; and within a lane from each source in slot.
 #[derive(Clone, Copy)]
-pub(super) enum Place {
+pub(super) enum Lane {
     /// Browsers that opened the account before, and whoever has a session or a good link.
     Known(Known),
     /// Everybody else, by site.
-    Stranger(Option<IpAddr>, Visitor),
+    Stranger(Option<IpAddr>, Source),
 }
 
 /// Which of a site take turns with each other, and with those of other sites.
@@ -41,14 +41,14 @@ pub(super) type Group = (Option<IpAddr>, bool);
 
 /// Whose turn it is among the strangers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Visitor {
+pub(super) enum Source {
     /// A network; `None`: those whose address says nothing.
     Network(Option<IpAddr>),
     /// An account that has enough turns among the known: however many more it takes, it stands in nobody else's way.
     Account(UserId),
 }
 
-impl Visitor {
+impl Source {
     /// However many accounts come from a site, every other of its turns is for those who have none.
     pub(super) fn group(self, site: Option<IpAddr>) -> Group {
         (site, matches!(self, Self::Account(_)))
@@ -76,9 +76,9 @@ pub(super) const MOST_OF_ONE: usize = 4;
 
 pub(super) struct Jobs {
     pub(super) known: FairQueue<UserId, UserId, Job>,
-    pub(super) strangers: FairQueue<Group, Visitor, Job>,
-    /// Those who have a [`Turn`] among the known.
-    pub(super) known_turns: Vec<Known>,
+    pub(super) strangers: FairQueue<Group, Source, Job>,
+    /// Those who have a [`HashSlot`] among the known.
+    pub(super) known_slots: Vec<Known>,
     /// Whether the next job comes from the known, if there is one.
     pub(super) known_next: bool,
     /// Jobs that workers have in hand.
@@ -94,7 +94,7 @@ impl Jobs {
         Self {
             known: FairQueue::new(most, MOST_OF_ONE.min(most)),
             strangers: FairQueue::new(most, of_one),
-            known_turns: Vec::new(),
+            known_slots: Vec::new(),
             known_next: false,
             in_hand: 0,
             next_id: 0,
@@ -145,13 +145,13 @@ impl Task {
 /// What a worker found.
 pub(super) struct Done<T> {
     pub(super) answer: T,
-    /// How long it waited for its turn.
+    /// How long it waited for its slot.
     pub(super) waited: Duration,
     /// How long the turn was.
     pub(super) took: Duration,
 }
 
-impl Turn {
+impl HashSlot {
     /// How long it may still wait.
     pub(in crate::auth) fn left(&self) -> Duration {
         self.left
@@ -170,14 +170,14 @@ impl Turn {
     /// Whether it is among the known.
     #[cfg(test)]
     pub(super) fn is_known(&self) -> bool {
-        matches!(self.place, Place::Known(_))
+        matches!(self.lane, Lane::Known(_))
     }
 }
 
-impl Drop for Turn {
+impl Drop for HashSlot {
     fn drop(&mut self) {
-        if let Place::Known(known) = self.place {
-            let turns = &mut self.queue.lock().known_turns;
+        if let Lane::Known(known) = self.lane {
+            let turns = &mut self.queue.lock().known_slots;
             if let Some(own) = turns.iter().position(|other| *other == known) {
                 turns.swap_remove(own);
             }
@@ -187,29 +187,27 @@ impl Drop for Turn {
 
 impl Queue {
     /// Puts a job into its lane, or drops it if there is no room.
-    pub(super) fn push(&self, place: Place, at_most: Duration, task: Task) -> u64 {
+    pub(super) fn push(&self, lane: Lane, at_most: Duration, task: Task) -> u64 {
         let mut jobs = self.lock();
         let id = jobs.next_id;
         jobs.next_id += 1;
         let job = Job { id, queued_at: Instant::now(), at_most, task };
         // Whoever is dropped, this one or another, is answered "busy" by that.
-        let _dropped = match place {
-            Place::Known(Known { user, .. }) => jobs.known.push(user, user, job),
-            Place::Stranger(site, visitor) => {
-                jobs.strangers.push(visitor.group(site), visitor, job)
-            }
+        let _dropped = match lane {
+            Lane::Known(Known { user, .. }) => jobs.known.push(user, user, job),
+            Lane::Stranger(site, source) => jobs.strangers.push(source.group(site), source, job),
         };
         self.ready.notify_one();
         id
     }
 
     /// Takes a job back; `false` if a worker has it already.
-    pub(super) fn withdraw(&self, place: Place, id: u64) -> bool {
+    pub(super) fn withdraw(&self, lane: Lane, id: u64) -> bool {
         let mut jobs = self.lock();
-        match place {
-            Place::Known(Known { user, .. }) => jobs.known.withdraw(user, user, |job| job.id == id),
-            Place::Stranger(site, visitor) => {
-                jobs.strangers.withdraw(visitor.group(site), visitor, |job| job.id == id)
+        match lane {
+            Lane::Known(Known { user, .. }) => jobs.known.withdraw(user, user, |job| job.id == id),
+            Lane::Stranger(site, source) => {
+                jobs.strangers.withdraw(source.group(site), source, |job| job.id == id)
             }
         }
         .is_some()
@@ -266,16 +264,16 @@ pub(super) mod tests {
 
     pub(in crate::auth::password::hasher) fn push(
         queue: &Queue,
-        place: Place,
+        lane: Lane,
     ) -> oneshot::Receiver<Done<[u8; 24]>> {
         let (task, answer) = task();
-        queue.push(place, Duration::from_secs(5), task);
+        queue.push(lane, Duration::from_secs(5), task);
         answer
     }
 
-    fn stranger(n: u8) -> Place {
+    fn stranger(n: u8) -> Lane {
         let address = Some(IpAddr::from([203, 0, 113, n]));
-        Place::Stranger(address, Visitor::Network(address))
+        Lane::Stranger(address, Source::Network(address))
     }
 
     pub(in crate::auth::password::hasher) fn waiting(queue: &Queue) -> (usize, usize) {
@@ -289,7 +287,7 @@ pub(super) mod tests {
         let queue = queue(1);
         let _waiting: Vec<_> = (0..9).map(|n| push(&queue, stranger(n))).collect();
         let known = Known { user: UserId::new(), site: None };
-        let _known = push(&queue, Place::Known(known));
+        let _known = push(&queue, Lane::Known(known));
         assert_eq!(waiting(&queue), (1, 9));
         queue.wait();
         queue.wait();

@@ -76,8 +76,8 @@ impl Worker {
                 }
             }
             batch.advance(turns);
-            while let Some((place, output)) = batch.pop_done() {
-                let mut done = running.swap_remove(place);
+            while let Some((lane, output)) = batch.pop_done() {
+                let mut done = running.swap_remove(lane);
                 let hash = *done.hash.get_or_insert(output);
                 if let Some(cost) = done.then.next() {
                     batch.push(cost, NOTHING.0, NOTHING.1);
@@ -133,8 +133,8 @@ pub(super) fn agrees_with_the_crate(size: usize) -> bool {
         batch.push(4, [*n; 16], &[b'a' + n, 0]);
     }
     batch.advance(1 << 4);
-    while let Some((place, hash)) = batch.pop_done() {
-        let n = left.swap_remove(place);
+    while let Some((lane, hash)) = batch.pop_done() {
+        let n = left.swap_remove(lane);
         if hash != bcrypt::bcrypt(4, [n; 16], &[b'a' + n, 0]) {
             return false;
         }

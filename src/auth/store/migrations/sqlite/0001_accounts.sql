@@ -1,57 +1,76 @@
--- Instants are milliseconds since 1970, UTC. Random secrets are stored as their SHA-256 only.
+-- Instants are milliseconds since 1970, UTC. Random secrets are stored as their SHA-256 only. The keys of quotas, sites
+-- and domains, and those of `vestibule_throttle`, are HMACs under the secret key: they name no client and no address.
 
-CREATE TABLE users (
-    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    email             TEXT    NOT NULL,
-    email_key         TEXT    NOT NULL UNIQUE CHECK (length(email_key) BETWEEN 3 AND 254),
-    name              TEXT    CHECK (length(name) BETWEEN 1 AND 100),
-    password_hash     TEXT    NOT NULL,
+CREATE TABLE vestibule_users (
+    id                BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    -- As it was typed at sign-up.
+    email             TEXT NOT NULL,
+    -- In lower case, the domain as A-labels.
+    email_key         TEXT NOT NULL UNIQUE CHECK (length(email_key) BETWEEN 3 AND 254),
+    name              TEXT CHECK (length(name) BETWEEN 1 AND 100),
     email_verified_at INTEGER,
     disabled_at       INTEGER,
-    created_at        INTEGER NOT NULL
+    created_at        INTEGER NOT NULL,
+    -- What the message to this new account was charged to its site's quota: refunded once the address is confirmed.
+    charged_key       BLOB,
+    charged_millis    INTEGER
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE sessions (
-    digest       BLOB    NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
-    id           BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
-    user_id      BLOB    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    remembered   INTEGER NOT NULL CHECK (remembered IN (0, 1)),
-    created_at   INTEGER NOT NULL,
-    last_seen_at INTEGER NOT NULL,
-    proved_at    INTEGER NOT NULL,
-    expires_at   INTEGER NOT NULL,
-    address      TEXT    NOT NULL,
-    user_agent   TEXT    NOT NULL CHECK (length(user_agent) <= 256)
+-- Apart: an account may have none.
+CREATE TABLE vestibule_passwords (
+    user_id BLOB NOT NULL PRIMARY KEY REFERENCES vestibule_users (id) ON DELETE CASCADE,
+    hash    TEXT NOT NULL,
+    -- How many times it was set. What was proved, or handed out, with another version is void: a sign-in under way, a
+    -- known device. Counted, since clocks of several nodes differ and two things happen in one millisecond.
+    version INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX sessions_user_id ON sessions (user_id);
 
-CREATE TABLE tokens (
-    digest     BLOB    NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
-    purpose    TEXT    NOT NULL CHECK (purpose IN ('password-reset', 'verify-email')),
-    user_id    BLOB    NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    sent_to    TEXT    NOT NULL,
+CREATE TABLE vestibule_sessions (
+    digest           BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    id               BLOB NOT NULL UNIQUE CHECK (length(id) = 16),
+    user_id          BLOB NOT NULL REFERENCES vestibule_users (id) ON DELETE CASCADE,
+    remembered       INTEGER NOT NULL CHECK (remembered IN (0, 1)),
+    created_at       INTEGER NOT NULL,
+    last_seen_at     INTEGER NOT NULL,
+    -- When the person last proved who they are in it.
+    authenticated_at INTEGER NOT NULL,
+    expires_at       INTEGER NOT NULL,
+    ip               TEXT NOT NULL,
+    user_agent       TEXT NOT NULL CHECK (length(user_agent) <= 256)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vestibule_sessions_user_id ON vestibule_sessions (user_id);
+
+-- Which session came after one that a changed password has ended, kept for some minutes: a form that is sent twice
+-- gets the same answer.
+CREATE TABLE vestibule_renewed_sessions (
+    digest     BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    session_id BLOB NOT NULL,
+    user_id    BLOB NOT NULL REFERENCES vestibule_users (id) ON DELETE CASCADE,
+    renewed_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX vestibule_renewed_sessions_user_id ON vestibule_renewed_sessions (user_id);
+
+-- Mailed links that may still be opened. `user_id` is NULL for a link to somebody who has no account yet.
+CREATE TABLE vestibule_links (
+    digest     BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    purpose    TEXT NOT NULL,
+    user_id    BLOB REFERENCES vestibule_users (id) ON DELETE CASCADE,
+    -- The key of the address that it was sent to.
+    recipient  TEXT NOT NULL,
+    -- What else it needs to do its work.
+    payload    TEXT,
+    -- The message that holds it: a try to send that broke off leaves a link that the next one replaces.
+    message_id BLOB,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tokens_user_id ON tokens (user_id);
+CREATE INDEX vestibule_links_user_id ON vestibule_links (user_id);
 
--- A letter to a user, or (a password reset that was asked for) to whoever has this address.
-CREATE TABLE outbox (
-    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
-    letter     TEXT    NOT NULL,
-    user_id    BLOB    REFERENCES users (id) ON DELETE CASCADE,
-    email_key  TEXT,
-    device     TEXT    NOT NULL,
-    network    TEXT    NOT NULL,
-    attempts   INTEGER NOT NULL,
-    created_at INTEGER NOT NULL,
-    due_at     INTEGER NOT NULL,
-    CHECK ((user_id IS NULL) <> (email_key IS NULL))
+-- What a link was used for, kept for some minutes: a form that is sent twice gets the same answer.
+CREATE TABLE vestibule_used_links (
+    digest  BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    purpose TEXT NOT NULL,
+    user_id BLOB REFERENCES vestibule_users (id) ON DELETE CASCADE,
+    used_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due_at ON outbox (due_at);
-CREATE INDEX outbox_user_id ON outbox (user_id);
-
-CREATE TABLE health (
-    checked_at INTEGER NOT NULL
-) STRICT;
-INSERT INTO health (checked_at) VALUES (0);
+CREATE INDEX vestibule_used_links_user_id ON vestibule_used_links (user_id);

@@ -1,4 +1,4 @@
-//! Who uses the database next. Connections are few, and one alone writes to SQLite: sites take turns, so that
+//! Who uses the database next. Connections are few, and one alone writes to SQLite: sites take permits, so that
 //! whoever sends a thousand requests at once, each of them cheap, waits for them alone.
 
 use std::net::IpAddr;
@@ -15,73 +15,73 @@ task_local! {
     static SITE: Option<IpAddr>;
 }
 
-/// Most that wait for a turn, in all and of one site: past it the service is busy.
+/// Most that wait for a permit, in all and of one site: past it the service is busy.
 const MOST: usize = 40_000;
 const MOST_OF_ONE: usize = MOST / 8;
 
-/// Does something on behalf of a site; `None`: of the service itself, which takes turns as one more site. So does
+/// Does something on behalf of a site; `None`: of the service itself, which takes permits as one more site. So does
 /// what runs outside of this, as the background jobs do.
 pub(crate) async fn on_behalf_of<F: Future>(site: Option<IpAddr>, work: F) -> F::Output {
     SITE.scope(site, work).await
 }
 
 /// So many at a time.
-pub(super) struct Turns(Mutex<State>);
+pub(super) struct FairSemaphore(Mutex<State>);
 
 struct State {
     free: usize,
-    waiting: FairQueue<Option<IpAddr>, (), oneshot::Sender<Turn>>,
+    waiting: FairQueue<Option<IpAddr>, (), oneshot::Sender<Permit>>,
 }
 
 /// May use the database until it is dropped.
-pub(super) struct Turn {
+pub(super) struct Permit {
     /// `None` once it has been given on.
-    turns: Option<Arc<Turns>>,
-    /// The connection of whoever had the turn before: the way through the pool would cost as much as a statement.
+    permits: Option<Arc<FairSemaphore>>,
+    /// The connection of whoever had the permit before: the way through the pool would cost as much as a statement.
     pub(super) link: Option<Link>,
 }
 
-impl Turns {
+impl FairSemaphore {
     pub(super) fn new(at_a_time: usize) -> Arc<Self> {
         let waiting = FairQueue::new(MOST, MOST_OF_ONE);
         Arc::new(Self(Mutex::new(State { free: at_a_time, waiting })))
     }
 
-    /// Waits for a turn; `None` if too many wait.
-    pub(super) async fn next(self: &Arc<Self>) -> Option<Turn> {
+    /// Waits for a permit; `None` if too many wait.
+    pub(super) async fn next(self: &Arc<Self>) -> Option<Permit> {
         let waits = {
             let mut state = self.lock();
             if state.free > 0 {
                 state.free -= 1;
-                return Some(Turn { turns: Some(self.clone()), link: None });
+                return Some(Permit { permits: Some(self.clone()), link: None });
             }
             let site = SITE.try_with(|site| *site).ok().flatten();
-            let (turn, waits) = oneshot::channel();
+            let (permit, waits) = oneshot::channel();
             // Whoever is dropped, this one or another, sees it by that.
-            let _dropped = state.waiting.push(site, (), turn);
+            let _dropped = state.waiting.push(site, (), permit);
             waits
         };
         waits.await.ok()
     }
 
     fn give_on(self: Arc<Self>, link: Option<Link>) {
-        let mut turn = Turn { turns: Some(self.clone()), link };
+        let mut permit = Permit { permits: Some(self.clone()), link };
         loop {
             let mut state = self.lock();
             let Some(next) = state.waiting.pop() else {
                 state.free += 1;
-                turn.turns = None;
+                permit.permits = None;
                 drop(state);
-                if let Some(link) = turn.link.take() {
+                if let Some(link) = permit.link.take() {
                     link.go_back();
                 }
                 return;
             };
             drop(state);
-            match next.send(turn) {
+            match next.send(permit) {
                 Ok(()) => return,
                 // It does not wait any more.
-                Err(back) => turn = back,
+                Err(back) => permit = back,
             }
         }
     }
@@ -91,10 +91,10 @@ impl Turns {
     }
 }
 
-impl Drop for Turn {
+impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(turns) = self.turns.take() {
-            turns.give_on(self.link.take());
+        if let Some(permits) = self.permits.take() {
+            permits.give_on(self.link.take());
         }
     }
 }
@@ -106,16 +106,16 @@ mod tests {
 
     use super::*;
 
-    /// Promise 26: a thousand requests of one address cost another's single one a turn.
+    /// Promise 26: a thousand requests of one address cost another's single one a permit.
     #[rocket::async_test]
     async fn sites_take_turns() {
-        let turns = Turns::new(1);
-        let first = turns.next().await.unwrap();
+        let permits = FairSemaphore::new(1);
+        let first = permits.next().await.unwrap();
         let order = Mutex::new(Vec::new());
         let wait = |name: &'static str, n: u8| {
-            let (turns, order) = (&turns, &order);
+            let (permits, order) = (&permits, &order);
             let work = async move {
-                let _turn = turns.next().await.unwrap();
+                let _turn = permits.next().await.unwrap();
                 order.lock().unwrap().push(name);
             };
             on_behalf_of(Some(IpAddr::from([203, 0, 113, n])), work)
@@ -123,12 +123,12 @@ mod tests {
         let crowd = join_all((0..1000).map(|_| wait("crowd", 1)));
         let other = wait("other", 2);
         let job = async {
-            let _turn = turns.next().await.unwrap();
+            let _turn = permits.next().await.unwrap();
             order.lock().unwrap().push("job");
         };
         // What the crowd asks of the service itself does not wait with the crowd.
         let look = async {
-            let _turn = turns.next().await.unwrap();
+            let _turn = permits.next().await.unwrap();
             order.lock().unwrap().push("look");
         };
         let look = on_behalf_of(Some(IpAddr::from([203, 0, 113, 1])), on_behalf_of(None, look));
@@ -136,21 +136,21 @@ mod tests {
         join5(crowd, other, job, look, begin).await;
         let order = order.lock().unwrap();
         assert_eq!(order[..5], ["crowd", "other", "job", "crowd", "look"]);
-        assert_eq!(turns.lock().free, 1);
+        assert_eq!(permits.lock().free, 1);
     }
 
     #[rocket::async_test]
     async fn whoever_gives_up_takes_no_turn_with_them() {
-        let turns = Turns::new(1);
-        let first = turns.next().await;
-        let mut waits = Box::pin(turns.next());
+        let permits = FairSemaphore::new(1);
+        let first = permits.next().await;
+        let mut waits = Box::pin(permits.next());
         assert!((&mut waits).now_or_never().is_none());
         drop(waits);
-        let mut late = Box::pin(turns.next());
+        let mut late = Box::pin(permits.next());
         assert!((&mut late).now_or_never().is_none());
         drop(first);
         drop(late);
-        assert_eq!(turns.lock().free, 1);
-        assert!(turns.next().now_or_never().flatten().is_some());
+        assert_eq!(permits.lock().free, 1);
+        assert!(permits.next().now_or_never().flatten().is_some());
     }
 }

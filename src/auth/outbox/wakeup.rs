@@ -6,16 +6,16 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::sleep_until;
 
-/// Calls the postman, another moment later each time: whoever asks for a reset and writes something right after it
+/// Wakes the delivery job, another moment later each time: whoever asks for a reset and writes something right after it
 /// would otherwise wait for the transaction that makes the link, and so learn that there is an account.
 #[derive(Default)]
-pub(in crate::auth) struct Bell {
+pub(in crate::auth) struct Wakeup {
     /// When he sets out. Fixed when somebody rings: what he does meanwhile changes nothing about it.
     pub(super) at: Mutex<Option<Instant>>,
     pub(super) rung: Notify,
 }
 
-impl Bell {
+impl Wakeup {
     pub(super) fn ring(&self) {
         self.at().get_or_insert_with(|| Instant::now() + moment());
         self.rung.notify_one();
@@ -57,9 +57,9 @@ mod tests {
 
     /// Promise 10.
     #[rocket::async_test]
-    async fn the_postman_sets_out_at_another_moment_each_time() {
+    async fn delivery_begins_at_another_moment_each_time() {
         let sets_out_at_once = |_: &i32| {
-            let bell = Bell::default();
+            let bell = Wakeup::default();
             bell.ring();
             bell.rings().now_or_never().is_some()
         };
@@ -72,7 +72,7 @@ mod tests {
     /// Promise 10: nor does it matter how often he was busy with something else in between.
     #[rocket::async_test]
     async fn the_moment_is_fixed_when_somebody_rings() {
-        let bell = Bell::default();
+        let bell = Wakeup::default();
         bell.ring();
         let at = *bell.at();
         assert!(at.is_some());

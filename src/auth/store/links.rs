@@ -1,40 +1,25 @@
-//! The tables `tokens` and `used_tokens`: what may be known of the links that were mailed.
+//! The tables `vestibule_links` and `vestibule_used_links`: what may be known of the links that were mailed.
 
 use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
 use super::{Result, Store, Tx, keys_of};
+use crate::auth::link::Purpose;
 use crate::auth::token::Digest;
 use crate::auth::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// What a mailed link is for. One of another purpose is as if it were not there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Purpose {
-    PasswordReset,
-    VerifyEmail,
-}
-
-impl Purpose {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::PasswordReset => "password-reset",
-            Self::VerifyEmail => "verify-email",
-        }
-    }
-}
-
 /// A link about to be sent.
-pub(in crate::auth) struct NewToken {
+pub(in crate::auth) struct NewLink {
     pub(in crate::auth) digest: Digest,
     pub(in crate::auth) purpose: Purpose,
     pub(in crate::auth) user: UserId,
-    pub(in crate::auth) sent_to: String,
+    pub(in crate::auth) recipient: String,
     pub(in crate::auth) now: Timestamp,
     pub(in crate::auth) expires_at: Timestamp,
-    /// The letter that it leaves in.
-    pub(in crate::auth) letter: Option<Uuid>,
+    /// The message that it leaves in.
+    pub(in crate::auth) message: Option<Uuid>,
 }
 
 #[derive(FromRow)]
@@ -44,13 +29,13 @@ struct Open {
 
 #[derive(FromRow)]
 struct Taken {
-    sent_to: String,
+    recipient: String,
 }
 
 impl Store {
     /// Whose link it is, without using it up. It must have gone to the address that the account has
     /// now.
-    pub(in crate::auth) async fn find_token(
+    pub(in crate::auth) async fn find_link(
         &self,
         digest: Digest,
         purpose: Purpose,
@@ -61,10 +46,10 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    " FROM tokens JOIN users ON users.id = tokens.user_id \
-                 WHERE tokens.digest = $1 AND tokens.purpose = $2 AND tokens.expires_at > $3 \
-                 AND tokens.created_at <= $4 \
-                 AND tokens.sent_to = users.email_key AND users.disabled_at IS NULL"
+                    " FROM vestibule_links AS links JOIN vestibule_users AS users ON users.id = links.user_id \
+                 WHERE links.digest = $1 AND links.purpose = $2 AND links.expires_at > $3 \
+                 AND links.created_at <= $4 \
+                 AND links.recipient = users.email_key AND users.disabled_at IS NULL"
                 ),
                 (digest.to_vec(), purpose.as_str(), now, now + CLOCKS_DIFFER),
             )
@@ -73,7 +58,7 @@ impl Store {
     }
 
     /// Whose link it was that was used a moment ago.
-    pub(in crate::auth) async fn find_used_token(
+    pub(in crate::auth) async fn find_used_link(
         &self,
         digest: Digest,
         purpose: Purpose,
@@ -85,9 +70,9 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    " FROM used_tokens JOIN users ON users.id = used_tokens.user_id \
-                 WHERE used_tokens.digest = $1 AND used_tokens.purpose = $2 \
-                 AND used_tokens.used_at > $3 AND used_tokens.used_at <= $4 \
+                    " FROM vestibule_used_links AS used JOIN vestibule_users AS users ON users.id = used.user_id \
+                 WHERE used.digest = $1 AND used.purpose = $2 \
+                 AND used.used_at > $3 AND used.used_at <= $4 \
                  AND users.disabled_at IS NULL"
                 ),
                 (digest.to_vec(), purpose.as_str(), since, now + CLOCKS_DIFFER),
@@ -96,16 +81,16 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    pub(in crate::auth) async fn delete_used_tokens(&self, since: Timestamp) -> Result<u64> {
+    pub(in crate::auth) async fn delete_used_links(&self, since: Timestamp) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM used_tokens WHERE digest IN ",
-            "SELECT digest FROM used_tokens WHERE used_at <= $1 LIMIT 1000",
+            "DELETE FROM vestibule_used_links WHERE digest IN ",
+            "SELECT digest FROM vestibule_used_links WHERE used_at <= $1 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (since,)).await
     }
 
-    pub(in crate::auth) async fn count_open_tokens(
+    pub(in crate::auth) async fn count_open_links(
         &self,
         user: UserId,
         purpose: Purpose,
@@ -116,28 +101,28 @@ impl Store {
         Ok(open.map_or(0, |open| open.n))
     }
 
-    pub(in crate::auth) async fn delete_token(&self, digest: Digest) -> Result<()> {
-        self.run("DELETE FROM tokens WHERE digest = $1", (digest.to_vec(),)).await?;
+    pub(in crate::auth) async fn delete_link(&self, digest: Digest) -> Result<()> {
+        self.run("DELETE FROM vestibule_links WHERE digest = $1", (digest.to_vec(),)).await?;
         Ok(())
     }
 
-    pub(in crate::auth) async fn delete_expired_tokens(&self, now: Timestamp) -> Result<u64> {
+    pub(in crate::auth) async fn delete_expired_links(&self, now: Timestamp) -> Result<u64> {
         let sql = keys_of!(
-            "DELETE FROM tokens WHERE digest IN ",
-            "SELECT digest FROM tokens WHERE expires_at <= $1 OR created_at > $2 LIMIT 1000",
+            "DELETE FROM vestibule_links WHERE digest IN ",
+            "SELECT digest FROM vestibule_links WHERE expires_at <= $1 OR created_at > $2 LIMIT 1000",
             ""
         );
         self.run(self.text(sql), (now, now + CLOCKS_DIFFER)).await
     }
 }
 
-/// Of one letter that may have left several times, all links are one.
+/// Of one message that may have left several times, all links are one.
 const COUNT_OPEN: &str = "\
-    SELECT COUNT(DISTINCT letter_id) + COUNT(CASE WHEN letter_id IS NULL THEN 1 END) AS n \
-    FROM tokens WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+    SELECT COUNT(DISTINCT message_id) + COUNT(CASE WHEN message_id IS NULL THEN 1 END) AS n \
+    FROM vestibule_links WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
 
 impl Tx {
-    pub(in crate::auth) async fn count_open_tokens(
+    pub(in crate::auth) async fn count_open_links(
         &mut self,
         user: UserId,
         purpose: Purpose,
@@ -148,30 +133,30 @@ impl Tx {
         Ok(open.map_or(0, |open| open.n))
     }
 
-    /// Adds a link unless the user has `most` open ones of this purpose by other letters: `false`, and nothing
+    /// Adds a link unless the user has `most` open ones of this purpose by other messages: `false`, and nothing
     /// is voided, since the owner may be about to open one of them. The user must be locked.
-    pub(in crate::auth) async fn insert_token(
+    pub(in crate::auth) async fn insert_link(
         &mut self,
-        token: &NewToken,
+        token: &NewLink,
         most: i64,
     ) -> Result<bool> {
         let inserted = self
             .run(
-                "INSERT INTO tokens \
-                 (digest, purpose, user_id, sent_to, created_at, expires_at, letter_id) \
-                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(DISTINCT letter_id) + \
-                 COUNT(CASE WHEN letter_id IS NULL THEN 1 END) FROM tokens \
+                "INSERT INTO vestibule_links \
+                 (digest, purpose, user_id, recipient, created_at, expires_at, message_id) \
+                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(DISTINCT message_id) + \
+                 COUNT(CASE WHEN message_id IS NULL THEN 1 END) FROM vestibule_links \
                  WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
-                 AND (letter_id IS NULL OR $8 IS NULL OR letter_id <> $8)) < $7",
+                 AND (message_id IS NULL OR $8 IS NULL OR message_id <> $8)) < $7",
                 (
                     token.digest.to_vec(),
                     token.purpose.as_str(),
                     token.user,
-                    token.sent_to.clone(),
+                    token.recipient.clone(),
                     token.now,
                     token.expires_at,
                     most,
-                    token.letter,
+                    token.message,
                     token.now + CLOCKS_DIFFER,
                 ),
             )
@@ -181,7 +166,7 @@ impl Tx {
 
     /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement
     /// lets one win.
-    pub(in crate::auth) async fn take_token(
+    pub(in crate::auth) async fn take_link(
         &mut self,
         digest: Digest,
         purpose: Purpose,
@@ -190,35 +175,35 @@ impl Tx {
     ) -> Result<Option<String>> {
         let taken: Option<Taken> = self
             .find(
-                "DELETE FROM tokens WHERE digest = $1 AND purpose = $2 AND user_id = $3 \
-                 AND expires_at > $4 AND created_at <= $5 RETURNING sent_to",
+                "DELETE FROM vestibule_links WHERE digest = $1 AND purpose = $2 AND user_id = $3 \
+                 AND expires_at > $4 AND created_at <= $5 RETURNING recipient",
                 (digest.to_vec(), purpose.as_str(), user, now, now + CLOCKS_DIFFER),
             )
             .await?;
-        let Some(Taken { sent_to }) = taken else { return Ok(None) };
+        let Some(Taken { recipient }) = taken else { return Ok(None) };
         self.run(
-            "INSERT INTO used_tokens (digest, purpose, user_id, used_at) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO vestibule_used_links (digest, purpose, user_id, used_at) VALUES ($1, $2, $3, $4)",
             (digest.to_vec(), purpose.as_str(), user, now),
         )
         .await?;
-        Ok(Some(sent_to))
+        Ok(Some(recipient))
     }
 
-    pub(in crate::auth) async fn delete_tokens_for(
+    pub(in crate::auth) async fn delete_links_for(
         &mut self,
         user: UserId,
         purpose: Purpose,
     ) -> Result<()> {
         self.run(
-            "DELETE FROM tokens WHERE user_id = $1 AND purpose = $2",
+            "DELETE FROM vestibule_links WHERE user_id = $1 AND purpose = $2",
             (user, purpose.as_str()),
         )
         .await?;
         Ok(())
     }
 
-    pub(in crate::auth) async fn delete_tokens_of(&mut self, user: UserId) -> Result<()> {
-        self.run("DELETE FROM tokens WHERE user_id = $1", (user,)).await?;
+    pub(in crate::auth) async fn delete_links_of(&mut self, user: UserId) -> Result<()> {
+        self.run("DELETE FROM vestibule_links WHERE user_id = $1", (user,)).await?;
         Ok(())
     }
 }

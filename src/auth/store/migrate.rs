@@ -1,0 +1,299 @@
+//! Bringing the tables to this version.
+
+use std::borrow::Cow;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use log::{info, warn};
+use rocket::tokio::time::{sleep, timeout};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
+
+use crate::private_files;
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// How long a start waits at first for what holds a table that is to be changed, before it lets others pass and tries
+/// again: all who want that table queue behind it. Longer each time, up to two seconds.
+const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// And for how long it lets others pass.
+const LET_PASS: Duration = Duration::from_secs(2);
+
+/// How long a start tries in all to change the tables.
+const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
+
+/// How long a change of the tables may take in all.
+const CHANGED_WITHIN: Duration = Duration::from_mins(15);
+
+/// How long PostgreSQL waits for a start that says nothing in the middle of a change.
+const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
+
+/// How often a start looks whether the other one is done.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// Opens a connection for what a start has to do, and says in words why it can't be.
+async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
+    let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
+    let server = format!("{}:{}", options.get_host(), options.get_port());
+    let mut conn = match timeout(wait, options.connect()).await {
+        Ok(Ok(conn)) => conn,
+        Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
+            return refuse(format!("{server} is a pooler: {NO_POOLER}"));
+        }
+        Ok(Err(error)) => return refuse(format!("PostgreSQL at {server} lets nobody in: {error}")),
+        Err(_) => return refuse(format!("PostgreSQL at {server} does not answer")),
+    };
+    let sql = "SELECT current_setting('server_encoding'), current_setting('lock_timeout')";
+    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(&mut conn);
+    let (encoding, lock_timeout) = timeout(wait, ask).await.map_err(|_| no_answer())??;
+    if encoding != "UTF8" {
+        return refuse(format!(
+            "the database is in {encoding}: it must be made with ENCODING 'UTF8'"
+        ));
+    }
+    if lock_timeout != "200ms" {
+        return refuse(format!("{server} drops the options of a connection: {NO_POOLER}"));
+    }
+    Ok(conn)
+}
+
+const NO_POOLER: &str = "with one in between, statements would run without their deadlines, or on another \
+                         connection than the one they were prepared on. Connect to PostgreSQL itself";
+
+/// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
+pub(super) async fn migrate_postgres(
+    options: &PgConnectOptions,
+    wait: Duration,
+    may_migrate: bool,
+) -> Result<()> {
+    let begun_at = Instant::now();
+    // By its name it is told from those that have deadlines.
+    let name = format!("{} migrate", options.get_application_name().unwrap_or_default());
+    let options = options.clone().application_name(&name).options([
+        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
+        // Some roles have a short one by default; a large table takes its time.
+        ("statement_timeout", 0.to_string()),
+        // It holds its locks until the commit, which must not wait for a standby that is gone.
+        ("synchronous_commit", "local".into()),
+        // A start that is gone must not hold its locks.
+        ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
+    ]);
+    let mut lock_timeout = LOCK_TIMEOUT;
+    loop {
+        let mut conn = connect(&options, wait).await?;
+        let set = format!("SET lock_timeout = {}", lock_timeout.as_millis());
+        let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut conn);
+        timeout(wait, set).await.map_err(|_| no_answer())??;
+        lock_timeout = (lock_timeout * 2).min(LONGEST_LOCK_TIMEOUT);
+        let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
+        // Its locks go with it.
+        let _ = timeout(wait, conn.close()).await;
+        match changed {
+            Ok(()) => return Ok(()),
+            // A table is gone when another start took those of version 0.1 over.
+            Err(error)
+                if (is_code(&error, LOCK_NOT_AVAILABLE) || is_code(&error, UNDEFINED_TABLE))
+                    && begun_at.elapsed() < MIGRATE_WITHIN =>
+            {
+                let who = holders(&options, wait).await;
+                warn!(
+                    "the tables are to be changed, but another process holds them: waiting for it{who}"
+                );
+                sleep(LET_PASS).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn bring_up_to_date(
+    conn: &mut PgConnection,
+    wait: Duration,
+    may_migrate: bool,
+) -> Result<()> {
+    let done = timeout(wait, migrations_done(conn, DONE)).await.map_err(|_| no_answer())??;
+    if is_current(&POSTGRES, &done) {
+        return Ok(());
+    }
+    if !may_migrate {
+        return Err(too_old());
+    }
+    info!("the tables are brought to this version");
+    let old =
+        timeout(wait, migrations_done(conn, DONE_BY_0_1)).await.map_err(|_| no_answer())??;
+    let change = async {
+        if done.is_empty() && is_ours(&POSTGRES_0_1, &old) {
+            POSTGRES_0_1.run_direct(None, &mut *conn, false).await.map_err(cause)?;
+            let mut tx = conn.begin().await?;
+            tx.execute(LOCK_0_1).await?;
+            POSTGRES.run_direct(None, &mut *tx, false).await.map_err(cause)?;
+            tx.execute(TAKE_OVER_0_1).await?;
+            tx.commit().await
+        } else {
+            POSTGRES.run_direct(None, conn, false).await.map_err(cause)
+        }
+    };
+    timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?
+}
+
+/// Which migrations were done, with their checksums; none if there is no such table.
+async fn migrations_done(conn: &mut PgConnection, sql: &'static str) -> Result<Vec<Done>> {
+    match sqlx::query_as(sql).fetch_all(conn).await {
+        Err(error) if is_code(&error, UNDEFINED_TABLE) => Ok(Vec::new()),
+        Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => Err(may_not_read()),
+        done => done,
+    }
+}
+
+/// The error of the database behind that of a migration, by which the caller sees whether to try again.
+fn cause(error: MigrateError) -> sqlx::Error {
+    match error {
+        MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause,
+        other => other.into(),
+    }
+}
+
+/// Brings the tables to this version, if they are not. No other start does at the same time.
+pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: bool) -> Result<()> {
+    let done: Vec<Done> = sqlx::query_as(DONE).fetch_all(&mut *conn).await.unwrap_or_default();
+    if is_current(&SQLITE, &done) {
+        return Ok(());
+    }
+    if !may_migrate {
+        return Err(too_old());
+    }
+    let old: Vec<Done> =
+        sqlx::query_as(DONE_BY_0_1).fetch_all(&mut *conn).await.unwrap_or_default();
+    if done.is_empty() && is_ours(&SQLITE_0_1, &old) {
+        SQLITE_0_1.run_direct(None, &mut *conn, false).await?;
+        let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+        SQLITE.run_direct(None, &mut *tx, false).await?;
+        tx.execute(TAKE_OVER_0_1).await?;
+        return tx.commit().await;
+    }
+    Ok(SQLITE.run_direct(None, conn, false).await?)
+}
+
+/// A migration that was done: its version and its checksum.
+type Done = (i64, Vec<u8>);
+
+const TABLE: &str = "vestibule_migrations";
+const DONE: &str = "SELECT version, checksum FROM vestibule_migrations WHERE success";
+
+static POSTGRES: Migrator = Migrator {
+    ignore_missing: true,
+    table_name: Cow::Borrowed(TABLE),
+    ..sqlx::migrate!("src/auth/store/migrations/postgres")
+};
+static SQLITE: Migrator = Migrator {
+    ignore_missing: true,
+    table_name: Cow::Borrowed(TABLE),
+    ..sqlx::migrate!("src/auth/store/migrations/sqlite")
+};
+
+/// The tables of version 0.1, which had no prefix.
+static POSTGRES_0_1: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/postgres") };
+static SQLITE_0_1: Migrator =
+    Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/sqlite") };
+const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+/// What nodes of version 0.1 have begun is done first, and nothing is written after it was copied.
+const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
+                        events, health IN ACCESS EXCLUSIVE MODE";
+const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
+
+/// Whether these are our migrations, not those of a host app in the same database.
+fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
+    let first = migrator.iter().next();
+    first.is_some_and(|first| {
+        done.iter().any(|(version, checksum)| {
+            *version == first.version && checksum.as_slice() == &*first.checksum
+        })
+    })
+}
+
+/// Whether every migration of this version was done. Those of a later version are no fault: they only add, so
+/// that nodes of two versions can run side by side.
+fn is_current(ours: &Migrator, done: &[Done]) -> bool {
+    let newest = ours.iter().map(|migration| migration.version).max();
+    if done.iter().any(|(version, _)| Some(*version) > newest) {
+        warn!(
+            "the database has tables of a newer version: this one does not know all that is in them"
+        );
+    }
+    ours.iter().all(|ours| {
+        done.iter().any(|(version, checksum)| {
+            *version == ours.version && checksum.as_slice() == &*ours.checksum
+        })
+    })
+}
+
+/// PostgreSQL's error codes (its manual, appendix A).
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const UNDEFINED_TABLE: &str = "42P01";
+
+fn is_code(error: &sqlx::Error, code: &str) -> bool {
+    let told = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    told.is_some_and(|told| told == code)
+}
+
+/// Which processes of PostgreSQL hold tables of this schema, in words.
+async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
+    let look = async {
+        let mut conn = options.connect().await?;
+        let sql = "SELECT DISTINCT a.pid, a.application_name, COALESCE(a.state, '') \
+                   FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid \
+                   WHERE c.relnamespace = current_schema()::regnamespace AND a.pid <> pg_backend_pid() \
+                   ORDER BY a.pid LIMIT 5";
+        sqlx::query_as::<_, (i32, String, String)>(sql).fetch_all(&mut conn).await
+    };
+    let found = timeout(wait, look).await.ok().and_then(Result::ok).unwrap_or_default();
+    let each = found.iter().map(|(pid, name, state)| format!(" {pid} ({name}, {state})"));
+    let all = each.collect::<Vec<_>>().join(",");
+    if all.is_empty() { all } else { format!(" (process{all})") }
+}
+
+fn may_not_read() -> sqlx::Error {
+    let reason = "this role may not read which migrations were done: GRANT SELECT, INSERT, UPDATE, DELETE ON \
+                  ALL TABLES IN SCHEMA public TO it, as their owner";
+    sqlx::Error::Configuration(reason.into())
+}
+
+fn too_old() -> sqlx::Error {
+    let reason = "the tables are older than this version, and databases.vestibule.migrate is false: run \
+                  `vestibule migrate` as their owner";
+    sqlx::Error::Configuration(reason.into())
+}
+
+pub(super) fn no_answer() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
+}
+
+/// Waits until no other start is changing the database.
+pub(super) async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io::Result<File> {
+    let lock = private_files::open(path)?;
+    let begun_at = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if begun_at.elapsed() > wait => {
+                let reason =
+                    format!("another process holds {} and does not let go", path.display());
+                return Err(std::io::Error::other(reason));
+            }
+            Err(TryLockError::WouldBlock) => {
+                if begun_at.elapsed() < LOOK_EVERY {
+                    warn!("another process is changing the database: waiting for it");
+                }
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    }
+}

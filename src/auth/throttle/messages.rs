@@ -1,0 +1,245 @@
+//! How many messages may be asked for.
+
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
+
+use super::bucket::{Bucket, BucketKey, FixedWindow, Rate};
+use super::{HOUR, MINUTE, Wait};
+use crate::Error;
+use crate::auth::store::{Charge, FURTHEST, OutboxRow, Quota, Tx};
+use crate::auth::{Auth, Client, Email, Limited, UserId};
+use crate::mail::Message;
+
+/// How many customers an IPv6 site is taken for where messages are counted.
+const CUSTOMERS_OF_A_SITE: i64 = 3;
+
+/// For how many customers the site of this address is taken where messages are counted: by site, since its owner
+/// could pass for 65,536 networks.
+fn customers(address: IpAddr) -> i64 {
+    if address.is_ipv6() { CUSTOMERS_OF_A_SITE } else { 1 }
+}
+
+/// How many times as many messages a mailbox gets by all its addresses as one address does.
+const OF_A_MAILBOX: i64 = 3;
+
+/// And for how many sites' links it has room: many addresses must not bomb it.
+const SITES_OF_A_MAILBOX: i64 = 3;
+
+/// Most messages that may wait. With a mail server that is gone, strangers could let it grow for days.
+pub(in crate::auth) const MOST_MESSAGES: i64 = 40_000;
+
+/// Most of them that one site may have caused.
+const MOST_OF_A_SITE: i64 = MOST_MESSAGES / 10;
+
+impl Auth {
+    /// Whether one more may sign up from this network: not when so many messages to new accounts wait that
+    /// one more would not leave within an hour.
+    pub(in crate::auth) async fn check_backlog(&self, client: &Client) -> Result<(), Limited> {
+        // Half of the room is for messages that somebody waits for.
+        if self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES / 2 {
+            return Err(Wait::Outbox(MINUTE).into());
+        }
+        self.check_room_of(client).await?;
+        let (key, rate) = (self.sign_up_key(client), self.sign_up_rate(client.allowance));
+        let waiting = self.store.count_uncharged(key, rate.most).await?;
+        if waiting >= rate.most { Err(Wait::SignUps(rate.interval()).into()) } else { Ok(()) }
+    }
+
+    /// Whether one more link may be asked for from this network: not when so many wait that it would be out of
+    /// patience before its own leaves.
+    pub(in crate::auth) async fn check_resets(&self, client: &Client) -> Result<(), Limited> {
+        if self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES {
+            return Err(Wait::Outbox(MINUTE).into());
+        }
+        self.check_room_of(client).await?;
+        let rate = self.reset_rate(client.address, client.allowance);
+        // As many leave at once as may wait.
+        let most = rate.most.saturating_mul(2);
+        let waiting = self.store.count_uncharged(self.reset_key(client), most).await?;
+        if waiting >= most { Err(Wait::Messages(rate.interval()).into()) } else { Ok(()) }
+    }
+
+    /// Whether there is room for one more message.
+    pub(in crate::auth) async fn has_outbox_room(&self, client: &Client) -> Result<bool, Error> {
+        let is_full = self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES;
+        Ok(!is_full && self.has_room_of_site(client).await?)
+    }
+
+    /// Whether a site has not yet filled its part of the outbox: nobody else is to be refused for it.
+    async fn has_room_of_site(&self, client: &Client) -> Result<bool, Error> {
+        let Some(key) = self.outbox_key(client) else { return Ok(true) };
+        let most = MOST_OF_A_SITE.saturating_mul(client.allowance);
+        Ok(self.store.count_messages_of(key, most).await? < most)
+    }
+
+    async fn check_room_of(&self, client: &Client) -> Result<(), Limited> {
+        if self.has_room_of_site(client).await? {
+            Ok(())
+        } else {
+            Err(Wait::Messages(MINUTE).into())
+        }
+    }
+
+    /// The key under which messages in the outbox stand that this client's site has caused.
+    pub(in crate::auth) fn outbox_key(&self, client: &Client) -> Option<Vec<u8>> {
+        client.site().map(|site| self.throttle_key.key(&Bucket::OutboxOf(site)).to_vec())
+    }
+
+    /// The key under which messages stand to the domain of this address: whoever owns one makes any number below
+    /// it.
+    pub(in crate::auth) fn domain_key(&self, email: &Email) -> Vec<u8> {
+        self.throttle_key.key(&Bucket::MailDomain(email.registered_domain())).to_vec()
+    }
+
+    /// The key under which messages to new accounts of this client's network are counted.
+    pub(in crate::auth) fn sign_up_key(&self, client: &Client) -> Vec<u8> {
+        self.throttle_key.key(&Bucket::SignUpsOf(client.site())).to_vec()
+    }
+
+    /// Counts the message to a new account as it is about to leave; when it may if it is not its turn yet.
+    pub(in crate::auth) async fn count_sign_up(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+        key: &[u8],
+        message: &OutboxRow,
+    ) -> Result<Quota, Error> {
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Quota::Counted(())) };
+        let shared = self.throttle_key.key(&Bucket::SignUpsOf(None));
+        let rate = self.sign_up_rate(self.config.allowance(message.sent_from(), shared == key));
+        let room = self.charge_at_rate(tx, key, rate, message).await?;
+        if room.is_counted() {
+            let taken = Charge { key: key.to_vec(), millis: rate.each() };
+            tx.update_sign_up_charge(user, taken).await?;
+        }
+        Ok(room)
+    }
+
+    /// The key under which links that this client's site asks for are counted.
+    pub(in crate::auth) fn reset_key(&self, client: &Client) -> Vec<u8> {
+        self.throttle_key.key(&Bucket::ResetsOf(client.site())).to_vec()
+    }
+
+    /// Counts the message with a link to set a password, as it is about to leave or to be dropped since nobody
+    /// has the address: alike, or the rate of one's own messages would tell who has an account.
+    pub(in crate::auth) async fn count_reset(
+        &self,
+        tx: &mut Tx,
+        key: &[u8],
+        message: &OutboxRow,
+    ) -> Result<Quota, Error> {
+        let Some(key) = BucketKey::from_row(key) else { return Ok(Quota::Counted(())) };
+        let shared = self.throttle_key.key(&Bucket::ResetsOf(None));
+        let address = message.sent_from();
+        let rate = self.reset_rate(address, self.config.allowance(address, shared == key));
+        self.charge_at_rate(tx, key, rate, message).await
+    }
+
+    async fn charge_at_rate(
+        &self,
+        tx: &mut Tx,
+        key: BucketKey,
+        rate: Rate,
+        message: &OutboxRow,
+    ) -> Result<Quota, Error> {
+        let now = self.clock.now();
+        let Quota::UsedUpUntil(next) = tx.count_at_rate(key, rate, now).await? else {
+            return Ok(Quota::Counted(()));
+        };
+        // One after the other: if all came due with the next charge, each would be put off many times.
+        let before = tx.count_uncharged_before(key.to_vec(), message).await?;
+        let until = next + rate.interval().saturating_mul(before);
+        Ok(Quota::UsedUpUntil(until.min(now + FURTHEST)))
+    }
+
+    /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
+    /// who waits need not. A class behind one address gets its messages as quickly as it opens them; whoever
+    /// signs up with strangers' addresses does not.
+    pub(in crate::auth) async fn return_sign_up(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+    ) -> Result<(), Error> {
+        if let Some(charge) = tx.take_sign_up_charge(user, self.clock.now() - HOUR).await? {
+            tx.refund(&charge).await?;
+            tx.update_next_due(charge.key, self.clock.now()).await?;
+        }
+        Ok(())
+    }
+
+    fn sign_up_rate(&self, allowance: i64) -> Rate {
+        let most = self.config.throttle.signups_by_client.saturating_mul(allowance);
+        Rate { most, per: HOUR }
+    }
+
+    fn reset_rate(&self, address: IpAddr, allowance: i64) -> Rate {
+        let most = self.config.throttle.letters_by_client.saturating_mul(allowance);
+        Rate { most: most.saturating_mul(customers(address)), per: HOUR }
+    }
+
+    /// Counts a message to an address that nobody has proven, at one of the many that a mailbox may have.
+    pub(in crate::auth) async fn count_mailbox(
+        &self,
+        tx: &mut Tx,
+        email: &Email,
+        allowance: i64,
+    ) -> Result<Quota, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Quota::Counted(())) };
+        let key = self.throttle_key.key(&Bucket::Mailbox(&mailbox));
+        let most = self.most_of_mailbox(allowance);
+        tx.count_at_rate(key, Rate { most, per: HOUR }, self.clock.now()).await
+    }
+
+    /// Counts a link to one of these addresses when there may be no other message. By site: strangers elsewhere
+    /// must not use up what the owner waits for.
+    pub(in crate::auth) async fn count_mailbox_link(
+        &self,
+        tx: &mut Tx,
+        email: &Email,
+        asked_by: &Client,
+    ) -> Result<Quota, Error> {
+        let Some(mailbox) = email.shared_mailbox() else { return Ok(Quota::Counted(())) };
+        let (now, most) = (self.clock.now(), self.most_of_mailbox(1));
+        for (bucket, most) in [
+            (Bucket::MailboxLinks(&mailbox, asked_by), most),
+            (Bucket::AllMailboxLinks(&mailbox), most.saturating_mul(SITES_OF_A_MAILBOX)),
+        ] {
+            let window = FixedWindow { most, per: HOUR };
+            let room = tx.count_in_window(self.throttle_key.key(&bucket), window, now).await?;
+            if !room.is_counted() {
+                return Ok(room.for_good());
+            }
+        }
+        Ok(Quota::Counted(()))
+    }
+
+    fn most_of_mailbox(&self, allowance: i64) -> i64 {
+        let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
+        most.saturating_mul(allowance)
+    }
+
+    /// Counts a message of one kind to one address.
+    pub(in crate::auth) async fn count_message_to(
+        &self,
+        tx: &mut Tx,
+        message: Message,
+        email: &Email,
+    ) -> Result<Quota, Error> {
+        let key = self.throttle_key.key(&Bucket::Messages(message, email));
+        let window = FixedWindow { most: self.config.throttle.letters_to_address, per: HOUR };
+        Ok(tx.count_in_window(key, window, self.clock.now()).await?.for_good())
+    }
+
+    /// Counts a message that this client causes.
+    pub(in crate::auth) async fn count_message_of(
+        &self,
+        tx: &mut Tx,
+        client: &Client,
+    ) -> Result<Quota, Error> {
+        let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
+        let most = most.saturating_mul(customers(client.address));
+        let key = self.throttle_key.key(&Bucket::MessagesOf(client));
+        let window = FixedWindow { most, per: HOUR };
+        Ok(tx.count_in_window(key, window, self.clock.now()).await?.for_good())
+    }
+}
