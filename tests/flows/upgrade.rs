@@ -4,7 +4,10 @@ use std::io::Write;
 
 use tempfile::TempDir;
 
-use crate::harness::{NEW_PASSWORD, PASSWORD};
+use rocket::http::Method;
+use sqlx::Connection;
+
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 use crate::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
@@ -67,43 +70,115 @@ fn a_database_of_the_version_before_is_taken_over() {
     assert!(!refused.status.success() && log.contains("migration"), "{log}");
 }
 
-/// Rolling upgrade: while the nodes of several are replaced one by one, those of both versions serve the same
-/// people from the same tables.
+/// The nodes of 0.1 step aside: they are not ready any more, write nothing, and nobody is lost.
 #[test]
-fn nodes_of_the_version_before_serve_beside_those_of_this_one() {
+fn nodes_of_the_version_before_step_aside() {
     if crate::harness::new_postgres_database().is_none() {
         return;
     }
     let folder = new_folder();
     let Some(previous) = start_previous(&folder) else { return };
     assert!(previous.sign_up("ada@example.com").contains("303 See Other"));
+    let cookie = log_in(&previous, "ada@example.com", PASSWORD);
     let service = Process::run(command(folder.path(), &[]));
-    let passwords = [PASSWORD, NEW_PASSWORD, PASSWORD];
-    for (n, (here, there)) in [(&previous, &service), (&service, &previous)].iter().enumerate() {
-        let email = format!("p{n}@example.com");
-        assert!(here.sign_up(&email).contains("303 See Other"));
-        log_in(there, &email, PASSWORD);
-        // A changed password counts on the other one, and so does what it ends.
-        let old = log_in(there, "ada@example.com", passwords[n]);
-        let own = log_in(here, "ada@example.com", passwords[n]);
-        assert!(is_signed_in(here, &old) && is_signed_in(there, &own));
-        let [from, to] = [passwords[n], passwords[n + 1]].map(|text| text.replace(' ', "+"));
-        let form = format!("password={from}&new_password={to}");
-        let changed = post(here, &own, "/password-change", &form);
-        let renewed = session_cookie(&changed).unwrap_or_else(|| panic!("{changed}"));
-        assert!(is_signed_in(there, renewed));
-        assert!(!is_signed_in(here, &old) && !is_signed_in(here, &own));
-        log_in(there, "ada@example.com", passwords[n + 1]);
-        let asked = answer(here.post("/password-reset", &format!("email={email}")));
-        assert!(asked.contains("200 OK"), "{asked}");
-        assert!(post(there, renewed, "/logout", "").contains("303 See Other"));
-        assert!(!is_signed_in(there, renewed));
-    }
+    assert!(is_signed_in(&service, &cookie));
+    let [old, new] = [PASSWORD, NEW_PASSWORD].map(|text| text.replace(' ', "+"));
+    let form = format!("password={old}&new_password={new}");
+    assert!(post(&service, &cookie, "/password-change", &form).contains("303 See Other"));
+    let refused = previous.sign_up("bob@example.com");
+    assert!(refused.contains("503 Service Unavailable"), "{refused}");
+    let ready = previous.get("/health/ready");
+    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
+    log_in(&service, "ada@example.com", NEW_PASSWORD);
     for node in [previous, service] {
         node.signal("-TERM");
-        let (status, log) = node.end();
-        assert!(status.success());
-        let faults: Vec<_> = log.iter().filter(|line| line.contains(" ERROR ")).collect();
-        assert!(faults.is_empty(), "{faults:#?}");
+        assert!(node.end().0.success());
     }
+}
+
+/// Promise 87, row by row: an installation of 0.1 with people, sessions, links and messages that wait is the same
+/// afterwards, and lives on.
+#[test]
+fn every_row_of_the_version_before_is_taken_over() {
+    let app = TestApp::new();
+    app.sign_up("ada@example.com");
+    app.visit(&app.last_letter().link()).and_submit([]).redirects_to("/profile");
+    app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(200);
+    let reset = app.last_letter().link();
+    app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
+    app.other_browser().log_in("ada@example.com", "not the password").is(401);
+    app.other_browser().sign_up("bob@example.com");
+    let cookie = format!("session_id={}", app.session_cookie().unwrap());
+    let compared = |app: &TestApp| {
+        app.dump_without(&["vestibule_health", "vestibule_migrations", "_sqlx_migrations"])
+    };
+    let before = compared(&app);
+    back_to_0_1(&app);
+    assert!(tables(&app).iter().all(|table| !table.starts_with("vestibule_")));
+    let app = app.restarted();
+    assert_eq!(compared(&app), before);
+    assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 1);
+    let profile = app.request(Method::Get, "/profile", &[("Cookie", &cookie)], None);
+    profile.is(200).says("Ada");
+    assert_eq!(app.last_letter().to, "bob@example.com");
+    app.visit(&reset).is(200);
+    app.restarted().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+}
+
+/// A host app may have migrations of its own in the same database: they are not ours.
+#[test]
+fn migrations_of_a_host_are_left_alone() {
+    let app = TestApp::new();
+    app.sql("CREATE TABLE users (id TEXT)");
+    app.sql("CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT, success BOOLEAN, checksum BYTEA)");
+    app.sql("INSERT INTO _sqlx_migrations VALUES (1, 'accounts', true, 'theirs')");
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
+    app.sql("DROP TABLE vestibule_health");
+    let app = app.restarted();
+    app.sign_up("ada@example.com").redirects_to("/profile");
+    assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 2);
+}
+
+/// What `take_over.sql` does, the other way round.
+const BACK_TO_0_1: &str = "\
+    INSERT INTO users SELECT id, email, email_key, name, hash, email_verified_at, disabled_at, created_at, version, \
+    charged_key, charged_millis FROM vestibule_users JOIN vestibule_passwords ON user_id = id; \
+    INSERT INTO sessions SELECT * FROM vestibule_sessions; \
+    INSERT INTO renewed_sessions SELECT * FROM vestibule_renewed_sessions; \
+    INSERT INTO tokens SELECT digest, purpose, user_id, recipient, created_at, expires_at, message_id \
+    FROM vestibule_links; \
+    INSERT INTO used_tokens SELECT * FROM vestibule_used_links; \
+    INSERT INTO outbox (id, letter, user_id, email_key, device, network, attempts, created_at, due_at, uncounted_key, \
+    priority, site_key, domain_key, refusals) SELECT id, message, user_id, CASE WHEN user_id IS NULL THEN recipient END, \
+    device, ip, attempts, created_at, due_at, quota_key, priority, site_key, domain_key, refusals FROM vestibule_outbox; \
+    INSERT INTO throttle SELECT * FROM vestibule_throttle; \
+    INSERT INTO events SELECT * FROM vestibule_events; \
+    UPDATE health SET key_fingerprint = (SELECT key_fingerprint FROM vestibule_health); \
+    DROP TABLE vestibule_outbox; DROP TABLE vestibule_used_links; DROP TABLE vestibule_links; \
+    DROP TABLE vestibule_renewed_sessions; DROP TABLE vestibule_sessions; DROP TABLE vestibule_passwords; \
+    DROP TABLE vestibule_users; DROP TABLE vestibule_throttle; DROP TABLE vestibule_events; \
+    DROP TABLE vestibule_health; DROP TABLE vestibule_migrations";
+
+fn back_to_0_1(app: &TestApp) {
+    app.block_on(async {
+        if app.is_sqlite() {
+            let mut db = sqlx::SqliteConnection::connect(app.database()).await.unwrap();
+            sqlx::migrate!("src/auth/store/migrations/0.1/sqlite").run(&mut db).await.unwrap();
+            sqlx::raw_sql(BACK_TO_0_1).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        } else {
+            let mut db = sqlx::PgConnection::connect(app.database()).await.unwrap();
+            sqlx::migrate!("src/auth/store/migrations/0.1/postgres").run(&mut db).await.unwrap();
+            sqlx::raw_sql(BACK_TO_0_1).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+    });
+}
+
+fn tables(app: &TestApp) -> Vec<String> {
+    app.texts(if app.is_sqlite() {
+        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1"
+    } else {
+        "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
+    })
 }
