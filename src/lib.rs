@@ -57,6 +57,7 @@ pub use jobs::run_jobs;
 pub use log::init as init_log;
 pub use mail::{Letters, SentLetter};
 pub use server::{ServeError, serve};
+pub use web::RecentLogin;
 
 /// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
 /// built with, no header says who the client is, bodies are small, and requests in flight are

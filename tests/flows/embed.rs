@@ -1,9 +1,11 @@
 //! Vestibule within somebody else's Rocket.
 
+use std::time::Duration;
+
 use rocket::http::Method::{Get, Post};
 use rocket::{get, post, routes};
 
-use crate::harness::TestApp;
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 #[expect(dead_code, reason = "its `main` is for the command line")]
 #[path = "../../examples/embed.rs"]
@@ -17,6 +19,33 @@ fn the_example_greets_whoever_is_signed_in() {
     app.visit("/hello").is(200).says("Hello, ada@example.com!");
     app.submit("/profile", [("name", "Ada")]);
     app.visit("/hello").says("Hello, Ada!");
+}
+
+/// What may take an account over asks again who is there (ASVS 7.5.1).
+#[test]
+fn a_host_asks_for_a_recent_login() {
+    #[get("/delete-everything")]
+    fn dangerous(recent: vestibule::RecentLogin) -> String {
+        format!("ready, {}", recent.user.email)
+    }
+    let app = TestApp::start(
+        |figment| figment,
+        |figment| rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![dangerous]),
+    );
+    app.visit("/delete-everything").is(401);
+    app.sign_up("ada@example.com");
+    app.clock.advance(Duration::from_mins(14));
+    app.visit("/delete-everything").is(200).says("ready, ada@example.com");
+    app.clock.advance(Duration::from_mins(2));
+    app.visit("/delete-everything").is(401);
+    assert!(app.is_signed_in());
+    app.post("/login", [("email", "ada@example.com"), ("password", PASSWORD)])
+        .redirects_to("/profile");
+    app.visit("/delete-everything").is(200);
+    app.clock.advance(Duration::from_mins(16));
+    let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", form).redirects_to("/profile");
+    app.visit("/delete-everything").is(200);
 }
 
 #[test]

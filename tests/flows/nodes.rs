@@ -106,9 +106,9 @@ fn a_start_that_is_gone_lets_go_of_the_tables() {
         return;
     }
     app.sign_up("ada@example.com");
-    // As if the last version had been one without this.
-    app.sql("DELETE FROM vestibule_migrations WHERE version = 4");
-    app.sql("DROP TABLE vestibule_events");
+    // As if the last version had been one without an outbox, which refers to the users.
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 2");
+    app.sql("DROP TABLE vestibule_outbox");
     let (gate, url) = app.gate();
     let folder = TempDir::new().unwrap();
     let settings = [("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];

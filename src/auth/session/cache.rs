@@ -165,10 +165,18 @@ mod tests {
             User { id: UserId::new(), email, name: None, email_verified_at: None, created_at: at };
         let id = uuid::Uuid::now_v7();
         let digest = SessionToken::new().unwrap().digest();
-        let [created_at, last_seen_at, expires_at] = [at; 3];
+        let [created_at, last_seen_at, authenticated_at, expires_at] = [at; 4];
         (
             digest,
-            Arc::new(Session { id, user, remembered: false, created_at, last_seen_at, expires_at }),
+            Arc::new(Session {
+                id,
+                user,
+                remembered: false,
+                created_at,
+                last_seen_at,
+                authenticated_at,
+                expires_at,
+            }),
         )
     }
 

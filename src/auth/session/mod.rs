@@ -20,7 +20,7 @@ use super::password::PasswordVersion;
 use super::password::change::AGAIN_WITHIN;
 use super::store::Tx;
 use super::{Auth, Client, SessionToken, User, UserId};
-use crate::clock::Timestamp;
+use crate::clock::{CLOCKS_DIFFER, Timestamp};
 use crate::error::{Error, errors_in_a_row};
 
 /// Somebody is signed in.
@@ -33,6 +33,8 @@ pub(crate) struct Session {
     pub(crate) created_at: Timestamp,
     /// To the minute.
     pub(crate) last_seen_at: Timestamp,
+    /// When the person last proved who they are.
+    pub(in crate::auth) authenticated_at: Timestamp,
     /// When it ends, whatever happens in it.
     pub(crate) expires_at: Timestamp,
 }
@@ -53,6 +55,9 @@ pub(crate) struct SignedOut;
 
 /// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
+
+/// For how long a sign-in is recent: what may take an account over asks for the password again after it.
+const RECENT_FOR: Duration = Duration::from_mins(15);
 
 impl Auth {
     /// Signs a user in. Always a new token, so that nobody can plant one of theirs in a victim's
@@ -163,6 +168,13 @@ impl Auth {
         let session = Arc::new(session);
         self.sessions.put(lookup, digest, &session, now);
         Ok(Some(session))
+    }
+
+    /// Whether the person proved a moment ago who they are: in a session that was left open, somebody else may sit.
+    /// Not if that lies ahead: the clock was set back.
+    pub(crate) fn is_recent(&self, session: &Session) -> bool {
+        let (now, at) = (self.clock.now(), session.authenticated_at);
+        at <= now + CLOCKS_DIFFER && at + RECENT_FOR > now
     }
 
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.

@@ -18,6 +18,7 @@ pub(in crate::auth) struct SessionRow {
     pub(in crate::auth) remembered: bool,
     created_at: Timestamp,
     pub(in crate::auth) last_seen_at: Timestamp,
+    authenticated_at: Timestamp,
     expires_at: Timestamp,
     #[sqlx(flatten)]
     user: UserRow,
@@ -30,6 +31,7 @@ impl SessionRow {
             remembered: self.remembered,
             created_at: self.created_at,
             last_seen_at: self.last_seen_at,
+            authenticated_at: self.authenticated_at,
             expires_at: self.expires_at,
             user: self.user.into(),
         }
@@ -79,7 +81,7 @@ impl Store {
         self.find(
             concat!(
                 "SELECT sessions.id AS session_id, sessions.remembered, sessions.created_at, \
-                 sessions.last_seen_at, sessions.expires_at, ",
+                 sessions.last_seen_at, sessions.authenticated_at, sessions.expires_at, ",
                 user_columns!(),
                 " FROM vestibule_sessions AS sessions JOIN vestibule_users AS users ON users.id = sessions.user_id \
                  WHERE sessions.digest = $1 AND sessions.expires_at > $2 \

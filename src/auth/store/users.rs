@@ -229,9 +229,13 @@ impl Tx {
         id: UserId,
         version: PasswordVersion,
     ) -> Result<bool> {
-        let sql = "UPDATE vestibule_users SET id = id WHERE id = $1 AND disabled_at IS NULL AND EXISTS \
-                   (SELECT 1 FROM vestibule_passwords WHERE user_id = $1 AND version = $2)";
-        Ok(self.run(sql, (id, version)).await? == 1)
+        // Two statements: one that waited for the lock would, on PostgreSQL, see other tables as they were before.
+        if !self.lock_user(id).await? {
+            return Ok(false);
+        }
+        let sql = "SELECT version FROM vestibule_passwords WHERE user_id = $1";
+        let found: Option<PasswordSet> = self.find(sql, (id,)).await?;
+        Ok(found.is_some_and(|found| found.version == version))
     }
 
     pub(in crate::auth) async fn update_name(

@@ -1,6 +1,7 @@
 //! Who is signed in, and what they would rather read.
 
 pub(in crate::web) mod client;
+mod recent_login;
 
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use crate::web::fairings::limits;
 use crate::web::fairings::origin;
 use crate::web::guards::client::came_by_proxy;
 use crate::{Error, User};
+
+pub use recent_login::RecentLogin;
 
 /// The session of the request, looked up once.
 pub(in crate::web) struct Visitor<'r>(pub(in crate::web) Option<&'r Session>);
