@@ -41,7 +41,9 @@ mod private_files;
 mod seldom;
 mod server;
 mod setup;
+mod urls;
 mod web;
+mod words;
 
 use figment::providers::{Env, Format, Toml};
 use figment::{Figment, Profile};
@@ -116,6 +118,4 @@ pub fn service(figment: Figment) -> Rocket<Build> {
         // Rocket's own headers allow framing by the same site; ours stand instead.
         .attach(Shield::new())
         .attach(stage())
-        .mount("/", web::service_routes())
-        .register("/", web::catchers().0)
 }

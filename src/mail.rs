@@ -194,7 +194,7 @@ impl Mail {
         to: &Email,
         content: Content,
     ) -> Result<(), Undelivered> {
-        let link = format!("{}/{}", self.origin, content.path);
+        let link = format!("{}{}", self.origin, content.path);
         let letter = self.write(id, to, &content, &link)?;
         match &self.transport {
             Transport::Smtp(server) => {

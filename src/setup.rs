@@ -52,15 +52,7 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         Err(reason) => return Err((rocket, reason)),
     };
     let config = Arc::new(config);
-    let (catchers, bases) = web::catchers();
-    let rocket = bases.fold(rocket, |rocket, base| rocket.register(base, catchers.clone()));
-    // Rocket answers what it cannot read without any fairing, and its own catcher is the way to bring it
-    // down by a long `Accept`.
-    let has_own = rocket
-        .catchers()
-        .any(|catcher| catcher.base.path() == "/" && catcher.code.is_none_or(|code| code == 400));
-    let rocket = if has_own { rocket } else { rocket.register("/", web::unreadable()) };
-    Ok(rocket
+    Ok(web::mount(rocket)
         .configure(figment)
         .manage(config.clone())
         .manage(web::Assets::new(&config))
@@ -79,9 +71,7 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
                 }
             }
         }))
-        .attach(jobs::fairing())
-        .attach(web::fairing())
-        .mount("/", web::routes()))
+        .attach(jobs::fairing()))
 }
 
 /// Fills in which database it is, if it is the one in the data folder, and what it needs.

@@ -1,5 +1,5 @@
 //! Mailed links: which there are, how long each is good, and how one is opened. A new one is a line in the table below,
-//! a message with its templates, and a page at `/<name>/<token>`.
+//! a message with its templates, and a page at `/<page>/<token>`.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::store::NewLink;
 use super::{Auth, LinkToken, User};
-use crate::Error;
 use crate::mail::Message;
+use crate::{Error, urls};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(in crate::auth) const MOST_OPEN: i64 = 3;
 
 macro_rules! purposes {
-    ($($(#[$doc:meta])* $purpose:ident: $name:literal, for $ttl:expr, mailed as $message:ident;)*) => {
+    ($($(#[$doc:meta])* $purpose:ident: $name:literal, at $page:ident, for $ttl:expr, mailed as $message:ident;)*) => {
         /// What a mailed link is for. One of another purpose is as if it were not there.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Purpose {
@@ -27,10 +27,17 @@ macro_rules! purposes {
         impl Purpose {
             pub(crate) const ALL: &[Self] = &[$(Self::$purpose,)*];
 
-            /// Its name in the database, and the first part of its path.
+            /// Its name in the database.
             pub(crate) const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$purpose => $name,)*
+                }
+            }
+
+            /// The page that it leads to.
+            pub(crate) const fn page(self) -> &'static str {
+                match self {
+                    $(Self::$purpose => urls::$page,)*
                 }
             }
 
@@ -53,9 +60,9 @@ macro_rules! purposes {
 
 purposes! {
     /// Sets a new password.
-    PasswordReset: "password-reset", for HOUR, mailed as PasswordReset;
+    PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR, mailed as PasswordReset;
     /// Shows that the address of the account is the person's own.
-    VerifyEmail: "verify-email", for Duration::from_hours(24), mailed as VerifyEmail;
+    VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24), mailed as VerifyEmail;
 }
 
 impl Message {

@@ -1,5 +1,5 @@
 //! What is true about accounts: who somebody is, what opens an account, what a session or a mailed
-//! link is worth. Knows no HTML and no JSON, and of HTTP only the cookie (`cookie.rs`).
+//! link is worth. Knows no HTML, no JSON and no HTTP.
 //!
 //! Each flow has a file with its verbs on [`Auth`] and an enum for what it refuses.
 
@@ -40,7 +40,7 @@ pub(crate) use password::change::ChangePasswordError;
 pub(crate) use password::reset::{ResetPasswordError, Twice};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
-pub(crate) use session::{Device, NewSession, Session, SignedOut, cookie};
+pub(crate) use session::{Device, KNOWN_FOR, NewSession, Session, SignedOut};
 pub(crate) use store::{InFlight, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};

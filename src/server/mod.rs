@@ -45,7 +45,7 @@ use socket2::{SockFilter, SockRef};
 use crate::auth::{Auth, on_behalf_of};
 use crate::config::{Config, ConfigError};
 use crate::seldom::Seldom;
-use crate::web;
+use crate::{urls, web};
 use connections::{Body, Connections, Socket};
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
@@ -447,8 +447,8 @@ impl App {
         let method = method.filter(|method| method.as_str() == head.method.as_str());
         let local = match (method, acceptable(uri)) {
             (Some(method), Some(uri)) => self.client.req(method, uri),
-            (None, _) => self.client.get(web::UNKNOWN_METHOD),
-            (_, None) => self.client.get(web::UNREADABLE),
+            (None, _) => self.client.get(urls::UNKNOWN_METHOD),
+            (_, None) => self.client.get(urls::UNREADABLE),
         };
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);

@@ -7,10 +7,6 @@ use sha2::{Digest, Sha256};
 
 use crate::config::{Accent, Config};
 
-/// Where they are found.
-pub(in crate::web) const PATHS: [&str; 3] =
-    ["/static/style.css", "/static/theme.css", "/static/favicon.svg"];
-
 const STYLE: &str = include_str!("../../static/style.css");
 const FAVICON: &str = include_str!("../../static/favicon.svg");
 

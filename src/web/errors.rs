@@ -12,12 +12,12 @@ use rocket::{Request, catch};
 
 use crate::auth::Wait;
 use crate::error::{Error, errors_in_a_row};
-use crate::web::fairings::asked_path;
+use crate::web::accept::Wants;
 use crate::web::fairings::headers;
-use crate::web::guards::Wants;
-use crate::web::legacy_api;
-use crate::web::pages::Frame;
+use crate::web::frame::Frame;
+use crate::web::paths::{ErrorStyle, asked_path, error_style};
 use crate::web::session;
+use crate::words;
 
 /// An answer that says no, and why.
 pub(in crate::web) struct Refusal {
@@ -31,6 +31,11 @@ impl Refusal {
     /// Refuses with a sentence for people.
     pub(in crate::web) fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), fields: Vec::new(), wait: None }
+    }
+
+    /// Refuses with the sentence that the status alone has.
+    pub(in crate::web) fn of_status(status: Status) -> Self {
+        Self::new(status, words::errors::explanation(status.code))
     }
 
     /// Refuses one field.
@@ -84,7 +89,7 @@ impl<'r> Responder<'r, 'static> for Refusal {
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let status = record(request, &self);
-        answer(request, status, sentence(status), &[])
+        answer(request, status, words::errors::explanation(status.code), &[])
     }
 }
 
@@ -118,7 +123,7 @@ pub(in crate::web) fn catch(status: Status, _: &Request<'_>) -> Caught {
 /// out what they would rather read is what Rocket's own catcher can be brought down by.
 #[catch(400)]
 pub(in crate::web) fn unreadable() -> (ContentType, &'static str) {
-    (ContentType::Plain, "The request could not be read.\n")
+    (ContentType::Plain, words::errors::UNREADABLE_REQUEST)
 }
 
 /// The answer for a status alone.
@@ -128,15 +133,16 @@ impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
         if status == Status::Unauthorized && style(request) == Style::Page {
-            return session::first(asked_path(request)).respond_to(request);
+            return session::sign_in_first(asked_path(request)).respond_to(request);
         }
-        let mut response = answer(request, status, sentence(status), &[])?;
+        let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
         // Rocket runs no response fairing for requests that it could not read.
         headers::set(request, &mut response);
         Ok(response)
     }
 }
 
+/// The three forms of an error.
 #[derive(PartialEq, Eq)]
 enum Style {
     Page,
@@ -145,16 +151,13 @@ enum Style {
 }
 
 fn style(request: &Request<'_>) -> Style {
-    let path = asked_path(request).trim_end_matches('/');
     let wants_json = Wants::of(request) == Wants::Json;
-    if path == "/api" || path.starts_with("/api/") {
-        Style::Problem
-    } else if legacy_api::PATHS.contains(&path) || (matches!(path, "" | "/profile") && wants_json) {
-        Style::Message
-    } else if wants_json && request.route().is_none() {
-        Style::Problem
-    } else {
-        Style::Page
+    match error_style(request) {
+        Some(ErrorStyle::Problem) => Style::Problem,
+        Some(ErrorStyle::Message) => Style::Message,
+        Some(ErrorStyle::PageOrMessage) if wants_json => Style::Message,
+        _ if wants_json && request.route().is_none() => Style::Problem,
+        Some(ErrorStyle::Page | ErrorStyle::PageOrMessage) | None => Style::Page,
     }
 }
 
@@ -175,7 +178,7 @@ fn answer(
 ) -> response::Result<'static> {
     let fault = request.local_cache(Fault::default).0.get();
     let reference = fault.map(|(reference, _)| reference.as_str());
-    let title = title(status);
+    let title = words::errors::title(status.code);
     let (kind, body) = match style(request) {
         Style::Page => {
             let page = ErrorPage { frame: Frame::bare(request), title, message, reference };
@@ -210,38 +213,4 @@ fn errors_by_field(fields: &[(String, String)]) -> Value {
         }
     }
     errors
-}
-
-fn title(status: Status) -> &'static str {
-    match status.code {
-        400 => "That was not understood",
-        401 => "Not logged in",
-        403 => "Not allowed",
-        404 => "Not found",
-        405 => "Not possible here",
-        413 | 431 => "Too much at once",
-        415 => "Not a form that is read here",
-        429 => "Please wait a moment",
-        422 => "Something is missing",
-        503 => "Not just now",
-        code if code >= 500 => "Something broke",
-        _ => "That did not work",
-    }
-}
-
-fn sentence(status: Status) -> &'static str {
-    match status.code {
-        400 => "The request could not be read. Go back, load the page anew and try again.",
-        401 => "Log in first.",
-        403 => "You may not do this.",
-        404 => "There is no page at this address. Perhaps it was mistyped, or the page has moved.",
-        405 => "This address exists, but not for what was tried.",
-        413 => "What was sent is larger than anything we ask for.",
-        415 => "Pages take forms; addresses for programs take forms and JSON.",
-        422 => "What was sent is not what this address asks for.",
-        431 => "The request has headers that are longer than any that are needed.",
-        503 => "The service cannot do this at the moment. Try again in a few seconds.",
-        code if code >= 500 => "The fault is ours, not yours. Try again in a while.",
-        _ => "The request could not be answered.",
-    }
 }

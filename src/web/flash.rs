@@ -4,18 +4,18 @@ use rocket::Request;
 use rocket::http::{Cookie, CookieJar, SameSite};
 
 use crate::auth::Auth;
-use crate::auth::cookie::is_feigned;
 use crate::config::{Config, Cookies};
+use crate::web::session::is_feigned;
 
 /// What was just done, said once on the page that the browser is sent to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Notice {
-    LoggedOut,
+    SignedOut,
     NameSaved,
-    LetterSent,
-    LetterWaits,
-    EnoughLetters,
-    TooManyLetters,
+    MessageSent,
+    MessageWaits,
+    EnoughMessages,
+    TooManyMessages,
     EmailVerified,
     PasswordChanged,
     PasswordReset,
@@ -23,12 +23,12 @@ pub(in crate::web) enum Notice {
 
 impl Notice {
     const ALL: [Self; 9] = [
-        Self::LoggedOut,
+        Self::SignedOut,
         Self::NameSaved,
-        Self::LetterSent,
-        Self::LetterWaits,
-        Self::EnoughLetters,
-        Self::TooManyLetters,
+        Self::MessageSent,
+        Self::MessageWaits,
+        Self::EnoughMessages,
+        Self::TooManyMessages,
         Self::EmailVerified,
         Self::PasswordChanged,
         Self::PasswordReset,
@@ -37,12 +37,12 @@ impl Notice {
     /// As it stands in the cookie.
     fn word(self) -> &'static str {
         match self {
-            Self::LoggedOut => "logged-out",
+            Self::SignedOut => "signed-out",
             Self::NameSaved => "name-saved",
-            Self::LetterSent => "letter-sent",
-            Self::LetterWaits => "letter-waits",
-            Self::EnoughLetters => "enough-letters",
-            Self::TooManyLetters => "too-many-letters",
+            Self::MessageSent => "message-sent",
+            Self::MessageWaits => "message-waits",
+            Self::EnoughMessages => "enough-messages",
+            Self::TooManyMessages => "too-many-messages",
             Self::EmailVerified => "email-verified",
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
@@ -52,20 +52,20 @@ impl Notice {
     /// The sentence.
     pub(in crate::web) fn text(self) -> &'static str {
         match self {
-            Self::LoggedOut => "You are logged out.",
+            Self::SignedOut => "You are logged out.",
             Self::NameSaved => "Your name is saved.",
-            Self::LetterSent => {
+            Self::MessageSent => {
                 "An e-mail with a link is on its way to you. It can take a few minutes."
             }
-            Self::LetterWaits => {
+            Self::MessageWaits => {
                 "Your e-mail is about to leave. When many people sign up at the same place, theirs leave \
                  one after the other: it can take up to an hour."
             }
-            Self::TooManyLetters => {
+            Self::TooManyMessages => {
                 "Nothing was sent: too many e-mails were asked for from your network. Try again in an \
                  hour."
             }
-            Self::EnoughLetters => {
+            Self::EnoughMessages => {
                 "We have sent you several e-mails whose links still work. Look for them, also in \
                  the spam folder; tomorrow you can ask for another."
             }

@@ -11,9 +11,10 @@ use rocket::{Request, State, get};
 use crate::auth::{Auth, Health};
 use crate::config::is_loopback_host;
 use crate::web::guards::client::{came_by_proxy, is_internal};
+use crate::words;
 
 /// The process answers. Says nothing of the database: a restart would not mend that.
-#[get("/health/live")]
+#[get("/live")]
 pub(in crate::web) fn live() -> &'static str {
     "ok\n"
 }
@@ -66,18 +67,16 @@ impl<'r> FromRequest<'r> for IsInside {
 }
 
 /// The service can do its work: the database can be written, and the end is not near.
-#[get("/health/ready")]
+#[get("/ready")]
 pub(in crate::web) async fn ready(
     is_inside: IsInside,
     auth: &State<Auth>,
 ) -> (Status, Json<Signals>) {
     let health: Health = auth.health().await;
     let (code, status) = match health {
-        Health { can_write: false, .. } => {
-            (Status::ServiceUnavailable, "the database cannot be written")
-        }
-        Health { is_leaving: true, .. } => (Status::ServiceUnavailable, "about to end"),
-        _ => (Status::Ok, "ok"),
+        Health { can_write: false, .. } => (Status::ServiceUnavailable, words::api::READ_ONLY),
+        Health { is_leaving: true, .. } => (Status::ServiceUnavailable, words::api::STOPPING),
+        _ => (Status::Ok, words::api::READY),
     };
     let details = is_inside.0.then(|| Details {
         messages_waiting: health.messages_waiting,

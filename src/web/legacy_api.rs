@@ -2,76 +2,75 @@
 
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::serde::json::json;
+use rocket::serde::json::Json;
 use rocket::{FromForm, State, delete, post, put};
 
-use crate::Email;
-use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError, cookie};
-use crate::web::api::{self, ApiError, Reply};
+use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError};
+use crate::web::api::password::ResetAsked;
+use crate::web::api::session::SignedIn;
+use crate::web::api::{self, ApiError, Done, Reply};
 use crate::web::errors::Refusal;
-use crate::web::form::{Fields, Input, Typed};
+use crate::web::forms::{Fields, Input, Typed};
 use crate::web::guards::{HostPlace, Visitor};
-use crate::web::pages::login::LogInForm;
 use crate::web::pages::password_reset::AskForm;
-use crate::web::pages::signup::SignUpForm;
+use crate::web::pages::sign_in::SignInForm;
+use crate::web::pages::sign_up::SignUpForm;
 use crate::web::refusals::Reason;
 use crate::web::session;
-
-/// Where errors are `{"message": …}`.
-pub(in crate::web) const PATHS: [&str; 3] = ["/users", "/sessions", "/reset_password"];
+use crate::{Email, urls, words};
 
 #[post("/users", data = "<input>")]
 pub(in crate::web) async fn sign_up(
     input: Input<SignUpForm>,
     client: Client,
     auth: &State<Auth>,
-) -> Reply {
-    api::sign_up(input.fields()?, &client, auth).await.map_err(|refused| match refused {
-        // The older servers' very words.
+) -> Reply<Done> {
+    let signed_up = api::account::sign_up(input.fields()?, &client, auth).await;
+    signed_up.map_err(|refused| match refused {
         Refused::Because(SignUpError::EmailTaken) => {
-            Refusal::new(Status::BadRequest, "email already registered").into()
+            Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into()
         }
         refused => refused.into(),
     })
 }
 
 #[post("/sessions", data = "<input>")]
-pub(in crate::web) async fn log_in(
-    input: Input<LogInForm>,
+pub(in crate::web) async fn sign_in(
+    input: Input<SignInForm>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Reply {
+) -> Reply<SignedIn> {
     let form = input.fields_or(Status::Unauthorized)?;
-    let (new, reply) = api::open_session(form, &client, jar, auth).await?;
+    let (new, reply) = api::session::open(form, &client, jar, auth).await?;
     // Older clients read the first cookie of an answer: here it is the only one.
-    cookie::write_session(jar, auth.config(), &new);
+    session::write_session(jar, auth.config(), &new);
     Ok(reply)
 }
 
 #[delete("/sessions")]
-pub(in crate::web) async fn log_out(
+pub(in crate::web) async fn sign_out(
     visitor: Visitor<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, ApiError> {
-    if visitor.0.is_none() && !session::end_renewed_session(auth, jar, &client).await? {
-        return Err(Refusal::new(Status::Forbidden, "not logged in").into());
+    if visitor.0.is_none() && !session::end_renewed(auth, jar, &client).await? {
+        return Err(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN).into());
     }
     session::sign_out(auth, jar, &client).await?;
-    Ok(Redirect::found("/"))
+    Ok(Redirect::found(urls::FRONT_PAGE))
 }
 
 #[post("/reset_password", data = "<input>")]
-pub(in crate::web) async fn request_password_reset(
+pub(in crate::web) async fn ask_for_reset(
     input: Input<AskForm>,
     client: Client,
     place: HostPlace,
     auth: &State<Auth>,
-) -> Reply {
+) -> Reply<ResetAsked> {
     let form = input.fields_or(Status::Forbidden)?;
-    api::ask_for_reset(form, &client, place, auth, Status::Forbidden).await
+    api::password::ask(form, &client, place, auth, Status::Forbidden).await
 }
 
 #[derive(FromForm)]
@@ -87,19 +86,19 @@ impl Fields for ResetFields {
 }
 
 #[put("/reset_password", data = "<input>")]
-pub(in crate::web) async fn reset_password(
+pub(in crate::web) async fn reset(
     input: Input<ResetFields>,
     client: Client,
     auth: &State<Auth>,
-) -> Reply {
+) -> Reply<Done> {
     let ResetFields { email, reset_token, new_password } = input.fields_or(Status::Forbidden)?;
     let token = &reset_token.0;
-    let set = api::set_password(auth, token, Some(&email), new_password, &client).await;
+    let set = api::password::set(auth, token, Some(&email), new_password, &client).await;
     set.map_err(|refused| match refused {
         Refused::Because(dead @ ResetPasswordError::DeadLink) => {
             Refusal::from(Reason::from(dead)).with_status(Status::Forbidden).into()
         }
         refused => ApiError::from(refused),
     })?;
-    Ok(json!({ "email": email.as_str(), "message": "Password updated" }))
+    Ok(Json(Done::new(&email, words::api::PASSWORD_UPDATED)))
 }

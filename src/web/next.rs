@@ -3,8 +3,8 @@
 use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
 
-use crate::web::fairings::clean_path;
-use crate::web::links;
+use crate::web::fairings::link_secrets;
+use crate::web::paths::clean_path;
 
 /// A path of this very site. Anything else is as if it were not there: a link to our log-in page
 /// must not send people to somebody else's afterwards (open redirect, ASVS 3.7.2).
@@ -25,8 +25,8 @@ impl Next {
         let is_plain = text.bytes().all(|b| b.is_ascii() && b > 0x20 && b != 0x7f && b != b'\\');
         let uri = Origin::parse(text).ok().filter(|_| is_path && is_plain)?;
         let path = clean_path(&uri);
-        let is_link = links::split_path(&path).is_some();
-        (!is_link).then(|| Self(text.to_owned()))
+        // Its secret would go into the address of the sign-in page.
+        link_secrets::secret_in(&path).is_none().then(|| Self(text.to_owned()))
     }
 
     /// The path to go to.

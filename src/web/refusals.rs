@@ -4,12 +4,10 @@ use std::convert::Infallible;
 
 use rocket::http::Status;
 
-use crate::Error;
 use crate::auth::{
-    ChangePasswordError, Limited, Refused, ResetPasswordError, SignUpError, SignedOut,
-    VerifyEmailError, WrongCredentials,
+    ChangePasswordError, ResetPasswordError, SignUpError, SignedOut, VerifyEmailError,
+    WrongCredentials,
 };
-use crate::web::api::ApiError;
 use crate::web::errors::Refusal;
 
 /// Why not, in words.
@@ -122,33 +120,5 @@ impl From<Reason> for Refusal {
             Reason::Field { name, text } => Self::field(name, text),
             Reason::Whole { status, text, .. } => Self::new(status, text),
         }
-    }
-}
-
-impl<R: Into<Reason>> From<Refused<R>> for ApiError {
-    fn from(refused: Refused<R>) -> Self {
-        match refused {
-            Refused::Because(reason) => Self::Refused(Refusal::from(reason.into())),
-            Refused::Wait(wait) => Self::Refused(Refusal::wait(wait)),
-            Refused::Failed(error) => Self::Failed(error),
-        }
-    }
-}
-
-impl From<Limited> for ApiError {
-    fn from(limited: Limited) -> Self {
-        Refused::<Infallible>::from(limited).into()
-    }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl From<Error> for ApiError {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
     }
 }

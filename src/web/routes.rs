@@ -1,87 +1,203 @@
-//! Which URL leads where: the whole HTTP surface on one screen.
+//! Which URL leads where: the whole HTTP surface on one screen, and the one list of our paths.
 
-use rocket::{Catcher, Route, catchers, routes};
+use std::collections::BTreeSet;
 
-use crate::web::fairings::{OWN, limits, origin};
-use crate::web::pages::{
-    home, login, password_change, password_reset, profile, signup, verify_email,
-};
-use crate::web::{api, assets, errors, health, legacy_api, links, session};
+use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
+
+use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
+use crate::web::{api, assets, errors, fairings, health, legacy_api, pages, rejected};
+
+/// Routes below one path, whose errors are shown in the same way.
+struct Area {
+    /// `/` stands for the paths of its routes and for no other.
+    base: &'static str,
+    errors: ErrorStyle,
+    routes: Vec<Route>,
+}
 
 /// The pages and `/api/v1`, for any Rocket.
-pub(crate) fn routes() -> Vec<Route> {
-    routes![
-        signup::show,
-        signup::submit,
-        login::show,
-        login::submit,
-        session::log_out,
-        profile::show,
-        profile::submit,
-        password_change::show,
-        password_change::submit,
-        password_reset::show,
-        password_reset::submit,
-        password_reset::show_link,
-        password_reset::submit_link,
-        verify_email::submit,
-        verify_email::show_link,
-        verify_email::submit_link,
-        health::live,
-        health::ready,
-        links::change_password,
+fn areas() -> Vec<Area> {
+    let area = |base, errors, routes| Area { base, errors, routes };
+    let people = routes![
+        pages::sign_up::show,
+        pages::sign_up::submit,
+        pages::sign_in::show,
+        pages::sign_in::submit,
+        pages::sign_out::submit,
+        pages::password_change::show,
+        pages::password_change::submit,
+        pages::password_change::well_known,
+        pages::password_reset::show,
+        pages::password_reset::submit,
+        pages::password_reset::show_link,
+        pages::password_reset::submit_link,
+        pages::verify_email::submit,
+        pages::verify_email::show_link,
+        pages::verify_email::submit_link,
         assets::style,
         assets::theme_css,
         assets::favicon,
-        origin::refused,
-        limits::too_long,
-        limits::unknown_method,
-        limits::unreadable,
-        api::register,
-        api::log_in,
-        api::show_session,
-        api::log_out,
-        api::rename,
-        api::change_password,
-        api::request_password_reset,
-        api::reset_password,
+    ];
+    let profile = routes![pages::profile::show, pages::profile::submit];
+    let programs = routes![
+        api::account::register,
+        api::account::change_profile,
+        api::session::sign_in,
+        api::session::show,
+        api::session::sign_out,
+        api::password::change,
+        api::password::ask_for_reset,
+        api::password::reset,
+    ];
+    let monitoring = routes![health::live, health::ready];
+    let rejections = routes![
+        rejected::cross_site,
+        rejected::too_long,
+        rejected::unknown_method,
+        rejected::unreadable,
+    ];
+    vec![
+        area("/", ErrorStyle::Page, people),
+        area("/", ErrorStyle::PageOrMessage, profile),
+        area("/api/v1", ErrorStyle::Problem, programs),
+        area("/health", ErrorStyle::Page, monitoring),
+        area("/-", ErrorStyle::Page, rejections),
     ]
 }
 
 /// What the binary has besides: the front page, and the routes of older clients.
-pub(crate) fn service_routes() -> Vec<Route> {
-    routes![
-        home::show,
+fn service_areas() -> Vec<Area> {
+    let area = |base, errors, routes| Area { base, errors, routes };
+    let older_clients = routes![
         legacy_api::sign_up,
-        legacy_api::log_in,
-        legacy_api::log_out,
-        legacy_api::request_password_reset,
-        legacy_api::reset_password,
+        legacy_api::sign_in,
+        legacy_api::sign_out,
+        legacy_api::ask_for_reset,
+        legacy_api::reset,
+    ];
+    vec![
+        area("/", ErrorStyle::PageOrMessage, routes![pages::home::show]),
+        area("/", ErrorStyle::Message, older_clients),
+        area("/api", ErrorStyle::Problem, Vec::new()),
     ]
 }
 
-/// What draws errors, and for which paths of [`routes()`].
-pub(crate) fn catchers() -> (Vec<Catcher>, impl Iterator<Item = String>) {
-    (catchers![errors::catch], OWN.into_iter().map(|own| format!("/{own}")))
+impl Area {
+    /// The paths of this area.
+    fn paths(&self) -> Vec<OwnPath> {
+        let is_folder = self.base != "/";
+        let paths: BTreeSet<String> = if is_folder {
+            [self.base.to_owned()].into()
+        } else {
+            self.routes.iter().map(|route| route.uri.path().to_owned()).collect()
+        };
+        let own = |path| OwnPath { path, is_folder, errors: self.errors };
+        paths.into_iter().map(own).collect()
+    }
 }
 
-/// For an app that has nothing of its own for requests that Rocket could not read.
-pub(crate) fn unreadable() -> Vec<Catcher> {
-    catchers![errors::unreadable]
+/// Mounts all routes, what draws their errors, and what every request passes.
+pub(crate) fn mount(rocket: Rocket<Build>) -> Rocket<Build> {
+    let is_whole_service = rocket.state::<WholeService>().is_some();
+    let mut areas = areas();
+    if is_whole_service {
+        areas.extend(service_areas());
+    }
+    let own: Vec<OwnPath> = areas.iter().flat_map(Area::paths).collect();
+    let bases: Vec<&str> =
+        if is_whole_service { vec!["/"] } else { own.iter().map(|own| &*own.path).collect() };
+    let rocket = bases
+        .into_iter()
+        .fold(rocket, |rocket, base| rocket.register(base, catchers![errors::catch]));
+    let rocket = with_plain_catcher(rocket);
+    areas
+        .into_iter()
+        .fold(rocket, |rocket, area| rocket.mount(area.base, area.routes))
+        .manage(OwnPaths(own))
+        .attach(fairings::fairing())
+}
+
+/// Answers what Rocket cannot read, unless the app has a page for it: that happens without any fairing, and
+/// Rocket's own catcher can be brought down by a long `Accept`.
+fn with_plain_catcher(rocket: Rocket<Build>) -> Rocket<Build> {
+    let is_for_it = |catcher: &Catcher| {
+        catcher.base.path() == "/" && catcher.code.is_none_or(|code| code == 400)
+    };
+    if rocket.catchers().any(is_for_it) {
+        return rocket;
+    }
+    rocket.register("/", catchers![errors::unreadable])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::fairings::is_own_path;
+    use crate::auth::Purpose;
+    use crate::urls;
 
-    /// Promise 32: a page that is not under one of our own paths would have no cross-site check in
-    /// somebody else's app.
+    /// Every route, a line each, as it stands in `routes.txt`.
+    fn table() -> Vec<String> {
+        let areas = areas().into_iter().chain(service_areas());
+        let routes = areas.flat_map(|area| {
+            let base = area.base;
+            area.routes.into_iter().map(move |route| {
+                let route = route.map_base(|_| base.into()).unwrap();
+                let name = route.name.clone().unwrap_or_default();
+                let format = route.format.as_ref().map_or("-".into(), ToString::to_string);
+                format!("{} {} {} {format} {name}", route.method, route.uri, route.rank)
+            })
+        });
+        let mut table: Vec<String> = routes.collect();
+        table.sort_by_key(|line| line.split_once(' ').map(|(_, rest)| rest.to_owned()));
+        table
+    }
+
+    /// A route that moves, or that is not mounted any more, shows here.
     #[test]
-    fn every_route_lies_under_a_path_of_ours() {
-        for route in routes() {
-            let path = route.uri.path();
-            assert!(is_own_path(path), "{path}");
+    fn the_table_of_routes_is_the_one_that_is_written_down() {
+        let table = table().join("\n");
+        assert_eq!(include_str!("routes.txt").trim_end(), table, "\n{table}");
+    }
+
+    #[test]
+    fn every_url_has_a_route() {
+        let table = table();
+        let has = |path: &str| table.iter().any(|line| line.split([' ', '?']).nth(1) == Some(path));
+        for path in [
+            urls::FRONT_PAGE,
+            urls::SIGN_UP,
+            urls::SIGN_IN,
+            urls::SIGN_OUT,
+            urls::PROFILE,
+            urls::PASSWORD_CHANGE,
+            urls::PASSWORD_RESET,
+            urls::VERIFY_EMAIL,
+            urls::STYLE,
+            urls::THEME,
+            urls::FAVICON,
+            urls::CROSS_SITE,
+            urls::TOO_LONG,
+            urls::UNKNOWN_METHOD,
+            urls::UNREADABLE,
+        ] {
+            assert!(has(path), "{path}");
+        }
+        for purpose in Purpose::ALL {
+            assert!(has(&urls::link(purpose.page(), "link")), "{purpose:?}");
+        }
+        let links = table.iter().filter(|line| line.contains("/link ")).count();
+        assert_eq!(links, 2 * Purpose::ALL.len(), "every page of a link keeps its secret");
+    }
+
+    /// In somebody else's app their paths stay theirs.
+    #[test]
+    fn a_guest_owns_the_paths_of_its_routes() {
+        let own = OwnPaths(areas().iter().flat_map(Area::paths).collect());
+        for path in ["/login", "/password-reset/secret", "/api/v1/nope", "/health/live", "/-/x"] {
+            assert!(own.contains(path), "{path}");
+        }
+        for path in ["/", "/loginx", "/users", "/api", "/api/v2", "/static/mine.css", "/profiles"] {
+            assert!(!own.contains(path), "{path}");
         }
     }
 }

@@ -1,18 +1,19 @@
-//! Signing a browser in and out, whatever page or program asked for it.
+//! Signing a browser in and out: the one place that reads, writes and removes the cookies that are worth
+//! something, those of the session and of the known device.
 
-use rocket::http::CookieJar;
+use percent_encoding::percent_decode_str;
+use rocket::Request;
+use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::response::Redirect;
-use rocket::{State, post, uri};
+use rocket::time::Duration;
 
-use crate::Error;
-use crate::auth::{Auth, Client, PasswordProof, cookie};
-use crate::web::flash::Notice;
-use crate::web::pages::login;
+use crate::auth::{Auth, Client, Device, KNOWN_FOR, NewSession, PasswordProof, SessionToken};
+use crate::config::{Config, Cookies};
+use crate::{Error, urls};
 
-/// To the log-in page first, and back to `next` then.
-pub(in crate::web) fn first(next: &str) -> Redirect {
-    // A slash needs no escape in a query, and reads better without.
-    Redirect::to(uri!(login::show(next = Some(next))).to_string().replace("%2F", "/"))
+/// To the sign-in page first, and then back to `next`.
+pub(in crate::web) fn sign_in_first(next: &str) -> Redirect {
+    Redirect::to(urls::and_then(urls::SIGN_IN, next))
 }
 
 /// Signs a user in on this browser; `false` if the account has changed since the proof was given.
@@ -23,22 +24,22 @@ pub(in crate::web) async fn sign_in(
     proof: &PasswordProof,
     remember: bool,
 ) -> Result<bool, Error> {
-    let replaced = cookie::read(jar, auth.config());
+    let replaced = read(jar, auth.config());
     let Some(new) = auth.start_session(proof, remember, client, replaced).await? else {
         return Ok(false);
     };
-    cookie::write(jar, auth.config(), new, client);
+    write(jar, auth.config(), new, client);
     Ok(true)
 }
 
 /// Ends the session that came next, if the cookie is that of one which a change of the password has just replaced: who
 /// logs out with it means that one. Whether there was such a session.
-pub(in crate::web) async fn end_renewed_session(
+pub(in crate::web) async fn end_renewed(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,
 ) -> Result<bool, Error> {
-    match cookie::read(jar, auth.config()) {
+    match read(jar, auth.config()) {
         Some(token) => auth.log_out(&token, client).await,
         None => Ok(false),
     }
@@ -50,20 +51,88 @@ pub(in crate::web) async fn sign_out(
     jar: &CookieJar<'_>,
     client: &Client,
 ) -> Result<(), Error> {
-    if let Some(token) = cookie::read(jar, auth.config()) {
+    if let Some(token) = read(jar, auth.config()) {
         auth.log_out(&token, client).await?;
     }
-    cookie::remove(jar, auth.config());
+    remove(jar, auth.config());
     Ok(())
 }
 
-#[post("/logout")]
-pub(in crate::web) async fn log_out(
-    client: Client,
+/// The token that the browser sent, if it is one.
+pub(in crate::web) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
+    jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
+}
+
+/// Whether another cookie's name becomes this one when it is decoded, as Rocket's own server does (ours does
+/// not). To the browser it has no `__Host-` prefix, so that any subdomain may have set it.
+pub(in crate::web) fn is_feigned(request: &Request<'_>, cookie: Cookies, config: &Config) -> bool {
+    let name = config.cookie_name(cookie);
+    let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
+    pairs.filter_map(|pair| pair.split('=').next()).any(|raw| {
+        raw.trim_matches([' ', '\t']) != name
+            && percent_decode_str(raw).decode_utf8().is_ok_and(|decoded| decoded.trim() == name)
+    })
+}
+
+/// Hands a session to the browser, and notes there that it has opened this account.
+pub(in crate::web) fn write(
     jar: &CookieJar<'_>,
-    auth: &State<Auth>,
-) -> Result<Redirect, Error> {
-    sign_out(auth, jar, &client).await?;
-    Notice::LoggedOut.put(jar, auth);
-    Ok(Redirect::to("/"))
+    config: &Config,
+    new: NewSession,
+    client: &Client,
+) {
+    let device = new.device.clone();
+    write_session(jar, config, &new);
+    write_device(jar, config, device, client);
+}
+
+/// Hands a session to the browser; until it is closed, or for as long as a remembered session can
+/// last.
+pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &NewSession) {
+    let mut cookie = cookie(config, new.token.in_cookie());
+    if new.remember {
+        let limit = config.session.remembered_absolute_ttl.get();
+        cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
+    }
+    jar.add_private(cookie);
+}
+
+/// Takes the cookie from the browser. All attributes are sent: a browser keeps a `__Host-` cookie
+/// that is removed without `Secure`.
+pub(in crate::web) fn remove(jar: &CookieJar<'_>, config: &Config) {
+    jar.remove_private(cookie(config, String::new()));
+}
+
+/// The accounts that this browser has opened before.
+pub(in crate::web) fn read_devices(request: &Request<'_>, config: &Config) -> Vec<Device> {
+    if is_feigned(request, Cookies::Device, config) {
+        return Vec::new();
+    }
+    let cookie = request.cookies().get_private(config.cookie_name(Cookies::Device));
+    cookie.map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
+}
+
+/// Notes in the browser that it has opened an account.
+pub(in crate::web) fn write_device(
+    jar: &CookieJar<'_>,
+    config: &Config,
+    device: Device,
+    client: &Client,
+) {
+    let mut cookie = cookie(config, Device::write_all(&device.before(&client.devices)));
+    cookie.set_name(config.cookie_name(Cookies::Device));
+    cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));
+    jar.add_private(cookie);
+}
+
+/// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in
+/// a letter), one week, and `Secure` only if Rocket itself ends TLS.
+fn cookie(config: &Config, value: String) -> Cookie<'static> {
+    Cookie::build((config.cookie_name(Cookies::Session), value))
+        .path("/")
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .secure(config.is_https())
+        .expires(None)
+        .build()
 }

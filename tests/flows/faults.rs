@@ -12,8 +12,8 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
     app.sql("ALTER TABLE vestibule_sessions RENAME TO gone");
-    let seen = app.visit("/profile").is(503).says("cannot do this at the moment").says("reference");
-    assert!(seen.title().starts_with("Not just now"));
+    let seen = app.visit("/profile").is(503).says("cannot do this right now").says("reference");
+    assert!(seen.title().starts_with("The service is not available"));
     assert_eq!(seen.header("retry-after"), Some("5"));
     for detail in ["sessions", "sql", "SQL", "table", "relation"] {
         assert!(!seen.body.contains(detail), "{}", seen.body);

@@ -118,7 +118,7 @@ fn odd_bytes_are_nobodys_fault() {
 fn a_page_that_is_not_there_has_a_page() {
     let app = TestApp::new();
     let seen = app.visit("/no/such/page").is(404).says("There is no page at this address.");
-    assert!(seen.title().starts_with("Not found"));
+    assert!(seen.title().starts_with("Page not found"));
     app.request(Method::Post, "/nowhere", &[("Accept", "text/html")], None).is(404);
 }
 

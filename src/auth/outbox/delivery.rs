@@ -8,12 +8,12 @@ use rocket::tokio::time::sleep;
 
 use super::under_way::{OnItsWay, UnderWay};
 use super::{HOUR, LEASE, LOOK_EVERY};
-use crate::Error;
 use crate::auth::link::{MOST_OPEN, Purpose};
 use crate::auth::store::{OutboxRow, Priority, Quota, Tx};
 use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::{Content, Fate, Message, Undelivered};
+use crate::{Error, urls};
 
 /// For how long a message keeps its place that a stranger has asked for by address, however long it takes to leave,
 /// and whether anybody has the address: the next message of the site, or to the domain, would tell.
@@ -306,11 +306,11 @@ impl Auth {
 
 /// What the message says; with the token of its link, if it holds one.
 fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)>) -> Content {
-    let path = link.map(|(purpose, token)| format!("{}/{}", purpose.as_str(), token.in_link()));
+    let path = link.map(|(purpose, token)| urls::link(purpose.page(), &token.in_link()));
     Content {
         message,
         is_secret: path.is_some(),
-        path: path.unwrap_or_else(|| Purpose::PasswordReset.as_str().to_owned()),
+        path: path.unwrap_or_else(|| urls::PASSWORD_RESET.to_owned()),
         at: row.created_at.minute(),
         device: row.device.clone(),
         ip: row.ip.clone(),

@@ -24,7 +24,7 @@ pub(crate) struct Device {
 }
 
 /// For how long a browser is known after it opened an account.
-pub(in crate::auth) const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
+pub(crate) const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
 
 /// Most accounts that one browser is known for.
 const MOST: usize = 5;
@@ -55,19 +55,19 @@ impl Device {
     }
 
     /// Reads what the cookie holds; what is no device is left out.
-    pub(in crate::auth) fn read_all(text: &str) -> Vec<Self> {
+    pub(crate) fn read_all(text: &str) -> Vec<Self> {
         text.split('~').filter_map(|part| part.parse().ok()).take(MOST).collect()
     }
 
     /// `self` and, after it, those of `others` that are for other accounts.
-    pub(in crate::auth) fn before(self, others: &[Self]) -> Vec<Self> {
+    pub(crate) fn before(self, others: &[Self]) -> Vec<Self> {
         let others = others.iter().filter(|other| other.user != self.user).cloned();
         let user = self.clone();
         std::iter::once(user).chain(others).take(MOST).collect()
     }
 
     /// What the cookie holds.
-    pub(in crate::auth) fn write_all(devices: &[Self]) -> String {
+    pub(crate) fn write_all(devices: &[Self]) -> String {
         devices.iter().map(ToString::to_string).collect::<Vec<_>>().join("~")
     }
 }

@@ -1,7 +1,6 @@
 //! Sessions: how they begin, what is known of them, how they end.
 
 mod cache;
-pub(crate) mod cookie;
 mod known_device;
 
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use log::warn;
 use uuid::Uuid;
 
 pub(in crate::auth) use cache::SessionCache;
-pub(crate) use known_device::Device;
+pub(crate) use known_device::{Device, KNOWN_FOR};
 
 use super::change::Change;
 use super::events::Event;

@@ -5,18 +5,16 @@ use rocket::{Request, Response};
 
 use crate::auth::Auth;
 use crate::config::Cookies;
-use crate::web::assets;
-use crate::web::fairings::asked_path;
-use crate::web::links;
+use crate::web::fairings::link_secrets;
+use crate::web::paths::asked_path;
 
 /// Nothing is loaded from, sent to, or framed by another site, and no script runs.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
-    let is_success = response.status().class().is_success();
-    let is_static = is_success && assets::PATHS.contains(&asked_path(request));
-    let path = asked_path(request);
+    // Static files say themselves how long they may be kept.
+    let may_be_kept = response.headers().contains("Cache-Control");
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
@@ -26,9 +24,9 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     set("Cross-Origin-Resource-Policy", "same-origin");
     // `no-referrer` would make browsers send `Origin: null` with our own forms. On pages whose path
     // is a secret, the origin alone goes out.
-    let is_secret = links::split_path(path).is_some();
+    let is_secret = link_secrets::secret_in(asked_path(request)).is_some();
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
-    if !is_static {
+    if !may_be_kept {
         set("Cache-Control", "no-store");
     }
     let config = request.rocket().state::<Auth>().map(Auth::config);

@@ -1,29 +1,26 @@
 //! The cross-site check: no other site can make a browser act here (ASVS 3.5.1). One check, before
 //! any handler, that no route can forget.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use log::warn;
-use rocket::http::uri::Origin;
+use rocket::Request;
 use rocket::http::{Method, Status};
 use rocket::request::{FromRequest, Outcome};
-use rocket::{Request, get, uri};
 
 use crate::config::Config;
 use crate::seldom::Seldom;
-use crate::web::errors::Refusal;
 
-/// Where a refused request is led, or `None` if it may pass.
+/// Whether a request is refused.
 ///
 /// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`, and scripts
 /// cannot forge either. A client that sends neither is no browser, and has no cookies to abuse.
-pub(in crate::web) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
+pub(in crate::web) fn refuses(request: &Request<'_>) -> bool {
     if !is_foreign(request) {
-        return None;
+        return false;
     }
-    if let Some(mismatch) = mismatch(request) {
-        let floods: &Floods = request.rocket().state()?;
+    if let (Some(mismatch), Some(floods)) = (mismatch(request), request.rocket().state()) {
+        let floods: &Floods = floods;
         floods.0.note(|times| {
             let Mismatch { named, own } = mismatch;
             warn!(
@@ -32,7 +29,7 @@ pub(in crate::web) fn refuse(request: &Request<'_>) -> Option<Origin<'static>> {
             );
         });
     }
-    Some(uri!(refused))
+    true
 }
 
 /// Whether another website made the browser send a request that may change something.
@@ -48,8 +45,8 @@ pub(in crate::web) fn is_foreign(request: &Request<'_>) -> bool {
 
 /// An origin that the browser names and that is not ours.
 pub(in crate::web) struct Mismatch {
-    named: String,
-    own: String,
+    pub(in crate::web) named: String,
+    pub(in crate::web) own: String,
 }
 
 fn mismatch(request: &Request<'_>) -> Option<Mismatch> {
@@ -65,18 +62,6 @@ fn mismatch(request: &Request<'_>) -> Option<Mismatch> {
 /// So that strangers cannot fill the log.
 #[derive(Default)]
 pub(crate) struct Floods(Seldom);
-
-#[get("/-/refused")]
-pub(in crate::web) fn refused(mismatch: Option<Mismatch>) -> Refusal {
-    let mut words = String::from(
-        "This request came from another website, so nothing was done. If you pressed a button on this \
-         site, load the page anew and try again.",
-    );
-    if let Some(Mismatch { named, own }) = mismatch {
-        let _ = write!(words, " Your browser says that it came from {named}; this site is {own}.");
-    }
-    Refusal::new(Status::Forbidden, words)
-}
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Mismatch {

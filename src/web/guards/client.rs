@@ -5,8 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
 
-use crate::auth::{Auth, Client, cookie};
+use crate::auth::{Auth, Client};
 use crate::config::Config;
+use crate::web::session;
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Client {
@@ -23,7 +24,7 @@ impl<'r> FromRequest<'r> for Client {
         let mut client = Self::new(address(peer, &said, config), agent);
         client.is_shared = is_shared(peer, &said, client.address, config);
         client.allowance = config.allowance(client.address, client.is_shared);
-        client.devices = cookie::read_devices(request, config);
+        client.devices = session::read_devices(request, config);
         Outcome::Success(client)
     }
 }

@@ -5,8 +5,11 @@ use rocket::http::Status;
 use rocket::serde::json::{Value, json};
 use rocket::{Responder, get};
 
-use crate::web::guards::Wants;
-use crate::web::pages::{self, ByAccept, Frame, Page, Shown};
+use crate::web::accept::Wants;
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
+use crate::web::pages::{self, ByAccept, Shown};
+use crate::words;
 
 #[derive(Template)]
 #[template(path = "home.html")]
@@ -24,6 +27,6 @@ pub(in crate::web) enum Either {
 pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Either> {
     ByAccept::new(match wants {
         Wants::Page => Either::Page(pages::show(Status::Ok, &Home { frame: page.frame })),
-        Wants::Json => Either::Json(json!({ "message": "Bienvenue" })),
+        Wants::Json => Either::Json(json!({ "message": words::api::WELCOME })),
     })
 }

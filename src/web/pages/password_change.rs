@@ -3,18 +3,17 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::{FromForm, State, get, post, uri};
+use rocket::{FromForm, State, get, post};
 
-use crate::auth::{
-    Auth, ChangePasswordError, Client, Limited, NewSession, Password, Refused, cookie,
-};
+use crate::auth::{Auth, ChangePasswordError, Client, Limited, NewSession, Password, Refused};
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
-use crate::web::form::{Attempt, Fields, FormState, Submitted};
-use crate::web::pages::profile;
-use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::forms::{Attempt, Fields, FormState, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
+use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
-use crate::{Error, User};
+use crate::{Error, User, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct ChangeForm {
@@ -45,7 +44,7 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &A
 pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
     match page.user() {
         Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
-        None => Answer::Go(session::first("/password-change")),
+        None => Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)),
     }
 }
 
@@ -57,8 +56,8 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(session::first("/password-change")));
-    let Some(token) = cookie::read(jar, auth.config()) else { return log_in_first() };
+    let log_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)));
+    let Some(token) = session::read(jar, auth.config()) else { return log_in_first() };
     let Some(session) = page.session else {
         let Some(ChangeForm { new_password, .. }) = submitted.form else { return log_in_first() };
         return match auth.renew_again(&token, &new_password, &client).await {
@@ -83,7 +82,14 @@ pub(in crate::web) async fn submit(
 
 /// The password is set, and this browser goes on with a new session.
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, renewed: NewSession) -> Answer {
-    cookie::write(jar, auth.config(), renewed, client);
+    session::write(jar, auth.config(), renewed, client);
     Notice::PasswordChanged.put(jar, auth);
-    Answer::Go(Redirect::to(uri!(profile::show)))
+    Answer::Go(Redirect::to(urls::PROFILE))
+}
+
+/// Where a password manager finds the form to change a password (W3C, "A Well-Known URL for
+/// Changing Passwords").
+#[get("/.well-known/change-password")]
+pub(in crate::web) fn well_known() -> Redirect {
+    Redirect::to(urls::PASSWORD_CHANGE)
 }

@@ -5,16 +5,17 @@ use std::convert::Infallible;
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::{FromForm, State, get, post, uri};
+use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, Device, Password, Refused, ResetPasswordError, Twice, cookie};
+use crate::auth::{Auth, Client, Device, Password, Refused, ResetPasswordError, Twice};
 use crate::web::flash::Notice;
-use crate::web::form::{Fields, FormState, Submitted};
-use crate::web::links::{Link, dead};
-use crate::web::pages::login;
-use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::forms::{Fields, FormState, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::Link;
+use crate::web::guards::Page;
+use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
-use crate::{Email, Error, User};
+use crate::{Email, Error, User, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct AskForm {
@@ -93,7 +94,7 @@ pub(in crate::web) async fn submit(
 
 #[get("/password-reset/link")]
 pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) -> Answer {
-    let Some(user) = link.0.and_then(|link| link.user) else { return dead(&page, true) };
+    let Some(user) = link.0.and_then(|link| link.user) else { return dead_link::show(&page, true) };
     Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth))
 }
 
@@ -106,7 +107,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead(&page, true)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, true)) };
     let Submitted { form, state } = submitted;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&link, new_password, &client, Twice::SameAnswer).await {
@@ -117,7 +118,9 @@ pub(in crate::web) async fn submit_link(
                 }
                 return Ok(done(auth, jar, &client, device));
             }
-            Err(Refused::Because(ResetPasswordError::DeadLink)) => return Ok(dead(&page, true)),
+            Err(Refused::Because(ResetPasswordError::DeadLink)) => {
+                return Ok(dead_link::show(&page, true));
+            }
             Err(refused) => {
                 let Some(user) = link.user else { return Answer::without_form(refused) };
                 let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
@@ -125,13 +128,13 @@ pub(in crate::web) async fn submit_link(
             }
         }
     }
-    let Some(user) = link.user else { return Ok(dead(&page, true)) };
+    let Some(user) = link.user else { return Ok(dead_link::show(&page, true)) };
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
 }
 
 /// The password is set; on to logging in with it.
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: Device) -> Answer {
-    cookie::write_device(jar, auth.config(), device, client);
+    session::write_device(jar, auth.config(), device, client);
     Notice::PasswordReset.put(jar, auth);
-    Answer::Go(Redirect::to(uri!(login::show(next = None::<&str>))))
+    Answer::Go(Redirect::to(urls::SIGN_IN))
 }

@@ -4,20 +4,22 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::serde::json::json;
-use rocket::{FromForm, Responder, State, get, post, uri};
+use rocket::{FromForm, Responder, State, get, post};
 
 use crate::auth::{Auth, Client, Refused, SignedOut};
+use crate::web::accept::Wants;
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
-use crate::web::form::{Fields, FormState, MaybeName, Submitted};
-use crate::web::guards::Wants;
-use crate::web::pages::{self, Answer, ByAccept, Frame, Page, Shown};
+use crate::web::forms::{Fields, FormState, Patch, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
+use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::session;
-use crate::{Error, Name, User};
+use crate::{Error, Name, User, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct ProfileForm {
-    pub(in crate::web) name: MaybeName,
+    pub(in crate::web) name: Patch<Name>,
 }
 
 impl Fields for ProfileForm {
@@ -52,7 +54,7 @@ pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
-        (None, Wants::Page) => Profile::Answer(Answer::Go(session::first("/profile"))),
+        (None, Wants::Page) => Profile::Answer(Answer::Go(session::sign_in_first(urls::PROFILE))),
         (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not logged in")),
     })
 }
@@ -65,17 +67,18 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(session::first("/profile")));
+    let log_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE)));
     let Some(session) = page.session else { return log_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
-    let Some(form) = form else {
+    // Browsers always send the field.
+    let Some(ProfileForm { name: Patch::Set(name) }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
-    match auth.rename(session, form.name.0.as_ref(), &client).await {
+    match auth.rename(session, name.as_ref(), &client).await {
         Ok(()) => {
             Notice::NameSaved.put(jar, auth);
-            Ok(Answer::Go(Redirect::to(uri!(show))))
+            Ok(Answer::Go(Redirect::to(urls::PROFILE)))
         }
         Err(Refused::Because(SignedOut)) => log_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),

@@ -3,17 +3,18 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::{FromForm, State, get, post, uri};
+use rocket::{FromForm, State, get, post};
 
 use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError};
 use crate::web::flash::Notice;
-use crate::web::form::{Attempt, Fields, FormState, Submitted};
-use crate::web::links::{Link, dead};
-use crate::web::pages::profile;
-use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::forms::{Attempt, Fields, FormState, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::Link;
+use crate::web::guards::Page;
+use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::refusals::Reason;
 use crate::web::session;
-use crate::{Error, User};
+use crate::{Error, User, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct VerifyForm {
@@ -47,17 +48,17 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, Error> {
-    let Some(user) = page.user() else { return Ok(session::first("/profile")) };
+    let Some(user) = page.user() else { return Ok(session::sign_in_first(urls::PROFILE)) };
     if user.email_verified_at.is_none() {
         let notice = match auth.request_verification(user, &client).await? {
-            Asked::Sent => Notice::LetterSent,
-            Asked::IsWaiting => Notice::LetterWaits,
-            Asked::EnoughLinks => Notice::EnoughLetters,
-            Asked::TooMany => Notice::TooManyLetters,
+            Asked::Sent => Notice::MessageSent,
+            Asked::IsWaiting => Notice::MessageWaits,
+            Asked::EnoughLinks => Notice::EnoughMessages,
+            Asked::TooMany => Notice::TooManyMessages,
         };
         notice.put(jar, auth);
     }
-    Ok(Redirect::to(uri!(profile::show)))
+    Ok(Redirect::to(urls::PROFILE))
 }
 
 #[get("/verify-email/link")]
@@ -67,14 +68,14 @@ pub(in crate::web) fn show_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Answer {
-    let Some(link) = link.0 else { return dead(&page, false) };
+    let Some(link) = link.0 else { return dead_link::show(&page, false) };
     let Some(user) = link.user else {
         // A second click on a link that has done its work.
         if page.user().is_some_and(|user| user.email_verified_at.is_some()) {
             Notice::EmailVerified.put(jar, auth);
             return Answer::go(None);
         }
-        return dead(&page, false);
+        return dead_link::show(&page, false);
     };
     Answer::Page(draw(Status::Ok, &page, &user, &FormState::default()))
 }
@@ -88,7 +89,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
     match auth.verify_email(&link, page.session, password.as_ref(), &client).await {
@@ -97,11 +98,11 @@ pub(in crate::web) async fn submit_link(
                 session::sign_in(auth, jar, &client, &proof, false).await?;
             }
             Notice::EmailVerified.put(jar, auth);
-            Ok(Answer::Go(Redirect::to(uri!(profile::show))))
+            Ok(Answer::Go(Redirect::to(urls::PROFILE)))
         }
-        Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead(&page, false)),
+        Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead_link::show(&page, false)),
         Err(Refused::Because(VerifyEmailError::SignedOut)) => {
-            Ok(Answer::Go(session::first("/profile")))
+            Ok(Answer::Go(session::sign_in_first(urls::PROFILE)))
         }
         Err(refused) => {
             let refused = refused.map(|reason| match reason {

@@ -4,17 +4,20 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, cookie};
-use crate::web::form::{Fields, FormState, OptionalName, Submitted};
+use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
+use crate::web::forms::{Fields, FormState, Patch, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
 use crate::web::next::Next;
-use crate::web::pages::{self, Answer, Frame, Page, Shown};
-use crate::{Email, Error};
+use crate::web::pages::{self, Answer, Shown};
+use crate::web::session;
+use crate::{Email, Error, Name};
 
 #[derive(FromForm)]
 pub(in crate::web) struct SignUpForm {
     pub(in crate::web) email: Email,
     pub(in crate::web) password: Password,
-    pub(in crate::web) name: OptionalName,
+    pub(in crate::web) name: Patch<Name>,
     next: Option<Next>,
 }
 
@@ -24,7 +27,7 @@ impl Fields for SignUpForm {
 }
 
 #[derive(Template)]
-#[template(path = "signup.html")]
+#[template(path = "sign_up.html")]
 struct SignUpPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
@@ -60,12 +63,12 @@ pub(in crate::web) async fn submit(
     let Some(SignUpForm { email, password, name, next }) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, false, auth)));
     };
-    let form = SignUp { email, password, name: name.0 };
-    let by = SignUpBy::Browser(cookie::read(jar, auth.config()));
+    let form = SignUp { email, password, name: name.into_new() };
+    let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
         Ok(signed_up) => {
-            if let Some(session) = signed_up.session {
-                cookie::write(jar, auth.config(), session, &client);
+            if let Some(new) = signed_up.session {
+                session::write(jar, auth.config(), new, &client);
             }
             Ok(Answer::go(next.as_ref()))
         }

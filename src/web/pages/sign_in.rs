@@ -6,33 +6,35 @@ use rocket::{FromForm, State, get, post};
 
 use crate::Error;
 use crate::auth::{Auth, Client, Refused, WrongCredentials};
-use crate::web::form::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
+use crate::web::forms::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
 use crate::web::next::Next;
-use crate::web::pages::{self, Answer, Frame, Page, Shown};
+use crate::web::pages::{self, Answer, Shown};
 use crate::web::session::sign_in;
 
 #[derive(FromForm)]
-pub(in crate::web) struct LogInForm {
+pub(in crate::web) struct SignInForm {
     pub(in crate::web) email: Typed,
     pub(in crate::web) password: Attempt,
     pub(in crate::web) remember: Ticked,
     next: Option<Next>,
 }
 
-impl Fields for LogInForm {
+impl Fields for SignInForm {
     const NAMES: &'static [&'static str] = &["email", "password", "remember", "next"];
     const SHOWN: &'static [&'static str] = &["email", "remember", "next"];
 }
 
 #[derive(Template)]
-#[template(path = "login.html")]
-struct LogInPage<'a> {
+#[template(path = "sign_in.html")]
+struct SignInPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
 }
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
-    pages::show(status, &LogInPage { frame: page.frame, form })
+    pages::show(status, &SignInPage { frame: page.frame, form })
 }
 
 #[get("/login?<next>")]
@@ -47,7 +49,7 @@ pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>) -> Answer {
 
 #[post("/login", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<LogInForm>,
+    submitted: Submitted<SignInForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,

@@ -1,131 +1,19 @@
-//! What was sent, field by field: for the handler, and for showing the form again.
-
-use std::borrow::Cow;
+//! Reading a body: forms of both kinds, and JSON of the same fields.
 
 use percent_encoding::percent_decode;
 use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
-use rocket::form::error::ErrorKind;
-use rocket::form::{
-    self, Context, Contextual, DataField, Form, FromForm, FromFormField, Options, ValueField,
-};
+use rocket::form::{self, Contextual, DataField, Form, FromForm, Options, ValueField};
 use rocket::http::Status;
 use rocket::request::local_cache;
 use rocket::serde::json::Value;
 use zeroize::Zeroizing;
 
-use crate::auth::{Password, PasswordError, Wait};
+use super::{Fields, FormState};
 use crate::web::errors::Refusal;
-use crate::web::refusals::{Reason, missing};
-use crate::{Email, EmailError, Name};
 
 /// Largest body, in bytes.
 const MOST: u64 = 32 * 1024;
-
-/// A set of form fields.
-pub(in crate::web) trait Fields: for<'f> FromForm<'f> + Send {
-    /// All fields; what else was sent is as if it were not there.
-    const NAMES: &'static [&'static str];
-    /// The fields whose values may be shown again. Never a password.
-    const SHOWN: &'static [&'static str];
-}
-
-/// What a form looks like when it is shown (again).
-#[derive(Default)]
-pub(in crate::web) struct FormState {
-    values: Vec<(String, String)>,
-    errors: Vec<(String, String)>,
-    alert: Option<Alert>,
-    /// Whether a field is missing or empty.
-    is_incomplete: bool,
-}
-
-/// What is said of a form as a whole.
-pub(in crate::web) struct Alert {
-    pub(in crate::web) title: &'static str,
-    pub(in crate::web) text: String,
-}
-
-impl FormState {
-    /// A form with one field filled in.
-    pub(in crate::web) fn with(name: &str, value: &str) -> Self {
-        Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
-    }
-
-    /// What stands in the field.
-    pub(in crate::web) fn value(&self, name: &str) -> &str {
-        self.values.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
-    }
-
-    /// What is wrong with the field.
-    pub(in crate::web) fn error(&self, name: &str) -> Option<&str> {
-        self.errors.iter().find(|(field, _)| field == name).map(|(_, message)| message.as_str())
-    }
-
-    /// All that is wrong, as pairs of a field's name and a message.
-    pub(in crate::web) fn errors(&self) -> &[(String, String)] {
-        &self.errors
-    }
-
-    /// Puts a message beside a field.
-    pub(in crate::web) fn refuse(&mut self, name: &str, message: impl Into<String>) {
-        self.errors.push((name.to_owned(), message.into()));
-    }
-
-    /// Says why it was refused; the status to answer with.
-    pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
-        match reason {
-            Reason::Field { name, text } => {
-                self.refuse(name, text);
-                Status::UnprocessableEntity
-            }
-            Reason::Whole { status, title, text } => {
-                self.alert(title, text);
-                status
-            }
-        }
-    }
-
-    /// What is said of the form as a whole.
-    pub(in crate::web) fn alerted(&self) -> Option<&Alert> {
-        self.alert.as_ref()
-    }
-
-    /// Whether there is something wrong.
-    pub(in crate::web) fn is_refused(&self) -> bool {
-        self.alert.is_some() || !self.errors.is_empty()
-    }
-
-    /// Says something of the form as a whole.
-    fn alert(&mut self, title: &'static str, text: impl Into<String>) {
-        self.alert = Some(Alert { title, text: text.into() });
-    }
-
-    /// Says that there were too many tries.
-    pub(in crate::web) fn ask_to_wait(&mut self, wait: Wait) {
-        self.alert("Please wait a moment", wait.to_string());
-    }
-
-    fn new<T: Fields>(context: &Context<'_>) -> Self {
-        let value =
-            |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));
-        let mut state =
-            Self { values: T::SHOWN.iter().filter_map(value).collect(), ..Self::default() };
-        for error in context.errors() {
-            let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
-            let message = match &error.kind {
-                ErrorKind::Validation(message) => message.clone(),
-                ErrorKind::Missing => Cow::Borrowed(missing(&name)),
-                _ => Cow::Borrowed("This is not what the field asks for."),
-            };
-            state.is_incomplete |= matches!(error.kind, ErrorKind::Missing);
-            if state.error(&name).is_none() {
-                state.refuse(&name, message);
-            }
-        }
-        state
-    }
-}
 
 /// The body of a page's form: `application/x-www-form-urlencoded` or `multipart/form-data`.
 pub(in crate::web) struct Submitted<T> {
@@ -156,8 +44,8 @@ impl<T> Input<T> {
     /// The same, with another status where a field is missing or empty.
     pub(in crate::web) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
         let Submitted { form, state } = self.0;
-        let status = if state.is_incomplete { incomplete } else { Status::BadRequest };
-        form.ok_or_else(|| Refusal::fields(state.errors).with_status(status))
+        let status = if state.is_incomplete() { incomplete } else { Status::BadRequest };
+        form.ok_or_else(|| Refusal::fields(state.into_errors()).with_status(status))
     }
 }
 
@@ -218,10 +106,7 @@ async fn read<'r, T: Fields>(
     let mut form = contextual.value;
     for (name, value) in fields {
         if let (Err(reason), Some(name)) = (value, T::NAMES.iter().find(|known| *known == name)) {
-            // Rocket has not seen it, and may have missed it.
-            state.errors.retain(|(field, _)| field != name);
-            state.refuse(name, *reason);
-            state.is_incomplete = false;
+            state.refuse_unread(name, reason);
             form = None;
         }
     }
@@ -328,100 +213,6 @@ fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
         (name, value.map(Zeroizing::new))
     };
     Some(members.into_iter().map(field).collect())
-}
-
-impl<'v> FromFormField<'v> for Email {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        field.value.parse().map_err(|e| match e {
-            EmailError::Missing => form::Error::from(ErrorKind::Missing).into(),
-            e => refused(&e),
-        })
-    }
-}
-
-impl<'v> FromFormField<'v> for Password {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        field.value.parse().map_err(|e| match e {
-            PasswordError::Missing => form::Error::from(ErrorKind::Missing).into(),
-            PasswordError::TooLong => refused(&e),
-        })
-    }
-}
-
-/// A name, or none: an empty text takes the name away.
-pub(in crate::web) struct MaybeName(pub(in crate::web) Option<Name>);
-
-impl<'v> FromFormField<'v> for MaybeName {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        Name::parse(field.value).map(Self).map_err(|e| refused(&e))
-    }
-}
-
-/// Whether a name was said at all, and which.
-pub(in crate::web) struct SaidName(pub(in crate::web) Option<MaybeName>);
-
-impl<'v> FromFormField<'v> for SaidName {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        MaybeName::from_value(field).map(|name| Self(Some(name)))
-    }
-
-    fn default() -> Option<Self> {
-        Some(Self(None))
-    }
-}
-
-/// A name that need not be said at all.
-pub(in crate::web) struct OptionalName(pub(in crate::web) Option<Name>);
-
-impl<'v> FromFormField<'v> for OptionalName {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        MaybeName::from_value(field).map(|name| Self(name.0))
-    }
-
-    fn default() -> Option<Self> {
-        Some(Self(None))
-    }
-}
-
-/// A password that is tried. What can be nobody's password is simply wrong.
-pub(in crate::web) struct Attempt(pub(in crate::web) Option<Password>);
-
-impl<'v> FromFormField<'v> for Attempt {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        match field.value.parse() {
-            Err(PasswordError::Missing) => Err(form::Error::from(ErrorKind::Missing).into()),
-            tried => Ok(Self(tried.ok())),
-        }
-    }
-}
-
-/// A text that must not be empty, to be looked at as it was typed.
-pub(in crate::web) struct Typed(pub(in crate::web) String);
-
-impl<'v> FromFormField<'v> for Typed {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        if field.value.is_empty() {
-            return Err(form::Error::from(ErrorKind::Missing).into());
-        }
-        Ok(Self(field.value.to_owned()))
-    }
-}
-
-/// A box to tick.
-pub(in crate::web) struct Ticked(pub(in crate::web) bool);
-
-impl<'v> FromFormField<'v> for Ticked {
-    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        Ok(Self(!matches!(field.value, "" | "0" | "off" | "no" | "false")))
-    }
-
-    fn default() -> Option<Self> {
-        Some(Self(false))
-    }
-}
-
-fn refused<'v>(reason: &impl ToString) -> form::Errors<'v> {
-    form::Error::validation(reason.to_string()).into()
 }
 
 #[cfg(test)]

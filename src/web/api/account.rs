@@ -1,0 +1,88 @@
+//! Accounts: signing up, and what people say about themselves.
+
+use rocket::http::Status;
+use rocket::serde::json::Json;
+use rocket::{FromForm, State, patch, post};
+use serde::Serialize;
+
+use super::{ApiError, Done, Reply, not_signed_in};
+use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
+use crate::web::forms::{Fields, Input, Patch};
+use crate::web::guards::Visitor;
+use crate::web::pages::sign_up::SignUpForm;
+use crate::{Name, User, UserId, words};
+
+/// A user, as programs see them.
+#[derive(Serialize)]
+pub(super) struct UserJson {
+    id: UserId,
+    email: String,
+    name: Option<Name>,
+    email_verified: bool,
+    created_at: String,
+}
+
+impl UserJson {
+    pub(super) fn new(user: &User) -> Self {
+        Self {
+            id: user.id,
+            email: user.email.as_str().to_owned(),
+            name: user.name.clone(),
+            email_verified: user.email_verified_at.is_some(),
+            created_at: user.created_at.rfc3339(),
+        }
+    }
+}
+
+/// Signs up, as a program does: no session begins.
+pub(in crate::web) async fn sign_up(
+    form: SignUpForm,
+    client: &Client,
+    auth: &Auth,
+) -> Result<Json<Done>, Refused<SignUpError>> {
+    let SignUpForm { email, password, name, .. } = form;
+    let form = SignUp { email, password, name: name.into_new() };
+    let new = auth.sign_up(form, client, SignUpBy::Program).await?;
+    Ok(Json(Done::new(&new.email, words::api::SIGNED_UP)))
+}
+
+#[post("/register", data = "<input>")]
+pub(in crate::web) async fn register(
+    input: Input<SignUpForm>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Result<(Status, Json<Done>), ApiError> {
+    Ok((Status::Created, sign_up(input.fields()?, &client, auth).await?))
+}
+
+#[derive(FromForm)]
+pub(in crate::web) struct ProfileFields {
+    name: Patch<Name>,
+}
+
+impl Fields for ProfileFields {
+    const NAMES: &'static [&'static str] = &["name"];
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+/// A user after a change.
+#[derive(Serialize)]
+pub(in crate::web) struct Changed {
+    user: UserJson,
+}
+
+#[patch("/profile", data = "<input>")]
+pub(in crate::web) async fn change_profile(
+    input: Input<ProfileFields>,
+    visitor: Visitor<'_>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Reply<Changed> {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let mut user = session.user.clone();
+    if let Patch::Set(name) = input.fields()?.name {
+        auth.rename(session, name.as_ref(), &client).await?;
+        user.name = name;
+    }
+    Ok(Json(Changed { user: UserJson::new(&user) }))
+}

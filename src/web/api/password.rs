@@ -1,0 +1,115 @@
+//! Passwords: changing one that is known, and resetting one that is not.
+
+use rocket::http::{CookieJar, Status};
+use rocket::serde::json::Json;
+use rocket::{FromForm, State, post};
+use serde::Serialize;
+
+use super::{Done, Reply, not_signed_in};
+use crate::auth::{Auth, Client, LinkToken, Password, Purpose, Refused, ResetPasswordError, Twice};
+use crate::web::errors::Refusal;
+use crate::web::forms::{Fields, Input, Typed};
+use crate::web::guards::{HostPlace, Visitor};
+use crate::web::pages::password_change::ChangeForm;
+use crate::web::pages::password_reset::AskForm;
+use crate::web::session;
+use crate::{Email, words};
+
+#[post("/password_change", data = "<input>")]
+pub(in crate::web) async fn change(
+    input: Input<ChangeForm>,
+    visitor: Visitor<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply<Done> {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let token = session::read(jar, auth.config()).ok_or_else(not_signed_in)?;
+    let ChangeForm { password, new_password } = input.fields()?;
+    let current = password.0.as_ref();
+    let renewed = auth.change_password(session, &token, current, new_password, &client).await?;
+    session::write(jar, auth.config(), renewed, &client);
+    Ok(Json(Done::new(&session.user.email, words::api::PASSWORD_UPDATED)))
+}
+
+/// That a reset link was asked for, or its token.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(in crate::web) enum ResetAsked {
+    Sent(Done),
+    Revealed { email: String, reset_token: String },
+}
+
+/// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
+/// in the answer, and `unknown` is what an unknown address gets.
+pub(in crate::web) async fn ask(
+    AskForm { email }: AskForm,
+    client: &Client,
+    place: HostPlace,
+    auth: &Auth,
+    unknown: Status,
+) -> Reply<ResetAsked> {
+    if !(auth.config().reveal_reset_token && place == HostPlace::Loopback) {
+        auth.request_password_reset(&email, client).await?;
+        return Ok(Json(ResetAsked::Sent(Done::new(&email, words::api::RESET_LINK_SENT))));
+    }
+    match auth.reveal_reset_token(&email).await? {
+        Some(token) => Ok(Json(ResetAsked::Revealed {
+            email: email.as_str().to_owned(),
+            reset_token: token.in_link(),
+        })),
+        None => Err(Refusal::new(unknown, words::api::UNKNOWN_EMAIL).into()),
+    }
+}
+
+#[post("/reset_password", data = "<input>")]
+pub(in crate::web) async fn ask_for_reset(
+    input: Input<AskForm>,
+    client: Client,
+    place: HostPlace,
+    auth: &State<Auth>,
+) -> Reply<ResetAsked> {
+    ask(input.fields()?, &client, place, auth, Status::NotFound).await
+}
+
+#[derive(FromForm)]
+pub(in crate::web) struct ResetFields {
+    reset_token: Typed,
+    new_password: Password,
+}
+
+impl Fields for ResetFields {
+    const NAMES: &'static [&'static str] = &["reset_token", "new_password"];
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+#[post("/update_password", data = "<input>")]
+pub(in crate::web) async fn reset(
+    input: Input<ResetFields>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Reply<Done> {
+    let ResetFields { reset_token, new_password } = input.fields()?;
+    let email = set(auth, &reset_token.0, None, new_password, &client).await?;
+    Ok(Json(Done::new(&email, words::api::PASSWORD_UPDATED)))
+}
+
+/// Resets a password with a token from a link; the address of the account. `email`: whose token it has
+/// to be, if that was said.
+pub(in crate::web) async fn set(
+    auth: &Auth,
+    token: &str,
+    email: Option<&Email>,
+    password: Password,
+    client: &Client,
+) -> Result<Email, Refused<ResetPasswordError>> {
+    let dead = || Refused::Because(ResetPasswordError::DeadLink);
+    let token: LinkToken = token.parse().map_err(|_| dead())?;
+    let link = auth.open_link(Purpose::PasswordReset, token).await?;
+    let owner = link.user.as_ref().ok_or_else(dead)?.email.clone();
+    if email.is_some_and(|email| email.key() != owner.key()) {
+        return Err(dead());
+    }
+    auth.reset_password(&link, password, client, Twice::Refused).await?;
+    Ok(owner)
+}

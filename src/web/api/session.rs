@@ -1,0 +1,100 @@
+//! The session: signing in and out, and who is signed in.
+
+use rocket::http::CookieJar;
+use rocket::serde::json::Json;
+use rocket::{State, get, post};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::account::UserJson;
+use super::{ApiError, Reply, not_signed_in};
+use crate::auth::{Auth, Client, NewSession, Refused, WrongCredentials};
+use crate::web::forms::Input;
+use crate::web::guards::Visitor;
+use crate::web::pages::sign_in::SignInForm;
+use crate::web::session;
+use crate::words;
+
+/// Who has signed in, as older clients expect it.
+#[derive(Serialize)]
+pub(in crate::web) struct SignedIn {
+    /// As it was typed: what has no account has no [`Email`](crate::Email) either.
+    email: String,
+    message: &'static str,
+}
+
+#[post("/session", data = "<input>")]
+pub(in crate::web) async fn sign_in(
+    input: Input<SignInForm>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply<SignedIn> {
+    let (new, reply) = open(input.fields()?, &client, jar, auth).await?;
+    session::write(jar, auth.config(), new, &client);
+    Ok(reply)
+}
+
+/// Signs in; the session is yet to be handed to the client.
+pub(in crate::web) async fn open(
+    form: SignInForm,
+    client: &Client,
+    jar: &CookieJar<'_>,
+    auth: &Auth,
+) -> Result<(NewSession, Json<SignedIn>), ApiError> {
+    let proof = auth.verify_password(&form.email.0, form.password.0.as_ref(), client).await?;
+    let replaced = session::read(jar, auth.config());
+    let new = auth.start_session(&proof, form.remember.0, client, replaced).await?;
+    let reply = SignedIn { email: form.email.0, message: words::api::SIGNED_IN };
+    Ok((new.ok_or(Refused::Because(WrongCredentials))?, Json(reply)))
+}
+
+/// A session, as programs see it.
+#[derive(Serialize)]
+struct SessionJson {
+    id: Uuid,
+    created_at: String,
+    last_seen_at: String,
+    expires_at: String,
+}
+
+/// Who is signed in, and since when.
+#[derive(Serialize)]
+pub(in crate::web) struct WhoAmI {
+    user: UserJson,
+    session: SessionJson,
+}
+
+#[get("/session")]
+pub(in crate::web) fn show(visitor: Visitor<'_>) -> Reply<WhoAmI> {
+    let session = visitor.0.ok_or_else(not_signed_in)?;
+    Ok(Json(WhoAmI {
+        user: UserJson::new(&session.user),
+        session: SessionJson {
+            id: session.id,
+            created_at: session.created_at.rfc3339(),
+            last_seen_at: session.last_seen_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
+        },
+    }))
+}
+
+/// That a session has ended.
+#[derive(Serialize)]
+pub(in crate::web) struct Ended {
+    message: &'static str,
+}
+
+#[post("/logout")]
+pub(in crate::web) async fn sign_out(
+    visitor: Visitor<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply<Ended> {
+    if visitor.0.is_none() && !session::end_renewed(auth, jar, &client).await? {
+        return Err(not_signed_in());
+    }
+    session::sign_out(auth, jar, &client).await?;
+    Ok(Json(Ended { message: words::api::SIGNED_OUT }))
+}

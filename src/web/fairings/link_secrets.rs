@@ -1,0 +1,38 @@
+//! Mailed links: their secrets stay out of the log.
+
+use rocket::Request;
+use rocket::http::uri::Origin;
+
+use crate::auth::Purpose;
+use crate::urls;
+use crate::web::paths::clean_path;
+
+/// What stood in the path of a mailed link.
+pub(in crate::web) struct Secret {
+    pub(in crate::web) purpose: Purpose,
+    pub(in crate::web) text: String,
+}
+
+/// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the handler gets
+/// the secret by the guard [`Link`](crate::web::guards::Link).
+pub(super) fn hide(request: &mut Request<'_>) {
+    let path = clean_path(request.uri());
+    let Some(secret) = secret_in(&path) else { return };
+    if let Ok(uri) = Origin::parse_owned(urls::link(secret.purpose.page(), "link")) {
+        request.local_cache(|| Some(secret));
+        request.set_uri(uri);
+    }
+}
+
+/// The secret in a path, if it is that of a mailed link.
+pub(in crate::web) fn secret_in(path: &str) -> Option<Secret> {
+    Purpose::ALL.iter().find_map(|purpose| {
+        let text = urls::secret_of(path, purpose.page())?.to_owned();
+        Some(Secret { purpose: *purpose, text })
+    })
+}
+
+/// The secret that was taken out of the path.
+pub(in crate::web) fn hidden<'r>(request: &'r Request<'_>) -> Option<&'r Secret> {
+    request.local_cache(|| None::<Secret>).as_ref()
+}

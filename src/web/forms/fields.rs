@@ -1,0 +1,94 @@
+//! The types of fields.
+
+use rocket::form::error::ErrorKind;
+use rocket::form::{self, FromFormField, ValueField};
+
+use crate::auth::{Password, PasswordError};
+use crate::{Email, EmailError, Name};
+
+impl<'v> FromFormField<'v> for Email {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        field.value.parse().map_err(|e| match e {
+            EmailError::Missing => form::Error::from(ErrorKind::Missing).into(),
+            e => refused(&e),
+        })
+    }
+}
+
+impl<'v> FromFormField<'v> for Password {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        field.value.parse().map_err(|e| match e {
+            PasswordError::Missing => form::Error::from(ErrorKind::Missing).into(),
+            PasswordError::TooLong => refused(&e),
+        })
+    }
+}
+
+/// What becomes of a value that may be left out or empty.
+pub(in crate::web) enum Patch<T> {
+    /// The field was left out: the value stays.
+    Keep,
+    /// The new value; an empty field takes it away.
+    Set(Option<T>),
+}
+
+impl<T> Patch<T> {
+    /// The value of something new, which has none to keep.
+    pub(in crate::web) fn into_new(self) -> Option<T> {
+        match self {
+            Self::Keep => None,
+            Self::Set(value) => value,
+        }
+    }
+}
+
+impl<'v> FromFormField<'v> for Patch<Name> {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Name::parse(field.value).map(Self::Set).map_err(|e| refused(&e))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self::Keep)
+    }
+}
+
+/// A password that is tried. What can be nobody's password is simply wrong.
+pub(in crate::web) struct Attempt(pub(in crate::web) Option<Password>);
+
+impl<'v> FromFormField<'v> for Attempt {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        match field.value.parse() {
+            Err(PasswordError::Missing) => Err(form::Error::from(ErrorKind::Missing).into()),
+            tried => Ok(Self(tried.ok())),
+        }
+    }
+}
+
+/// A text that must not be empty, to be looked at as it was typed.
+pub(in crate::web) struct Typed(pub(in crate::web) String);
+
+impl<'v> FromFormField<'v> for Typed {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        if field.value.is_empty() {
+            return Err(form::Error::from(ErrorKind::Missing).into());
+        }
+        Ok(Self(field.value.to_owned()))
+    }
+}
+
+/// A box to tick.
+pub(in crate::web) struct Ticked(pub(in crate::web) bool);
+
+impl<'v> FromFormField<'v> for Ticked {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Ok(Self(!matches!(field.value, "" | "0" | "off" | "no" | "false")))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self(false))
+    }
+}
+
+fn refused<'v>(reason: &impl ToString) -> form::Errors<'v> {
+    form::Error::validation(reason.to_string()).into()
+}

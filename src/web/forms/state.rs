@@ -1,0 +1,127 @@
+//! What a form looks like when it is shown, and what is wrong with it.
+
+use std::borrow::Cow;
+
+use rocket::form::Context;
+use rocket::form::error::ErrorKind;
+use rocket::http::Status;
+
+use super::Fields;
+use crate::auth::Wait;
+use crate::web::refusals::{Reason, missing};
+
+/// What a form looks like when it is shown (again).
+#[derive(Default)]
+pub(in crate::web) struct FormState {
+    values: Vec<(String, String)>,
+    errors: Vec<(String, String)>,
+    alert: Option<Alert>,
+    /// Whether a field is missing or empty.
+    is_incomplete: bool,
+}
+
+/// What is said of a form as a whole.
+pub(in crate::web) struct Alert {
+    pub(in crate::web) title: &'static str,
+    pub(in crate::web) text: String,
+}
+
+impl FormState {
+    /// A form with one field filled in.
+    pub(in crate::web) fn with(name: &str, value: &str) -> Self {
+        Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
+    }
+
+    /// What stands in the field.
+    pub(in crate::web) fn value(&self, name: &str) -> &str {
+        self.values.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// What is wrong with the field.
+    pub(in crate::web) fn error(&self, name: &str) -> Option<&str> {
+        self.errors.iter().find(|(field, _)| field == name).map(|(_, message)| message.as_str())
+    }
+
+    /// All that is wrong, as pairs of a field's name and a message.
+    pub(in crate::web) fn errors(&self) -> &[(String, String)] {
+        &self.errors
+    }
+
+    /// Puts a message beside a field.
+    pub(in crate::web) fn refuse(&mut self, name: &str, message: impl Into<String>) {
+        self.errors.push((name.to_owned(), message.into()));
+    }
+
+    /// Says why it was refused; the status to answer with.
+    pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
+        match reason {
+            Reason::Field { name, text } => {
+                self.refuse(name, text);
+                Status::UnprocessableEntity
+            }
+            Reason::Whole { status, title, text } => {
+                self.alert(title, text);
+                status
+            }
+        }
+    }
+
+    /// What is said of the form as a whole.
+    pub(in crate::web) fn alerted(&self) -> Option<&Alert> {
+        self.alert.as_ref()
+    }
+
+    /// Whether there is something wrong.
+    pub(in crate::web) fn is_refused(&self) -> bool {
+        self.alert.is_some() || !self.errors.is_empty()
+    }
+
+    /// Says something of the form as a whole.
+    fn alert(&mut self, title: &'static str, text: impl Into<String>) {
+        self.alert = Some(Alert { title, text: text.into() });
+    }
+
+    /// Says that there were too many tries.
+    pub(in crate::web) fn ask_to_wait(&mut self, wait: Wait) {
+        self.alert("Please wait a moment", wait.to_string());
+    }
+
+    /// What is wrong with the fields of which one could not even be read: Rocket has not seen it, and may have
+    /// missed it.
+    pub(super) fn refuse_unread(&mut self, name: &str, reason: &str) {
+        self.errors.retain(|(field, _)| field != name);
+        self.refuse(name, reason);
+        self.is_incomplete = false;
+    }
+
+    /// Whether a field is missing or empty.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.is_incomplete
+    }
+
+    /// All that is wrong.
+    pub(super) fn into_errors(self) -> Vec<(String, String)> {
+        self.errors
+    }
+
+    /// What Rocket found in the fields.
+    pub(super) fn new<T: Fields>(context: &Context<'_>) -> Self {
+        let value =
+            |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));
+        let mut state =
+            Self { values: T::SHOWN.iter().filter_map(value).collect(), ..Self::default() };
+        for error in context.errors() {
+            let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
+            let message = match &error.kind {
+                ErrorKind::Validation(message) => message.clone(),
+                ErrorKind::Missing => Cow::Borrowed(missing(&name)),
+                _ => Cow::Borrowed("This is not what the field asks for."),
+            };
+            state.is_incomplete |= matches!(error.kind, ErrorKind::Missing);
+            if state.error(&name).is_none() {
+                state.refuse(&name, message);
+            }
+        }
+        state
+    }
+}

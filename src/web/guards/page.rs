@@ -1,0 +1,38 @@
+//! What every handler needs that shows a page.
+
+use rocket::Request;
+use rocket::request::{FromRequest, Outcome};
+
+use crate::User;
+use crate::auth::Session;
+use crate::web::flash::Notice;
+use crate::web::frame::Frame;
+use crate::web::guards::Visitor;
+
+/// The guard of every handler that shows a page.
+pub(in crate::web) struct Page<'r> {
+    pub(in crate::web) frame: Frame<'r>,
+    pub(in crate::web) session: Option<&'r Session>,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Page<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        Visitor::from_request(request).await.map(|Visitor(session)| {
+            let mut frame = Frame::bare(request);
+            frame.has_menu = true;
+            frame.user = session.map(|session| &session.user);
+            frame.notice = Notice::take(request);
+            Self { frame, session }
+        })
+    }
+}
+
+impl<'r> Page<'r> {
+    /// The user who is signed in.
+    pub(in crate::web) fn user(&self) -> Option<&'r User> {
+        self.session.map(|session| &session.user)
+    }
+}

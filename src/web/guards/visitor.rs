@@ -1,0 +1,64 @@
+//! Who is signed in.
+
+use std::sync::Arc;
+
+use rocket::Request;
+use rocket::http::Status;
+use rocket::request::{FromRequest, Outcome};
+
+use crate::auth::{Auth, Session};
+use crate::config::Cookies;
+use crate::web::fairings::origin;
+use crate::web::{errors, session};
+use crate::{Error, User};
+
+/// The session of the request, looked up once.
+pub(in crate::web) struct Visitor<'r>(pub(in crate::web) Option<&'r Session>);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Visitor<'r> {
+    type Error = ();
+
+    /// A database that is away is a fault (503), not a visitor without a session: pages would send
+    /// people to log in who are signed in.
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let found: &Result<Option<Arc<Session>>, Error> =
+            request.local_cache_async(find_session(request)).await;
+        match found {
+            Ok(session) => Outcome::Success(Self(session.as_deref())),
+            Err(error) => Outcome::Error((errors::record(request, error), ())),
+        }
+    }
+}
+
+async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {
+    let Some(auth) = request.rocket().state::<Auth>() else { return Ok(None) };
+    if session::is_feigned(request, Cookies::Session, auth.config()) {
+        return Ok(None);
+    }
+    match session::read(request.cookies(), auth.config()) {
+        Some(token) => auth.find_session(&token).await,
+        None => Ok(None),
+    }
+}
+
+/// The user who is signed in; 401 if nobody is. And 403 if another website made the browser ask for
+/// something that may change anything: a host's routes are as worth protecting as ours.
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for User {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+        let config = request.rocket().state::<Auth>().map(Auth::config);
+        let lets_in = config.is_some_and(|config| config.allow_cross_site);
+        if !lets_in && origin::is_foreign(request) {
+            return Outcome::Error((Status::Forbidden, ()));
+        }
+        match Visitor::from_request(request).await {
+            Outcome::Success(Visitor(Some(session))) => Outcome::Success(session.user.clone()),
+            Outcome::Success(Visitor(None)) => Outcome::Error((Status::Unauthorized, ())),
+            Outcome::Error(error) => Outcome::Error(error),
+            Outcome::Forward(status) => Outcome::Forward(status),
+        }
+    }
+}
