@@ -131,9 +131,9 @@ fn service(folder: &TempDir, settings: &[(&str, &str)]) -> Server {
     command
         .current_dir(folder.path())
         .env("ROCKET_SECRET_KEY", SECRET_KEY)
-        .env("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000000")
-        .env("VESTIBULE_THROTTLE__SIGNUPS_BY_CLIENT", "1000000000")
-        .env("VESTIBULE_THROTTLE__LETTERS_BY_CLIENT", "1000000000")
+        .env("VESTIBULE_THROTTLE__ATTEMPTS_BY_IP", "1000000000")
+        .env("VESTIBULE_THROTTLE__SIGNUPS_BY_IP", "1000000000")
+        .env("VESTIBULE_THROTTLE__EMAILS_BY_IP", "1000000000")
         .env("VESTIBULE_SESSION__MAX_PER_ACCOUNT", "1000000000");
     command.envs(settings.iter().copied());
     Server::start(command)
@@ -256,7 +256,7 @@ fn logins() {
     let cores = cores();
     let folder = TempDir::new().unwrap();
     let settings =
-        [("VESTIBULE_HASHING__MAX_WAIT", "60s"), ("VESTIBULE_THROTTLE__FREE_TRIES", "1000000")];
+        [("VESTIBULE_HASHING__MAX_WAIT", "60s"), ("VESTIBULE_THROTTLE__FREE_ATTEMPTS", "1000000")];
     let server = service(&folder, &settings);
     let idle = server.resident_mib();
     let done = load::each_once(server.port, STORM, (0..STORM).map(sign_up).collect());

@@ -59,6 +59,7 @@ pub use jobs::run_jobs;
 pub use log::init as init_log;
 pub use mail::{Letters, SentLetter};
 pub use server::{ServeError, serve};
+pub use setup::{Finding, Report};
 pub use web::RecentLogin;
 
 /// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
@@ -78,6 +79,11 @@ pub fn figment() -> Figment {
         // `ROCKET_DATABASES__VESTIBULE__URL` as well as `ROCKET_DATABASES='{vestibule={url="…"}}'`.
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).split("__").global())
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
+}
+
+/// Looks at what a start of the service would find, and whether it would succeed. Makes and changes nothing.
+pub async fn check(figment: Figment) -> Report {
+    setup::check(figment).await
 }
 
 /// Whether Rocket can run with these settings: it panics where it cannot.

@@ -161,7 +161,7 @@ impl Mail {
     ) -> Result<Self, MailError> {
         let transport = match (letters, &config.mail.smtp_url) {
             (Some(letters), _) => Transport::Memory(letters.clone()),
-            (None, Some(url)) => Transport::Smtp(SmtpServer::new(url, config.mail.timeout.get())?),
+            (None, Some(url)) => Transport::Smtp(SmtpServer::new(url, config.mail.timeout)?),
             (None, None) => {
                 let folder = config.mail_folder();
                 private_files::make_folder(&folder).map_err(MailError::Folder)?;
@@ -204,12 +204,10 @@ impl Mail {
             Transport::Folder(folder) => {
                 let message = self.mime(&letter)?.formatted();
                 let path = folder.join(format!("{id}.eml"));
-                spawn_blocking(move || {
-                    private_files::write(&path, &path.with_extension("draft"), &message)
-                })
-                .await
-                .map_err(failed)?
-                .map_err(failed)?;
+                spawn_blocking(move || private_files::write(&path, &message))
+                    .await
+                    .map_err(failed)?
+                    .map_err(failed)?;
             }
             Transport::Memory(letters) => {
                 letters.0.lock().unwrap_or_else(PoisonError::into_inner).push(letter.clone());
@@ -271,7 +269,9 @@ impl Mail {
         let sweep = move || -> io::Result<()> {
             for entry in fs::read_dir(folder)? {
                 let entry = entry?;
-                let is_letter = entry.path().extension().is_some_and(|end| end == "eml");
+                // A process that was killed leaves a draft behind.
+                let is_letter =
+                    entry.path().extension().is_some_and(|end| end == "eml" || end == "draft");
                 if is_letter && now.since(entry.metadata()?.modified()?.into()) > KEEP_FOR {
                     fs::remove_file(entry.path())?;
                 }

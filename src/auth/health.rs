@@ -96,26 +96,17 @@ impl Auth {
     }
 
     /// Says why this node must not begin beside others on this database.
-    pub(crate) async fn agree_with_others(&self) -> Result<(), String> {
+    pub(super) async fn agree_with_others(&self) -> Result<(), String> {
         let failed = |error: Error| crate::error::errors_in_a_row(&error);
         let difference = self.follow().await.map_err(failed)?;
-        if difference > CLOCK_DIFFERS {
-            return Err(format!(
-                "the clock of this machine is {} away from the database's: sessions, links and waits would \
-                 begin and end at the wrong time. Set it right (NTP) and start again",
-                in_words(difference)
-            ));
-        }
+        check_clock(difference)?;
         let own = self.throttle_key.fingerprint();
         let known = self.store.update_fingerprint(&own).await.map_err(failed)?;
         if known.is_none_or(|known| known == own) {
             return Ok(());
         }
         if self.store.is_shared() {
-            return Err("this node has another secret_key than those that used this database before: it \
-                        would know nobody's session. Give all nodes the same one. If the key was changed on \
-                        purpose, stop all nodes and run `UPDATE health SET key_fingerprint = NULL`"
-                .into());
+            return Err(OTHER_KEY.into());
         }
         warn!("the secret key is another one than before: everybody has been signed out");
         self.store.update_fingerprint_to(&own).await.map_err(failed)
@@ -144,6 +135,23 @@ impl Auth {
         Ok(self.clock.follow(theirs + since))
     }
 }
+
+/// Says why a node must not begin whose clock is so far from the database's.
+pub(super) fn check_clock(difference: Duration) -> Result<(), String> {
+    if difference <= CLOCK_DIFFERS {
+        return Ok(());
+    }
+    Err(format!(
+        "the clock of this machine is {} away from the database's: sessions, links and waits would \
+         begin and end at the wrong time. Set it right (NTP) and start again",
+        in_words(difference)
+    ))
+}
+
+/// Why a node must not begin that has another key than the others.
+pub(super) const OTHER_KEY: &str = "this node has another secret_key than those that used this database before: it \
+                                    would know nobody's session. Give all nodes the same one. If the key was changed on \
+                                    purpose, stop all nodes and run `UPDATE vestibule_health SET key_fingerprint = NULL`";
 
 fn in_words(length: Duration) -> String {
     humantime::format_duration(Duration::from_secs(length.as_secs())).to_string()

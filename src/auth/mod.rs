@@ -9,6 +9,7 @@ mod client;
 mod events;
 mod fair_queue;
 mod health;
+mod inspect;
 mod link;
 mod login;
 mod outbox;
@@ -24,15 +25,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 use std::time::Instant;
 
-use rocket::fairing::Fairing;
 use rocket::tokio::sync::{Mutex, Notify};
-use rocket::{Phase, Rocket};
-use rocket_db_pools::Database;
 
 pub(crate) use account::{Asked, SignUp, SignUpBy, SignUpError, VerifyEmailError};
 pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use client::Client;
 pub(crate) use health::Health;
+pub(crate) use inspect::{Inspection, Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
@@ -41,19 +40,17 @@ pub(crate) use password::reset::{ResetPasswordError, Twice};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{Device, KNOWN_FOR, NewSession, Session, SignedOut};
-pub(crate) use store::{InFlight, migrate, on_behalf_of};
+pub(crate) use store::{Db, InFlight, Store, Tables, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::error::Error;
 use crate::mail::Mail;
 use crate::seldom::Seldom;
 use outbox::Wakeup;
 use password::hasher::{HashSlot, Hasher};
 use session::SessionCache;
-use store::{Db, Store};
 use throttle::ClosedBuckets;
 
 /// The one handle to everything about accounts. Cheap to clone.
@@ -83,28 +80,24 @@ pub(crate) struct Auth {
     delivery_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
-/// The fairing that opens, migrates and closes the database.
-pub(crate) fn database() -> impl Fairing {
-    Db::init()
-}
-
 impl Auth {
-    /// Puts the parts together; the database must be open.
-    pub(crate) fn new<P: Phase>(
-        rocket: &Rocket<P>,
+    /// Puts the parts together, on a database that is open, and compares this node with others on it.
+    ///
+    /// # Errors
+    /// Says why this node must not begin.
+    pub(crate) async fn open(
+        store: Store,
         config: Arc<Config>,
         clock: Clock,
         mail: Mail,
         throttle_key: ThrottleKey,
-    ) -> Result<Self, Error> {
-        let db: Option<&Db> = rocket.state();
-        let db = db.ok_or_else(|| Error::new("no accounts", "the database is not open"))?;
+    ) -> Result<Self, String> {
         let hasher = Hasher::start(&config)
-            .map_err(|e| Error::new("the threads that hash passwords cannot start", e))?;
-        Ok(Self {
-            store: Store::clone(db),
+            .map_err(|e| format!("the threads that hash passwords cannot start: {e}"))?;
+        let auth = Self {
+            store,
             hasher: Arc::new(hasher),
-            sessions: Arc::new(SessionCache::new(config.session.cache_for.get())),
+            sessions: Arc::new(SessionCache::new(config.session.cache_for)),
             config,
             clock,
             mail: Arc::new(mail),
@@ -120,7 +113,9 @@ impl Auth {
             unnoted_sessions: Arc::default(),
             is_leaving: Arc::default(),
             delivery_at: Arc::default(),
-        })
+        };
+        auth.agree_with_others().await?;
+        Ok(auth)
     }
 
     /// The settings.

@@ -50,7 +50,7 @@ impl Auth {
         while store.delete_renewed_sessions(now - AGAIN_WITHIN).await? >= BATCH {
             beat();
         }
-        let longest = self.config.throttle.forget_after.get().max(DAY);
+        let longest = self.config.throttle.forget_after.max(DAY);
         while store.delete_forgotten_buckets(now, longest).await? >= BATCH {
             beat();
         }
@@ -68,7 +68,7 @@ impl Auth {
         }
         if let Some(oldest) = store.find_oldest_event().await? {
             // However far ahead this clock is.
-            let then = (now - self.config.events.keep_for.get()).min(oldest + DAY);
+            let then = (now - self.config.events.keep_for).min(oldest + DAY);
             while store.delete_events_before(then).await? >= BATCH {
                 beat();
             }

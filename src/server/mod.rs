@@ -168,7 +168,7 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
         }
     };
     let failures = Seldom::default();
-    let (drain, leaving) = (app.settings.drain.get(), app.clone());
+    let (drain, leaving) = (app.settings.drain, app.clone());
     let mut serving = Serving { builder, app, connections: JoinSet::new(), alive, is_over };
     {
         let mut accepting = std::pin::pin!(async {

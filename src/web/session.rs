@@ -91,7 +91,7 @@ pub(in crate::web) fn write(
 pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &NewSession) {
     let mut cookie = cookie(config, new.token.in_cookie());
     if new.remember {
-        let limit = config.session.remembered_absolute_ttl.get();
+        let limit = config.session.remembered_absolute_ttl;
         cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
     }
     jar.add_private(cookie);

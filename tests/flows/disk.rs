@@ -169,7 +169,7 @@ fn a_full_disk_is_survived() {
     let folder = tempfile::TempDir::new().unwrap();
     let settings = [
         ("VESTIBULE_DATA_DIR", data.to_str().unwrap()),
-        ("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "100000"),
+        ("VESTIBULE_THROTTLE__ATTEMPTS_BY_IP", "100000"),
     ];
     let service = Process::run(command(folder.path(), &settings));
     assert!(service.sign_up("ada@example.com").contains("303 See Other"));

@@ -74,8 +74,8 @@ fn body() -> impl Strategy<Value = String> {
 fn no_request_is_answered_with_a_fault() {
     let app = TestApp::with(|figment| {
         figment
-            .merge(("vestibule.throttle.tries_by_client", 1_000_000))
-            .merge(("vestibule.throttle.letters_by_client", 1_000_000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1_000_000))
+            .merge(("vestibule.throttle.emails_by_ip", 1_000_000))
     });
     app.sign_up("ada@example.com");
     let hash = app.texts("SELECT hash FROM vestibule_passwords").remove(0);

@@ -55,8 +55,8 @@ fn a_wrong_password_takes_as_long_for_any_account() {
     let app = TestApp::with(|figment| {
         figment
             .merge(("vestibule.password.cost", 9))
-            .merge(("vestibule.throttle.free_tries", 1000))
-            .merge(("vestibule.throttle.tries_by_client", 1000))
+            .merge(("vestibule.throttle.free_attempts", 1000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
     });
     app.sign_up("ada@example.com");
     app.other_browser().sign_up("imported@example.com");

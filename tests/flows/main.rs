@@ -12,6 +12,7 @@ mod mail_server;
 mod process;
 
 mod binary;
+mod check;
 mod contract;
 mod cross_site;
 mod disk;

@@ -269,7 +269,7 @@ fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<P
             ("VESTIBULE_DRAIN", drain),
             ("ROCKET_LOG_LEVEL", "debug"),
             ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1"),
-            ("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "1000000"),
+            ("VESTIBULE_THROTTLE__ATTEMPTS_BY_IP", "1000000"),
         ];
         Process::start(folder.path(), &settings)
     };
@@ -406,7 +406,7 @@ fn a_node_with_another_secret_key_does_not_start() {
 #[test]
 fn two_nodes_sweep_and_deliver_side_by_side() {
     let app =
-        TestApp::with(|figment| figment.merge(("vestibule.throttle.tries_by_client", 100_000)));
+        TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 100_000)));
     if app.is_sqlite() {
         return;
     }

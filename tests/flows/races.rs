@@ -9,10 +9,10 @@ use crate::process::{Process, answer, form_post, new_folder, session_cookie, sig
 
 fn calm(figment: rocket::figment::Figment) -> rocket::figment::Figment {
     figment
-        .merge(("vestibule.throttle.free_tries", 1000))
-        .merge(("vestibule.throttle.tries_by_client", 1000))
-        .merge(("vestibule.throttle.letters_to_address", 1000))
-        .merge(("vestibule.throttle.letters_by_client", 1000))
+        .merge(("vestibule.throttle.free_attempts", 1000))
+        .merge(("vestibule.throttle.attempts_by_ip", 1000))
+        .merge(("vestibule.throttle.emails_to_address", 1000))
+        .merge(("vestibule.throttle.emails_by_ip", 1000))
 }
 
 /// Promises 15, 23 and 44: whoever logs in with the old password while it is being reset.

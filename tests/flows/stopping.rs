@@ -12,7 +12,7 @@ fn what_was_answered_survives_a_kill_at_any_moment() {
     let folder = new_folder();
     for (round, answers) in [1, 7, 30].into_iter().enumerate() {
         let service =
-            Process::start(folder.path(), &[("VESTIBULE_THROTTLE__TRIES_BY_CLIENT", "9999")]);
+            Process::start(folder.path(), &[("VESTIBULE_THROTTLE__ATTEMPTS_BY_IP", "9999")]);
         let (sender, answered) = channel();
         let signed_up: Vec<(String, String)> = std::thread::scope(|scope| {
             for person in 0..4 {

@@ -355,8 +355,8 @@ fn a_trusted_proxy_says_who_the_client_is() {
 fn behind_a_proxy_that_nobody_named_one_limit_holds_for_all() {
     let app = TestApp::with(|f| {
         f.merge(("vestibule.public_url", "https://accounts.example.com"))
-            .merge(("vestibule.throttle.tries_by_client", 3))
-            .merge(("vestibule.throttle.letters_by_client", 2))
+            .merge(("vestibule.throttle.attempts_by_ip", 3))
+            .merge(("vestibule.throttle.emails_by_ip", 2))
     });
     let tries = (0..70).map(|n| {
         let form = [("email", &*format!("p{n}@example.com")), ("password", "x")];
@@ -437,7 +437,7 @@ fn an_account_keeps_so_many_events() {
 fn an_ipv6_site_has_a_budget() {
     let app = TestApp::with(|f| {
         f.merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.throttle.tries_by_client", 1))
+            .merge(("vestibule.throttle.attempts_by_ip", 1))
     });
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let log_in = |from: &str, body: &str| {
@@ -475,7 +475,7 @@ fn an_ipv6_site_has_a_budget() {
 /// the same address.
 #[test]
 fn what_is_no_try_at_an_account_is_no_part_of_the_day() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.tries_by_client", 1)));
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
     let weak = [("email", "eve@example.com"), ("password", "password")];
     for n in 0..300 {
         app.clock.advance(60 * SECOND);
@@ -496,7 +496,7 @@ fn what_is_no_try_at_an_account_is_no_part_of_the_day() {
 /// Promise 67: so many tries in a day.
 #[test]
 fn a_network_has_a_budget_for_a_day() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.tries_by_client", 1)));
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
     // A hundred at once, and then one each 14 minutes: nobody waits for tomorrow.
     for n in 0..107 {
         assert_eq!(fail(&app, &format!("p{n}@example.com")), 401, "{n}");
@@ -636,7 +636,7 @@ fn many_sign_ups_are_no_mail_cannon() {
 /// Promise 31: whoever confirms an address frees the place for a neighbour; nobody is told an untruth.
 #[test]
 fn a_confirmed_address_lets_the_next_letter_go() {
-    let limit = ("vestibule.throttle.signups_by_client", 2);
+    let limit = ("vestibule.throttle.signups_by_ip", 2);
     let app = TestApp::with(|figment| figment.merge(limit));
     let pupils: Vec<Browser> = (0..4).map(|_| app.other_browser()).collect();
     for (n, pupil) in pupils.iter().enumerate() {
@@ -685,7 +685,7 @@ fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
         figment
             .merge(("vestibule.trusted_proxies", "127.0.0.1"))
             .merge(("vestibule.throttle.networks", "203.0.113.0/24=10"))
-            .merge(("vestibule.throttle.signups_by_client", 2))
+            .merge(("vestibule.throttle.signups_by_ip", 2))
     });
     let headers =
         [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", "203.0.113.7")];
@@ -726,7 +726,7 @@ fn a_site_causes_no_more_letters_than_a_few_networks() {
 /// nonsense takes none of them, only time.
 #[test]
 fn links_that_are_asked_for_at_once_leave_one_after_the_other() {
-    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.tries_by_client", 1000)));
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 1000)));
     for n in 0..30 {
         app.other_browser().sign_up(&format!("pupil{n}@example.com"));
     }
@@ -755,8 +755,7 @@ fn links_that_are_asked_for_at_once_leave_one_after_the_other() {
 #[test]
 fn the_pace_of_links_tells_nobody_who_has_an_account() {
     let waits = ["known", "nobody"].map(|kind| {
-        let app =
-            TestApp::with(|figment| figment.merge(("vestibule.throttle.letters_by_client", 2)));
+        let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 2)));
         for n in 0..4 {
             app.other_browser().sign_up(&format!("known{n}@example.com"));
         }
@@ -783,7 +782,7 @@ fn the_pace_of_links_tells_nobody_who_has_an_account() {
 /// Promise 31: letters to the many addresses of a mailbox that nobody has proven count together, whatever they are.
 #[test]
 fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
-    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.tries_by_client", 1000)));
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 1000)));
     for n in 0..9 {
         app.other_browser().sign_up(&format!("ada+{n}@example.com"));
     }
@@ -900,8 +899,8 @@ fn a_login_storm_holds_up_neither_pages_nor_health() {
             .merge(("vestibule.password.cost", 12))
             .merge(("vestibule.hashing.workers", 1))
             .merge(("vestibule.hashing.queue", 10))
-            .merge(("vestibule.throttle.free_tries", 1000))
-            .merge(("vestibule.throttle.tries_by_client", 1000))
+            .merge(("vestibule.throttle.free_attempts", 1000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
     });
     app.sign_up("ada@example.com");
     let form = [("email", "bob@example.com"), ("password", "wrong")];
@@ -978,7 +977,7 @@ fn changing_the_password_again_and_again_floods_no_mailbox() {
 /// Promise 31: notices of what happened leave, however many letters there have been.
 #[test]
 fn a_notice_is_never_held_back() {
-    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.letters_by_client", 2)));
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 2)));
     app.sign_up("ada@example.com");
     app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
     let link = app.last_letter().link();
@@ -993,7 +992,7 @@ fn a_notice_is_never_held_back() {
 /// Promise 31: 20 an hour by one client, and one that has had them uses up nobody's three.
 #[test]
 fn whoever_has_asked_for_too_many_letters_silences_nobody() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.tries_by_client", 1000)));
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1000)));
     let ask = |browser: &Browser, email: &str, from: &str| {
         let headers =
             [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", from)];
@@ -1001,7 +1000,7 @@ fn whoever_has_asked_for_too_many_letters_silences_nobody() {
     };
     let app = app.restarted_with(|f| {
         f.merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.throttle.tries_by_client", 1000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
     });
     app.sign_up("ada@example.com");
     for n in 0..20 {
@@ -1092,8 +1091,8 @@ fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
 fn notices_bomb_no_stranger_s_mailbox() {
     let app = TestApp::with(|figment| {
         figment
-            .merge(("vestibule.throttle.tries_by_client", 1000))
-            .merge(("vestibule.throttle.letters_by_client", 5))
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
+            .merge(("vestibule.throttle.emails_by_ip", 5))
     });
     let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
     let change = |browser: &Browser, n: usize| {
@@ -1161,8 +1160,8 @@ fn one_account_at_one_address_shuts_nobody_out() {
             .merge(("vestibule.password.cost", 8))
             .merge(("vestibule.hashing.workers", 1))
             .merge(("vestibule.hashing.queue", 40))
-            .merge(("vestibule.throttle.tries_by_client", 1000))
-            .merge(("vestibule.throttle.free_tries", 1000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
+            .merge(("vestibule.throttle.free_attempts", 1000))
     });
     app.sign_up("eve@example.com");
     for n in 0..12 {
@@ -1204,7 +1203,7 @@ fn plus_addresses_bomb_no_mailbox() {
 /// Promise 29: a class that logs in at once is counted before it is known to be right, and not for longer.
 #[test]
 fn a_class_that_logs_in_at_once_waits_for_no_minute() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.tries_by_client", 5)));
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 5)));
     app.sign_up("ada@example.com");
     let form = [("email", "ada@example.com"), ("password", PASSWORD)];
     let statuses = app.other_browser().post_at_once(20, "/login", form);
@@ -1263,8 +1262,8 @@ fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
             figment.merge(("vestibule.jobs", true)).merge(("vestibule.mail.smtp_url", url));
         figment
             .merge(("vestibule.mail.timeout", "60s"))
-            .merge(("vestibule.throttle.letters_by_client", 1_000_000))
-            .merge(("vestibule.throttle.tries_by_client", 1_000_000))
+            .merge(("vestibule.throttle.emails_by_ip", 1_000_000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1_000_000))
     });
     app.sign_up("ada@example.com");
     let ask = || app.post("/password-reset", [("email", "nobody@example.com")]).status;
@@ -1321,7 +1320,7 @@ fn one_site_has_a_part_of_the_outbox() {
 /// Promise 31: letters that wait for their turn are due one after the other, not all with the next place.
 #[test]
 fn letters_that_wait_for_their_turn_are_due_in_turn() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.signups_by_client", 6)));
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.signups_by_ip", 6)));
     for n in 0..12 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
         app.run_jobs();
@@ -1339,7 +1338,7 @@ fn letters_that_wait_for_their_turn_are_due_in_turn() {
 fn a_site_that_asks_for_many_letters_waits_behind_others() {
     let app = TestApp::with(|figment| {
         let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
-        figment.merge(("vestibule.throttle.letters_by_client", 100))
+        figment.merge(("vestibule.throttle.emails_by_ip", 100))
     });
     app.sign_up("ada@example.com");
     app.letters();

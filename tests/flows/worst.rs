@@ -37,7 +37,7 @@ impl Server {
         let figment = settings(folder.path(), &database)
             .merge(("address", "127.0.0.1"))
             .merge(("port", address.port()))
-            .merge(("vestibule.throttle.tries_by_client", 1_000_000));
+            .merge(("vestibule.throttle.attempts_by_ip", 1_000_000));
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let task = runtime.spawn(async move {
             vestibule::serve(vestibule::service(figment)).await.unwrap();

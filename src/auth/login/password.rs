@@ -34,8 +34,7 @@ impl Auth {
         password: Option<&Password>,
         client: &Client,
     ) -> Result<PasswordProof, Refused<WrongCredentials>> {
-        self.verify_password_within(email, password, client, self.config.hashing.max_wait.get())
-            .await
+        self.verify_password_within(email, password, client, self.config.hashing.max_wait).await
     }
 
     /// The same, with so much time left to wait for its slot.

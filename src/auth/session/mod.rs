@@ -100,7 +100,7 @@ impl Auth {
         let now = change.now;
         let device = Device::new(user, password, &client.devices, now);
         let new = self.insert_session(change, device, remember, client).await?;
-        let most = self.config.session.max_per_account.0;
+        let most = self.config.session.max_per_account;
         for ended in change.delete_surplus_sessions(user, most, now).await? {
             change.ends_session(ended);
         }
@@ -126,12 +126,12 @@ impl Auth {
 
     fn absolute_ttl(&self, remembered: bool) -> Duration {
         let limits = &self.config.session;
-        if remembered { limits.remembered_absolute_ttl.get() } else { limits.absolute_ttl.get() }
+        if remembered { limits.remembered_absolute_ttl } else { limits.absolute_ttl }
     }
 
     pub(in crate::auth) fn idle_ttl(&self, remembered: bool) -> Duration {
         let limits = &self.config.session;
-        if remembered { limits.remembered_idle_ttl.get() } else { limits.idle_ttl.get() }
+        if remembered { limits.remembered_idle_ttl } else { limits.idle_ttl }
     }
 
     /// The session that a token stands for, if it has not ended; notes that it is in use.

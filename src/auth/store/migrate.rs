@@ -11,13 +11,14 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 
+use super::inspect::Tables;
 use crate::private_files;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
 /// How long a start waits at first for what holds a table that is to be changed, before it lets others pass and tries
 /// again: all who want that table queue behind it. Longer each time, up to two seconds.
-const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// And for how long it lets others pass.
@@ -36,7 +37,7 @@ const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Opens a connection for what a start has to do, and says in words why it can't be.
-async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
+pub(super) async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
     let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
     let server = format!("{}:{}", options.get_host(), options.get_port());
     let mut conn = match timeout(wait, options.connect()).await {
@@ -141,7 +142,10 @@ async fn bring_up_to_date(
 }
 
 /// Which migrations were done, with their checksums; none if there is no such table.
-async fn migrations_done(conn: &mut PgConnection, sql: &'static str) -> Result<Vec<Done>> {
+pub(super) async fn migrations_done(
+    conn: &mut PgConnection,
+    sql: &'static str,
+) -> Result<Vec<Done>> {
     match sqlx::query_as(sql).fetch_all(conn).await {
         Err(error) if is_code(&error, UNDEFINED_TABLE) => Ok(Vec::new()),
         Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => Err(may_not_read()),
@@ -179,28 +183,28 @@ pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: boo
 }
 
 /// A migration that was done: its version and its checksum.
-type Done = (i64, Vec<u8>);
+pub(super) type Done = (i64, Vec<u8>);
 
 const TABLE: &str = "vestibule_migrations";
-const DONE: &str = "SELECT version, checksum FROM vestibule_migrations WHERE success";
+pub(super) const DONE: &str = "SELECT version, checksum FROM vestibule_migrations WHERE success";
 
-static POSTGRES: Migrator = Migrator {
+pub(super) static POSTGRES: Migrator = Migrator {
     ignore_missing: true,
     table_name: Cow::Borrowed(TABLE),
     ..sqlx::migrate!("src/auth/store/migrations/postgres")
 };
-static SQLITE: Migrator = Migrator {
+pub(super) static SQLITE: Migrator = Migrator {
     ignore_missing: true,
     table_name: Cow::Borrowed(TABLE),
     ..sqlx::migrate!("src/auth/store/migrations/sqlite")
 };
 
 /// The tables of version 0.1, which had no prefix.
-static POSTGRES_0_1: Migrator =
+pub(super) static POSTGRES_0_1: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/postgres") };
-static SQLITE_0_1: Migrator =
+pub(super) static SQLITE_0_1: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/sqlite") };
-const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+pub(super) const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
 /// What nodes of version 0.1 have begun is done first, and nothing is written after it was copied.
 const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
@@ -208,7 +212,7 @@ const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, us
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
 
 /// Whether these are our migrations, not those of a host app in the same database.
-fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
+pub(super) fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
     let first = migrator.iter().next();
     first.is_some_and(|first| {
         done.iter().any(|(version, checksum)| {
@@ -220,17 +224,13 @@ fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
 /// Whether every migration of this version was done. Those of a later version are no fault: they only add, so
 /// that nodes of two versions can run side by side.
 fn is_current(ours: &Migrator, done: &[Done]) -> bool {
-    let newest = ours.iter().map(|migration| migration.version).max();
-    if done.iter().any(|(version, _)| Some(*version) > newest) {
+    let tables = Tables::new(ours, done);
+    if tables == Tables::Newer {
         warn!(
             "the database has tables of a newer version: this one does not know all that is in them"
         );
     }
-    ours.iter().all(|ours| {
-        done.iter().any(|(version, checksum)| {
-            *version == ours.version && checksum.as_slice() == &*ours.checksum
-        })
-    })
+    tables.are_enough()
 }
 
 /// PostgreSQL's error codes (its manual, appendix A).
@@ -265,7 +265,7 @@ fn may_not_read() -> sqlx::Error {
     sqlx::Error::Configuration(reason.into())
 }
 
-fn too_old() -> sqlx::Error {
+pub(super) fn too_old() -> sqlx::Error {
     let reason = "the tables are older than this version, and databases.vestibule.migrate is false: run \
                   `vestibule migrate` as their owner";
     sqlx::Error::Configuration(reason.into())

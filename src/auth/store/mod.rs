@@ -7,6 +7,7 @@ mod events;
 mod fair_semaphore;
 mod given_up;
 mod health;
+mod inspect;
 mod links;
 mod migrate;
 mod open;
@@ -26,6 +27,8 @@ use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
+pub(crate) use inspect::Tables;
+pub(in crate::auth) use inspect::find_out;
 pub(in crate::auth) use links::NewLink;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
@@ -42,12 +45,12 @@ use crate::Error;
 /// The pool as Rocket holds it; its settings are `databases.vestibule.*`.
 #[derive(Database)]
 #[database("vestibule")]
-pub(in crate::auth) struct Db(Store);
+pub(crate) struct Db(Store);
 
 /// The database. A handle is cheap to clone; a connection is taken for each read or write and never
 /// held while a password is hashed.
 #[derive(Clone)]
-pub(in crate::auth) struct Store {
+pub(crate) struct Store {
     engine: Engine,
     /// Longest time for one statement.
     deadline: Duration,

@@ -27,11 +27,11 @@ type Result<T> = std::result::Result<T, sqlx::Error>;
 /// What may be said of the database beside what `rocket_db_pools` knows.
 #[derive(Deserialize)]
 #[serde(crate = "rocket::serde", default)]
-struct OwnConfig {
+pub(super) struct OwnConfig {
     /// Longest time for one statement, in seconds.
     statement_timeout: u64,
     /// Whether a start may change the tables.
-    migrate: bool,
+    pub(super) migrate: bool,
     /// How long closing may take, in seconds: set to what Rocket's `shutdown.grace` is.
     close_within: u64,
 }
@@ -42,8 +42,16 @@ impl Default for OwnConfig {
     }
 }
 
-fn wrong(error: figment::Error) -> sqlx::Error {
-    sqlx::Error::Configuration(error.into())
+/// Reads the settings of a pool.
+pub(super) fn settings(figment: &Figment) -> Result<(Config, OwnConfig)> {
+    let wrong = |error: figment::Error| sqlx::Error::Configuration(error.into());
+    Ok((figment.extract().map_err(wrong)?, figment.extract_lossy().map_err(wrong)?))
+}
+
+/// The settings of the pool where there is no Rocket, which has defaults of its own.
+pub(super) fn without_rocket(figment: &Figment) -> Figment {
+    let default = Config { max_connections: 2, connect_timeout: 5, ..Config::default() };
+    figment.focus("databases.vestibule").join(Serialized::defaults(default))
 }
 
 /// Brings the tables of the database to this version, whatever the setting `migrate` says.
@@ -51,14 +59,7 @@ fn wrong(error: figment::Error) -> sqlx::Error {
 /// # Errors
 /// When the database cannot be reached, or the role may not change tables.
 pub(crate) async fn migrate(figment: &Figment) -> std::result::Result<(), Error> {
-    let figment = figment
-        .focus("databases.vestibule")
-        .join(Serialized::defaults(Config {
-            max_connections: 2,
-            connect_timeout: 5,
-            ..Config::default()
-        }))
-        .merge(("migrate", true));
+    let figment = without_rocket(figment).merge(("migrate", true));
     let store = Store::init(&figment).await.map_err(Error::database)?;
     store.close().await;
     Ok(())
@@ -84,8 +85,7 @@ impl Pool for Store {
     type Error = sqlx::Error;
 
     async fn init(figment: &Figment) -> Result<Self> {
-        let config: Config = figment.extract().map_err(wrong)?;
-        let own: OwnConfig = figment.extract_lossy().map_err(wrong)?;
+        let (config, own) = settings(figment)?;
         let deadline = Duration::from_secs(own.statement_timeout.max(1));
         let close_within = Duration::from_secs(own.close_within);
         let engine = if config.url.starts_with("postgres") {
@@ -146,8 +146,9 @@ fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
     }
 }
 
-async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -> Result<Engine> {
-    let options = PgConnectOptions::from_str(&config.url)?.disable_statement_logging();
+/// What every connection to PostgreSQL has.
+pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
     // As they stand in a URL.
     let host = options.get_host().trim_matches(['[', ']']).to_owned();
     let options = if host.contains(':') { options.host(&host) } else { options };
@@ -158,12 +159,16 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
     // Some roles have `serializable` by default; what is done here needs no more than this.
     let options = options.options([("default_transaction_isolation", "read committed")]);
     // What a node leaves behind that is gone, or whose network is, the server notices within a minute.
-    let options = options.options([
+    Ok(options.options([
         ("tcp_keepalives_idle", "30"),
         ("tcp_keepalives_interval", "10"),
         ("tcp_keepalives_count", "3"),
         ("tcp_user_timeout", "30000"),
-    ]);
+    ]))
+}
+
+async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -> Result<Engine> {
+    let options = postgres_options(&config.url)?;
     migrate_postgres(&options, Duration::from_secs(config.connect_timeout), may_migrate).await?;
     let options = options.options([
         // The server gives up a little after the node has.
@@ -219,7 +224,7 @@ async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
 }
 
 /// A file of the same name with something more.
-fn beside(file: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);
     name.into()

@@ -168,12 +168,12 @@ impl Auth {
     }
 
     fn sign_up_rate(&self, allowance: i64) -> Rate {
-        let most = self.config.throttle.signups_by_client.saturating_mul(allowance);
+        let most = self.config.throttle.signups_by_ip.saturating_mul(allowance);
         Rate { most, per: HOUR }
     }
 
     fn reset_rate(&self, address: IpAddr, allowance: i64) -> Rate {
-        let most = self.config.throttle.letters_by_client.saturating_mul(allowance);
+        let most = self.config.throttle.emails_by_ip.saturating_mul(allowance);
         Rate { most: most.saturating_mul(customers(address)), per: HOUR }
     }
 
@@ -214,7 +214,7 @@ impl Auth {
     }
 
     fn most_of_mailbox(&self, allowance: i64) -> i64 {
-        let most = self.config.throttle.letters_to_address.saturating_mul(OF_A_MAILBOX);
+        let most = self.config.throttle.emails_to_address.saturating_mul(OF_A_MAILBOX);
         most.saturating_mul(allowance)
     }
 
@@ -226,7 +226,7 @@ impl Auth {
         email: &Email,
     ) -> Result<Quota, Error> {
         let key = self.throttle_key.key(&Bucket::Messages(message, email));
-        let window = FixedWindow { most: self.config.throttle.letters_to_address, per: HOUR };
+        let window = FixedWindow { most: self.config.throttle.emails_to_address, per: HOUR };
         Ok(tx.count_in_window(key, window, self.clock.now()).await?.for_good())
     }
 
@@ -236,7 +236,7 @@ impl Auth {
         tx: &mut Tx,
         client: &Client,
     ) -> Result<Quota, Error> {
-        let most = self.config.throttle.letters_by_client.saturating_mul(client.allowance);
+        let most = self.config.throttle.emails_by_ip.saturating_mul(client.allowance);
         let most = most.saturating_mul(customers(client.address));
         let key = self.throttle_key.key(&Bucket::MessagesOf(client));
         let window = FixedWindow { most, per: HOUR };

@@ -92,7 +92,7 @@ impl Auth {
             // its tries are its own all the same.
             let slot = self.hasher.slot_for(device.user, client);
             let key = self.throttle_key.key(&Bucket::Device(device.id));
-            let window = FixedWindow { most: limits.free_tries, per: limits.forget_after.get() };
+            let window = FixedWindow { most: limits.free_attempts, per: limits.forget_after };
             let mut tx = self.store.begin().await?;
             if let Quota::Counted(count) = tx.count_in_window(key, window, now).await? {
                 tx.commit().await?;
@@ -179,7 +179,7 @@ impl Auth {
         is_hashed: bool,
     ) -> Result<Quota<CountedIp>, Error> {
         let now = self.clock.now();
-        let most = self.config.throttle.tries_by_client.saturating_mul(client.allowance);
+        let most = self.config.throttle.attempts_by_ip.saturating_mul(client.allowance);
         let most_of_site = most.saturating_mul(NETWORKS_OF_A_SITE);
         let network = (self.throttle_key.key(&Bucket::IpPrefix(client)), most);
         let site = self.site_key(client).map(|key| (key, most_of_site));
@@ -277,7 +277,7 @@ impl Auth {
 
     /// Counts something that somebody may do so often who is signed in: it is no matter of the network.
     pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<(), Limited> {
-        let most = self.config.throttle.tries_by_client;
+        let most = self.config.throttle.attempts_by_ip;
         self.count(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
     }
 
@@ -327,7 +327,7 @@ impl Auth {
         &self,
         token: &LinkToken,
     ) -> Result<(), Limited> {
-        let most = self.config.throttle.tries_by_client;
+        let most = self.config.throttle.attempts_by_ip;
         self.count(&Bucket::Link(token), FixedWindow { most, per: MINUTE }).await
     }
 
@@ -359,10 +359,10 @@ impl Auth {
     fn backoff(&self) -> Backoff {
         let limits = &self.config.throttle;
         Backoff {
-            free: limits.free_tries,
-            first: limits.first_wait.get(),
-            longest: limits.longest_wait.get(),
-            forget_after: limits.forget_after.get(),
+            free: limits.free_attempts,
+            first: limits.first_wait,
+            longest: limits.longest_wait,
+            forget_after: limits.forget_after,
         }
     }
 }

@@ -74,7 +74,7 @@ impl Hasher {
             queue,
             cost,
             largest_cost: AtomicU32::new(cost),
-            max_wait: config.hashing.max_wait.get(),
+            max_wait: config.hashing.max_wait,
             dummy: PasswordHash::dummy(cost),
             crowds: Seldom::default(),
         })
@@ -251,7 +251,6 @@ mod tests {
 
     use super::queue::tests::{push, waiting};
     use super::*;
-    use crate::config::Span;
 
     fn client(n: u8) -> Client {
         Client::new(IpAddr::from([203, 0, 113, n]), "")
@@ -338,7 +337,7 @@ mod tests {
     async fn nobody_waits_for_longer_than_was_promised() {
         let mut config = Config::default();
         config.hashing.workers = Some(0);
-        config.hashing.max_wait = Span::new(Duration::from_millis(20));
+        config.hashing.max_wait = Duration::from_millis(20);
         let hasher = Hasher::start(&config).unwrap();
         let password: Password = "seven purple lanterns".parse().unwrap();
         let hash = hasher.hash(&password, &mut hasher.slot_for_stranger(&client(1))).await;

@@ -1,0 +1,200 @@
+//! What is to be seen of a database without changing it: for a look before a start.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use figment::Figment;
+use rocket::tokio::time::timeout;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
+
+use super::migrate::{
+    DONE, DONE_BY_0_1, Done, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE, SQLITE_0_1, connect,
+    is_ours, migrations_done, no_answer, too_old,
+};
+use super::open::{self, beside, postgres_options};
+use crate::clock::Timestamp;
+use crate::private_files;
+
+type Result<T> = std::result::Result<T, sqlx::Error>;
+
+/// How far the tables of a database are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tables {
+    /// There are none.
+    Missing,
+    /// Those of version 0.1, which had other names.
+    OfVersion01,
+    /// Some migrations of this version are not done.
+    Older,
+    /// As this version has them.
+    Current,
+    /// All migrations of this version are done, and some of a later one.
+    Newer,
+}
+
+impl Tables {
+    pub(super) fn new(ours: &Migrator, done: &[Done]) -> Self {
+        let is_done = |version, checksum: &[u8]| {
+            done.iter().any(|(v, c)| *v == version && c.as_slice() == checksum)
+        };
+        let newest = ours.iter().map(|migration| migration.version).max();
+        if done.is_empty() {
+            Self::Missing
+        } else if !ours.iter().all(|ours| is_done(ours.version, &ours.checksum)) {
+            Self::Older
+        } else if done.iter().any(|(version, _)| Some(*version) > newest) {
+            Self::Newer
+        } else {
+            Self::Current
+        }
+    }
+
+    /// Whether this version can work with them.
+    pub(super) fn are_enough(self) -> bool {
+        matches!(self, Self::Current | Self::Newer)
+    }
+}
+
+/// What was found.
+pub(in crate::auth) struct Found {
+    pub(in crate::auth) tables: Tables,
+    /// The last migration that was done.
+    pub(in crate::auth) version: Option<i64>,
+    pub(in crate::auth) accounts: Option<i64>,
+    pub(in crate::auth) key_fingerprint: Option<Vec<u8>>,
+    /// What the clock of the database shows, if it has one of its own.
+    pub(in crate::auth) now: Option<Timestamp>,
+}
+
+impl Found {
+    fn new(tables: Tables, done: &[Done]) -> Self {
+        let version = done.iter().map(|(version, _)| *version).max();
+        Self { tables, version, accounts: None, key_fingerprint: None, now: None }
+    }
+
+    /// By which statement the accounts are counted, if there is a table of them.
+    fn count_accounts(&self) -> Option<&'static str> {
+        match self.tables {
+            Tables::Missing => None,
+            Tables::OfVersion01 => Some("SELECT COUNT(*) FROM users"),
+            _ => Some("SELECT COUNT(*) FROM vestibule_users"),
+        }
+    }
+}
+
+const KEY_FINGERPRINT: &str = "SELECT key_fingerprint FROM vestibule_health";
+
+/// Looks at the database that the settings name; `None` if it is a file that a start would make. Fails where a
+/// start would, which makes `folder` first.
+pub(in crate::auth) async fn find_out(figment: &Figment, folder: &Path) -> Result<Option<Found>> {
+    let (config, own) = open::settings(&open::without_rocket(figment))?;
+    let wait = Duration::from_secs(config.connect_timeout);
+    let found = if config.url.starts_with("postgres") {
+        Some(look_at_postgres(&config.url, own.migrate, wait).await?)
+    } else {
+        look_at_sqlite(&config.url, folder, wait).await?
+    };
+    match found {
+        Some(found) if !found.tables.are_enough() && !own.migrate => Err(too_old()),
+        None if !own.migrate => Err(too_old()),
+        found => Ok(found),
+    }
+}
+
+async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Result<Found> {
+    let options = postgres_options(url)?.options([
+        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
+        ("default_transaction_read_only", "on".into()),
+    ]);
+    let mut conn = connect(&options, wait).await?;
+    let look = async {
+        let done = migrations_done(&mut conn, DONE).await?;
+        let mut tables = Tables::new(&POSTGRES, &done);
+        if tables == Tables::Missing
+            && is_ours(&POSTGRES_0_1, &migrations_done(&mut conn, DONE_BY_0_1).await?)
+        {
+            tables = Tables::OfVersion01;
+        }
+        let mut found = Found::new(tables, &done);
+        if let Some(sql) = found.count_accounts() {
+            found.accounts = Some(sqlx::query_scalar(sql).fetch_one(&mut conn).await?);
+        }
+        if tables.are_enough() {
+            found.key_fingerprint =
+                sqlx::query_scalar(KEY_FINGERPRINT).fetch_optional(&mut conn).await?.flatten();
+        } else if may_migrate {
+            may_change_tables(&mut conn, tables).await?;
+        }
+        // Last, so that the way to here does not count.
+        let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+        found.now = Some(sqlx::query_scalar(now).fetch_one(&mut conn).await?);
+        Ok(found)
+    };
+    let found = timeout(wait, look).await.map_err(|_| no_answer())?;
+    let _ = timeout(wait, conn.close()).await;
+    found
+}
+
+/// Fails if this role cannot bring the tables to this version.
+async fn may_change_tables(conn: &mut PgConnection, tables: Tables) -> Result<()> {
+    let table =
+        if tables == Tables::OfVersion01 { "_sqlx_migrations" } else { "vestibule_migrations" };
+    let sql = "SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), FALSE) \
+               AND NOT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass($1) \
+                               AND NOT pg_has_role(relowner, 'USAGE'))";
+    if sqlx::query_scalar(sql).bind(table).fetch_one(conn).await? {
+        return Ok(());
+    }
+    let reason = "the tables must be brought to this version, and this role may not change them: run \
+                  `vestibule migrate` as their owner";
+    Err(sqlx::Error::Configuration(reason.into()))
+}
+
+async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option<Found>> {
+    let options = SqliteConnectOptions::from_str(url)?;
+    let file = options.get_filename().to_owned();
+    let folder = private_files::parent(&file);
+    let exists = file.try_exists().map_err(sqlx::Error::Io)?;
+    // What SQLite and the locks need is made in the folder of the file.
+    if exists {
+        private_files::check_writable(&file).map_err(sqlx::Error::Io)?;
+    }
+    if folder.exists() || !made.starts_with(folder) {
+        private_files::check_writable(folder).map_err(sqlx::Error::Io)?;
+    }
+    if !exists {
+        return Ok(None);
+    }
+    // Where there is a log, a process may be writing; where there is none, reading would make one.
+    let is_quiet = !beside(&file, "-wal").exists();
+    let options = options.create_if_missing(false).read_only(true).immutable(is_quiet);
+    let mut conn = options.busy_timeout(wait).disable_statement_logging().connect().await?;
+    let found = find_in_sqlite(&mut conn).await;
+    let _ = conn.close().await;
+    found.map(Some)
+}
+
+async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
+    // Whether it is a database at all.
+    let _: i64 =
+        sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut *conn).await?;
+    let mut migrations_done =
+        async |sql| sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap_or_default();
+    let done: Vec<Done> = migrations_done(DONE).await;
+    let mut tables = Tables::new(&SQLITE, &done);
+    if tables == Tables::Missing && is_ours(&SQLITE_0_1, &migrations_done(DONE_BY_0_1).await) {
+        tables = Tables::OfVersion01;
+    }
+    let mut found = Found::new(tables, &done);
+    if let Some(sql) = found.count_accounts() {
+        found.accounts = Some(sqlx::query_scalar(sql).fetch_one(&mut *conn).await?);
+    }
+    if tables.are_enough() {
+        found.key_fingerprint =
+            sqlx::query_scalar(KEY_FINGERPRINT).fetch_optional(&mut *conn).await?.flatten();
+    }
+    Ok(found)
+}

@@ -1,0 +1,16 @@
+use std::error::Error;
+use std::process::ExitCode;
+
+/// Brings the tables of the database to this version.
+pub fn run() -> ExitCode {
+    let figment = vestibule::figment();
+    vestibule::init_log(&figment);
+    match rocket::execute(vestibule::migrate(figment)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let cause = error.source().map_or_else(String::new, ToString::to_string);
+            log::error!("{error}: {cause}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Which database it is, and `databases.vestibule.*`: the settings of Rocket's pool.
+
+use figment::Figment;
+use figment::providers::{Env, Serialized};
+use figment::value::Value;
+
+use super::{Config, ConfigError, DatabaseUrl};
+
+const URL: &str = "databases.vestibule.url";
+const READERS: &str = "databases.vestibule.max_connections";
+const MIGRATE: &str = "databases.vestibule.migrate";
+
+/// The keys of `databases.vestibule`.
+const KNOWN: [&str; 7] = [
+    "url",
+    "min_connections",
+    "max_connections",
+    "connect_timeout",
+    "idle_timeout",
+    "statement_timeout",
+    "migrate",
+];
+
+/// Fills in which database it is, if it is the one in the data folder, and what the pool needs.
+pub(crate) fn with_database(
+    figment: Figment,
+    config: &Config,
+    is_whole_service: bool,
+) -> Result<(Figment, DatabaseUrl), ConfigError> {
+    // A host app that did not begin with our figment has not read this one.
+    let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__");
+    let figment =
+        figment.merge(env.map(|key| format!("databases.vestibule.{key}").into()).global());
+    if is_whole_service {
+        refuse_unread_variables()?;
+    }
+    let database = database_url(&figment, config, is_whole_service)?;
+    if let Some(reason) = database.misread() {
+        return Err(ConfigError::new(&format!("vestibule.database_url (or {URL})"), reason));
+    }
+    check_pool(&figment)?;
+    let mut figment = figment.merge(Serialized::global(URL, database.as_str()));
+    if !database.is_postgres() {
+        // Each is a thread; more than there are cores read no quicker.
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        figment = figment.join(Serialized::default(READERS, cores.max(2)));
+    }
+    let rocket = rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e))?;
+    let close_within = rocket.shutdown.grace;
+    let figment =
+        figment.merge(Serialized::global("databases.vestibule.close_within", close_within));
+    Ok((figment, database))
+}
+
+/// The pool would panic with some settings, and read others as something else.
+fn check_pool(figment: &Figment) -> Result<(), ConfigError> {
+    // More are no use, and a pool of millions takes the memory for them.
+    const MOST: u32 = 10_000;
+    for (key, least) in [
+        (READERS, 1),
+        ("databases.vestibule.statement_timeout", 1),
+        ("databases.vestibule.connect_timeout", 1),
+        ("databases.vestibule.idle_timeout", 1),
+        ("databases.vestibule.min_connections", 0),
+    ] {
+        let number = figment.extract_inner::<u32>(key);
+        let is_sound = number.is_ok_and(|number| (least..=MOST).contains(&number));
+        if figment.find_value(key).is_ok() && !is_sound {
+            let reason = format!("must be a number from {least} to {MOST}");
+            return Err(ConfigError::new(key, reason));
+        }
+    }
+    if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
+        return Err(ConfigError::new(MIGRATE, "must be true or false"));
+    }
+    Ok(())
+}
+
+/// Refuses variables that were meant to name a database, or a file of settings, and do not.
+fn refuse_unread_variables() -> Result<(), ConfigError> {
+    for (name, value) in std::env::vars_os() {
+        let name = name.to_string_lossy().to_uppercase();
+        let value = value.to_string_lossy().to_lowercase();
+        if !(name.starts_with("VESTIBULE_") || name.starts_with("ROCKET_")) {
+            continue;
+        }
+        let names_one = ["postgres:", "postgresql:", "mysql:", "sqlite:"];
+        let is_read = name == "VESTIBULE_DATABASE_URL" || name.starts_with("ROCKET_DATABASES");
+        if names_one.iter().any(|scheme| value.starts_with(scheme)) && !is_read {
+            let reason = "names a database, but is not read here: use VESTIBULE_DATABASE_URL";
+            return Err(ConfigError::of_variable(&name, reason));
+        }
+        if name == "VESTIBULE_DATABASE_URL" && value.is_empty() {
+            let reason = "is set, but empty: name a database, or unset it";
+            return Err(ConfigError::of_variable(&name, reason));
+        }
+    }
+    let settings = std::env::var_os("ROCKET_CONFIG");
+    if settings.is_some_and(|path| !std::path::Path::new(&path).exists()) {
+        return Err(ConfigError::of_variable("ROCKET_CONFIG", "names a file that is not there"));
+    }
+    Ok(())
+}
+
+/// The database that the settings name, or the file in the data folder if they name none. A misspelt
+/// setting must not start the service on an empty file: to the users, every account would be gone.
+fn database_url(
+    figment: &Figment,
+    config: &Config,
+    is_whole_service: bool,
+) -> Result<DatabaseUrl, ConfigError> {
+    match (&config.database_url, pool_url(figment, is_whole_service)?) {
+        (Some(ours), Some(theirs)) if ours.as_str() != theirs.as_str() => Err(ConfigError::new(
+            "vestibule.database_url",
+            "names another database than databases.vestibule.url; set one of them",
+        )),
+        (Some(url), _) => Ok(url.clone()),
+        (None, Some(url)) => Ok(url),
+        (None, None) => {
+            // In a host app it names the host's own.
+            if is_whole_service && std::env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) {
+                let reason = "is set, but is not read here: name the database of this service in \
+                              VESTIBULE_DATABASE_URL, or unset it";
+                return Err(ConfigError::of_variable("DATABASE_URL", reason));
+            }
+            let file = config.data_dir.join("vestibule.sqlite3");
+            DatabaseUrl::parse(&format!("sqlite:{}", file.display())).ok_or_else(|| {
+                let reason = "must be a folder whose path a URL can hold";
+                ConfigError::new("vestibule.data_dir", reason)
+            })
+        }
+    }
+}
+
+/// `databases.vestibule.url`, if it is set.
+fn pool_url(figment: &Figment, is_whole_service: bool) -> Result<Option<DatabaseUrl>, ConfigError> {
+    let refuse = |key: &str, reason: &str| Err(ConfigError::new(key, reason));
+    let databases = match figment.find_value("databases") {
+        Ok(Value::Dict(_, databases)) => databases,
+        Ok(_) => {
+            let must =
+                "must be a table such as {vestibule={url=\"postgres://user@host/database\"}}";
+            return refuse("databases", must);
+        }
+        Err(_) => return Ok(None),
+    };
+    let ours = match databases.get("vestibule") {
+        Some(Value::Dict(_, ours)) => ours,
+        Some(_) => return refuse("databases.vestibule", "must be a table with a `url`"),
+        None => {
+            return match databases.keys().next().filter(|_| is_whole_service) {
+                Some(name) => refuse(
+                    &format!("databases.{name}"),
+                    "names no database of this service; here is: databases.vestibule",
+                ),
+                None => Ok(None),
+            };
+        }
+    };
+    if let Some(key) = ours.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+        let reason = format!("is not a setting; here are: {}", KNOWN.join(", "));
+        return refuse(&format!("databases.vestibule.{key}"), &reason);
+    }
+    let Some(url) = ours.get("url") else { return Ok(None) };
+    match url.as_str().and_then(DatabaseUrl::parse) {
+        Some(url) => Ok(Some(url)),
+        None => refuse(URL, DatabaseUrl::MUST),
+    }
+}

@@ -1,0 +1,54 @@
+//! Settings from the environment, and the former names of settings.
+
+use figment::Figment;
+use figment::error::Kind;
+use figment::providers::{Env, Serialized};
+
+use super::Config;
+
+/// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that name no
+/// setting are left out and returned: container platforms inject some, so they must not stop a start.
+pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
+    let prefix = |key: &str| format!("vestibule.{}", key.replace("__", "."));
+    let (mut figment, mut unknown) = (figment, Vec::new());
+    for (key, value) in Env::prefixed("VESTIBULE_").iter() {
+        let name = key.as_str().to_owned();
+        if value.is_empty() {
+            continue;
+        }
+        // As it stands, if that is a value: figment would read 1901 and `true` as no texts, and 007 as 7.
+        let as_text = Serialized::global(&prefix(&name), &value);
+        if Figment::from(&as_text).extract_inner::<Config>("vestibule").is_ok() {
+            figment = figment.merge(as_text);
+            continue;
+        }
+        let one = Env::prefixed("VESTIBULE_")
+            .only(&[&name])
+            .map(move |key| prefix(key.as_str()).into())
+            .global();
+        match Figment::from(&one).extract_inner::<Config>("vestibule") {
+            // One with a former name stays, and stops the start.
+            Err(error)
+                if matches!(error.kind, Kind::UnknownField(..))
+                    && new_name(&name.replace("__", ".")).is_none() =>
+            {
+                unknown.push(format!("VESTIBULE_{}", name.to_uppercase()));
+            }
+            _ => figment = figment.merge(one),
+        }
+    }
+    (figment, unknown)
+}
+
+/// What a setting is called now, if `key` is a former name of it.
+pub(super) fn new_name(key: &str) -> Option<&'static str> {
+    FORMER_NAMES.iter().find(|(former, _)| *former == key).map(|(_, new)| *new)
+}
+
+const FORMER_NAMES: [(&str, &str); 5] = [
+    ("throttle.free_tries", "throttle.free_attempts"),
+    ("throttle.tries_by_client", "throttle.attempts_by_ip"),
+    ("throttle.letters_to_address", "throttle.emails_to_address"),
+    ("throttle.letters_by_client", "throttle.emails_by_ip"),
+    ("throttle.signups_by_client", "throttle.signups_by_ip"),
+];

@@ -1,0 +1,29 @@
+//! `events.*`
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::range::{CENTURY, DAY, length};
+use super::{ConfigError, values};
+
+/// What is recorded of what happened.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EventsConfig {
+    /// How long a row stays. Default `180days`.
+    #[serde(deserialize_with = "values::duration")]
+    pub keep_for: Duration,
+}
+
+impl Default for EventsConfig {
+    fn default() -> Self {
+        Self { keep_for: 180 * DAY }
+    }
+}
+
+impl EventsConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        length("events.keep_for", self.keep_for, DAY..=CENTURY)
+    }
+}

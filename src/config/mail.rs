@@ -1,0 +1,49 @@
+//! `mail.*`
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::range::length;
+use super::{ConfigError, Sender, SmtpUrl, values};
+
+/// How messages leave.
+#[derive(Clone, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MailConfig {
+    /// The sender of every message. Default `no-reply@` the host of `public_url`.
+    pub from: Option<Sender>,
+    /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. Not
+    /// set: messages are written to `folder`.
+    pub smtp_url: Option<SmtpUrl>,
+    /// How long the mail server may take for each step before the message is sent again later. Default
+    /// `30s`, at most a minute. For a message that it has got: ten minutes.
+    #[serde(deserialize_with = "values::duration")]
+    pub timeout: Duration,
+    /// Where messages are written as `.eml` files when no server is set. Default `mail` in the data
+    /// folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Default for MailConfig {
+    fn default() -> Self {
+        Self { from: None, smtp_url: None, timeout: Duration::from_secs(30), folder: None }
+    }
+}
+
+impl MailConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        length("mail.timeout", self.timeout, Duration::from_secs(1)..=Duration::from_secs(60))
+    }
+}
+
+impl fmt::Debug for MailConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MailConfig")
+            .field("from", &self.from)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,374 @@
+//! Every setting, typed and documented, with its default.
+//!
+//! Settings come from the table `vestibule` of the active profile (`[default.vestibule]` in
+//! `Rocket.toml`) and from the environment (`VESTIBULE_PUBLIC_URL`, and
+//! `VESTIBULE_PASSWORD__MIN_LENGTH` for `password.min_length`), which wins over every profile.
+
+mod database;
+mod environment;
+mod error;
+mod events;
+mod hashing;
+mod mail;
+mod password;
+mod range;
+mod session;
+mod throttle;
+mod values;
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use figment::Figment;
+use lettre::message::Mailbox;
+use serde::Deserialize;
+
+pub(crate) use database::with_database;
+pub(crate) use environment::with_environment;
+pub use error::ConfigError;
+pub use events::EventsConfig;
+pub use hashing::HashingConfig;
+pub use mail::MailConfig;
+pub use password::PasswordConfig;
+pub use session::SessionConfig;
+pub use throttle::ThrottleConfig;
+pub(crate) use values::is_loopback_host;
+pub use values::{Accent, Allowances, DatabaseUrl, Proxy, PublicUrl, Sender, SmtpUrl};
+
+/// The settings of the service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
+pub struct Config {
+    /// The origin under which people reach the service, such as `https://accounts.example.com`.
+    /// Links in emails, cookie names, `Secure`, HSTS and the cross-site check follow from it. Not
+    /// set: `http://localhost:<port>`, and the service listens on loopback only.
+    pub public_url: Option<PublicUrl>,
+    /// Where the accounts are kept: `postgres://user@host/database`, or `sqlite:` and a file. Not set:
+    /// `databases.vestibule.url`, and without that `vestibule.sqlite3` in `data_dir`.
+    pub database_url: Option<DatabaseUrl>,
+    /// What the pages and emails call the service. Default `Vestibule`.
+    #[serde(deserialize_with = "values::text")]
+    pub site_name: String,
+    /// The colour of what can be pressed, `#rrggbb`. Default `#8a3b12`.
+    pub accent: Accent,
+    /// Where the embedded database, the secret key and unsent emails live. Default `data`.
+    pub data_dir: PathBuf,
+    /// What a password must be, and what a hash of it costs.
+    pub password: PasswordConfig,
+    /// The threads that hash passwords.
+    pub hashing: HashingConfig,
+    /// How long people stay signed in.
+    pub session: SessionConfig,
+    /// How emails leave.
+    pub mail: MailConfig,
+    /// How often something may be attempted.
+    pub throttle: ThrottleConfig,
+    /// What is recorded of what happened.
+    pub events: EventsConfig,
+    /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are
+    /// believed when they say who the client is. Default: none.
+    #[serde(deserialize_with = "values::list")]
+    pub trusted_proxies: Vec<Proxy>,
+    /// The header in which trusted proxies say who the client is. Default `X-Forwarded-For`.
+    #[serde(deserialize_with = "values::text")]
+    pub client_ip_header: String,
+    /// For host apps: whether the [`User`](crate::User) guard lets another website's requests change
+    /// something on the host's own routes. Default `false`: they are refused with 403.
+    pub allow_cross_site: bool,
+    /// How long requests are still answered after SIGTERM while `/health/ready` says 503 already, so that a load
+    /// balancer notices before the port is closed. Default `0s`: there is one node.
+    #[serde(deserialize_with = "values::duration")]
+    pub drain: Duration,
+    /// Whether this process sends emails and removes what expired. Default `true`.
+    pub jobs: bool,
+    /// Whether browsers are told to insist on https for a year, subdomains included, when
+    /// `public_url` is https. Default `true`.
+    pub hsts: bool,
+    /// For the clients of the course project alone: puts reset tokens into responses, so that anybody
+    /// can take any account. Refused unless only this machine can reach the service. Default `false`.
+    pub reveal_reset_token: bool,
+    #[serde(skip)]
+    port: u16,
+}
+
+/// How many times as much people may do who come through a proxy that nobody named: all of them share its
+/// address.
+const SHARED_ADDRESS: i64 = 20;
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            database_url: None,
+            site_name: "Vestibule".into(),
+            accent: Accent([0x8a, 0x3b, 0x12]),
+            data_dir: "data".into(),
+            password: PasswordConfig::default(),
+            hashing: HashingConfig::default(),
+            session: SessionConfig::default(),
+            mail: MailConfig::default(),
+            throttle: ThrottleConfig::default(),
+            events: EventsConfig::default(),
+            trusted_proxies: Vec::new(),
+            client_ip_header: "X-Forwarded-For".into(),
+            allow_cross_site: false,
+            drain: Duration::ZERO,
+            jobs: true,
+            hsts: true,
+            reveal_reset_token: false,
+            port: 8000,
+        }
+    }
+}
+
+impl Config {
+    /// Reads the settings out of Rocket's figment.
+    ///
+    /// # Errors
+    /// Names the key, the place and the reason, and never the value: it may be a secret.
+    pub(crate) fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let mut config: Self = match figment.find_value("vestibule") {
+            Ok(_) => {
+                figment.extract_inner("vestibule").map_err(|error| ConfigError::from(&error))?
+            }
+            Err(_) => Self::default(),
+        };
+        let rocket =
+            rocket::Config::try_from(figment).map_err(|error| ConfigError::from(&error))?;
+        config.port = rocket.port;
+        config.check(rocket.address)?;
+        Ok(config)
+    }
+
+    fn check(&self, address: IpAddr) -> Result<(), ConfigError> {
+        let refuse = |key: &str, reason: &str| Err(ConfigError::new(key, reason));
+        if self.public_url.is_none() && !address.is_loopback() {
+            return refuse(
+                "vestibule.public_url",
+                &format!(
+                    "must be set when the service listens on {address}: links, cookies and the \
+                     cross-site check depend on the address that people use"
+                ),
+            );
+        }
+        let local_only = address.is_loopback()
+            && self.trusted_proxies.is_empty()
+            && self.public_url.as_ref().is_none_or(PublicUrl::is_loopback);
+        if self.reveal_reset_token && !local_only {
+            return refuse(
+                "vestibule.reveal_reset_token",
+                "lets anybody take any account: it is refused unless the service listens on \
+                 loopback, public_url is unset or a loopback origin, and no proxy is trusted",
+            );
+        }
+        if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
+            return refuse("vestibule.site_name", "must be a line of text");
+        }
+        if self.data_dir.as_os_str().is_empty() {
+            return refuse("vestibule.data_dir", "must be a folder");
+        }
+        self.check_proxies()?;
+        range::length("drain", self.drain, Duration::ZERO..=Duration::from_mins(10))?;
+        self.password.check()?;
+        self.hashing.check()?;
+        self.throttle.check()?;
+        self.session.check()?;
+        self.mail.check()?;
+        self.events.check()
+    }
+
+    /// A proxy that is believed although it should not be, or in a way that is not read here, can pass for
+    /// anybody.
+    fn check_proxies(&self) -> Result<(), ConfigError> {
+        if self.trusted_proxies.iter().any(Proxy::is_nearly_everybody) {
+            return Err(ConfigError::new(
+                "vestibule.trusted_proxies",
+                "must be your proxies alone: a client in such a large network could name any address as \
+                 its own, and would escape every limit",
+            ));
+        }
+        let header = &self.client_ip_header;
+        let is = |name: &&str| header.eq_ignore_ascii_case(name);
+        let reason = if header.is_empty() || !header.bytes().all(is_token_byte) {
+            "must be the name of a header, such as X-Forwarded-For"
+        } else if ["host", "cookie", "user-agent", "origin"].iter().any(is) {
+            "must be a header that proxies set"
+        } else if is(&"forwarded") {
+            "must be a header that holds addresses alone, such as X-Forwarded-For or X-Real-IP: the form of \
+             `Forwarded` (RFC 7239) is not read"
+        } else {
+            return Ok(());
+        };
+        Err(ConfigError::new("vestibule.client_ip_header", reason))
+    }
+
+    /// Whether this is a proxy that is believed.
+    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.trusted_proxies.iter().any(|proxy| proxy.is(address))
+    }
+
+    /// How many times as much the people at this address may do as those at another.
+    pub(crate) fn allowance(&self, address: IpAddr, is_shared: bool) -> i64 {
+        let shared = if is_shared { SHARED_ADDRESS } else { 1 };
+        self.throttle.networks.of(address).max(shared)
+    }
+
+    /// The origin that links begin with, without a slash at the end.
+    pub fn origin(&self) -> String {
+        match &self.public_url {
+            Some(url) => url.origin().to_owned(),
+            None => format!("http://localhost:{}", self.port),
+        }
+    }
+
+    /// Whether a browser that names `origin` shows one of our own pages (RFC 6454, as sent in the
+    /// `Origin` header).
+    pub fn is_own_origin(&self, origin: &str) -> bool {
+        match &self.public_url {
+            Some(url) => origin.eq_ignore_ascii_case(url.origin()),
+            None => ["localhost", "127.0.0.1", "[::1]"]
+                .iter()
+                .any(|host| origin == format!("http://{host}:{}", self.port)),
+        }
+    }
+
+    /// Whether people reach the service by https, wherever TLS ends.
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| url.origin().starts_with("https://"))
+    }
+
+    /// Whether people reach the service by a name of its own, and so perhaps through a proxy on this machine.
+    pub(crate) fn is_public(&self) -> bool {
+        self.public_url.as_ref().is_some_and(|url| !url.is_loopback())
+    }
+
+    /// Where emails are written when no mail server is set.
+    pub fn mail_folder(&self) -> PathBuf {
+        self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))
+    }
+
+    /// The sender of every email, shown under the name of the site.
+    pub fn sender(&self) -> Result<Mailbox, ConfigError> {
+        if let Some(Sender(mailbox)) = &self.mail.from {
+            let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
+            return Ok(Mailbox::new(Some(name), mailbox.email.clone()));
+        }
+        let host = self.public_url.as_ref().map_or("localhost", PublicUrl::host);
+        let address = format!("no-reply@{host}").parse().map_err(|_| {
+            ConfigError::new("vestibule.mail.from", "must be set: public_url has no host for it")
+        })?;
+        Ok(Mailbox::new(Some(self.site_name.clone()), address))
+    }
+}
+
+/// Refuses settings of Rocket's own with which it would panic, or not do what they say.
+pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
+    let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
+    for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
+        if n == 0 {
+            return Err(ConfigError::new(key, "must be at least 1"));
+        }
+    }
+    if figment.contains("tls") {
+        return Err(ConfigError::new("tls", "is not read: put a proxy that speaks TLS in front"));
+    }
+    let profile = figment.profile();
+    let is_known = ["debug", "release"].iter().any(|known| profile == known)
+        || figment.profiles().any(|known| known == profile);
+    if !is_known {
+        let reason = format!("names no profile of Rocket.toml: {profile}");
+        return Err(ConfigError::new("ROCKET_PROFILE", reason));
+    }
+    Ok(())
+}
+
+/// The cookies of the service.
+#[derive(Clone, Copy)]
+pub(crate) enum Cookies {
+    Session,
+    Device,
+    Notice,
+}
+
+impl Config {
+    /// What a cookie is called. With `__Host-` the browser takes it from this very host alone, and by https:
+    /// another subdomain can neither plant nor displace it (RFC 6265bis, 4.1.3.2).
+    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
+        match (cookie, self.is_https()) {
+            (Cookies::Session, true) => "__Host-session_id",
+            (Cookies::Session, false) => "session_id",
+            (Cookies::Device, true) => "__Host-vestibule_device",
+            (Cookies::Device, false) => "vestibule_device",
+            (Cookies::Notice, true) => "__Host-notice",
+            (Cookies::Notice, false) => "notice",
+        }
+    }
+}
+
+/// What a header's name may be made of (RFC 9110, 5.6.2).
+fn is_token_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
+}
+
+#[cfg(test)]
+mod tests {
+    use figment::error::Kind;
+    use figment::providers::{Format, Toml};
+
+    use super::*;
+
+    fn read(settings: &str) -> Result<Config, Box<figment::Error>> {
+        Figment::from(Toml::string(settings)).extract().map_err(Box::new)
+    }
+
+    /// Every setting there is below `table`.
+    fn settings(table: &str) -> Vec<String> {
+        let Err(error) = read(&format!("{table}no_such_setting = 1")) else { panic!("{table}") };
+        let Kind::UnknownField(_, names) = error.kind else { return Vec::new() };
+        let below = |name: &&str| {
+            let inner = settings(&format!("{table}{name}."));
+            if inner.is_empty() { vec![format!("{table}{name}")] } else { inner }
+        };
+        names.iter().flat_map(below).collect()
+    }
+
+    #[test]
+    fn the_readme_has_every_setting_with_its_default() {
+        let readme = include_str!("../../README.md");
+        let (_, table) = readme.split_once("| Setting | Default | What it does |\n").unwrap();
+        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let rows: Vec<(&str, &str)> = rows
+            .map(|row| {
+                let mut cells = row.split(" | ");
+                let name = cells.next().unwrap().trim_start_matches("| ").trim_matches('`');
+                (name, cells.next().unwrap())
+            })
+            .collect();
+        let mut named: Vec<String> = rows.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let mut all = settings("");
+        named.sort();
+        all.sort();
+        assert_eq!(named, all);
+        let default = Config::default();
+        let mut plain = 0;
+        for (name, value) in rows {
+            // Others are told in words.
+            let Some(value) = value.strip_prefix('`').and_then(|value| value.strip_suffix('`'))
+            else {
+                continue;
+            };
+            if value.contains(['<', '`']) {
+                continue;
+            }
+            plain += 1;
+            let config = read(&format!("{name} = {value}"))
+                .or_else(|_| read(&format!("{name} = {value:?}")))
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(format!("{config:?}"), format!("{default:?}"), "{name}");
+        }
+        assert!(plain > 30, "{plain}");
+    }
+}

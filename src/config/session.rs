@@ -1,0 +1,63 @@
+//! `session.*`
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::range::{CENTURY, DAY, HOUR, length, number};
+use super::{ConfigError, values};
+
+/// How long people stay signed in.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SessionConfig {
+    /// A session ends when nothing happened in it for this long. Default `2h`.
+    #[serde(deserialize_with = "values::duration")]
+    pub idle_ttl: Duration,
+    /// A session ends this long after the sign-in, whatever happens in it. Default `12h`.
+    #[serde(deserialize_with = "values::duration")]
+    pub absolute_ttl: Duration,
+    /// `idle_ttl` with "keep me signed in". Default `14days`.
+    #[serde(deserialize_with = "values::duration")]
+    pub remembered_idle_ttl: Duration,
+    /// `absolute_ttl` with "keep me signed in". Default `30days`.
+    #[serde(deserialize_with = "values::duration")]
+    pub remembered_absolute_ttl: Duration,
+    /// Most sessions of one account; one more ends the one that was not used for longest. Default 100.
+    pub max_per_account: i64,
+    /// How long a session that was looked up is believed without asking the database, at most `1s`.
+    /// What this process revokes counts at once; what another one does, after this long. `0s`: not at
+    /// all. Default `1s`.
+    #[serde(deserialize_with = "values::duration")]
+    pub cache_for: Duration,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            idle_ttl: 2 * HOUR,
+            absolute_ttl: 12 * HOUR,
+            remembered_idle_ttl: 14 * DAY,
+            remembered_absolute_ttl: 30 * DAY,
+            max_per_account: 100,
+            cache_for: Duration::from_secs(1),
+        }
+    }
+}
+
+impl SessionConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        number("session.max_per_account", self.max_per_account, 1..=1_000_000_000)?;
+        // Use is recorded once a minute.
+        let range = Duration::from_secs(120)..=CENTURY;
+        for (key, ttl) in [
+            ("session.idle_ttl", self.idle_ttl),
+            ("session.remembered_idle_ttl", self.remembered_idle_ttl),
+            ("session.absolute_ttl", self.absolute_ttl),
+            ("session.remembered_absolute_ttl", self.remembered_absolute_ttl),
+        ] {
+            length(key, ttl, range.clone())?;
+        }
+        length("session.cache_for", self.cache_for, Duration::ZERO..=Duration::from_secs(1))
+    }
+}

@@ -1,0 +1,175 @@
+//! Which database it is.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use serde::{Deserialize, Deserializer};
+use url::Url;
+
+use super::parsed;
+
+/// Where the accounts are kept; may hold a password: mute in every log.
+#[derive(Clone)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// What a URL must be, for messages.
+    pub(crate) const MUST: &str = "must be sqlite: and a file, or postgres://user@host/database";
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let scheme = scheme.to_ascii_lowercase();
+        let names_one = match scheme.as_str() {
+            "sqlite" => {
+                let file = rest.strip_prefix("//").unwrap_or(rest);
+                let file = file.split('?').next().unwrap_or_default();
+                // A database in memory would be another one for each connection, however it is spelt.
+                let decoded = percent_decode_str(rest).decode_utf8_lossy().to_lowercase();
+                !file.trim().is_empty()
+                    && !decoded.contains(":memory:")
+                    && !decoded.contains("mode=memory")
+                    && !decoded.trim_start_matches('/').starts_with("file:")
+            }
+            "postgres" | "postgresql" => rest.starts_with("//") && rest.len() > 2,
+            _ => false,
+        };
+        names_one.then(|| Self(format!("{scheme}:{rest}")))
+    }
+
+    /// As the driver reads it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether other processes may keep their accounts there too.
+    pub(crate) fn is_postgres(&self) -> bool {
+        self.0.starts_with("postgres")
+    }
+
+    /// Says why the driver would read another URL than was meant: it passes over what it does not know.
+    pub(crate) fn misread(&self) -> Option<&'static str> {
+        const KNOWN: [&str; 11] = [
+            "sslmode",
+            "sslrootcert",
+            "sslcert",
+            "sslkey",
+            "host",
+            "port",
+            "dbname",
+            "user",
+            "password",
+            "application_name",
+            "options",
+        ];
+        if !self.is_postgres() {
+            return None;
+        }
+        let Ok(url) = Url::parse(&self.0) else {
+            return Some(
+                "cannot be read: write special characters of the password as %xx (# is %23, / is %2F), and \
+                 name one host",
+            );
+        };
+        if url.fragment().is_some() || url.path().contains('@') {
+            return Some("cannot be meant like this: in the password # is %23, / is %2F");
+        }
+        if url.host_str().is_some_and(|host| host.contains(',') || host.contains("%2C")) {
+            return Some(
+                "names several hosts; name one, such as an address that moves with the primary",
+            );
+        }
+        let is_known =
+            |key: &str| KNOWN.contains(&key) || (key.starts_with("options[") && key.ends_with(']'));
+        let keys: Vec<_> = url.query_pairs().map(|(key, _)| key).collect();
+        if (1..keys.len()).any(|n| keys[..n].contains(&keys[n])) {
+            return Some("names a parameter twice");
+        }
+        if let Some(root) = parameter(&url, "sslrootcert") {
+            if !matches!(parameter(&url, "sslmode").as_deref(), Some("verify-full" | "verify-ca")) {
+                return Some(
+                    "has sslrootcert, which counts with sslmode=verify-full or verify-ca alone",
+                );
+            }
+            if std::fs::File::open(root).is_err() {
+                return Some("names an sslrootcert that cannot be read");
+            }
+        }
+        if keys.iter().any(|key| !is_known(key)) {
+            return Some(
+                "has a parameter that is not known here; these are: sslmode, sslrootcert, sslcert, sslkey, \
+                 host, port, dbname, user, password, application_name, options",
+            );
+        }
+        None
+    }
+
+    /// Which database it is, without its password.
+    pub(crate) fn described(&self) -> String {
+        if !self.is_postgres() {
+            let file = self.0.trim_start_matches("sqlite:").trim_start_matches("//");
+            return format!("the SQLite file {}", file.split('?').next().unwrap_or_default());
+        }
+        match Url::parse(&self.0) {
+            Ok(url) => {
+                // What stands behind the `?` wins.
+                let said = |name: &str| parameter(&url, name);
+                let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
+                let host = said("host").or(host).unwrap_or_else(|| "a local socket".into());
+                let port = said("port").or(url.port().map(|port| port.to_string()));
+                let port = port.map_or_else(String::new, |port| format!(":{port}"));
+                let name =
+                    said("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').into());
+                // With a raw `/` in the password, the rest of it stands where the name should.
+                let name = name.rsplit('@').next().unwrap_or_default();
+                format!("PostgreSQL at {host}{port}, database {name:?}")
+            }
+            Err(_) => "PostgreSQL".to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.described())
+    }
+}
+
+impl<'de> Deserialize<'de> for DatabaseUrl {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, Self::MUST, Self::parse)
+    }
+}
+
+/// What stands behind the `?` of a URL by this name.
+fn parameter(url: &Url, name: &str) -> Option<String> {
+    url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_url_names_a_database() {
+        for text in
+            ["sqlite:a.db", "sqlite://a.db?mode=rwc", "postgres://u:p@h/d", "PostgreSQL://h/d"]
+        {
+            assert!(DatabaseUrl::parse(text).is_some(), "{text}");
+        }
+        for text in [
+            "",
+            " ",
+            "a.db",
+            "mysql://h/d",
+            "sqlite:",
+            "sqlite: ",
+            "sqlite::memory:",
+            "sqlite:a?mode=memory",
+            "postgres:",
+        ] {
+            assert!(DatabaseUrl::parse(text).is_none(), "{text:?}");
+        }
+        let url = DatabaseUrl::parse("postgres://u:hunter2@db.example.com:5433/accounts").unwrap();
+        assert_eq!(url.described(), "PostgreSQL at db.example.com:5433, database \"accounts\"");
+    }
+}
