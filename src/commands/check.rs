@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 /// Prints what a start would find.
 pub fn run() -> ExitCode {
-    let report = rocket::execute(vestibule::check(vestibule::figment()));
+    let report = super::wait_for(vestibule::check(vestibule::figment()));
     println!("{report}");
     if report.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

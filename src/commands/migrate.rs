@@ -5,7 +5,7 @@ use std::process::ExitCode;
 pub fn run() -> ExitCode {
     let figment = vestibule::figment();
     vestibule::init_log(&figment);
-    match rocket::execute(vestibule::migrate(figment)) {
+    match super::wait_for(vestibule::migrate(figment)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let cause = error.source().map_or_else(String::new, ToString::to_string);

@@ -27,3 +27,9 @@ impl Command {
         }
     }
 }
+
+/// Runs a command that needs no Rocket: its own executor panics at some settings, before they can be refused.
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    let executor = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
+    executor.expect("a process that may open files").block_on(work)
+}
