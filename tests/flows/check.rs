@@ -163,6 +163,7 @@ fn a_database_that_is_not_there_is_told() {
     is_said(&said, &[("database", "PostgreSQL at 127.0.0.1:1, database \"accounts\"")]);
     fails_alike(folder.path(), &settings, "PostgreSQL at 127.0.0.1:1 lets nobody in");
 
+    let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     std::fs::write(folder.path().join("data/vestibule.sqlite3"), "a letter to ada ".repeat(99))
         .unwrap();
