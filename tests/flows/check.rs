@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 
 use crate::harness::SECRET_KEY;
-use crate::process::{Process, command, new_folder};
+use crate::harness::process::{Process, command, new_folder};
 
 /// What was said, and whether a start would succeed.
 fn check(folder: &Path, settings: &[(&str, &str)]) -> (bool, String) {

@@ -2,15 +2,14 @@
 
 use rocket::http::Method::{self, Delete, Get, Head, Post, Put};
 
-use crate::harness::{PASSWORD, TestApp};
+use crate::harness::{ADA, PASSWORD, TestApp};
 
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 
 /// Promise 32.
 #[test]
 fn no_other_site_can_make_a_browser_act() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let foreign: [&[(&str, &str)]; 6] = [
         &[("Sec-Fetch-Site", "cross-site"), ("Origin", "http://localhost:8000")],
         &[("Sec-Fetch-Site", "same-site")],
@@ -59,8 +58,7 @@ fn our_own_pages_and_programs_pass() {
 /// Promise 32: the form field `_method` makes Rocket run another method.
 #[test]
 fn a_form_cannot_smuggle_another_method_past_the_check() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let headers = [FORM, ("Sec-Fetch-Site", "cross-site")];
     for method in ["delete", "put", "patch"] {
         let body = format!("_method={method}");
@@ -76,9 +74,8 @@ fn a_form_cannot_smuggle_another_method_past_the_check() {
 /// Promise 33.
 #[test]
 fn looking_changes_nothing() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let app = TestApp::with_ada();
+    app.submit("/password-reset", [("email", ADA)]);
     let links: Vec<String> = app.letters().iter().map(super::harness::Letter::link).collect();
     // A look at whether all is well writes there.
     let before = app.dump_without(&["vestibule_health"]);
@@ -97,8 +94,7 @@ fn looking_changes_nothing() {
 /// Promises 34 and 43.
 #[test]
 fn next_leads_nowhere_else() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.log_out();
     for next in [
         "https://evil.example",
@@ -108,7 +104,7 @@ fn next_leads_nowhere_else() {
         "/\t/evil.example",
         "javascript:alert(1)",
     ] {
-        let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", next)];
+        let form = [("email", ADA), ("password", PASSWORD), ("next", next)];
         app.post("/login", form).redirects_to(if next.starts_with("/%") {
             next
         } else {
@@ -119,7 +115,7 @@ fn next_leads_nowhere_else() {
     app.visit("/login?next=//evil.example").is(200).does_not_say("evil");
     // Nor so far that no proxy takes the answer.
     let far = format!("/{}", "a".repeat(3_000));
-    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", &*far)];
+    let form = [("email", ADA), ("password", PASSWORD), ("next", &*far)];
     app.post("/login", form).redirects_to("/profile");
     app.visit(&format!("/login?next={far}")).redirects_to("/profile");
     app.log_out();
@@ -130,8 +126,7 @@ fn next_leads_nowhere_else() {
 /// Promises 35, 36 and 37.
 #[test]
 fn every_answer_tells_the_browser_to_be_careful() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let wanted = [
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "same-origin"),

@@ -4,15 +4,14 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{PASSWORD, TestApp};
-use crate::process::{Process, answer, command, form_post, sign_up_form};
+use crate::harness::process::{Process, answer, command, form_post, sign_up_form};
+use crate::harness::{ADA, PASSWORD, TestApp};
 
 /// A transaction that the database ends on its own, at its first, its last or its middle statement.
 #[test]
 fn a_transaction_that_the_database_ended_spoils_nothing() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let app = TestApp::with_ada();
+    let login = [("email", ADA), ("password", PASSWORD)];
     for table in ["vestibule_throttle", "vestibule_sessions", "vestibule_events"] {
         if app.is_sqlite() {
             app.sql(&format!(
@@ -42,9 +41,8 @@ fn a_transaction_that_the_database_ended_spoils_nothing() {
 /// What fails only when everything is written: the commit.
 #[test]
 fn a_commit_that_fails_spoils_nothing() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let app = TestApp::with_ada();
+    let login = [("email", ADA), ("password", PASSWORD)];
     if app.is_sqlite() {
         app.sql("CREATE TABLE parents (id INTEGER PRIMARY KEY)");
         app.sql(
@@ -84,7 +82,7 @@ fn readiness_sees_that_the_disk_of_postgresql_is_full() {
     if app.is_sqlite() {
         return;
     }
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.visit("/health/ready").is(200);
     app.sql(
         "CREATE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS \
@@ -95,7 +93,7 @@ fn readiness_sees_that_the_disk_of_postgresql_is_full() {
         "CREATE TRIGGER fault BEFORE UPDATE ON vestibule_health FOR EACH ROW \
          WHEN (length(NEW.padding) > 8192) EXECUTE FUNCTION fault()",
     );
-    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let login = [("email", ADA), ("password", PASSWORD)];
     app.other_browser().post("/login", login).is(503);
     becomes(|| app.visit("/health/ready").status, 503);
     app.sql("DROP FUNCTION fault CASCADE");
@@ -138,7 +136,7 @@ impl Drop for SmallDisk {
 }
 
 fn log_in(service: &Process) -> String {
-    let form = sign_up_form("ada@example.com");
+    let form = sign_up_form(ADA);
     let seen = answer(service.send(&form_post("/login", &form)));
     seen.split(' ').nth(1).unwrap_or_default().to_owned()
 }
@@ -157,7 +155,7 @@ fn becomes(readiness: impl Fn() -> u16, wanted: u16) {
 
 #[test]
 fn a_full_disk_is_survived() {
-    if std::env::var_os(crate::harness::SECOND_RUN).is_some() {
+    if std::env::var_os(crate::harness::postgres::SECOND_RUN).is_some() {
         return; // It is SQLite's file.
     }
     let Some(disk) = SmallDisk::mount() else {
@@ -172,7 +170,7 @@ fn a_full_disk_is_survived() {
         ("VESTIBULE_THROTTLE__ATTEMPTS_BY_IP", "100000"),
     ];
     let service = Process::run(command(folder.path(), &settings));
-    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
+    assert!(service.sign_up(ADA).contains("303 See Other"));
     for _ in 0..2 {
         disk.fill();
         // What the log of the database still has room for may be written; then nothing is.

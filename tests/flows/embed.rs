@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocket::http::Method::{Get, Post};
 use rocket::{get, post, routes};
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 #[expect(dead_code, reason = "its `main` is for the command line")]
 #[path = "../../examples/embed.rs"]
@@ -15,7 +15,7 @@ mod example;
 fn the_example_greets_whoever_is_signed_in() {
     let app = TestApp::start(|figment| figment, example::app);
     app.visit("/hello").redirects_to("/login?next=/hello");
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.visit("/hello").is(200).says("Hello, ada@example.com!");
     app.submit("/profile", [("name", "Ada")]);
     app.visit("/hello").says("Hello, Ada!");
@@ -86,7 +86,7 @@ fn a_host_keeps_its_own_paths_to_itself() {
     app.send_json(Post, "/api/v1/register", "{").is(400).says("\"title\"");
     assert!(app.visit("/login").header("content-security-policy").is_some());
     app.request(Get, "/users", &[], None).is(404);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.visit("/profile").is(200);
 }
 
@@ -101,10 +101,10 @@ fn a_host_authorises_on_a_proven_address_only() {
         |figment| figment,
         |figment| rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![mail]),
     );
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.visit("/mail").says("unproven");
     app.visit(&app.last_letter().link()).and_submit([]).redirects_to("/profile");
-    app.visit("/mail").says("ada@example.com");
+    app.visit("/mail").says(ADA);
 }
 
 /// Promise 32: the host's own routes are as worth protecting as ours.
@@ -122,7 +122,7 @@ fn another_website_changes_nothing_on_a_host_s_own_routes() {
         rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![note, notes])
     }
     let app = TestApp::start(|figment| figment, host);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     for foreign in [
         ("Sec-Fetch-Site", "cross-site"),
         ("Sec-Fetch-Site", "same-site"),
@@ -137,7 +137,7 @@ fn another_website_changes_nothing_on_a_host_s_own_routes() {
         app.request(Post, "/notes", &[own], None).is(200);
     }
     let app = TestApp::start(|figment| figment.merge(("vestibule.allow_cross_site", true)), host);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.request(Post, "/notes", &[("Sec-Fetch-Site", "cross-site")], None).is(200);
     app.request(Post, "/logout", &[("Sec-Fetch-Site", "cross-site")], None).is(403);
 }

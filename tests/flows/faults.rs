@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use rocket::http::Method::{self, Get, Post};
 
-use crate::harness::{PASSWORD, TestApp};
+use crate::harness::{ADA, PASSWORD, TestApp};
 
 /// Promise 53.
 #[test]
 fn a_broken_database_gives_a_plain_page_and_no_detail() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.sql("ALTER TABLE vestibule_sessions RENAME TO gone");
     let seen = app.visit("/profile").is(503).says("cannot do this right now").says("reference");
     assert!(seen.title().starts_with("The service is not available"));
@@ -26,7 +25,7 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
     // Signing in fails closed, and whoever has no session still sees the pages.
     let other = app.other_browser();
     other.visit("/login").is(200);
-    other.log_in("ada@example.com", PASSWORD).is(503);
+    other.log_in(ADA, PASSWORD).is(503);
     assert!(other.session_cookie().is_none());
     app.sql("ALTER TABLE gone RENAME TO vestibule_sessions");
     assert!(app.is_signed_in());
@@ -37,7 +36,7 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
 fn nothing_is_half_done() {
     let app = TestApp::new();
     app.sql("ALTER TABLE vestibule_outbox RENAME TO gone");
-    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let form = [("email", ADA), ("password", PASSWORD)];
     app.call(Post, "/users", form).is(503);
     app.call(Post, "/reset_password", [form[0]]).is(503);
     assert_eq!(app.count("users"), 0, "no account without its letter");
@@ -60,8 +59,7 @@ fn health_tells_a_live_process_from_a_ready_one() {
 /// Promises 53 and 55.
 #[test]
 fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let tables =
         ["users", "passwords", "sessions", "links", "outbox", "throttle", "events", "health"]
             .map(|table| format!("vestibule_{table}"));
@@ -91,11 +89,11 @@ fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
     app.visit("/health/live").is(200);
     app.visit("/health/ready").is(503);
     app.submit("/profile", [("name", "Ada")]).is(503);
-    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let form = [("email", ADA), ("password", PASSWORD)];
     let other = app.other_browser();
     other.submit("/login", form).is(503);
     other.submit("/signup", [("email", "bob@example.com"), ("password", PASSWORD)]).is(503);
-    other.submit("/password-reset", [("email", "ada@example.com")]).is(503);
+    other.submit("/password-reset", [("email", ADA)]).is(503);
     assert!(other.session_cookie().is_none(), "fails closed");
     assert!(app.is_signed_in());
     // Not even that the session is in use can be noted.
@@ -106,8 +104,7 @@ fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
 /// Promise 9: nobody is told which accounts an import has left with such hashes.
 #[test]
 fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let nobody = app.other_browser().log_in("bob@example.com", PASSWORD).is(401);
     for hash in [
         "",
@@ -123,18 +120,16 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
         app.sql("DELETE FROM vestibule_throttle");
         let stranger = app.other_browser();
         for password in [PASSWORD, "abcdefghijklmnopqrstuvwxyz", "x", "y", "z"] {
-            let seen = stranger.log_in("ada@example.com", password).is(401);
+            let seen = stranger.log_in(ADA, password).is(401);
             assert_eq!(seen.body.replace("ada@", "bob@"), nobody.body);
         }
-        stranger.log_in("ada@example.com", PASSWORD).is(429);
+        stranger.log_in(ADA, PASSWORD).is(429);
     }
     // What other systems write around a hash is no part of it.
     let known = "$2a$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC";
     app.sql(&format!("UPDATE vestibule_passwords SET hash = ' {known}\n'"));
     app.sql("DELETE FROM vestibule_throttle");
-    app.other_browser()
-        .log_in("ada@example.com", "abcdefghijklmnopqrstuvwxyz")
-        .redirects_to("/profile");
+    app.other_browser().log_in(ADA, "abcdefghijklmnopqrstuvwxyz").redirects_to("/profile");
     assert!(app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$"));
 }
 
@@ -146,16 +141,16 @@ fn text_that_is_not_utf8_is_no_fault() {
     if !app.is_sqlite() {
         return; // PostgreSQL takes no such text.
     }
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let stranger = app.other_browser();
     app.sql("UPDATE vestibule_users SET name = CAST(x'4a6f73e9' AS TEXT), email = CAST(x'4a6f73e9' AS TEXT)");
-    stranger.log_in("ada@example.com", "wrong").is(401);
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
-    app.visit("/profile").is(200).says("ada@example.com");
-    stranger.post("/password-reset", [("email", "ada@example.com")]).is(200);
-    assert_eq!(app.last_letter().to, "ada@example.com");
+    stranger.log_in(ADA, "wrong").is(401);
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.visit("/profile").is(200).says(ADA);
+    stranger.post("/password-reset", [("email", ADA)]).is(200);
+    assert!(app.letters().iter().all(|letter| letter.to == ADA));
     app.sql("UPDATE vestibule_passwords SET hash = CAST(x'2432e9' AS TEXT)");
-    stranger.log_in("ada@example.com", PASSWORD).is(401);
+    stranger.log_in(ADA, PASSWORD).is(401);
 }
 
 /// Promise 26: a hash that has waited too long is not computed, and the answer is honest.
@@ -167,7 +162,7 @@ fn a_crowd_that_is_too_large_is_told_to_come_back() {
             .merge(("vestibule.hashing.max_wait", "1ns"))
             .merge(("vestibule.password.cost", 20))
     });
-    let form = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let form = [("email", ADA), ("password", PASSWORD)];
     for _ in 0..10 {
         let seen =
             app.post("/login", form).is(503).says("Very many people are logging in just now.");
@@ -179,17 +174,17 @@ fn a_crowd_that_is_too_large_is_told_to_come_back() {
 #[test]
 fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
     let app = TestApp::with(|figment| figment.merge(("databases.vestibule.connect_timeout", 1)));
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     if !app.is_sqlite() {
         return; // PostgreSQL has no such lock.
     }
     app.while_locked(|| {
         app.visit("/profile").is(200);
         app.post("/profile", [("name", "x")]).is(503);
-        app.other_browser().log_in("ada@example.com", PASSWORD).is(503);
+        app.other_browser().log_in(ADA, PASSWORD).is(503);
         app.visit("/health/ready").is(503);
     });
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
 /// Promises 53 and 55: PostgreSQL is gone for a while.
@@ -199,7 +194,7 @@ fn a_database_that_went_and_came_back() {
     if app.is_sqlite() {
         return; // It is in the process.
     }
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let cookies = app.cookies.borrow().clone();
     let (gate, url) = app.gate();
     let app = app.restarted_with(|figment| {
@@ -213,22 +208,19 @@ fn a_database_that_went_and_came_back() {
     app.clock.advance(Duration::from_secs(2));
     let seen = app.visit("/profile").is(503).says("reference");
     assert_eq!(seen.header("retry-after"), Some("5"));
-    app.other_browser()
-        .post("/login", [("email", "ada@example.com"), ("password", PASSWORD)])
-        .is(503);
+    app.other_browser().post("/login", [("email", ADA), ("password", PASSWORD)]).is(503);
     app.other_browser().visit("/login").is(200);
     app.visit("/health/live").is(200);
     app.visit("/health/ready").is(503);
     gate.open();
     app.visit("/profile").is(200);
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 53: PostgreSQL ends every connection, as when it restarts.
 #[test]
 fn connections_that_the_database_ended_are_made_anew() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     if app.is_sqlite() {
         return;
     }
@@ -242,13 +234,13 @@ fn connections_that_the_database_ended_are_made_anew() {
 fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     let app = TestApp::new();
     let right = app.clock.now();
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let before = app.cookies.borrow().clone();
     // Somebody sets it to next year, and people go on.
     app.clock.advance(Duration::from_secs(400 * 24 * 3600));
     let (thief, later) = (app.other_browser(), app.other_browser());
     for _ in 0..9 {
-        thief.log_in("ada@example.com", "wrong");
+        thief.log_in(ADA, "wrong");
     }
     for n in 0..40 {
         thief.log_in(&format!("p{n}@example.com"), "wrong");
@@ -258,11 +250,11 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     let of_then = later.cookies.borrow().clone();
     later.submit("/password-reset", [("email", "eve@example.com")]).is(200);
     let link = app.last_letter().link();
-    later.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    later.submit("/password-reset", [("email", ADA)]).is(200);
     // And back again.
     let app = app.restarted_at(vestibule::Clock::stopped());
     assert!(app.clock.now().since(right) < Duration::from_secs(3600));
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
     assert_eq!(app.other_browser().log_in("p50@example.com", "wrong").status, 401);
     *app.cookies.borrow_mut() = of_then;
     assert!(!app.is_signed_in(), "a session from next year");
@@ -273,9 +265,9 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     }
     app.log_in("eve@example.com", PASSWORD).is(429);
     *app.cookies.borrow_mut() = before;
-    app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
-    let letters = app.letters().into_iter().filter(|letter| letter.to == "ada@example.com").count();
-    assert_eq!(letters, 2, "the one that waited leaves at once, as does the new one");
+    app.submit("/password-reset", [("email", ADA)]).is(200);
+    let letters = app.letters().into_iter().filter(|letter| letter.to == ADA).count();
+    assert_eq!(letters, 3, "the one that waited leaves at once, as does the new one");
     app.run_jobs();
     assert_eq!(app.count("sessions"), 1, "the new one; what was of next year is swept");
 }

@@ -6,7 +6,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use rocket::http::Method;
 
-use crate::harness::{PASSWORD, TestApp};
+use crate::harness::{ADA, PASSWORD, TestApp};
 
 const METHODS: [Method; 8] = [
     Method::Get,
@@ -77,7 +77,7 @@ fn no_request_is_answered_with_a_fault() {
             .merge(("vestibule.throttle.attempts_by_ip", 1_000_000))
             .merge(("vestibule.throttle.emails_by_ip", 1_000_000))
     });
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let hash = app.texts("SELECT hash FROM vestibule_passwords").remove(0);
     let mut paths = app.paths();
     paths.extend(
@@ -141,7 +141,7 @@ fn no_request_is_answered_with_a_fault() {
                     "UPDATE vestibule_passwords SET hash = '{hash}' \
  WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
                 ));
-                owner.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+                owner.log_in(ADA, PASSWORD).redirects_to("/profile");
                 sealed = owner.session_cookie().unwrap();
             }
         }

@@ -2,8 +2,8 @@
 
 use rocket::http::Method::{self, Get, Patch, Post};
 
-use crate::harness::{PASSWORD, TestApp, urlencoded};
-use crate::process::{Process, answer, new_folder};
+use crate::harness::process::{Process, answer, new_folder};
+use crate::harness::{ADA, PASSWORD, TestApp, urlencoded};
 
 /// Promise 39.
 #[test]
@@ -33,8 +33,7 @@ fn a_multipart_form_is_read_like_any_other() {
     let field = |name: &str, value: &str| {
         format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
-    let body =
-        format!("{}{}--b--\r\n", field("email", "ada@example.com"), field("password", PASSWORD));
+    let body = format!("{}{}--b--\r\n", field("email", ADA), field("password", PASSWORD));
     let kind = ("Content-Type", "multipart/form-data; boundary=b");
     app.request(Post, "/signup", &[kind], Some(&body)).redirects_to("/profile");
     let huge = format!("{}--b--\r\n", field("email", &"x".repeat(40_000)));
@@ -50,8 +49,7 @@ fn a_multipart_form_is_read_like_any_other() {
 /// Promise 39.
 #[test]
 fn malformed_json_is_refused() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     for body in [
         "",
         "{",
@@ -217,17 +215,16 @@ fn a_password_in_another_normal_form_is_the_same() {
         "Gr\u{fc}\u{df}e aus K\u{f6}ln 17 \u{c4}pfel",
         "Gru\u{308}\u{df}e aus Ko\u{308}ln 17 A\u{308}pfel",
     );
-    app.submit("/signup", [("email", "ada@example.com"), ("password", nfd)])
-        .redirects_to("/profile");
-    app.other_browser().log_in("ada@example.com", nfc).redirects_to("/profile");
-    app.other_browser().log_in("ada@example.com", nfd).redirects_to("/profile");
-    app.other_browser().log_in("ada@example.com", "Grusse aus Koln 17 Apfel").is(401);
+    app.submit("/signup", [("email", ADA), ("password", nfd)]).redirects_to("/profile");
+    app.other_browser().log_in(ADA, nfc).redirects_to("/profile");
+    app.other_browser().log_in(ADA, nfd).redirects_to("/profile");
+    app.other_browser().log_in(ADA, "Grusse aus Koln 17 Apfel").is(401);
     // A hash from before is of what was typed then, and is renewed.
     let old = bcrypt::hash(nfd, 4).unwrap();
     app.sql(&format!("UPDATE vestibule_passwords SET hash = '{old}'"));
-    app.other_browser().log_in("ada@example.com", nfc).is(401);
-    app.other_browser().log_in("ada@example.com", nfd).redirects_to("/profile");
-    app.other_browser().log_in("ada@example.com", nfc).redirects_to("/profile");
+    app.other_browser().log_in(ADA, nfc).is(401);
+    app.other_browser().log_in(ADA, nfd).redirects_to("/profile");
+    app.other_browser().log_in(ADA, nfc).redirects_to("/profile");
 }
 
 /// Promise 13: an address that was pasted is found, one that is refused is told why.
@@ -268,7 +265,7 @@ fn a_random_password_that_is_too_short_is_told_to_be_longer() {
     app.visit("/signup").says("At least 9 characters.");
     for password in ["J6-dk9Fq", "Xv3?kQ9w", "u+8RmZ1c", "雪国長靴納豆風呂", "Ж9ёя#Щ2ъ"]
     {
-        app.submit("/signup", [("email", "ada@example.com"), ("password", password)])
+        app.submit("/signup", [("email", ADA), ("password", password)])
             .is(422)
             .says("Make it longer: use at least 9 characters.");
         let longer = format!("{password}7");

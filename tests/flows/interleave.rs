@@ -15,7 +15,7 @@ use rocket::http::Method::{Get, Post};
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::timeout;
 
-use crate::harness::{Browser, NEW_PASSWORD, PASSWORD, Seen, TestApp, in_ci, urlencoded};
+use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, Seen, TestApp, in_ci, urlencoded};
 
 /// What stands still may hold what the other one needs, such as SQLite's writer. After this long it goes on.
 const STANDS_STILL_FOR: Duration = Duration::from_millis(40);
@@ -88,14 +88,12 @@ fn at_each_point(story: impl Fn(usize) -> bool) {
 
 /// An app with somebody who is signed in, and the link to reset their password.
 fn app_with_link() -> (TestApp, String) {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    app.post("/password-reset", [("email", "ada@example.com")]).is(200);
-    let link = app.last_letter().link();
+    let app = TestApp::with_ada();
+    let link = app.reset_link();
     (app, link)
 }
 
-const ADA: (&str, &str) = ("email", "ada@example.com");
+const EMAIL: (&str, &str) = ("email", ADA);
 const OLD: (&str, &str) = ("password", PASSWORD);
 const NEW: (&str, &str) = ("new_password", NEW_PASSWORD);
 
@@ -108,13 +106,13 @@ fn a_reset_passes_a_login() {
         let (_, reset, is_point) = stopped_at(
             &app,
             point,
-            post(&thief, ("/login", &[ADA, OLD])),
+            post(&thief, ("/login", &[EMAIL, OLD])),
             post(&app, (&link, &[NEW])),
         );
         reset.redirects_to("/login");
         assert!(!thief.is_signed_in(), "point {point}");
-        app.log_in("ada@example.com", PASSWORD).is(401);
-        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        app.log_in(ADA, PASSWORD).is(401);
+        app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
         is_point
     });
 }
@@ -134,13 +132,13 @@ fn a_reset_passes_a_login_that_renews_the_hash() {
         let (_, reset, is_point) = stopped_at(
             &app,
             point,
-            post(&thief, ("/login", &[ADA, OLD])),
+            post(&thief, ("/login", &[EMAIL, OLD])),
             post(&app, (&link, &[NEW])),
         );
         reset.redirects_to("/login");
         assert!(!thief.is_signed_in(), "point {point}");
-        app.log_in("ada@example.com", PASSWORD).is(401);
-        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        app.log_in(ADA, PASSWORD).is(401);
+        app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
         is_point
     });
 }
@@ -160,8 +158,8 @@ fn a_reset_passes_a_change() {
         );
         reset.redirects_to("/login");
         assert!(!thief.is_signed_in(), "point {point}");
-        app.log_in("ada@example.com", THIRD).is(401);
-        app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+        app.log_in(ADA, THIRD).is(401);
+        app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
         is_point
     });
 }
@@ -181,8 +179,8 @@ fn a_change_passes_a_reset() {
         );
         reset.redirects_to("/login");
         let browser = app.other_browser();
-        browser.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
-        app.other_browser().log_in("ada@example.com", THIRD).is(401);
+        browser.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
+        app.other_browser().log_in(ADA, THIRD).is(401);
         assert!(!owner.is_signed_in(), "point {point}: {}", changed.status);
         is_point
     });
@@ -228,7 +226,7 @@ fn of_two_resets_with_one_link_one_counts() {
             [404, 303] => third[0].1,
             _ => panic!("point {point}: {statuses:?}"),
         };
-        app.log_in("ada@example.com", winner).redirects_to("/profile");
+        app.log_in(ADA, winner).redirects_to("/profile");
         is_point
     });
 }
@@ -239,8 +237,7 @@ fn a_log_out_passes_what_the_session_does() {
     let change = [OLD, NEW];
     for form in [("/profile", &[("name", "Ada")][..]), ("/password-change", &change[..])] {
         at_each_point(|point| {
-            let app = TestApp::new();
-            app.sign_up("ada@example.com");
+            let app = TestApp::with_ada();
             let beside = app.copy();
             let (_, out, is_point) =
                 stopped_at(&app, point, post(&app, form), post(&beside, ("/logout", &[])));
@@ -256,11 +253,9 @@ fn a_log_out_passes_what_the_session_does() {
 #[test]
 fn a_log_out_passes_a_confirmation() {
     at_each_point(|point| {
-        let app = TestApp::new();
-        app.sign_up("ada@example.com");
+        let app = TestApp::with_ada();
         let link = app.last_letter().link();
-        let witness = app.other_browser();
-        witness.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+        let witness = app.elsewhere();
         let beside = app.copy();
         let is_confirmed = |seen: Seen| {
             seen.json()["user"]["email_verified"].as_bool().expect("the witness is signed in")
@@ -287,8 +282,8 @@ fn of_two_sign_ups_one_makes_the_account() {
         let (_, _, is_point) = stopped_at(
             &app,
             point,
-            post(&app, ("/signup", &[ADA, OLD])),
-            post(&other, ("/signup", &[ADA, OLD])),
+            post(&app, ("/signup", &[EMAIL, OLD])),
+            post(&other, ("/signup", &[EMAIL, OLD])),
         );
         assert!(app.is_signed_in() && other.is_signed_in(), "point {point}");
         assert_eq!(app.count("users"), 1);

@@ -5,19 +5,18 @@ use std::time::{Duration, Instant};
 use rocket::http::Method;
 use vestibule::Clock;
 
-use crate::harness::{NEW_PASSWORD, TestApp};
-use crate::mail_server::{MailServer, Manner};
-use crate::process::sign_up_form;
+use crate::harness::mail_server::{MailServer, Manner};
+use crate::harness::process::sign_up_form;
+use crate::harness::{ADA, NEW_PASSWORD, TestApp};
 
 /// Letters as they read, with what changes from run to run left out. To see and take over a change:
 /// `UPDATE_SNAPSHOTS=1 cargo test`.
 #[test]
 fn letters_read_as_agreed() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let app = TestApp::with_ada();
+    app.submit("/password-reset", [("email", ADA)]);
     let link = app.last_letter().link();
-    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     let letters = app.letters();
     for (letter, name) in letters.iter().zip(["verify_email", "password_reset", "password_changed"])
     {
@@ -96,7 +95,7 @@ fn link_in(letter: &str) -> String {
 fn a_letter_leaves_by_the_mail_server() {
     let server = MailServer::start(vec![]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     let letter = server.letter();
     for line in [
@@ -130,7 +129,7 @@ fn a_letter_that_no_server_takes_waits_and_is_tried_again() {
     let tries = failures.len();
     let server = MailServer::start(failures);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     for n in 0..tries {
         app.run_jobs();
         assert_eq!(app.count("outbox"), 1, "after try {n}");
@@ -155,7 +154,7 @@ fn a_letter_that_no_server_takes_waits_and_is_tried_again() {
 fn a_letter_that_may_have_arrived_is_sent_again_under_the_same_name() {
     let server = MailServer::start(vec![Manner::DropsAfterData]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     app.clock.advance(Duration::from_secs(11));
     app.run_jobs();
@@ -178,7 +177,7 @@ fn a_silent_server_costs_a_try_and_no_more() {
     let app = TestApp::with(move |figment| {
         figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
     });
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     assert_eq!((app.count("outbox"), app.count("links")), (1, 0));
     app.clock.advance(Duration::from_secs(11));
@@ -195,7 +194,7 @@ fn a_letter_that_is_looked_at_for_long_arrives_once() {
     let app = TestApp::with(move |figment| {
         figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
     });
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     assert_eq!(app.count("outbox"), 0);
     app.visit(&link_in(&server.letter())).is(200);
@@ -206,7 +205,7 @@ fn a_letter_that_is_looked_at_for_long_arrives_once() {
 fn a_mail_server_that_says_no_goodbye_has_the_letter() {
     let server = MailServer::start(vec![Manner::SaysNoGoodbye]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let begun_at = Instant::now();
     app.run_jobs();
     assert!(begun_at.elapsed() < Duration::from_secs(10), "nobody waits for a goodbye");
@@ -222,7 +221,7 @@ fn a_letter_that_is_refused_for_good_is_tried_once_more() {
         let refuses = Manner::Says { at, answer };
         let server = MailServer::start(vec![refuses; 2]);
         let app = app_with(&server);
-        app.sign_up("ada@example.com");
+        app.sign_up(ADA);
         app.run_jobs();
         app.clock.advance(Duration::from_mins(59));
         app.run_jobs();
@@ -246,7 +245,7 @@ fn a_letter_outlasts_a_relay_that_is_set_up_wrongly() {
     ] {
         let server = MailServer::start(vec![Manner::Says { at, answer }; 5]);
         let app = app_with(&server);
-        app.sign_up("ada@example.com");
+        app.sign_up(ADA);
         for _ in 0..5 {
             app.run_jobs();
             assert_eq!(app.count("outbox"), 1);
@@ -264,7 +263,7 @@ fn a_letter_outlasts_what_is_refused_to_its_sender() {
     let server =
         MailServer::start(refuses.map(|answer| Manner::Says { at: "MAIL", answer }).into());
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     for _ in refuses {
         app.run_jobs();
         assert!(!server.has_letter());
@@ -279,7 +278,7 @@ fn a_letter_outlasts_what_is_refused_to_its_sender() {
 fn a_clock_that_is_days_ahead_for_a_moment_drops_no_letter() {
     let server = MailServer::start(vec![Manner::Says { at: "", answer: "421 closing" }; 2]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     app.clock.advance(Duration::from_hours(5 * 24));
     app.run_jobs();
@@ -308,7 +307,7 @@ fn a_slow_domain_holds_up_no_other() {
     for n in 0..8 {
         sign_up(n, &format!("p{n}@n{n}.slow.example"));
     }
-    sign_up(9, "ada@example.com");
+    sign_up(9, ADA);
     app.run_jobs();
     let arrived: Vec<String> = (0..3).map(|_| server.letter()).collect();
     assert!(arrived.iter().any(|letter| letter.contains("To: ada@example.com")), "{arrived:?}");
@@ -319,7 +318,7 @@ fn a_slow_domain_holds_up_no_other() {
 fn a_mail_server_that_talks_without_end_is_left() {
     let server = MailServer::start(vec![Manner::NeverEndsALine]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     let heard: usize = server.letter().parse().unwrap();
     // What the system keeps of a connection counts as heard here.
@@ -354,7 +353,7 @@ fn the_pause_between_two_tries_begins_when_the_first_has_ended() {
     let app = TestApp::with(move |figment| {
         figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
     });
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let clock = app.clock.clone();
     let meanwhile = std::thread::spawn(move || {
         server.has_connection();
@@ -373,8 +372,7 @@ fn the_pause_between_two_tries_begins_when_the_first_has_ended() {
 /// Promise 53.
 #[test]
 fn a_letter_waits_through_a_restart() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let app = app.restarted();
     assert_eq!(app.letters().len(), 1);
 }
@@ -383,7 +381,7 @@ fn a_letter_waits_through_a_restart() {
 fn a_letter_that_nobody_takes_for_days_is_dropped() {
     let server = MailServer::start(vec![Manner::Says { at: "RCPT", answer: "450 no" }; 200]);
     let app = app_with(&server);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let mut hours = 0;
     while app.count("outbox") == 1 {
         app.run_jobs();
@@ -400,10 +398,8 @@ fn a_letter_is_delivered_by_one_node() {
     for n in 0..20 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
     }
-    let twin = app.twin();
-    app.run_jobs_with(&twin);
-    let both = app.letters().len() + twin.letters().len();
-    assert_eq!(both, 20);
+    app.run_jobs_with(&app.twin());
+    assert_eq!(app.letters().len(), 20);
 }
 
 #[cfg(unix)]
@@ -413,7 +409,7 @@ fn without_a_mail_server_letters_lie_in_a_private_folder_until_their_links_are_d
     let folder = tempfile::TempDir::new().unwrap();
     let mail = folder.path().join("letters");
     let app = TestApp::with(|figment| figment.merge(("vestibule.mail.folder", mail.clone())));
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
     let files =
         || -> Vec<_> { mail.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect() };

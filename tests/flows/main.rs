@@ -4,19 +4,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod bystander;
-mod gate;
 mod harness;
-mod limit;
-mod mail_server;
-mod process;
 
 mod binary;
 mod check;
 mod contract;
+mod cookies;
 mod cross_site;
 mod disk;
 mod embed;
+mod events;
 mod faults;
 mod fuzz;
 mod input;
@@ -31,6 +28,7 @@ mod profile;
 mod proxies;
 mod public_url;
 mod races;
+mod sessions;
 mod signup;
 mod stopping;
 mod throttle;

@@ -2,17 +2,15 @@ use std::time::Duration;
 
 use rocket::http::Method::{Delete, Get, Post};
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 const WRONG: &str = "This is not your current password.";
 
 /// Promises 7, 43, 47.
 #[test]
 fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    let elsewhere = app.other_browser();
-    elsewhere.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    let app = TestApp::with_ada();
+    let elsewhere = app.elsewhere();
     let stolen = app.copy();
     app.visit("/profile").says("href=\"/password-change\"");
     app.visit("/password-change")
@@ -26,35 +24,31 @@ fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
     assert!(!elsewhere.is_signed_in());
     assert!(!stolen.is_signed_in(), "the session has a new token");
     assert_eq!(app.count("sessions"), 1);
-    app.other_browser().log_in("ada@example.com", PASSWORD).is(401);
-    app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).is(401);
+    app.other_browser().log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 7.
 #[test]
 fn without_the_current_password_nothing_changes() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    let change = |password, new| {
-        app.submit("/password-change", [("password", password), ("new_password", new)]).is(422)
-    };
+    let app = TestApp::with_ada();
+    let change = |password, new| app.change_password(password, new).is(422);
     let seen = change(NEW_PASSWORD, NEW_PASSWORD).says(WRONG);
     assert!(seen.title().starts_with("Error: "));
     change("", NEW_PASSWORD).says("Enter your password.");
     change(PASSWORD, "").says("Enter a new password.");
     change(PASSWORD, "short").says("Make it longer: use at least 9 characters.").says("At least 9");
-    let seen = change(PASSWORD, "ada@example.com");
+    let seen = change(PASSWORD, ADA);
     assert_eq!(seen.field("password").error, None);
     assert!(seen.field("new_password").error.is_some());
     assert!(app.is_signed_in());
-    app.other_browser().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
 /// Promises 7 and 28: somebody at an unlocked screen guesses no longer than anybody else.
 #[test]
 fn wrong_tries_count_for_the_throttle() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let guess = || {
         let form = [("password", "wrong"), ("new_password", NEW_PASSWORD)];
         app.submit("/password-change", form)
@@ -67,7 +61,7 @@ fn wrong_tries_count_for_the_throttle() {
     assert_eq!(seen.header("retry-after"), Some("1"));
     let json = format!(r#"{{"password":"{PASSWORD}","new_password":"{NEW_PASSWORD}"}}"#);
     app.send_json(Post, "/api/v1/password_change", &json).is(429);
-    app.other_browser().log_in("ada@example.com", PASSWORD).is(429);
+    app.other_browser().log_in(ADA, PASSWORD).is(429);
     app.clock.advance(Duration::from_secs(1));
     app.send_json(Post, "/api/v1/password_change", &json).is(200);
     assert_eq!(app.count("events WHERE kind = 'log-in-failed'"), 10);
@@ -77,18 +71,16 @@ fn wrong_tries_count_for_the_throttle() {
 /// Promise 28.
 #[test]
 fn browsers_that_were_known_are_strangers_afterwards() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let old = app.copy();
     app.clock.advance(Duration::from_secs(1));
-    app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
-        .redirects_to("/profile");
+    app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     app.log_out();
     let thief = app.other_browser();
     for _ in 0..6 {
-        thief.post("/login", [("email", "ada@example.com"), ("password", "wrong")]);
+        thief.post("/login", [("email", ADA), ("password", "wrong")]);
     }
-    let form = [("email", "ada@example.com"), ("password", NEW_PASSWORD)];
+    let form = [("email", ADA), ("password", NEW_PASSWORD)];
     old.post("/login", form).is(429);
     app.post("/login", form).redirects_to("/profile");
 }
@@ -96,15 +88,13 @@ fn browsers_that_were_known_are_strangers_afterwards() {
 /// Promise 51; and a thief who knows the password does not void the owner's way back.
 #[test]
 fn the_owner_is_told_and_links_to_reset_it_stay_good() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    let app = TestApp::with_ada();
+    app.submit("/password-reset", [("email", ADA)]);
     let link = app.last_letter().link();
     app.visit(&link).is(200);
-    app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
-        .redirects_to("/profile");
+    app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     let letter = app.last_letter();
-    assert_eq!(letter.to, "ada@example.com");
+    assert_eq!(letter.to, ADA);
     assert_eq!(letter.subject, "Your Vestibule password was changed");
     assert!(letter.text.contains("Firefox on Linux, network address 127.0.0.1"));
     let owner = app.other_browser();
@@ -117,21 +107,17 @@ fn the_owner_is_told_and_links_to_reset_it_stay_good() {
 
 #[test]
 fn keep_me_logged_in_is_kept() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.log_out();
-    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("remember", "on")];
-    app.submit("/login", form).redirects_to("/profile");
-    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
-    let seen = app.submit("/password-change", change).redirects_to("/profile");
-    let cookie = seen.headers.iter().find(|(_, v)| v.starts_with("session_id=")).unwrap();
-    assert!(cookie.1.contains("Max-Age=2592000"), "{}", cookie.1);
+    app.log_in_and_stay(ADA, PASSWORD).redirects_to("/profile");
+    let seen = app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
+    let cookie = seen.set_cookie("session_id");
+    assert!(cookie.contains("Max-Age=2592000"), "{cookie}");
 }
 
 #[test]
 fn of_two_changes_at_once_one_wins() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     // Promise 63: all three are told so.
     assert_eq!(app.post_at_once(3, "/password-change", form), [303; 3]);
@@ -153,8 +139,7 @@ fn whoever_is_not_signed_in_logs_in_first() {
 
 #[test]
 fn a_program_changes_the_password_of_its_user() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let change = |form: [(&str, &str); 2]| app.call(Post, "/api/v1/password_change", form);
     let errors = |form| change(form).is(400).json()["errors"].clone();
     let wrong = errors([("password", "wrong"), ("new_password", NEW_PASSWORD)]);
@@ -164,18 +149,16 @@ fn a_program_changes_the_password_of_its_user() {
         .is(200)
         .is_json(r#"{"email":"ada@example.com","message":"Password updated"}"#);
     app.ask(Get, "/api/v1/session").is(200);
-    app.other_browser().log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 45: whoever logs out with the cookie that a change has just replaced means the session that came next.
 #[test]
 fn a_log_out_right_after_a_change_ends_what_came_next() {
     for (method, path) in [(Delete, "/sessions"), (Post, "/api/v1/logout"), (Post, "/logout")] {
-        let app = TestApp::new();
-        app.sign_up("ada@example.com");
+        let app = TestApp::with_ada();
         let before = app.copy();
-        app.submit("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)])
-            .redirects_to("/profile");
+        app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
         assert!(app.is_signed_in());
         let seen = before.call(method, path, []);
         assert!(matches!(seen.status, 200 | 302 | 303), "{path} {}", seen.status);

@@ -2,15 +2,14 @@ use std::time::Duration;
 
 use rocket::http::Method;
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 const DEAD: &str = "This link has been used or is too old";
 
 fn app_with_link() -> (TestApp, String) {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.log_out();
-    app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    app.submit("/password-reset", [("email", ADA)]).is(200);
     let link = app.last_letter().link();
     (app, link)
 }
@@ -25,15 +24,14 @@ fn somebody_who_forgot_the_password_gets_back_in() {
         .and_submit([("new_password", NEW_PASSWORD)])
         .redirects_to("/login");
     app.visit("/login").says("Your new password is set");
-    app.other_browser().log_in("ada@example.com", PASSWORD).is(401);
-    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.other_browser().log_in(ADA, PASSWORD).is(401);
+    app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 10.
 #[test]
 fn asking_tells_nobody_who_has_an_account() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let letters = app.letters().len();
     let browser = app.other_browser();
     let ask = |email: &str| {
@@ -41,7 +39,7 @@ fn asking_tells_nobody_who_has_an_account() {
         (seen.body.replace(email, "…"), seen.headers)
     };
     // Of one length, so that headers can be compared whole.
-    assert_eq!(ask("ada@example.com"), ask("bob@example.com"));
+    assert_eq!(ask(ADA), ask("bob@example.com"));
     assert_eq!(app.count("outbox"), 2);
     assert_eq!(app.letters().len(), letters + 1);
     assert_eq!(app.count("outbox"), 0);
@@ -55,9 +53,9 @@ fn as_much_is_written_for_nobody_as_for_somebody() {
     if !app.is_sqlite() {
         return; // On PostgreSQL, writes do not wait for each other.
     }
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.run_jobs();
-    let writes = ["ada@example.com", "bob@example.com"].map(|email| {
+    let writes = [ADA, "bob@example.com"].map(|email| {
         let asked = app.count_writes(|| {
             app.post("/password-reset", [("email", email)]).is(200);
         });
@@ -65,6 +63,7 @@ fn as_much_is_written_for_nobody_as_for_somebody() {
     });
     assert_eq!(writes[0], writes[1]);
     assert!(writes[0].0 > 0 && writes[0].1 > 0, "{writes:?}");
+    assert_eq!(app.letters().len(), 2);
 }
 
 #[test]
@@ -86,9 +85,8 @@ fn letters_go_to_the_address_of_the_account() {
 /// Promises 17 and 18.
 #[test]
 fn the_token_is_in_the_letter_and_nowhere_else() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
-    let asked = app.submit("/password-reset", [("email", "ada@example.com")]);
+    let app = TestApp::with_ada();
+    let asked = app.submit("/password-reset", [("email", ADA)]);
     let letter = app.last_letter();
     let token = letter.token();
     assert_eq!(token.len(), 43);
@@ -113,17 +111,17 @@ fn looking_at_a_link_does_not_use_it_up() {
         app.visit(&link).is(200);
         app.request(Method::Head, &link, &[], None).is(200);
     }
-    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
 }
 
 /// Promises 20 and 25.
 #[test]
 fn a_link_works_only_once() {
     let (app, link) = app_with_link();
-    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     app.visit(&link).is(404).says(DEAD).says("Get a new link");
     app.post(&link, [("new_password", PASSWORD)]).is(404).says(DEAD);
-    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 20.
@@ -156,11 +154,11 @@ fn a_link_dies_after_an_hour() {
 fn a_stranger_who_asks_again_and_again_voids_nothing() {
     let (app, first) = app_with_link();
     for _ in 0..4 {
-        app.other_browser().submit("/password-reset", [("email", "ada@example.com")]).is(200);
+        app.other_browser().submit("/password-reset", [("email", ADA)]).is(200);
     }
     let resets = app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets, 3);
-    app.visit(&first).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.reset_password(&first, NEW_PASSWORD).redirects_to("/login");
     assert_eq!(app.count("links"), 0, "a completed reset voids every link");
 }
 
@@ -186,15 +184,15 @@ fn a_link_that_went_to_an_older_address_is_dead() {
     );
     app.visit(&link).is(404);
     app.post(&link, [("new_password", NEW_PASSWORD)]).is(404);
+    app.letters_do_not_matter();
 }
 
 /// Promise 23.
 #[test]
 fn a_reset_signs_everybody_out_and_tells_the_owner() {
     let (app, link) = app_with_link();
-    let thief = app.other_browser();
-    thief.log_in("ada@example.com", PASSWORD).redirects_to("/profile");
-    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    let thief = app.elsewhere();
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     assert!(!thief.is_signed_in() && !app.is_signed_in());
     let letter = app.last_letter();
     assert!(letter.subject.contains("was changed"), "{}", letter.subject);
@@ -205,8 +203,7 @@ fn a_reset_signs_everybody_out_and_tells_the_owner() {
 /// Promise 24.
 #[test]
 fn a_forged_host_changes_no_link() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let headers = [
         ("Host", "evil.example"),
         ("X-Forwarded-Host", "evil.example"),
@@ -240,12 +237,12 @@ fn a_link_page_keeps_its_address_to_itself() {
 #[test]
 fn a_weak_new_password_is_refused_and_the_link_stays() {
     let (app, link) = app_with_link();
-    let seen = app.visit(&link).and_submit([("new_password", "ada@example.com")]).is(422);
+    let seen = app.visit(&link).and_submit([("new_password", ADA)]).is(422);
     let field = seen.says("too easy to guess").field("new_password");
     assert_eq!(field.value, "");
     assert!(field.error.is_some());
     app.visit(&link).and_submit([("new_password", "")]).is(422).says("Enter a new password.");
-    app.visit(&link).and_submit([("new_password", NEW_PASSWORD)]).redirects_to("/login");
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
 }
 
 /// Promise 15.
@@ -254,26 +251,21 @@ fn a_reset_proves_the_mailbox_and_clears_what_a_first_comer_set_up() {
     let app = TestApp::new();
     let squatter = app.other_browser();
     squatter
-        .submit(
-            "/signup",
-            [("email", "ada@example.com"), ("password", PASSWORD), ("name", "Mallory")],
-        )
+        .submit("/signup", [("email", ADA), ("password", PASSWORD), ("name", "Mallory")])
         .redirects_to("/profile");
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    app.submit("/password-reset", [("email", ADA)]);
     let letters = app.letters();
-    app.visit(&letters[1].link())
-        .and_submit([("new_password", NEW_PASSWORD)])
-        .redirects_to("/login");
+    app.reset_password(&letters[1].link(), NEW_PASSWORD).redirects_to("/login");
     assert!(!squatter.is_signed_in());
     app.visit(&letters[0].link()).is(404);
-    app.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
     app.visit("/profile").says("Confirmed").does_not_say("Mallory");
     // Whoever has shown once that the address is theirs keeps what they set up.
     app.submit("/profile", [("name", "Ada")]);
     app.log_out();
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    app.submit("/password-reset", [("email", ADA)]);
     app.visit(&app.last_letter().link()).and_submit([("new_password", PASSWORD)]);
-    app.log_in("ada@example.com", PASSWORD);
+    app.log_in(ADA, PASSWORD);
     app.visit("/profile").says("value=\"Ada\"");
 }
 
@@ -283,6 +275,6 @@ fn a_disabled_account_gets_no_link() {
     app.sql("UPDATE vestibule_users SET disabled_at = 1");
     app.visit(&link).is(404);
     let letters = app.letters().len();
-    app.submit("/password-reset", [("email", "ada@example.com")]).is(200);
+    app.submit("/password-reset", [("email", ADA)]).is(200);
     assert_eq!(app.letters().len(), letters);
 }

@@ -8,7 +8,7 @@ const SERVER: &str = "TEST_POSTGRES_URL";
 /// Runs this very binary again with another database.
 #[test]
 fn the_same_stories_on_postgresql() {
-    if std::env::var_os(crate::harness::SECOND_RUN).is_some() {
+    if std::env::var_os(crate::harness::postgres::SECOND_RUN).is_some() {
         // This is the second run.
         return;
     }
@@ -22,7 +22,7 @@ fn the_same_stories_on_postgresql() {
         return;
     };
     let status = Command::new(std::env::current_exe().unwrap())
-        .env(crate::harness::SECOND_RUN, server)
+        .env(crate::harness::postgres::SECOND_RUN, server)
         // The binary's own words and files are the same on any database.
         .args(["--skip", "binary::", "--skip", "proxies::"])
         .stdin(Stdio::null())

@@ -4,8 +4,7 @@ use crate::harness::TestApp;
 
 #[test]
 fn a_person_sees_and_changes_their_profile() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.visit("/profile").is(200).says("Member since");
     app.submit("/profile", [("name", "  Ada Lovelace ")]).redirects_to("/profile");
     app.visit("/profile").says("Your name is saved.").says("value=\"Ada Lovelace\"");
@@ -15,8 +14,7 @@ fn a_person_sees_and_changes_their_profile() {
 
 #[test]
 fn a_name_that_is_too_long_is_refused_and_kept_in_the_field() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let long = "é".repeat(101);
     let seen = app.submit("/profile", [("name", &long)]).is(422).says(&long);
     assert!(seen.title().starts_with("Error: "));
@@ -32,8 +30,7 @@ fn whoever_is_not_signed_in_logs_in_first() {
 
 #[test]
 fn browsers_get_the_page_and_programs_the_json() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let get =
         |accept: &str| app.request(Method::Get, "/profile", &[("Accept", accept)], None).is(200);
     for accept in [
@@ -55,8 +52,7 @@ fn browsers_get_the_page_and_programs_the_json() {
 
 #[test]
 fn a_program_renames_its_user() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let seen = app.send_json(Method::Patch, "/api/v1/profile", r#"{"name":"Ada"}"#).is(200);
     assert_eq!(seen.json()["user"]["name"], "Ada");
     app.call(Method::Patch, "/api/v1/profile", [("name", &"x".repeat(101))]).is(400);

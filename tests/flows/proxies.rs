@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use rocket::tokio::net::TcpSocket;
 use tempfile::TempDir;
 
-use crate::process::{Process, form_post, sign_up_form};
+use crate::harness::ADA;
+use crate::harness::process::{Process, form_post, sign_up_form};
 
 const DOCUMENT: &str = include_str!("../../docs/deployment.md");
 
@@ -90,7 +91,7 @@ fn start_service(folder: &Path) -> Process {
 
 /// Promise 30, and what Rocket cannot do: no time-out of it cuts off who sends slowly.
 fn does_its_part(proxy: &Proxy, service: &mut Process) {
-    let form = form_post("/signup", &sign_up_form("ada@example.com"));
+    let form = form_post("/signup", &sign_up_form(ADA));
     let forged = form.replacen("Host:", "X-Forwarded-For: 6.6.6.6\r\nHost:", 1);
     assert!(proxy.send(&forged).contains("303 See Other"));
     assert!(service.line("event=signed-up").contains("address=127.0.0.2 "));

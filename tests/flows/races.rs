@@ -4,8 +4,10 @@ use std::io::Write;
 
 use rocket::http::Method::{Post, Put};
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
-use crate::process::{Process, answer, form_post, new_folder, session_cookie, sign_up_form};
+use crate::harness::process::{
+    Process, answer, form_post, new_folder, session_cookie, sign_up_form,
+};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 fn calm(figment: rocket::figment::Figment) -> rocket::figment::Figment {
     figment
@@ -19,13 +21,13 @@ fn calm(figment: rocket::figment::Figment) -> rocket::figment::Figment {
 #[test]
 fn a_login_in_flight_during_a_reset_leaves_no_session() {
     let app = TestApp::with(|figment| calm(figment).merge(("vestibule.password.cost", 7)));
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     for round in 0..5 {
         let (old, new) =
             if round % 2 == 0 { (PASSWORD, NEW_PASSWORD) } else { (NEW_PASSWORD, PASSWORD) };
-        app.submit("/password-reset", [("email", "ada@example.com")]);
+        app.submit("/password-reset", [("email", ADA)]);
         let link = app.last_letter().link();
-        let login = [("email", "ada@example.com"), ("password", old)];
+        let login = [("email", ADA), ("password", old)];
         let answers = app.post_beside(8, "/login", login, &link, [("new_password", new)]);
         assert_eq!(answers[8].status, 303, "the reset");
         assert_eq!(app.count("sessions"), 0);
@@ -69,13 +71,13 @@ fn never_are_more_than_three_links_open() {
         app.run_jobs();
     }
     assert_eq!(app.count("links"), 15);
+    assert_eq!(app.letters().len(), 15);
 }
 
 /// Promise 53: a process that dies after it made a link, when nobody can say whether its letter left.
 #[test]
 fn a_try_that_broke_off_uses_up_no_link() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     for n in 1..=3 {
         let digest = if app.is_sqlite() {
             format!("X'{}'", format!("0{n}").repeat(32))
@@ -104,18 +106,18 @@ fn no_password_takes_a_hash_worker_away() {
             app.post("/signup", [("email", "a@example.com"), ("password", &*password)]).status;
         assert!(matches!(status, 303 | 422), "{status}");
     }
-    app.other_browser().sign_up("ada@example.com");
+    app.other_browser().sign_up(ADA);
 }
 
 /// Promise 6: whoever renews an imported hash a moment later keeps nobody out.
 #[test]
 fn several_logins_at_once_renew_an_imported_hash() {
     let app = TestApp::with(calm);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     let imported = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
     for _ in 0..5 {
         app.sql(&format!("UPDATE vestibule_passwords SET hash = '{imported}'"));
-        let login = [("email", "ada@example.com"), ("password", "U*U*")];
+        let login = [("email", ADA), ("password", "U*U*")];
         assert_eq!(app.post_at_once(4, "/login", login), [303; 4]);
         assert!(
             app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$")
@@ -126,12 +128,11 @@ fn several_logins_at_once_renew_an_imported_hash() {
 /// Promise 28: a browser that logs in with the old password while it is reset is a stranger then.
 #[test]
 fn no_device_cookie_of_the_old_password_outlives_a_reset() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.log_out();
-    app.submit("/password-reset", [("email", "ada@example.com")]);
+    app.submit("/password-reset", [("email", ADA)]);
     let link = app.last_letter().link();
-    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let login = [("email", ADA), ("password", PASSWORD)];
     // One that is done in the same millisecond, and some on their way.
     let first = app.other_browser().post("/login", login).redirects_to("/profile");
     let mut answers = app.post_beside(4, "/login", login, &link, [("new_password", NEW_PASSWORD)]);
@@ -156,7 +157,7 @@ fn no_device_cookie_of_the_old_password_outlives_a_reset() {
 fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
     let folder = new_folder();
     let mut service = Process::start(folder.path(), &[]);
-    let cookie = session_cookie(&service.sign_up("ada@example.com")).unwrap().to_owned();
+    let cookie = session_cookie(&service.sign_up(ADA)).unwrap().to_owned();
     let shown = service.line("/verify-email/");
     let link = &shown[shown.find("/verify-email/").unwrap()..];
     let held: Vec<_> = [
@@ -193,7 +194,7 @@ fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
             || seen.contains("Enter your password.");
         assert!(is_refused, "{seen}");
     }
-    let form = form_post("/login", &sign_up_form("ada@example.com"));
+    let form = form_post("/login", &sign_up_form(ADA));
     let cookie =
         session_cookie(&answer(service.send(&form))).expect("the password is the same").to_owned();
     let session = answer(service.send(&format!(

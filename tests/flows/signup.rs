@@ -1,20 +1,20 @@
 use rocket::http::Method;
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 #[test]
 fn a_person_signs_up_and_is_signed_in() {
     let app = TestApp::new();
-    app.submit("/signup", [("email", "ada@example.com"), ("password", PASSWORD), ("name", "Ada")])
+    app.submit("/signup", [("email", ADA), ("password", PASSWORD), ("name", "Ada")])
         .redirects_to("/profile");
-    app.visit("/profile").is(200).says("ada@example.com").says("value=\"Ada\"");
+    app.visit("/profile").is(200).says(ADA).says("value=\"Ada\"");
     app.visit("/").says("Good to see you, Ada");
 }
 
 #[test]
 fn sign_up_leads_on_to_where_the_person_wanted_to_go() {
     let app = TestApp::new();
-    app.submit("/signup?next=/profile%3Fa", [("email", "ada@example.com"), ("password", PASSWORD)])
+    app.submit("/signup?next=/profile%3Fa", [("email", ADA), ("password", PASSWORD)])
         .redirects_to("/profile?a");
     app.visit("/signup?next=/x").redirects_to("/x");
     app.other_browser()
@@ -43,8 +43,7 @@ fn every_mistake_is_named_beside_its_field_and_nothing_typed_is_lost() {
 /// Promise 11.
 #[test]
 fn a_taken_address_is_said_so_beside_the_field() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let other = app.other_browser();
     other
         .submit("/signup", [("email", "ADA@example.com"), ("password", NEW_PASSWORD)])
@@ -70,7 +69,7 @@ fn two_who_sign_up_with_one_address_at_once_make_one_account() {
     let app = TestApp::new();
     let forms =
         [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"].map(|p| {
-            let fields = [("email", "ada@example.com"), ("password", p)];
+            let fields = [("email", ADA), ("password", p)];
             (Method::Post, "/signup".to_owned(), fields.map(|(k, v)| (k.to_owned(), v.to_owned())))
         });
     let mut statuses = app.send_all(forms.into_iter());
@@ -160,15 +159,14 @@ fn a_password_of_the_parts_of_an_address_is_guessable() {
     let form = |email, name| [("email", email), ("password", "hrtombkqizwev"), ("name", name)];
     let refused = |email, name| app.other_browser().post("/signup", form(email, name)).is(422);
     refused("qizwev.hrtombk@example.com", "");
-    refused("ada@example.com", "Qizwev von Hrtombk");
-    let taken = app.other_browser().post("/signup", form("ada@example.com", "Ada"));
+    refused(ADA, "Qizwev von Hrtombk");
+    let taken = app.other_browser().post("/signup", form(ADA, "Ada"));
     taken.redirects_to("/profile");
 }
 
 #[test]
 fn a_password_is_stored_as_bcrypt_sha256() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let hash = &app.texts("SELECT hash FROM vestibule_passwords")[0];
     let rest = hash.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=4$").expect(hash);
     let (salt, digest) = rest.split_once('$').unwrap();
@@ -206,7 +204,7 @@ fn a_fresh_database_has_no_user() {
 fn unknown_fields_are_never_bound() {
     let app = TestApp::new();
     let fields = [
-        ("email", "ada@example.com"),
+        ("email", ADA),
         ("password", PASSWORD),
         ("is_admin", "true"),
         ("id", "1"),

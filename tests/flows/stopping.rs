@@ -4,7 +4,9 @@ use std::net::TcpStream;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use crate::process::{Process, answer, ask, form_post, new_folder, session_cookie, sign_up_form};
+use crate::harness::process::{
+    Process, answer, ask, form_post, new_folder, session_cookie, sign_up_form,
+};
 
 /// Promise 54: killed while a crowd signs up.
 #[test]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rocket::http::Method::{Post, Put};
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 #[test]
 fn signing_up_twice_signs_in_twice() {
     let app = TestApp::new();
-    let form = [("email", "ada@example.com"), ("password", PASSWORD), ("next", "/")];
+    let form = [("email", ADA), ("password", PASSWORD), ("next", "/")];
     assert_eq!(app.post_at_once(2, "/signup", form), [303; 2]);
     assert!(app.is_signed_in());
     // A while later.
@@ -35,8 +35,7 @@ fn signing_up_twice_signs_in_twice() {
 /// Promise 8: a log-out that comes with the session that a change has just ended means the one that came next.
 #[test]
 fn logging_out_beside_a_change_leaves_no_session() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let beside = app.copy();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", change).redirects_to("/profile");
@@ -48,8 +47,7 @@ fn logging_out_beside_a_change_leaves_no_session() {
 
 #[test]
 fn changing_the_password_twice_changes_it_once() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let again = app.copy();
     let page = again.visit("/password-change");
     let ended = app.session_cookie().unwrap();
@@ -81,8 +79,7 @@ fn changing_the_password_twice_changes_it_once() {
 /// of the session that it names is what it ends.
 #[test]
 fn logging_out_beside_changes_ends_what_came_of_them() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let first = app.session_cookie().unwrap();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     let back = [("password", NEW_PASSWORD), ("new_password", PASSWORD)];
@@ -105,8 +102,7 @@ fn logging_out_beside_changes_ends_what_came_of_them() {
 /// Promise 44: but whoever finds such a cookie much later ends nothing with it.
 #[test]
 fn an_old_cookie_ends_no_newer_session() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let old = app.session_cookie().unwrap();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.post("/password-change", change).redirects_to("/profile");
@@ -120,8 +116,7 @@ fn an_old_cookie_ends_no_newer_session() {
 /// Promise 44: whoever has logged out is not signed in again by a form that the browser sends once more.
 #[test]
 fn nothing_that_is_sent_again_signs_in_after_logging_out() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let wrong = [("password", "mistyped"), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", wrong).is(422);
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
@@ -136,10 +131,9 @@ fn nothing_that_is_sent_again_signs_in_after_logging_out() {
 
 #[test]
 fn resetting_twice_resets_once() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let owner = app.other_browser();
-    owner.submit("/password-reset", [("email", "ada@example.com")]);
+    owner.submit("/password-reset", [("email", ADA)]);
     let link = app.last_letter().link();
     let form = [("new_password", NEW_PASSWORD)];
     assert_eq!(owner.post_at_once(3, &link, form), [303; 3]);
@@ -148,14 +142,14 @@ fn resetting_twice_resets_once() {
     assert_eq!(app.count("events WHERE kind = 'password-reset'"), 1);
     assert_eq!(app.count("sessions"), 0, "it logs nobody in");
     // Once more, after logging in with the new password: that is nothing to be undone.
-    owner.log_in("ada@example.com", NEW_PASSWORD).redirects_to("/profile");
+    owner.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
     owner.post(&link, form).redirects_to("/login");
     assert!(owner.is_signed_in());
     // Whoever finds the used link has a dead one.
     owner.visit(&link).is(404);
     owner.post(&link, [("new_password", "something else again")]).is(404);
     let token = link.rsplit('/').next().unwrap();
-    let fields = [("email", "ada@example.com"), ("reset_token", token), form[0]];
+    let fields = [("email", ADA), ("reset_token", token), form[0]];
     app.call(Put, "/reset_password", fields).is(403);
     app.clock.advance(std::time::Duration::from_secs(601));
     owner.post(&link, form).is(404);
@@ -163,8 +157,7 @@ fn resetting_twice_resets_once() {
 
 #[test]
 fn confirming_twice_confirms_once() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let link = app.last_letter().link();
     assert_eq!(app.post_at_once(2, &link, []), [303; 2]);
     app.post(&link, []).redirects_to("/profile");
@@ -181,10 +174,9 @@ fn confirming_twice_confirms_once() {
 
 #[test]
 fn the_rest_bears_it_too() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     assert_eq!(app.post_at_once(2, "/profile", [("name", "Ada")]), [303; 2]);
-    let login = [("email", "ada@example.com"), ("password", PASSWORD)];
+    let login = [("email", ADA), ("password", PASSWORD)];
     assert_eq!(app.post_at_once(2, "/login", login), [303; 2]);
     assert_eq!(app.post_at_once(2, "/logout", []), [303; 2]);
     assert!(!app.is_signed_in());

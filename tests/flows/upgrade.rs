@@ -7,10 +7,10 @@ use tempfile::TempDir;
 use rocket::http::Method;
 use sqlx::Connection;
 
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
-use crate::process::{
+use crate::harness::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
+use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
@@ -73,7 +73,7 @@ fn a_database_of_the_version_before_is_taken_over() {
 /// The nodes of 0.1 step aside: they are not ready any more, write nothing, and nobody is lost.
 #[test]
 fn nodes_of_the_version_before_step_aside() {
-    if crate::harness::new_postgres_database().is_none() {
+    if crate::harness::postgres::new_postgres_database().is_none() {
         return;
     }
     let folder = new_folder();

@@ -4,8 +4,7 @@ use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 #[test]
 fn a_person_confirms_their_address() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.visit("/profile").says("Not confirmed yet");
     let letter = app.last_letter();
     let link = letter.link();
@@ -27,8 +26,7 @@ fn a_person_confirms_their_address() {
 /// Promise 19.
 #[test]
 fn only_the_button_confirms() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let link = app.last_letter().link();
     for _ in 0..10 {
         app.visit(&link).is(200);
@@ -39,8 +37,7 @@ fn only_the_button_confirms() {
 /// Promise 15.
 #[test]
 fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let link = app.last_letter().link();
     let owner = app.other_browser();
     owner.sign_up("other@example.com");
@@ -65,8 +62,7 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
 
 #[test]
 fn the_letter_is_sent_again_on_request() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     app.visit("/profile").and_submit([]).redirects_to("/profile");
     app.visit("/profile").says("An e-mail with a link is on its way to you.");
     let letters = app.letters();
@@ -81,8 +77,7 @@ fn the_letter_is_sent_again_on_request() {
 /// Promise 21.
 #[test]
 fn a_link_dies_after_a_day() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     let link = app.last_letter().link();
     app.clock.advance(Duration::from_secs(24 * 3600 - 1));
     app.visit(&link).is(200);
@@ -94,8 +89,7 @@ fn a_link_dies_after_a_day() {
 /// Promise 21.
 #[test]
 fn three_links_may_be_open_and_no_more() {
-    let app = TestApp::new();
-    app.sign_up("ada@example.com");
+    let app = TestApp::with_ada();
     for _ in 0..4 {
         app.post("/verify-email", []).redirects_to("/profile");
     }

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::{self, PASSWORD};
-use crate::limit::TimeLimit;
+use super::limit::TimeLimit;
+use super::postgres::new_postgres_database;
+use super::{PASSWORD, SECRET_KEY};
 
 /// Set: the program to try, in place of the one that was built with the tests. CI tries the release build.
 const PROGRAM: &str = "TESTED_VESTIBULE";
@@ -19,10 +20,9 @@ const PROGRAM: &str = "TESTED_VESTIBULE";
 /// A folder to start the service in, with a database of the engine under test.
 pub fn new_folder() -> TempDir {
     let folder = TempDir::new().unwrap();
-    if let Some(url) = harness::new_postgres_database() {
-        let key = harness::SECRET_KEY;
+    if let Some(url) = new_postgres_database() {
         let text = format!(
-            "[default]\nsecret_key = \"{key}\"\n[default.databases.vestibule]\nurl = \"{url}\"\n"
+            "[default]\nsecret_key = \"{SECRET_KEY}\"\n[default.databases.vestibule]\nurl = \"{url}\"\n"
         );
         std::fs::write(folder.path().join("Rocket.toml"), text).unwrap();
     }

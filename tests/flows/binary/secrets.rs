@@ -1,0 +1,130 @@
+//! Tokens and passwords stay out of the log and of memory.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::harness::process::{Process, answer, new_folder, session_cookie};
+use crate::harness::{ADA, SECRET_KEY};
+
+/// Promises 18 and 35: in no profile and at no level; what no handler answers is told as carefully as the rest.
+#[test]
+fn no_log_holds_a_token_or_a_password() {
+    for (profile, level) in [
+        ("course", "debug"),
+        ("course", "normal"),
+        ("course", "critical"),
+        ("release", "debug"),
+        ("release", "normal"),
+    ] {
+        no_log_holds_a_token_or_a_password_at(profile, level);
+    }
+}
+
+fn no_log_holds_a_token_or_a_password_at(profile: &str, level: &str) {
+    let folder = TempDir::new().unwrap();
+    let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/Rocket.toml");
+    std::fs::copy(settings, folder.path().join("Rocket.toml")).unwrap();
+    // Not the debug profile, which shows a newcomer the link, but with all that Rocket says.
+    let settings = [
+        ("ROCKET_PROFILE", profile),
+        ("ROCKET_LOG_LEVEL", level),
+        ("ROCKET_SECRET_KEY", SECRET_KEY),
+        ("VESTIBULE_PUBLIC_URL", "http://localhost:8000"),
+    ];
+    let service = Process::start(folder.path(), &settings);
+    service.sign_up(ADA);
+    let token = mailed_token(&folder.path().join("data/mail"));
+    for page in ["password-reset", "verify-email"] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT",
+            "PROPFIND", "FOO", "get",
+        ] {
+            for path in [
+                format!("/{page}/{token}"),
+                format!("/{page}/{token}/"),
+                format!("/{page}/{token}?a=b"),
+                format!("//{page}/{token}"),
+                format!("/%70{}/{token}", &page[1..]),
+                format!("/{page}/%{:02X}{}", token.as_bytes()[0], &token[1..]),
+                format!("/{page}/{token}|{{}}"),
+                format!("/{page}/x?{token}"),
+                format!("http://localhost/{page}/{token}"),
+            ] {
+                let seen = answer(service.send(&format!(
+                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+                )));
+                for header in ["cache-control: no-store", "content-security-policy: default-src"] {
+                    // What cannot be read as a request is hyper's to answer.
+                    let is_unread = seen.starts_with("HTTP/1.1 400 ") && !seen.contains("<html");
+                    assert!(is_unread || seen.contains(header), "{method} {path}: {seen}");
+                }
+            }
+        }
+    }
+    answer(service.post("/login", "email=seven+purple+lanterns&password=seven+purple+lanterns"));
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    let log = log.join("\n");
+    assert!(level != "debug" || log.contains("GET /password-reset/link"), "{log}");
+    assert!(!log.contains(&token[1..]) && !log.contains("lanterns"), "{log}");
+    let warning = "ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT";
+    assert_eq!(log.contains(warning), profile == "course", "{log}");
+}
+
+/// The token in the first letter of the folder.
+fn mailed_token(folder: &Path) -> String {
+    let begun_at = Instant::now();
+    loop {
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "no letter");
+        let Ok(letters) = folder.read_dir() else { continue };
+        let texts = letters.filter_map(|letter| std::fs::read_to_string(letter.ok()?.path()).ok());
+        let unwrapped = texts.map(|text| text.replace("=\r\n", "").replace("=\n", ""));
+        let token = unwrapped.into_iter().find_map(|text| {
+            let (_, rest) = text.split_once("/verify-email/")?;
+            rest.get(..43).map(str::to_owned)
+        });
+        if let Some(token) = token {
+            return token;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// What was typed as a password is wiped once the request is over, wherever the libraries copied it: a core
+/// dump or a swapped page gives none away.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_password_stays_in_memory() {
+    let folder = new_folder();
+    let service = Process::start(folder.path(), &[]);
+    let form = |path: &str, password: &str| {
+        answer(service.post(path, &format!("email=ada%40example.com&password={password}")))
+    };
+    assert!(form("/signup", "kennel12").starts_with("HTTP/1.1 422"), "too weak");
+    let signed_up = form("/signup", "MarkWhitmoreKennel");
+    let cookie = session_cookie(&signed_up).expect("a session");
+    assert!(form("/login", "MarkWhitmoreKennel").starts_with("HTTP/1.1 303"));
+    assert!(form("/login", "MarkWhitmoreKennil").starts_with("HTTP/1.1 401"));
+    let post = |path: &str, kind: &str, body: &str| {
+        answer(service.send(&format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\n\
+             Content-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )))
+    };
+    let json = r#"{"email":"ada@example.com","password":"MarkWhitmoreKennel"}"#;
+    assert!(post("/api/v1/session", "application/json", json).starts_with("HTTP/1.1 200"));
+    let form = "current_password=MarkWhitmoreKennel&new_password=SevenPurpleKennels";
+    let changed = post("/password-change", "application/x-www-form-urlencoded", form);
+    assert!(changed.starts_with("HTTP/1.1 303"), "{changed}");
+    for password in ["kennel12", "MarkWhitmoreKenn", "SevenPurpleKennels"] {
+        // The client has the answer before the service has put everything away.
+        let begun_at = Instant::now();
+        while service.memory_holds(password.as_bytes()) {
+            assert!(begun_at.elapsed() < Duration::from_secs(20), "{password} stays in memory");
+        }
+    }
+    assert!(service.memory_holds(b"accounts are kept in"), "what is looked at is its memory");
+}

@@ -1,0 +1,165 @@
+//! The database of a story, behind the service's back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
+
+use super::app::TestApp;
+use super::bystander::Bystander;
+use super::hex;
+use super::postgres::{SECOND_RUN, fresh_schema, postgres};
+
+impl TestApp {
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub fn is_sqlite(&self) -> bool {
+        self.database.starts_with("sqlite")
+    }
+
+    /// Changes the database behind the service's back, as another node would: what it revokes counts
+    /// after a second.
+    pub fn sql(&self, sql: &str) {
+        self.clock.advance(Duration::from_secs(1));
+        let reads = ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
+        let of_others = self.bystander.as_ref().filter(|_| reads).map(Bystander::hidden);
+        self.execute(&format!("{}{sql}", of_others.unwrap_or_default()));
+        if let Some(bystander) = &self.bystander {
+            bystander.is_now(self.rows_of(bystander));
+        }
+    }
+
+    pub(super) fn execute(&self, sql: &str) {
+        self.block_on(async {
+            let sql = AssertSqlSafe(sql.to_owned());
+            if self.is_sqlite() {
+                let mut db = sqlite(&self.database).await;
+                sqlx::query(sql).execute(&mut db).await.unwrap();
+                db.close().await.unwrap();
+            } else {
+                let mut db = postgres(&self.database).await;
+                sqlx::query(sql).execute(&mut db).await.unwrap();
+                db.close().await.unwrap();
+            }
+        });
+    }
+
+    /// The first column of what is found, as text; of all but the bystander.
+    pub fn texts(&self, sql: &str) -> Vec<String> {
+        let of_others = self.bystander.as_ref().map(Bystander::hidden).unwrap_or_default();
+        self.try_texts(&format!("{of_others}{sql}"))
+            .unwrap_or_else(|| panic!("cannot be read: {sql}"))
+    }
+
+    pub(super) fn try_texts(&self, sql: &str) -> Option<Vec<String>> {
+        self.block_on(async {
+            let sql = AssertSqlSafe(sql.to_owned());
+            if self.is_sqlite() {
+                let mut db = sqlite(&self.database).await;
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
+                rows.iter().map(|row| row.try_get(0).ok()).collect()
+            } else {
+                let mut db = postgres(&self.database).await;
+                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
+                rows.iter().map(|row| row.try_get(0).ok()).collect()
+            }
+        })
+    }
+
+    /// How many rows there are, `FROM` what is given; without those of the bystander.
+    pub fn count(&self, from: &str) -> i64 {
+        let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM vestibule_{from}"));
+        text[0].parse().unwrap()
+    }
+
+    /// How many transactions of `act` have written to the SQLite file: every commit leaves one page in its
+    /// write-ahead log that says how large the database then was (<https://sqlite.org/fileformat2.html#walformat>).
+    pub fn count_writes(&self, act: impl FnOnce()) -> usize {
+        let path = format!("{}-wal", self.database.strip_prefix("sqlite:").unwrap());
+        let (header, frame) = (32, 24 + 4096);
+        let commits = || {
+            let log = std::fs::read(&path).unwrap();
+            let frames = log[header..].chunks_exact(frame);
+            frames.filter(|frame| frame[4..8] != [0; 4]).count()
+        };
+        let before = commits();
+        act();
+        commits() - before
+    }
+
+    /// Every value of every table, as text: what somebody has who stole a copy.
+    pub fn dump(&self) -> String {
+        self.dump_without(&[])
+    }
+
+    /// The same without some tables.
+    pub fn dump_without(&self, left_out: &[&str]) -> String {
+        let tables = if self.is_sqlite() {
+            "SELECT name FROM sqlite_schema WHERE type = 'table'"
+        } else {
+            "SELECT CAST(tablename AS TEXT) FROM pg_tables WHERE schemaname = current_schema()"
+        };
+        let tables = self.texts(&format!("{tables} ORDER BY 1"));
+        assert!(tables.contains(&"vestibule_throttle".to_owned()), "{tables:?}");
+        let rows = tables.iter().filter(|table| !left_out.contains(&table.as_str())).map(|table| {
+            let row = self.whole_row(table);
+            self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
+        });
+        rows.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Promises 17 and 42: a token rests in the database as its SHA-256, and in no other form.
+    #[track_caller]
+    pub fn keeps_only_the_digest_of(&self, token: &str) {
+        let secret = URL_SAFE_NO_PAD.decode(token).expect("a token");
+        let dump = self.dump().to_lowercase();
+        let forms =
+            [token.to_owned(), STANDARD.encode(&secret), hex(&secret), hex(token.as_bytes())];
+        for form in forms {
+            assert!(!dump.contains(&form.to_lowercase()), "the database holds the token as {form}");
+        }
+        assert!(dump.contains(&hex(&Sha256::digest(&secret))), "the database has no digest of it");
+    }
+
+    /// What reads a row of a table as one text.
+    fn whole_row(&self, table: &str) -> String {
+        if self.is_sqlite() {
+            let columns = format!("SELECT name FROM pragma_table_info('{table}')");
+            let columns = self.try_texts(&columns).unwrap_or_default().into_iter();
+            columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
+        } else {
+            format!("CAST({table} AS TEXT)")
+        }
+    }
+
+    /// Does something while another process holds the SQLite file for writing.
+    pub fn while_locked(&self, act: impl FnOnce()) {
+        let mut db = self.block_on(sqlite(&self.database));
+        self.block_on(sqlx::query("BEGIN IMMEDIATE").execute(&mut db)).unwrap();
+        act();
+        self.block_on(sqlx::query("ROLLBACK").execute(&mut db)).unwrap();
+    }
+
+    pub(super) fn rows_of(&self, bystander: &Bystander) -> Vec<Option<Vec<String>>> {
+        let selects = bystander.selects(|table| self.whole_row(table));
+        selects.iter().map(|sql| self.try_texts(sql)).collect()
+    }
+}
+
+/// A database that nobody has used: a file, or a schema on the server of the second run.
+pub async fn fresh_database(folder: &Path) -> String {
+    match std::env::var(SECOND_RUN) {
+        Ok(server) => fresh_schema(&server).await,
+        Err(_) => format!("sqlite:{}", folder.join("test.sqlite3").display()),
+    }
+}
+
+async fn sqlite(url: &str) -> sqlx::SqliteConnection {
+    let options: sqlx::sqlite::SqliteConnectOptions = url.parse().unwrap();
+    options.busy_timeout(Duration::from_secs(5)).connect().await.unwrap()
+}

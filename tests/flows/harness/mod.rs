@@ -1,0 +1,41 @@
+//! What stories are made of: [`TestApp`] is a whole service with its own database, bcrypt at its lowest cost, mails in
+//! memory and a clock that moves; a [`Browser`] keeps cookies and fills in the forms that it was shown.
+
+mod app;
+mod browser;
+mod bystander;
+mod crowd;
+mod database;
+mod gate;
+mod limit;
+mod log;
+pub mod mail_server;
+mod messages;
+mod page;
+mod people;
+pub mod postgres;
+pub mod process;
+
+pub use app::{TestApp, settings};
+pub use browser::{Browser, urlencoded};
+pub use gate::Gate;
+pub use messages::Letter;
+pub use page::Seen;
+
+/// Whose account most stories are about.
+pub const ADA: &str = "ada@example.com";
+/// A password that meets the default policy.
+pub const PASSWORD: &str = "seven purple lanterns";
+/// Another password.
+pub const NEW_PASSWORD: &str = "a quiet morning tide";
+/// What seals the cookies.
+pub const SECRET_KEY: &str = "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4=";
+
+/// Whether what is slow is to be tested too, and nothing to be left out.
+pub fn in_ci() -> bool {
+    std::env::var_os("CI").is_some()
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}

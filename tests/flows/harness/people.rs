@@ -1,0 +1,66 @@
+//! People, and what they do, in one line each. Ada has the account that most stories are about.
+
+use super::app::TestApp;
+use super::browser::Browser;
+use super::page::Seen;
+use super::{ADA, PASSWORD};
+
+impl TestApp {
+    /// A service where Ada has signed up. The first browser is hers, and signed in.
+    pub fn with_ada() -> Self {
+        let app = Self::new();
+        app.sign_up(ADA);
+        app
+    }
+
+    /// Another browser that is signed in to Ada's account.
+    pub fn elsewhere(&self) -> Browser {
+        let browser = self.other_browser();
+        browser.log_in(ADA, PASSWORD).redirects_to("/profile");
+        browser
+    }
+
+    /// Ada's account gets a link to reset its password, for which a stranger has asked.
+    pub fn reset_link(&self) -> String {
+        self.other_browser().post("/password-reset", [("email", ADA)]).is(200);
+        self.last_letter().link()
+    }
+}
+
+impl Browser {
+    /// Signs up by the page.
+    pub fn sign_up(&self, email: &str) -> Seen {
+        let seen = self.submit("/signup", [("email", email), ("password", PASSWORD)]);
+        seen.redirects_to("/profile")
+    }
+
+    /// Logs in by the page.
+    pub fn log_in(&self, email: &str, password: &str) -> Seen {
+        self.submit("/login", [("email", email), ("password", password)])
+    }
+
+    /// Logs in anew, to stay so.
+    pub fn log_in_and_stay(&self, email: &str, password: &str) -> Seen {
+        self.post("/login", [("email", email), ("password", password), ("remember", "on")])
+    }
+
+    /// Presses the button to log out.
+    pub fn log_out(&self) -> Seen {
+        self.post("/logout", [])
+    }
+
+    /// Changes the password by the page.
+    pub fn change_password(&self, current: &str, new: &str) -> Seen {
+        self.submit("/password-change", [("password", current), ("new_password", new)])
+    }
+
+    /// Opens a mailed link and sets a new password by it.
+    pub fn reset_password(&self, link: &str, new: &str) -> Seen {
+        self.visit(link).and_submit([("new_password", new)])
+    }
+
+    /// Tries a wrong password; the status of the answer.
+    pub fn guess(&self, email: &str) -> u16 {
+        self.post("/login", [("email", email), ("password", "wrong")]).status
+    }
+}

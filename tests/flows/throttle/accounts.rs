@@ -1,0 +1,162 @@
+//! Guessing at one account: waits that grow.
+
+use std::time::Duration;
+
+use rocket::http::Method::Post;
+
+use super::{SECOND, retry_after};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
+
+/// Promise 27.
+#[test]
+fn guessing_has_to_wait_longer_and_longer() {
+    let app = TestApp::with_ada();
+    let thief = app.other_browser();
+    for _ in 0..5 {
+        assert_eq!(thief.guess(ADA), 401);
+    }
+    for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
+        // Even the right password; and asking again does not make it longer.
+        for _ in 0..2 {
+            assert_eq!(retry_after(&thief, "ADA@example.com"), wait);
+        }
+        app.clock.advance(Duration::from_secs(wait));
+        assert_eq!(thief.guess(ADA), 401);
+    }
+    // Never for good.
+    app.clock.advance(900 * SECOND);
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    assert_eq!(thief.guess(ADA), 401, "a success empties the bucket");
+}
+
+/// Promise 26: whoever goes on asking during a wait takes nobody's turn at the database.
+#[test]
+fn asking_again_during_a_wait_writes_nothing() {
+    let app = TestApp::new();
+    if !app.is_sqlite() {
+        return; // There, nobody waits for another's write.
+    }
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.guess(ADA);
+    }
+    let writes = app.count_writes(|| {
+        for _ in 0..50 {
+            assert_eq!(app.other_browser().guess(ADA), 429);
+        }
+    });
+    assert_eq!(writes, 0);
+}
+
+/// Promise 27.
+#[test]
+fn failures_are_forgotten_after_a_day() {
+    let app = TestApp::new();
+    for _ in 0..7 {
+        app.guess(ADA);
+        app.clock.advance(2 * SECOND);
+    }
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    for _ in 0..5 {
+        assert_eq!(app.guess(ADA), 401);
+    }
+    assert_eq!(app.guess(ADA), 429);
+    app.clock.advance(Duration::from_secs(24 * 3600));
+    app.run_jobs();
+    assert_eq!(app.count("throttle"), 0, "and swept");
+}
+
+/// Promise 27.
+#[test]
+fn many_tries_at_once_count_as_many() {
+    let app = TestApp::new();
+    let form = [("email", ADA), ("password", "wrong")];
+    let statuses = app.post_at_once(20, "/login", form);
+    let tried = statuses.iter().filter(|status| **status == 401).count();
+    assert_eq!(tried, 5, "{statuses:?}");
+}
+
+/// Promise 27.
+#[test]
+fn every_door_counts_in_the_same_bucket_and_the_page_keeps_what_was_typed() {
+    let app = TestApp::with_ada();
+    let thief = app.other_browser();
+    let form = [("email", ADA), ("password", "wrong")];
+    for path in ["/login", "/sessions", "/api/v1/session", "/login", "/sessions"] {
+        thief.call(Post, path, form).is(401);
+    }
+    let seen = thief
+        .submit("/login?next=/x", form)
+        .is(429)
+        .says("Too many tries. Wait 1 second and try again.")
+        .says("value=\"ada@example.com\"")
+        .says("name=\"next\" value=\"/x\"");
+    assert!(seen.title().starts_with("Error: "));
+    for path in ["/sessions", "/api/v1/session"] {
+        let seen = thief.call(Post, path, form).is(429).says("Too many tries.");
+        assert_eq!(seen.header("retry-after"), Some("1"));
+    }
+    let json = r#"{"email":"ada@example.com","password":"wrong"}"#;
+    thief.send_json(Post, "/api/v1/session", json).is(429);
+    // The link that verifies an address asks for the password too.
+    let link = app.last_letter().link();
+    thief.visit(&link).and_submit([("password", PASSWORD)]).is(429).says("Wait 1 second");
+}
+
+/// Promise 12.
+#[test]
+fn waiting_tells_nobody_who_has_an_account() {
+    let app = TestApp::with_ada();
+    let answers = [ADA, "bob@example.com"].map(|email| {
+        let thief = app.other_browser();
+        let mut seen: Vec<_> = Vec::new();
+        for _ in 0..7 {
+            let answer = thief.post("/login", [("email", email), ("password", "wrong")]);
+            seen.push((answer.status, answer.headers, answer.body.replace(email, "…")));
+        }
+        seen
+    });
+    assert_eq!(answers[0], answers[1]);
+}
+
+/// Promise 27.
+#[test]
+fn a_reset_is_never_subject_to_the_wait_and_ends_it() {
+    let app = TestApp::with_ada();
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.guess(ADA);
+    }
+    let owner = app.other_browser();
+    owner.submit("/password-reset", [("email", ADA)]).is(200);
+    let link = app.last_letter().link();
+    owner.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
+    app.other_browser().log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 52: a copy of the counts tells nobody for whom they are, not even somebody who knows the address.
+#[test]
+fn counts_are_kept_under_the_secret_key() {
+    let keys_under = |secret_key: &str| {
+        let app = TestApp::with(|figment| figment.merge(("secret_key", secret_key)));
+        app.guess(ADA);
+        let key = if app.is_sqlite() { "hex(key)" } else { "encode(key, 'hex')" };
+        app.texts(&format!("SELECT {key} FROM vestibule_throttle ORDER BY 1"))
+    };
+    let (one, other) = (SECRET_KEY, "hPRYyVRiMyxpw5sBB1XeCMN1kFsDCqKvBi2QJxCVHQk=");
+    assert_eq!(keys_under(one).len(), 3);
+    assert_eq!(keys_under(one), keys_under(one));
+    assert!(keys_under(one).iter().all(|key| !keys_under(other).contains(key)));
+}
+
+/// Promise 67: what is no password leaves no row for each address that it is tried at.
+#[test]
+fn a_try_that_is_not_hashed_leaves_no_row() {
+    let app = TestApp::new();
+    let long = "x".repeat(4_000);
+    for n in 0..20 {
+        let form = [("email", &*format!("p{n}@example.com")), ("password", &*long)];
+        app.post("/login", form).is(401);
+    }
+    assert_eq!(app.count("throttle"), 2, "the network's minute and its day");
+}

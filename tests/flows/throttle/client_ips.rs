@@ -1,0 +1,209 @@
+//! What one client IP may do, whatever the accounts.
+
+use rocket::http::Method::Post;
+
+use super::SECOND;
+use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
+
+/// Promise 29.
+#[test]
+fn one_network_cannot_try_many_accounts() {
+    let app = TestApp::new();
+    for n in 0..30 {
+        assert_eq!(app.guess(&format!("p{n}@example.com")), 401);
+    }
+    assert_eq!(app.guess("p30@example.com"), 429);
+    let form = [("email", "new@example.com"), ("password", PASSWORD)];
+    app.other_browser().post("/signup", form).is(429).says("Too many tries.");
+    app.post("/password-reset", [form[0]]).is(429).says("Too many tries.");
+    app.call(Post, "/users", form).is(429);
+    app.call(Post, "/reset_password", [form[0]]).is(429);
+    app.clock.advance(60 * SECOND);
+    assert_eq!(app.guess("p30@example.com"), 401);
+}
+
+/// Promise 29: whoever has an account of their own does not clear the way by logging in to it now and then.
+#[test]
+fn a_success_of_one_s_own_takes_back_no_failure() {
+    let app = TestApp::new();
+    app.sign_up("eve@example.com");
+    let eve = app.other_browser();
+    for n in 0..29 {
+        if n % 4 == 0 {
+            app.other_browser().log_in("eve@example.com", PASSWORD).redirects_to("/profile");
+        }
+        assert_eq!(eve.guess(&format!("p{n}@example.com")), 401);
+    }
+    assert_eq!(eve.guess("p30@example.com"), 429);
+    app.clock.advance(60 * SECOND);
+    for _ in 0..5 {
+        assert_eq!(eve.guess(ADA), 401);
+        app.other_browser().log_in("eve@example.com", PASSWORD).redirects_to("/profile");
+    }
+    assert_eq!(eve.guess(ADA), 429);
+}
+
+/// Promise 29.
+#[test]
+fn a_network_that_logs_in_rightly_is_not_held_up() {
+    let app = TestApp::with_ada();
+    for _ in 0..40 {
+        app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    }
+}
+
+/// Promise 29.
+#[test]
+fn sign_ups_and_taken_addresses_count_too() {
+    let app = TestApp::with_ada();
+    let form = [("email", "bob@example.com"), ("password", "too easy")];
+    let statuses: Vec<u16> =
+        (0..30).map(|_| app.other_browser().post("/signup", form).status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 422).count(), 29);
+    assert_eq!(statuses.last(), Some(&429));
+}
+
+/// Promise 29: a class that logs in at once is counted before it is known to be right, and not for longer.
+#[test]
+fn a_class_that_logs_in_at_once_waits_for_no_minute() {
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 5)));
+    app.sign_up(ADA);
+    let form = [("email", ADA), ("password", PASSWORD)];
+    let statuses = app.other_browser().post_at_once(20, "/login", form);
+    assert!(statuses.iter().all(|status| matches!(status, 303 | 429)), "{statuses:?}");
+    app.clock.advance(SECOND);
+    app.other_browser().post("/login", form).redirects_to("/profile");
+}
+
+/// Promise 31: the limits of a network with many people are a setting.
+#[test]
+fn a_named_network_may_do_more() {
+    let networks = "203.0.113.0/24=10, 2001:db8::/32=2";
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
+            .merge(("vestibule.throttle.networks", networks))
+    });
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let let_in = |from: &str| {
+        let tried = (0..301).map(|n| {
+            let body = format!("email=p{n}@example.com&password=wrong");
+            app.request(Post, "/login", &[form, ("X-Forwarded-For", from)], Some(&body)).status
+        });
+        tried.filter(|status| *status == 401).count()
+    };
+    assert_eq!(let_in("203.0.113.7"), 300);
+    assert_eq!(let_in("198.51.100.1"), 30);
+    assert_eq!(let_in("2001:db8::1"), 60);
+}
+
+/// Promise 29: the owner of an IPv6 site can pass for many networks, and counts for sixteen.
+#[test]
+fn an_ipv6_site_has_a_budget() {
+    let app = TestApp::with(|f| {
+        f.merge(("vestibule.trusted_proxies", "127.0.0.1"))
+            .merge(("vestibule.throttle.attempts_by_ip", 1))
+    });
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let log_in = |from: &str, body: &str| {
+        app.request(Post, "/login", &[form, ("X-Forwarded-For", from)], Some(body)).status
+    };
+    let of_site = |n: usize| {
+        log_in(&format!("2001:db8:1:{n:x}::1"), &format!("email=p{n}@example.com&password=wrong"))
+    };
+    // In a minute, and in a day.
+    assert_eq!((0..20).filter(|n| of_site(*n) == 401).count(), 16);
+    let mut tries = 16;
+    if in_ci() {
+        loop {
+            app.clock.advance(60 * SECOND);
+            let let_in = (0..16).filter(|n| of_site(tries + n) == 401).count();
+            tries += let_in;
+            if let_in < 16 {
+                break;
+            }
+        }
+        assert!((1_600..1_800).contains(&tries), "{tries}");
+    }
+    // What costs no hash uses up nobody's day.
+    let nothing =
+        |n: usize| log_in(&format!("2001:db8:3:{n:x}::1"), "email=nobody&password=nothing");
+    for minute in 0..13 {
+        app.clock.advance(60 * SECOND);
+        assert_eq!((0..20).filter(|n| nothing(minute * 20 + n) == 401).count(), 16);
+    }
+    assert_eq!(app.count("events WHERE ip LIKE '2001:db8:3:%'"), 100, "no more are noted");
+    assert_eq!(log_in("2001:db8:2::1", "email=x@example.com&password=y"), 401);
+}
+
+/// Promise 67: so many tries in a day.
+#[test]
+fn a_network_has_a_budget_for_a_day() {
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
+    // A hundred at once, and then one each 14 minutes: nobody waits for tomorrow.
+    for n in 0..107 {
+        assert_eq!(app.guess(&format!("p{n}@example.com")), 401, "{n}");
+        app.clock.advance(60 * SECOND);
+    }
+    let seen = app.post("/login", [("email", "p200@example.com"), ("password", "wrong")]).is(429);
+    let wait: u32 = seen.header("retry-after").unwrap().parse().unwrap();
+    assert!((60..=864).contains(&wait), "{wait}");
+    // Whoever is signed in or known is no matter of the network.
+    app.clock.advance(wait * SECOND);
+    assert_eq!(app.guess("p200@example.com"), 401);
+    assert_eq!(app.guess("p201@example.com"), 429);
+}
+
+/// Promise 67: whoever asks for links, or signs up with a weak password, takes no log-ins of the day from others at
+/// the same address.
+#[test]
+fn what_is_no_try_at_an_account_is_no_part_of_the_day() {
+    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
+    let weak = [("email", "eve@example.com"), ("password", "password")];
+    for n in 0..300 {
+        app.clock.advance(60 * SECOND);
+        if n % 2 == 0 {
+            let seen = app.post("/password-reset", [("email", "eve@example.com")]);
+            assert!(matches!(seen.status, 200 | 429), "{}", seen.status);
+        } else {
+            app.post("/signup", weak).is(422);
+        }
+    }
+    app.clock.advance(60 * SECOND);
+    for n in 0..100 {
+        assert_eq!(app.guess(&format!("p{n}@example.com")), 401, "{n}");
+        app.clock.advance(60 * SECOND);
+    }
+}
+
+/// Promise 25: whoever has a good link tries no oftener than others.
+#[test]
+fn tries_at_links_count_for_the_network() {
+    let app = TestApp::with(|f| f.merge(("vestibule.reveal_reset_token", true)));
+    let links: Vec<String> = (0..3)
+        .map(|n| {
+            let email = format!("p{n}@example.com");
+            app.call(Post, "/users", [("email", &*email), ("password", PASSWORD)]).is(200);
+            let seen = app.call(Post, "/reset_password", [("email", &*email)]).is(200);
+            format!("/password-reset/{}", seen.json()["reset_token"].as_str().unwrap())
+        })
+        .collect();
+    let tries = (0..60).map(|n| app.post(&links[n % 3], [("new_password", "password1")]).status);
+    assert_eq!(tries.filter(|status| *status == 422).count(), 27, "thirty, with three sign-ups");
+}
+
+/// Promise 29: nor does it help to come to one link from many networks.
+#[test]
+fn tries_at_one_link_count_wherever_they_come_from() {
+    let app = TestApp::with(|f| f.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    app.sign_up(ADA);
+    app.post("/password-reset", [("email", ADA)]).is(200);
+    let link = app.last_letter().link();
+    let tries = (0..40).map(|n| {
+        let from = format!("198.51.{n}.1");
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        let headers = [form, ("X-Forwarded-For", &*from)];
+        app.request(Post, &link, &headers, Some("new_password=password1")).status
+    });
+    assert_eq!(tries.filter(|status| *status == 422).count(), 30);
+}

@@ -1,0 +1,149 @@
+//! Browsers that have opened an account before: strangers at the same account, or the same client IP, do not keep them out.
+
+use std::time::Duration;
+
+use super::{SECOND, retry_after};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
+
+/// Promise 28.
+#[test]
+fn strangers_who_guess_do_not_keep_the_owner_out() {
+    let app = TestApp::with_ada();
+    app.log_out();
+    assert!(app.cookies.borrow().contains_key("vestibule_device"));
+    app.other_browser().sign_up("bob@example.com");
+    let thief = app.other_browser();
+    for n in 0..22 {
+        assert_eq!(thief.guess(&format!("p{n}@example.com")), 401);
+    }
+    for _ in 0..5 {
+        assert_eq!(thief.guess(ADA), 401);
+    }
+    assert_eq!(thief.guess(ADA), 429, "the account is closed to strangers");
+    assert_eq!(thief.guess("p30@example.com"), 401);
+    assert_eq!(thief.guess("p31@example.com"), 429, "and so is the door to this network");
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.log_out();
+    retry_after(&thief, ADA);
+    // Known for this account alone.
+    for _ in 0..6 {
+        app.guess("bob@example.com");
+    }
+    assert_eq!(app.guess("bob@example.com"), 429);
+    // After five failures of its own it is a stranger too.
+    for _ in 0..5 {
+        assert_eq!(app.guess(ADA), 401);
+    }
+    assert_eq!(app.guess(ADA), 429);
+}
+
+/// Promise 28: nobody makes a known browser of theirs, by hand or of what is sealed for something else.
+#[test]
+fn a_forged_cookie_makes_no_browser_known() {
+    let app = TestApp::with_ada();
+    let (device, session) = {
+        let cookies = app.cookies.borrow();
+        (cookies["vestibule_device"].clone(), cookies["session_id"].clone())
+    };
+    let plain = app.unsealed("vestibule_device").unwrap();
+    let last = if device.ends_with('A') { "B" } else { "A" };
+    let bent = format!("{}{last}", &device[..device.len() - 1]);
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.guess(ADA);
+    }
+    for forged in [plain, bent, session, String::new()] {
+        let browser = app.other_browser();
+        browser.cookies.borrow_mut().insert("vestibule_device".into(), forged);
+        retry_after(&browser, ADA);
+    }
+    let known = app.other_browser();
+    known.cookies.borrow_mut().insert("vestibule_device".into(), device);
+    known.log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 28.
+#[test]
+fn the_device_cookie_is_sealed_and_void_after_a_reset() {
+    let app = TestApp::new();
+    let seen = app.submit("/signup", [("email", ADA), ("password", PASSWORD)]);
+    let cookie = seen.set_cookie("vestibule_device");
+    for attribute in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=15552000"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let old = app.copy();
+    app.log_out();
+    app.submit("/password-reset", [("email", ADA)]);
+    app.clock.advance(SECOND);
+    let link = app.last_letter().link();
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.guess(ADA);
+    }
+    let form = [("email", ADA), ("password", NEW_PASSWORD)];
+    old.post("/login", form).is(429);
+    // The browser that reset got a new one.
+    app.post("/login", form).redirects_to("/profile");
+}
+
+/// Promises 28 and 29: whoever is signed in, or known, does not pay for what strangers do at the same address.
+#[test]
+fn a_network_that_is_closed_keeps_nobody_from_what_is_theirs() {
+    let app = TestApp::with_ada();
+    let known = app.other_browser();
+    known.sign_up("bob@example.com");
+    known.log_out();
+    let stranger = app.other_browser();
+    while stranger.guess("nobody@example.com") != 429 {
+        for n in 0..6 {
+            stranger.guess(&format!("p{n}@example.com"));
+        }
+    }
+    app.clock.advance(SECOND);
+    app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
+    app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
+    known.log_in("bob@example.com", PASSWORD).redirects_to("/profile");
+    // Nobody acts without a limit either.
+    let acts = (0..40).map(|_| app.post("/profile", [("name", "Ada")]).status);
+    assert!(acts.filter(|status| *status == 429).count() >= 10);
+}
+
+/// Promise 28: whoever logs in again is the same browser as before, with the same tries.
+#[test]
+fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
+    let app = TestApp::with_ada();
+    let mut copies = Vec::new();
+    for _ in 0..5 {
+        app.log_out();
+        app.log_in(ADA, PASSWORD).redirects_to("/profile");
+        let copy = app.other_browser();
+        let device = app.cookies.borrow()["vestibule_device"].clone();
+        copy.cookies.borrow_mut().insert("vestibule_device".into(), device);
+        copies.push(copy);
+    }
+    let tries = copies.iter().flat_map(|copy| (0..5).map(|_| copy.log_in(ADA, "wrong")));
+    let let_in = tries.filter(|seen| seen.status == 401).count();
+    assert_eq!(let_in, 10, "five as the one browser, five as a stranger");
+}
+
+/// Promise 28: the browser keeps its cookie for as long as it likes.
+#[test]
+fn a_browser_is_known_for_half_a_year() {
+    let app = TestApp::with_ada();
+    app.log_out();
+    let day = Duration::from_secs(24 * 3600);
+    let lock = || {
+        let thief = app.other_browser();
+        for _ in 0..6 {
+            thief.log_in(ADA, "wrong");
+        }
+    };
+    app.clock.advance(179 * day);
+    lock();
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.log_out();
+    app.clock.advance(180 * day);
+    lock();
+    app.log_in(ADA, PASSWORD).is(429);
+}

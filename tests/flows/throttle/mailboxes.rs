@@ -1,0 +1,205 @@
+//! Quotas of messages to one mailbox.
+
+use rocket::http::Method::Post;
+
+use super::SECOND;
+use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, TestApp};
+
+/// Promise 31.
+#[test]
+fn nobody_can_flood_a_mailbox() {
+    let app = TestApp::with_ada();
+    let mut bodies: Vec<String> = Vec::new();
+    for email in [ADA, "bob@example.com"] {
+        for _ in 0..5 {
+            let seen = app.submit("/password-reset", [("email", email)]).is(200);
+            bodies.push(seen.body.replace(email, "…"));
+        }
+    }
+    assert!(bodies.iter().all(|body| *body == bodies[0]), "the answer stays the same");
+    let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    assert_eq!(resets(), 3);
+    // Not because three links are open: the hour counts.
+    app.sql("DELETE FROM vestibule_links");
+    app.submit("/password-reset", [("email", ADA)]);
+    assert_eq!(resets(), 3);
+    app.clock.advance(3600 * SECOND);
+    app.submit("/password-reset", [("email", ADA)]);
+    assert_eq!(resets(), 4);
+}
+
+/// Promises 29 and 31: a stranger who asks for links to somebody's account uses up nothing that its owner needs: as
+/// soon as the last one is void there is another to be had.
+#[test]
+fn nobody_keeps_the_owner_from_a_link_by_asking_for_many() {
+    let app = TestApp::with_ada();
+    let links =
+        || app.letters().iter().filter(|letter| letter.text.contains("/password-reset/")).count();
+    let ask = || app.other_browser().post("/password-reset", [("email", ADA)]).is(200);
+    (0..3).for_each(|_| drop(ask()));
+    assert_eq!(links(), 3);
+    // The links are good for another second.
+    app.clock.advance(3599 * SECOND);
+    (0..3).for_each(|_| drop(ask()));
+    assert_eq!(links(), 3);
+    app.clock.advance(2 * SECOND);
+    ask();
+    assert_eq!(links(), 4);
+}
+
+/// Promise 31: a change sends a notice, and the address may be somebody's who never signed up.
+#[test]
+fn changing_the_password_again_and_again_floods_no_mailbox() {
+    let app = TestApp::with_ada();
+    let change = |n: usize| {
+        let (old, new) =
+            if n.is_multiple_of(2) { (PASSWORD, NEW_PASSWORD) } else { (NEW_PASSWORD, PASSWORD) };
+        app.change_password(old, new)
+    };
+    for n in 0..3 {
+        change(n).redirects_to("/profile");
+    }
+    change(3).is(429).says("Too many tries. Wait 60 minutes");
+    let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
+    assert_eq!(notices(), 3);
+    app.clock.advance(3600 * SECOND);
+    change(3).redirects_to("/profile");
+    assert_eq!(notices(), 4);
+}
+
+/// Promises 31 and 51: a notice to an address that nobody has proven counts for whoever causes it.
+#[test]
+fn notices_bomb_no_stranger_s_mailbox() {
+    let app = TestApp::with(|figment| {
+        figment
+            .merge(("vestibule.throttle.attempts_by_ip", 1000))
+            .merge(("vestibule.throttle.emails_by_ip", 5))
+    });
+    let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
+    let change = |browser: &Browser, n: usize| {
+        let passwords = [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"];
+        let form = [("password", passwords[n]), ("new_password", passwords[n + 1])];
+        browser.submit("/password-change", form).redirects_to("/profile");
+    };
+    for n in 0..4 {
+        let thief = app.other_browser();
+        thief.sign_up(&format!("stranger{n}@example.com"));
+        for n in 0..3 {
+            change(&thief, n);
+        }
+    }
+    assert_eq!(notices(), 5);
+    // Whoever has shown that the address is theirs is told, always.
+    app.sign_up(ADA);
+    let link = app.letters().into_iter().rfind(|l| l.to == ADA).unwrap().link();
+    app.visit(&link).and_submit([]).redirects_to("/profile");
+    for n in 0..3 {
+        change(&app, n);
+    }
+    assert_eq!(notices(), 8);
+}
+
+/// Promise 31: a mailbox that has many addresses is still one.
+#[test]
+fn plus_addresses_bomb_no_mailbox() {
+    let app = TestApp::new();
+    let sign_up = |email: &str| {
+        app.other_browser().post("/signup", [("email", email), ("password", PASSWORD)])
+    };
+    for n in 0..9 {
+        sign_up(&format!("boss+{n}@example.com")).redirects_to("/profile");
+    }
+    // The account is made, and its letter waits.
+    sign_up("boss+9@example.com").redirects_to("/profile");
+    assert_eq!(app.letters().len(), 9);
+    // Neither neighbours wait for it, nor an account whose address is proven.
+    sign_up(ADA).redirects_to("/profile");
+    let letter = app.letters().into_iter().find(|letter| letter.to == "boss+1@example.com");
+    let confirmed = app.other_browser().visit(&letter.unwrap().link());
+    confirmed.and_submit([("password", PASSWORD)]).redirects_to("/profile");
+    for n in 0..3 {
+        app.post("/password-reset", [("email", &*format!("boss+z{n}@example.com"))]).is(200);
+    }
+    app.post("/password-reset", [("email", "boss+1@example.com")]).is(200);
+    assert_eq!(app.letters().len(), 11);
+    app.clock.advance(400 * SECOND);
+    assert!(app.letters().iter().any(|letter| letter.to == "boss+9@example.com"));
+}
+
+/// Promise 31: letters to the many addresses of a mailbox that nobody has proven count together, whatever they are.
+#[test]
+fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 1000)));
+    for n in 0..9 {
+        app.other_browser().sign_up(&format!("ada+{n}@example.com"));
+    }
+    assert_eq!(app.letters().len(), 9);
+    // Not so that its owner is kept from a link to any of these accounts: one at a time each has.
+    for n in (0..9).chain(0..9).chain(0..9) {
+        app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
+    }
+    assert_eq!(app.letters().len(), 18);
+    // Three more accounts have come to it: no link for these within the hour, and no notice.
+    for n in 9..12 {
+        app.clock.advance(400 * SECOND);
+        let thief = app.other_browser();
+        thief.sign_up(&format!("ada+{n}@example.com"));
+        app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
+        thief.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
+    }
+    assert_eq!(app.letters().len(), 21);
+    // Nor does it matter how they are spelt where that changes nothing.
+    let dots = (0..12).map(|n| {
+        let local = ["ada", "a.da", "ad.a", "a.d.a"][n % 4];
+        let domain = ["gmail.com", "googlemail.com"][n % 2];
+        let email = format!("{local}+{n}@{domain}");
+        app.other_browser().post("/signup", [("email", &*email), ("password", PASSWORD)]).status
+    });
+    assert_eq!(dots.filter(|status| *status == 303).count(), 12);
+    assert_eq!(app.letters().len(), 30);
+}
+
+/// Promises 29 and 31: whoever fills a mailbox by its many addresses keeps its owner, who is elsewhere, neither from a
+/// link nor from an account.
+#[test]
+fn strangers_who_fill_a_mailbox_do_not_shut_its_owner_out() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let post = |from: &str, path: &str, body: &str| {
+        let headers = [form, ("X-Forwarded-For", from)];
+        app.other_browser().request(Post, path, &headers, Some(body)).status
+    };
+    let password = PASSWORD.replace(' ', "+");
+    let (eve, ada) = ("203.0.113.66", "198.51.100.7");
+    let sign_up =
+        |from, email: &str| post(from, "/signup", &format!("email={email}&password={password}"));
+    let own = "ada.love-lace%40proton.me";
+    assert_eq!(sign_up(ada, own), 303);
+    for n in 0..12 {
+        sign_up(eve, &format!("adalovelace%2B{n}%40pm.me"));
+    }
+    assert_eq!(app.letters().len(), 9);
+    for n in 0..12 {
+        let body = format!("email=adalovelace%2B{n}%40pm.me");
+        assert_eq!(post(eve, "/password-reset", &body), 200);
+    }
+    assert_eq!(app.letters().len(), 18);
+    assert_eq!(post(ada, "/password-reset", &format!("email={own}")), 200);
+    assert_eq!(app.last_letter().to, "ada.love-lace@proton.me");
+    assert_eq!(sign_up(ada, "ada_lovelace%40protonmail.com"), 303);
+    // Nor do many strangers bomb it: three of them get as many.
+    let before = app.letters().len();
+    for site in 1..6 {
+        for n in 0..12 {
+            let body = format!("email=adalovelace%2B{n}%40pm.me");
+            post(&format!("192.0.2.{site}"), "/password-reset", &body);
+        }
+    }
+    assert!(app.letters().len() <= before + 27);
+    // Elsewhere a dot makes another mailbox, which waits for none of this.
+    for n in 0..12 {
+        sign_up(eve, &format!("gracehopper%2B{n}%40corp.example"));
+    }
+    assert_eq!(sign_up(ada, "grace.hopper%40corp.example"), 303);
+    assert!(app.letters().iter().any(|letter| letter.to == "grace.hopper@corp.example"));
+}

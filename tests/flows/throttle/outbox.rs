@@ -1,0 +1,114 @@
+//! How many messages may wait.
+
+use std::time::Instant;
+
+use rocket::http::Method::Post;
+
+use super::SECOND;
+use crate::harness::mail_server::{MailServer, Manner};
+use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
+
+/// Promise 67: a mail server that is gone for days lets no stranger fill the disk.
+#[test]
+fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
+    let app =
+        TestApp::with(|figment| figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1")));
+    app.sign_up(ADA);
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    let fill = |n: usize| {
+        app.sql(&format!(
+            "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at) \
+             WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {n}) \
+             SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
+             (SELECT MAX(created_at) FROM vestibule_users) + 1800000 FROM numbers"
+        ));
+        app.run_jobs();
+    };
+    fill(20_000);
+    let form = [("email", "bob@example.com"), ("password", PASSWORD)];
+    app.other_browser().post("/signup", form).is(503).says("value=\"bob@example.com\"");
+    app.other_browser().post("/password-reset", [("email", ADA)]).is(200);
+    fill(20_000);
+    app.other_browser()
+        .post("/password-reset", [("email", ADA)])
+        .is(503)
+        .says("Too many e-mails are waiting to be sent just now.");
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    // Not a second longer than it is full; and never more than full, however many ask before anybody looks.
+    app.sql("DELETE FROM vestibule_outbox");
+    fill(39_990);
+    let ask =
+        |n| app.other_browser().post("/password-reset", [("email", &*format!("p{n}@example.com"))]);
+    let statuses: Vec<u16> = (0..15).map(|n| ask(n).status).collect();
+    assert_eq!(statuses, [[200; 10].as_slice(), &[503; 5]].concat());
+    assert_eq!(app.count("outbox"), 40_000);
+}
+
+/// Promise 67: however long a letter is under way, the bound on the others holds, and ends when there is room.
+#[test]
+fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
+    // The outbox is looked at every five seconds.
+    if !in_ci() {
+        return;
+    }
+    let server = MailServer::start(vec![Manner::IsSilent]);
+    let url = format!("smtp://127.0.0.1:{}", server.port);
+    let app = TestApp::with(move |figment| {
+        let figment =
+            figment.merge(("vestibule.jobs", true)).merge(("vestibule.mail.smtp_url", url));
+        figment
+            .merge(("vestibule.mail.timeout", "60s"))
+            .merge(("vestibule.throttle.emails_by_ip", 1_000_000))
+            .merge(("vestibule.throttle.attempts_by_ip", 1_000_000))
+    });
+    app.sign_up(ADA);
+    let ask = || app.post("/password-reset", [("email", "nobody@example.com")]).status;
+    let asked_until = |status| {
+        let begun_at = Instant::now();
+        while ask() != status {
+            assert!(begun_at.elapsed() < 30 * SECOND, "never {status}");
+        }
+    };
+    while !server.has_silence() {
+        ask();
+    }
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 40000) \
+         SELECT {id}, 'password-reset', 'x@example.com', '', '', 1, 0, \
+         (SELECT MAX(created_at) FROM vestibule_users) + 1800000 FROM numbers"
+    ));
+    asked_until(503);
+    app.sql("DELETE FROM vestibule_outbox WHERE recipient = 'x@example.com'");
+    asked_until(200);
+    assert_eq!(app.count("outbox WHERE user_id IS NOT NULL"), 1, "it is still under way");
+}
+
+/// Promise 67: a site that has filled its part of the outbox waits, and nobody else.
+#[test]
+fn one_site_has_a_part_of_the_outbox() {
+    let app = TestApp::with(|figment| {
+        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
+        figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1"))
+    });
+    let ask_from = |address: &str| {
+        let headers =
+            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", address)];
+        app.other_browser().request(Post, "/password-reset", &headers, Some("email=a@example.com"))
+    };
+    ask_from("2001:db8:1:2::3").is(200);
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO vestibule_outbox (id, message, recipient, device, ip, attempts, created_at, due_at, site_key) \
+         WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 3999) \
+         SELECT {id}, message, recipient, '', '', 1, created_at, due_at + 1800000, site_key \
+         FROM numbers, vestibule_outbox"
+    ));
+    // Another network of the same customer.
+    let words = "Too many e-mails that your network asked for are waiting to be sent.";
+    ask_from("2001:db8:1:ffff::1").is(429).says(words);
+    ask_from("2001:db8:2::1").is(200);
+    ask_from("203.0.113.1").is(200);
+    assert_eq!(app.count("outbox"), 4_002);
+}
