@@ -4,14 +4,18 @@
 //! `Rocket.toml`) and from the environment (`VESTIBULE_PUBLIC_URL`, and
 //! `VESTIBULE_PASSWORD__MIN_LENGTH` for `password.min_length`), which wins over every profile.
 
+mod cookies;
 mod database;
 mod environment;
 mod error;
 mod events;
+mod framework;
 mod hashing;
 mod mail;
 mod password;
+mod proxies;
 mod range;
+
 mod session;
 mod throttle;
 mod values;
@@ -24,10 +28,12 @@ use figment::Figment;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
+pub(crate) use cookies::Cookies;
 pub(crate) use database::with_database;
 pub(crate) use environment::with_environment;
 pub use error::ConfigError;
 pub use events::EventsConfig;
+pub(crate) use framework::check_rocket;
 pub use hashing::HashingConfig;
 pub use mail::MailConfig;
 pub use password::PasswordConfig;
@@ -92,10 +98,6 @@ pub struct Config {
     #[serde(skip)]
     port: u16,
 }
-
-/// How many times as much people may do who come through a proxy that nobody named: all of them share its
-/// address.
-const SHARED_ADDRESS: i64 = 20;
 
 impl Default for Config {
     fn default() -> Self {
@@ -179,43 +181,6 @@ impl Config {
         self.events.check()
     }
 
-    /// A proxy that is believed although it should not be, or in a way that is not read here, can pass for
-    /// anybody.
-    fn check_proxies(&self) -> Result<(), ConfigError> {
-        if self.trusted_proxies.iter().any(Proxy::is_nearly_everybody) {
-            return Err(ConfigError::new(
-                "vestibule.trusted_proxies",
-                "must be your proxies alone: a client in such a large network could name any address as \
-                 its own, and would escape every limit",
-            ));
-        }
-        let header = &self.client_ip_header;
-        let is = |name: &&str| header.eq_ignore_ascii_case(name);
-        let reason = if header.is_empty() || !header.bytes().all(is_token_byte) {
-            "must be the name of a header, such as X-Forwarded-For"
-        } else if ["host", "cookie", "user-agent", "origin"].iter().any(is) {
-            "must be a header that proxies set"
-        } else if is(&"forwarded") {
-            "must be a header that holds addresses alone, such as X-Forwarded-For or X-Real-IP: the form of \
-             `Forwarded` (RFC 7239) is not read"
-        } else {
-            return Ok(());
-        };
-        Err(ConfigError::new("vestibule.client_ip_header", reason))
-    }
-
-    /// Whether this is a proxy that is believed.
-    pub(crate) fn is_proxy(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.trusted_proxies.iter().any(|proxy| proxy.is(address))
-    }
-
-    /// How many times as much the people at this address may do as those at another.
-    pub(crate) fn allowance(&self, address: IpAddr, is_shared: bool) -> i64 {
-        let shared = if is_shared { SHARED_ADDRESS } else { 1 };
-        self.throttle.networks.of(address).max(shared)
-    }
-
     /// The origin that links begin with, without a slash at the end.
     pub fn origin(&self) -> String {
         match &self.public_url {
@@ -262,55 +227,6 @@ impl Config {
         })?;
         Ok(Mailbox::new(Some(self.site_name.clone()), address))
     }
-}
-
-/// Refuses settings of Rocket's own with which it would panic, or not do what they say.
-pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
-    let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
-    for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
-        if n == 0 {
-            return Err(ConfigError::new(key, "must be at least 1"));
-        }
-    }
-    if figment.contains("tls") {
-        return Err(ConfigError::new("tls", "is not read: put a proxy that speaks TLS in front"));
-    }
-    let profile = figment.profile();
-    let is_known = ["debug", "release"].iter().any(|known| profile == known)
-        || figment.profiles().any(|known| known == profile);
-    if !is_known {
-        let reason = format!("names no profile of Rocket.toml: {profile}");
-        return Err(ConfigError::new("ROCKET_PROFILE", reason));
-    }
-    Ok(())
-}
-
-/// The cookies of the service.
-#[derive(Clone, Copy)]
-pub(crate) enum Cookies {
-    Session,
-    Device,
-    Notice,
-}
-
-impl Config {
-    /// What a cookie is called. With `__Host-` the browser takes it from this very host alone, and by https:
-    /// another subdomain can neither plant nor displace it (RFC 6265bis, 4.1.3.2).
-    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
-        match (cookie, self.is_https()) {
-            (Cookies::Session, true) => "__Host-session_id",
-            (Cookies::Session, false) => "session_id",
-            (Cookies::Device, true) => "__Host-vestibule_device",
-            (Cookies::Device, false) => "vestibule_device",
-            (Cookies::Notice, true) => "__Host-notice",
-            (Cookies::Notice, false) => "notice",
-        }
-    }
-}
-
-/// What a header's name may be made of (RFC 9110, 5.6.2).
-fn is_token_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
 }
 
 #[cfg(test)]

@@ -75,29 +75,23 @@ async fn look_at_files(settings: &Settings, report: &mut Report) {
     report.say("data folder", format!("{}{exists}", folder.display()));
     report.note(private_files::check_folder(folder).map_err(|e| settings.no_data_folder(&e)));
 
-    let throttle_key =
-        report.note(secret_key(settings)).flatten().map(|key| ThrottleKey::new(&key));
-    let clock = Clock::default();
-    let found = inspect(&settings.figment, folder, throttle_key.as_ref(), &clock).await;
+    let own_key = report.note(secret_key(settings)).flatten().map(|key| ThrottleKey::new(&key));
+    let found = inspect(&settings.figment, folder, own_key.as_ref(), &Clock::default()).await;
     report.say("database", settings.database.described());
-    let Some(found) = report.note(found) else {
-        report.say("secret key", if throttle_key.is_some() { "present" } else { "not there" });
-        return;
-    };
-    let Some(found) = found else {
+    let found = report.note(found);
+    if let Some(None) = &found {
         report.say("tables", "not there yet: a start makes them");
-        report.say(
-            "secret key",
-            if throttle_key.is_some() { "present" } else { "not there yet: a start makes it" },
-        );
-        return;
-    };
-    report.say("tables", tables(&found));
-    if let Some(accounts) = found.accounts {
-        report.say("accounts", accounts.to_string());
     }
-    report
-        .say("secret key", key(found.key, throttle_key.is_some(), settings.database.is_postgres()));
+    let found = found.flatten();
+    let compared = found.as_ref().map_or(Key::First, |found| found.key);
+    report.say("secret key", key(compared, own_key.is_some(), settings.database.is_postgres()));
+    let Some(found) = found else { return };
+    report.say("tables", tables(&found));
+    match (found.accounts, found.tables) {
+        (Some(accounts), _) => report.say("accounts", accounts.to_string()),
+        (None, Tables::Missing) => {}
+        (None, _) => report.say("accounts", "could not be counted"),
+    }
     if let Some(difference) = found.clock_difference {
         let difference = humantime::format_duration(difference);
         report.say("clock", format!("{difference} away from the database's"));
@@ -147,6 +141,7 @@ fn key(key: Key, is_present: bool, is_shared: bool) -> &'static str {
         Key::Other if is_shared => "present, another one than the other nodes have",
         Key::Other => "present, another one than before: a start signs everybody out",
         Key::First if is_present => "present",
+        Key::First if is_shared => "not set",
         Key::First => "not there yet: a start makes it",
     }
 }

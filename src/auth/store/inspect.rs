@@ -119,9 +119,6 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
             tables = Tables::OfVersion01;
         }
         let mut found = Found::new(tables, &done);
-        if let Some(sql) = found.count_accounts() {
-            found.accounts = Some(sqlx::query_scalar(sql).fetch_one(&mut conn).await?);
-        }
         if tables.are_enough() {
             found.key_fingerprint =
                 sqlx::query_scalar(KEY_FINGERPRINT).fetch_optional(&mut conn).await?.flatten();
@@ -131,11 +128,16 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
         // Last, so that the way to here does not count.
         let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
         found.now = Some(sqlx::query_scalar(now).fetch_one(&mut conn).await?);
-        Ok(found)
+        Result::Ok(found)
     };
-    let found = timeout(wait, look).await.map_err(|_| no_answer())?;
+    let mut found = timeout(wait, look).await.map_err(|_| no_answer())??;
+    // A large table may take its time, and a start counts nothing.
+    if let Some(sql) = found.count_accounts() {
+        let count = timeout(wait, sqlx::query_scalar(sql).fetch_one(&mut conn)).await;
+        found.accounts = count.ok().and_then(Result::ok);
+    }
     let _ = timeout(wait, conn.close()).await;
-    found
+    Ok(found)
 }
 
 /// Fails if this role cannot bring the tables to this version.

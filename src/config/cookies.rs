@@ -1,0 +1,26 @@
+//! What the cookies of the service are called.
+
+use super::Config;
+
+/// The cookies of the service.
+#[derive(Clone, Copy)]
+pub(crate) enum Cookies {
+    Session,
+    Device,
+    Notice,
+}
+
+impl Config {
+    /// What a cookie is called. With `__Host-` the browser takes it from this very host alone, and by https:
+    /// another subdomain can neither plant nor displace it (RFC 6265bis, 4.1.3.2).
+    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
+        match (cookie, self.is_https()) {
+            (Cookies::Session, true) => "__Host-session_id",
+            (Cookies::Session, false) => "session_id",
+            (Cookies::Device, true) => "__Host-vestibule_device",
+            (Cookies::Device, false) => "vestibule_device",
+            (Cookies::Notice, true) => "__Host-notice",
+            (Cookies::Notice, false) => "notice",
+        }
+    }
+}
