@@ -15,7 +15,6 @@ mod mail;
 mod password;
 mod proxies;
 mod range;
-
 mod session;
 mod throttle;
 mod values;
