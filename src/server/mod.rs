@@ -33,7 +33,7 @@ use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
-use rocket::tokio::signal::unix::{SignalKind, signal};
+use rocket::tokio::signal::unix::{Signal, SignalKind, signal};
 use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
@@ -96,10 +96,11 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let figment = rocket.figment().clone().merge(("port", port));
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
     let max_body = max_body(&config, is_whole_service);
+    let mut stop = Stop::listen();
     let started = select! {
         started = Client::untracked(rocket.configure(figment)) => started,
         // A start may wait for others for minutes, and the first process of a container ignores what nobody asks for.
-        () = asked_to_stop() => {
+        () = stop.asked() => {
             info!("asked to stop before it was ready");
             return Ok(());
         }
@@ -115,7 +116,7 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     info!("listening on {} port {port}; people reach it at {origin}", address.ip());
     let (counts, is_leaving) = (Connections::new(), AtomicBool::new(false));
     let app = App { client, max_body, is_whole_service, hops, settings, counts, is_leaving };
-    run(listener, Arc::new(app), &config).await;
+    run(listener, Arc::new(app), &config, stop).await;
     Ok(())
 }
 
@@ -149,7 +150,7 @@ fn max_body(config: &rocket::Config, is_whole_service: bool) -> usize {
 }
 
 /// Accepts connections until the end is near, and waits for those that are left.
-async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
+async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config, mut stop: Stop) {
     let shutdown = app.client.rocket().shutdown();
     let (end, is_over) = watch::channel(());
     // Each connection and each request holds one of these.
@@ -163,7 +164,7 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
         .max_headers(MAX_HEADERS);
     let ended = async {
         select! {
-            () = asked_to_stop() => info!("asked to stop: answering what is in flight"),
+            () = stop.asked() => info!("asked to stop: answering what is in flight"),
             () = shutdown.clone() => {}
         }
     };
@@ -194,7 +195,7 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
             select! {
                 () = accepting => {}
                 () = sleep(drain) => {}
-                () = asked_to_stop() => {}
+                () = stop.asked() => {}
             }
         }
     }
@@ -208,7 +209,7 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config) {
         _ = all_gone.recv() => true,
         () = sleep_until(end) => false,
         // Whoever asks twice means at once.
-        () = asked_to_stop() => false,
+        () = stop.asked() => false,
     };
     if !is_clean {
         warn!("{} connections are cut off", connections.len());
@@ -342,17 +343,24 @@ async fn connection(
     }
 }
 
-/// Returns on SIGTERM or SIGINT.
-async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut int)) =
-        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-    else {
-        warn!("signals cannot be listened for");
-        return std::future::pending().await;
-    };
-    select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// What asks for the end. One for the whole life of the process: a signal that comes while nobody waits for one is
+/// kept until somebody does.
+struct Stop(Option<(Signal, Signal)>);
+
+impl Stop {
+    fn listen() -> Self {
+        let signals = signal(SignalKind::terminate())
+            .and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
+        Self(signals.inspect_err(|e| warn!("signals cannot be listened for: {e}")).ok())
+    }
+
+    /// Returns when SIGTERM or SIGINT has come.
+    async fn asked(&mut self) {
+        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
+        select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
 
