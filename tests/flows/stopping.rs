@@ -107,3 +107,14 @@ fn a_stop_shuts_the_door_and_cuts_off_who_says_nothing() {
     assert!(stopped.elapsed() < Duration::from_secs(10), "{log:#?}");
     drop(half);
 }
+
+/// However early: a signal between the last step of a start and the first request was lost once.
+#[test]
+fn a_stop_is_heard_as_soon_as_the_port_is_open() {
+    let folder = new_folder();
+    for _ in 0..5 {
+        let service = Process::start(folder.path(), &[]);
+        service.signal("-TERM");
+        assert!(service.ends_within(Duration::from_secs(20)));
+    }
+}
