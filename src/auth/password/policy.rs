@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::Password;
 use crate::config::PasswordConfig;
 
-/// A password that meets the policy, and so may be set. Only [`Auth`](super::Auth) makes one; logging
+/// A password that meets the policy, and so may be set. Only [`Auth`](crate::auth::Auth) makes one; logging
 /// in takes any [`Password`], so that a stricter policy locks nobody out.
 pub struct NewPassword(pub(in crate::auth) Password);
 
