@@ -8,7 +8,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 /// Where every part of the service gets the time from. Clones share one hand: a test that advances
 /// its own clone moves the whole service.
@@ -103,25 +102,13 @@ impl Timestamp {
         self.utc().format(&Rfc3339).unwrap_or_default()
     }
 
-    /// The day alone, for people: `21 November 2026`.
-    pub fn date(self) -> String {
-        let form = format_description!("[day padding:none] [month repr:long] [year]");
-        self.utc().format(form).unwrap_or_default()
-    }
-
-    /// To the minute, for people: `21 November 2026, 14:12 UTC`.
-    pub fn minute(self) -> String {
-        let form =
-            format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-        self.utc().format(form).unwrap_or_default()
-    }
-
     /// How long after `earlier` this is; zero if it is not after.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
-    fn utc(self) -> OffsetDateTime {
+    /// The date and the time of day in UTC.
+    pub(crate) fn utc(self) -> OffsetDateTime {
         OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
@@ -163,11 +150,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timestamp_is_written_for_programs_and_for_people() {
+    fn a_timestamp_is_written_for_programs() {
         let at = Timestamp(1_795_270_361_999);
         assert_eq!(at.rfc3339(), "2026-11-21T14:12:41Z");
-        assert_eq!(at.date(), "21 November 2026");
-        assert_eq!(at.minute(), "21 November 2026, 14:12 UTC");
     }
 
     #[test]

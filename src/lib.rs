@@ -22,7 +22,9 @@
 //! | `auth` | what is true: users, passwords, sessions, mailed links, and the flows between them |
 //! | `auth::store` | the database; the only SQL |
 //! | `web` | what is shown: pages, forms, JSON; the checks that every request passes |
-//! | `mail` | letters, and how they leave |
+//! | `mail` | the mails that the service sends, and how they leave |
+//! | `words` | every sentence that a person can read |
+//! | `urls` | the paths that pages, mails and redirects name |
 //! | `jobs` | what happens without being asked |
 //! | `server` | HTTP, with limits on what strangers send |
 //! | `setup` | from the settings to a service: data folder, database, secret key, routes |
@@ -57,7 +59,7 @@ pub use config::{Config, ConfigError};
 pub use error::Error;
 pub use jobs::run_jobs;
 pub use log::init as init_log;
-pub use mail::{Letters, SentLetter};
+pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};
 pub use setup::{Finding, Report};
 pub use web::RecentLogin;
@@ -111,7 +113,7 @@ pub async fn migrate(figment: Figment) -> Result<(), Error> {
 /// Your handlers take a [`User`] argument.
 ///
 /// Settings are read from your Rocket's figment, table `vestibule`, and the environment; see
-/// [`Config`]. If your Rocket manages a [`Clock`] or [`Letters`] already, those are used.
+/// [`Config`]. If your Rocket manages a [`Clock`] or [`Mailbox`] already, those are used.
 pub fn stage() -> AdHoc {
     setup::stage()
 }

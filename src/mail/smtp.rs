@@ -30,7 +30,7 @@ use super::{Fate, MailError, Undelivered, failed};
 use crate::Error;
 use crate::config::SmtpUrl;
 
-/// How long a server may look at a letter that it has got before it says whether it takes it: as RFC 5321
+/// How long a server may look at a message that it has got before it says whether it takes it: as RFC 5321
 /// (4.5.3.2.6) asks. Whoever gives up earlier sends a second copy of what the first server delivers.
 const AFTER_DOT: Duration = Duration::from_mins(10);
 
@@ -75,7 +75,7 @@ impl SmtpServer {
         Ok(Self { port: url.port().unwrap_or(usual_port), host, tls, credentials, step })
     }
 
-    /// Hands a letter over. The envelope is what the letter says of itself.
+    /// Hands a message over. The envelope is what the message says of itself.
     pub(super) async fn send(
         &self,
         from: &Mailbox,
@@ -84,7 +84,7 @@ impl SmtpServer {
     ) -> Result<(), Undelivered> {
         let mut server = self.greet().await?;
         let sent = self.hand_over(&mut server, from, to, &message.formatted()).await;
-        // The letter is delivered, or not, whatever comes of this.
+        // The message is delivered, or not, whatever comes of this.
         tokio::spawn(timeout(GOODBYE, async move { server.abort().await }));
         sent
     }
@@ -148,8 +148,8 @@ impl SmtpServer {
         // Whatever is said against the sender is about us, and our settings may be mended.
         self.step(server.command(Mail::new(Some(from.email.clone()), parameters))).await?;
         let recipient = Rcpt::new(to.email.clone(), Vec::new());
-        self.of_letter(server.command(recipient)).await?;
-        self.of_letter(server.command(Data)).await?;
+        self.of_message(server.command(recipient)).await?;
+        self.of_message(server.command(Data)).await?;
         match timeout(AFTER_DOT, server.message(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if error.status().is_some() => Err(judged(error)),
@@ -163,8 +163,8 @@ impl SmtpServer {
         timeout(self.step, step).await.map_err(failed)?.map_err(failed)
     }
 
-    /// A step about this letter: what is refused for good need not be tried for days.
-    async fn of_letter<T>(
+    /// A step about this message: what is refused for good need not be tried for days.
+    async fn of_message<T>(
         &self,
         step: impl Future<Output = Result<T, SmtpError>>,
     ) -> Result<T, Undelivered> {
@@ -172,8 +172,8 @@ impl SmtpServer {
     }
 }
 
-/// Whether an answer about a letter is the last word. A server that wants to know first who we are, or that
-/// lost the thread, has said nothing about the letter; and what is not about the address or its mailbox (RFC
+/// Whether an answer about a message is the last word. A server that wants to know first who we are, or that
+/// lost the thread, has said nothing about the message; and what is not about the address or its mailbox (RFC
 /// 3463, 3: relaying, quotas, policy) may be mended.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);

@@ -50,7 +50,7 @@ impl Refusal {
 
     /// Asks to come back later.
     pub(in crate::web) fn wait(wait: Wait) -> Self {
-        let refusal = Self::new(status(wait), wait.to_string());
+        let refusal = Self::new(status(wait), words::refusals::wait(wait));
         Self { wait: Some(wait), ..refusal }
     }
 

@@ -6,6 +6,7 @@ use rocket::http::{Cookie, CookieJar, SameSite};
 use crate::auth::Auth;
 use crate::config::{Config, Cookies};
 use crate::web::session::is_feigned;
+use crate::words::notices;
 
 /// What was just done, said once on the page that the browser is sent to.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -52,30 +53,15 @@ impl Notice {
     /// The sentence.
     pub(in crate::web) fn text(self) -> &'static str {
         match self {
-            Self::SignedOut => "You are logged out.",
-            Self::NameSaved => "Your name is saved.",
-            Self::MessageSent => {
-                "An e-mail with a link is on its way to you. It can take a few minutes."
-            }
-            Self::MessageWaits => {
-                "Your e-mail is about to leave. When many people sign up at the same place, theirs leave \
-                 one after the other: it can take up to an hour."
-            }
-            Self::TooManyMessages => {
-                "Nothing was sent: too many e-mails were asked for from your network. Try again in an \
-                 hour."
-            }
-            Self::EnoughMessages => {
-                "We have sent you several e-mails whose links still work. Look for them, also in \
-                 the spam folder; tomorrow you can ask for another."
-            }
-            Self::EmailVerified => "Your e-mail address is confirmed.",
-            Self::PasswordChanged => {
-                "Your new password is set, and every other device is logged out."
-            }
-            Self::PasswordReset => {
-                "Your new password is set, and every device is logged out. Log in with it now."
-            }
+            Self::SignedOut => notices::SIGNED_OUT,
+            Self::NameSaved => notices::NAME_SAVED,
+            Self::MessageSent => notices::MESSAGE_SENT,
+            Self::MessageWaits => notices::MESSAGE_WAITS,
+            Self::TooManyMessages => notices::TOO_MANY_MESSAGES,
+            Self::EnoughMessages => notices::ENOUGH_MESSAGES,
+            Self::EmailVerified => notices::EMAIL_VERIFIED,
+            Self::PasswordChanged => notices::PASSWORD_CHANGED,
+            Self::PasswordReset => notices::PASSWORD_RESET,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::auth::{
     WrongCredentials,
 };
 use crate::web::errors::Refusal;
+use crate::words;
 
 /// Why not, in words.
 pub(in crate::web) enum Reason {
@@ -25,18 +26,7 @@ impl Reason {
 
     /// Nothing was typed.
     pub(in crate::web) fn missing(name: &'static str) -> Self {
-        Self::field(name, missing(name))
-    }
-}
-
-/// What is said of a field in which nothing was typed.
-pub(in crate::web) fn missing(name: &str) -> &'static str {
-    match name {
-        "email" => "Enter your e-mail address.",
-        "password" => "Enter your password.",
-        "new_password" => "Enter a new password.",
-        "reset_token" => "Enter the token of the reset link.",
-        _ => "This field is missing.",
+        Self::field(name, words::fields::missing(name))
     }
 }
 
@@ -52,24 +42,29 @@ impl From<WrongCredentials> for Reason {
     fn from(WrongCredentials: WrongCredentials) -> Self {
         Self::Whole {
             status: Status::Unauthorized,
-            title: "We could not log you in",
-            text: "The e-mail address or the password is wrong.",
+            title: words::refusals::WRONG_CREDENTIALS_TITLE,
+            text: words::refusals::WRONG_CREDENTIALS,
         }
     }
 }
 
 impl From<SignedOut> for Reason {
     fn from(SignedOut: SignedOut) -> Self {
-        let (title, text) = ("Not logged in", "Log in first.");
-        Self::Whole { status: Status::Unauthorized, title, text }
+        Self::Whole {
+            status: Status::Unauthorized,
+            title: words::refusals::SIGNED_OUT_TITLE,
+            text: words::refusals::SIGNED_OUT,
+        }
     }
 }
 
 impl From<SignUpError> for Reason {
     fn from(error: SignUpError) -> Self {
         match error {
-            SignUpError::EmailTaken => Self::field("email", "This address is already in use."),
-            SignUpError::WeakPassword(weak) => Self::field("password", weak.to_string()),
+            SignUpError::EmailTaken => Self::field("email", words::refusals::EMAIL_TAKEN),
+            SignUpError::WeakPassword(weak) => {
+                Self::field("password", words::passwords::weak(&weak))
+            }
         }
     }
 }
@@ -78,10 +73,10 @@ impl From<ChangePasswordError> for Reason {
     fn from(error: ChangePasswordError) -> Self {
         match error {
             ChangePasswordError::WrongPassword => {
-                Self::field("password", "This is not your current password.")
+                Self::field("password", words::refusals::WRONG_CURRENT_PASSWORD)
             }
             ChangePasswordError::WeakPassword(weak) => {
-                Self::field("new_password", weak.to_string())
+                Self::field("new_password", words::passwords::weak(&weak))
             }
             ChangePasswordError::SignedOut => SignedOut.into(),
         }
@@ -93,10 +88,12 @@ impl From<ResetPasswordError> for Reason {
         match error {
             ResetPasswordError::DeadLink => Self::Whole {
                 status: Status::BadRequest,
-                title: "This link does not work any more",
-                text: "The reset token is not valid, or not any more.",
+                title: words::refusals::DEAD_LINK_TITLE,
+                text: words::refusals::DEAD_LINK,
             },
-            ResetPasswordError::WeakPassword(weak) => Self::field("new_password", weak.to_string()),
+            ResetPasswordError::WeakPassword(weak) => {
+                Self::field("new_password", words::passwords::weak(&weak))
+            }
         }
     }
 }
@@ -105,7 +102,7 @@ impl From<VerifyEmailError> for Reason {
     fn from(error: VerifyEmailError) -> Self {
         match error {
             VerifyEmailError::WrongPassword => {
-                Self::field("password", "This is not the password of this account.")
+                Self::field("password", words::refusals::WRONG_PASSWORD)
             }
             VerifyEmailError::DeadLink => ResetPasswordError::DeadLink.into(),
             VerifyEmailError::SignedOut => SignedOut.into(),

@@ -1,5 +1,13 @@
-//! Every sentence that a person can read, and nothing else holds one: constants, and functions where a
-//! sentence has values. No sentence is put together from parts, so that each can be translated as a whole.
+//! Every sentence that a person can read; nothing else holds one. A constant, or a function where a sentence
+//! has values, grouped by area. No sentence is put together from parts, so that each can be translated as a
+//! whole. HTML stays in the templates.
 
 pub(crate) mod api;
+pub(crate) mod dates;
 pub(crate) mod errors;
+pub(crate) mod fields;
+pub(crate) mod mail;
+pub(crate) mod notices;
+pub(crate) mod pages;
+pub(crate) mod passwords;
+pub(crate) mod refusals;

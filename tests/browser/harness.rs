@@ -147,9 +147,9 @@ impl Journey {
 
     /// The page is not one of somebody who is signed in.
     pub async fn shows_nobody(&self) {
-        self.says("Log in").await;
+        self.says("Sign in").await;
         let body = self.find("html").await.html(false).await.unwrap();
-        assert!(!body.contains("ada@example.com") && !body.contains("Log out"), "{body}");
+        assert!(!body.contains("ada@example.com") && !body.contains("Sign out"), "{body}");
     }
 
     async fn page_id(&self) -> Result<ElementRef, CmdError> {

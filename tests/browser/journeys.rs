@@ -29,7 +29,7 @@ async fn whole_way(look: Look) {
     j.look_at("verify-email").await;
     j.press("Confirm the address").await;
     j.is_at("/profile").await;
-    j.says("Your e-mail address is confirmed.").await;
+    j.says("Your email address is confirmed.").await;
     j.type_into("name", "Ada").await;
     j.press("Save").await;
     j.says("Your name is saved.").await;
@@ -40,21 +40,21 @@ async fn whole_way(look: Look) {
 
     j.click(j.find("header button").await).await;
     j.is_at("/").await;
-    j.says("You are logged out.").await;
+    j.says("You are signed out.").await;
     j.visit("/profile").await;
     j.is_at("/login?next=/profile").await;
     j.look_at("login").await;
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", "was it this one?").await;
-    j.press("Log in").await;
-    j.says("The e-mail address or the password is wrong.").await;
+    j.press("Sign in").await;
+    j.says("The email address or the password is wrong.").await;
     j.look_at("login-wrong").await;
 
     j.press("Forgot your password?").await;
     j.look_at("password-reset").await;
     j.type_into("email", "ada@example.com").await;
     j.press("Send the link").await;
-    j.says("Check your e-mail").await;
+    j.says("Check your email").await;
     j.look_at("password-reset-sent").await;
     let link = j.link("/password-reset").await;
     j.visit(&link).await;
@@ -71,7 +71,7 @@ async fn whole_way(look: Look) {
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", NEW_PASSWORD).await;
     j.find("#remember").await.click().await.unwrap();
-    j.press("Log in").await;
+    j.press("Sign in").await;
     j.is_at("/profile").await;
 
     j.press("Change the password").await;
@@ -86,7 +86,7 @@ async fn whole_way(look: Look) {
     j.type_into("new_password", PASSWORD).await;
     j.press("Change the password").await;
     j.is_at("/profile").await;
-    j.says("Your new password is set, and every other device is logged out.").await;
+    j.says("Your new password is set, and every other device is signed out.").await;
 
     j.visit(&link).await;
     j.says("This link does not work any more").await;
@@ -170,12 +170,12 @@ async fn everything_is_reached_by_keyboard() {
         [
             "Skip to the content",
             "Vestibule",
-            "Log in",
+            "Sign in",
             "Sign up",
             "email",
             "password",
             "remember",
-            "Log in",
+            "Sign in",
             "Forgot your password?",
             "Sign up"
         ]
@@ -256,7 +256,7 @@ async fn nothing_comes_back_after_logging_out() {
     j.visit("/profile").await;
     j.says("ada@example.com").await;
     j.click(j.find("header button").await).await;
-    j.says("You are logged out.").await;
+    j.says("You are signed out.").await;
     j.page.back().await.unwrap();
     j.shows_nobody().await;
     j.page.forward().await.unwrap();
@@ -293,7 +293,7 @@ async fn a_double_click_is_one_click() {
     j.visit(&j.link("/verify-email").await).await;
     j.press_twice("Confirm the address").await;
     j.is_at("/profile").await;
-    j.says("Your e-mail address is confirmed.").await;
+    j.says("Your email address is confirmed.").await;
     journey.page.close().await.unwrap();
 }
 
@@ -329,10 +329,10 @@ async fn the_keys_alone_lead_in_and_out() {
     j.keys("Ada").await;
     j.enter().await;
     j.says("Your name is saved.").await;
-    j.tab_to("Log out").await;
+    j.tab_to("Sign out").await;
     j.enter().await;
-    j.says("You are logged out.").await;
-    j.tab_to("Log in").await;
+    j.says("You are signed out.").await;
+    j.tab_to("Sign in").await;
     j.enter().await;
     j.tab_to("email").await;
     j.keys("ada@example.com").await;
@@ -340,7 +340,7 @@ async fn the_keys_alone_lead_in_and_out() {
     j.keys(PASSWORD).await;
     j.tab_to("remember").await;
     j.keys(" ").await;
-    j.tab_to("Log in").await;
+    j.tab_to("Sign in").await;
     j.enter().await;
     j.is_at("/profile").await;
     journey.page.close().await.unwrap();
@@ -364,12 +364,12 @@ async fn going_back_sends_nothing_anew() {
     j.visit("/login").await;
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", "was it this one?").await;
-    j.press("Log in").await;
-    j.says("The e-mail address or the password is wrong.").await;
+    j.press("Sign in").await;
+    j.says("The email address or the password is wrong.").await;
     j.page.back().await.unwrap();
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", PASSWORD).await;
-    j.press("Log in").await;
+    j.press("Sign in").await;
     j.is_at("/profile").await;
     journey.page.close().await.unwrap();
 }
@@ -391,7 +391,7 @@ async fn a_session_that_ends_while_a_form_is_filled_in() {
     j.is_at("/login?next=/profile").await;
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", PASSWORD).await;
-    j.press("Log in").await;
+    j.press("Sign in").await;
     j.is_at("/profile").await;
     // Two people in two tabs: the later one is who both are.
     j.page.switch_to_window(j.page.windows().await.unwrap().pop().unwrap()).await.unwrap();
@@ -450,15 +450,15 @@ async fn refusals_are_pages_like_any_other() {
         j.visit("/login").await;
         j.type_into("email", "bob@example.com").await;
         j.type_into("password", "was it this one?").await;
-        j.press("Log in").await;
+        j.press("Sign in").await;
     }
-    j.says("Too many tries.").await;
+    j.says("Too many attempts.").await;
     assert_eq!(j.find("#email").await.prop("value").await.unwrap().unwrap(), "bob@example.com");
     j.look_at("login-too-many").await;
     j.visit("/login").await;
     let fill = "document.querySelector('#password').value = 'x'.repeat(40000)";
     j.run(fill).await;
-    j.press("Log in").await;
+    j.press("Sign in").await;
     j.look_at("too-large").await;
     journey.page.close().await.unwrap();
 }
@@ -473,7 +473,7 @@ async fn a_crowd_is_told_on_the_page_with_the_form() {
     j.visit("/login").await;
     j.type_into("email", "bob@example.com").await;
     j.type_into("password", "was it this one?").await;
-    j.press("Log in").await;
+    j.press("Sign in").await;
     j.says("Please wait a moment").await;
     assert_eq!(j.find("#email").await.prop("value").await.unwrap().unwrap(), "bob@example.com");
     j.look_at("login-crowd").await;
@@ -508,7 +508,7 @@ async fn another_website_can_neither_post_nor_frame() {
     j.page.goto(&format!("http://127.0.0.1:{port}/")).await.unwrap();
     j.page.enter_frame(0).await.unwrap();
     let framed = j.find("html").await.html(false).await.unwrap();
-    assert!(!framed.contains("ada@example.com") && !framed.contains("Log in"), "{framed}");
+    assert!(!framed.contains("ada@example.com") && !framed.contains("Sign in"), "{framed}");
     j.page.enter_parent_frame().await.unwrap();
     j.press("Win").await;
     j.says("This request came from another website, so nothing was done.").await;

@@ -165,7 +165,7 @@ fn a_crowd_that_is_too_large_is_told_to_come_back() {
     let form = [("email", ADA), ("password", PASSWORD)];
     for _ in 0..10 {
         let seen =
-            app.post("/login", form).is(503).says("Very many people are logging in just now.");
+            app.post("/login", form).is(503).says("Very many people are signing in right now.");
         assert_eq!(seen.header("retry-after"), Some("1"));
     }
 }

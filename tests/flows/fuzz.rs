@@ -147,4 +147,6 @@ fn no_request_is_answered_with_a_fault() {
         }
     }
     assert!(signed_in > requests / 3, "{signed_in} of {requests} were signed in");
+    // Some asked for another link.
+    app.letters();
 }

@@ -252,7 +252,7 @@ fn an_address_is_read_as_it_is_meant() {
         ("j\u{f6}rg@example.com", "letters such as"),
         ("ada@\u{131}s\u{131}tma.example", "only looks like another"),
         ("ada @example.com", "without spaces"),
-        ("ada@example", "no domain that mail can be sent to"),
+        ("ada@example", "not a domain that mail can be sent to"),
     ] {
         app.submit("/signup", [("email", text), ("password", PASSWORD)]).is(422).says(why);
     }

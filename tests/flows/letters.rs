@@ -101,7 +101,7 @@ fn a_letter_leaves_by_the_mail_server() {
     for line in [
         "From: Vestibule <no-reply@localhost>",
         "To: ada@example.com",
-        "Subject: Confirm your e-mail address for Vestibule",
+        "Subject: Confirm your email address for Vestibule",
         "Auto-Submitted: auto-generated",
         "Message-ID: <",
         "Date: ",

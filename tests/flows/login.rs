@@ -4,15 +4,15 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
-const WRONG: &str = "The e-mail address or the password is wrong.";
+const WRONG: &str = "The email address or the password is wrong.";
 
 #[test]
 fn a_person_logs_in_and_out() {
     let app = TestApp::with_ada();
     let seen = app.log_out().redirects_to("/");
     assert_eq!(seen.header("clear-site-data"), None, "it holds Chromium up for seconds");
-    app.visit("/").says("You are logged out.").says("Log in");
-    app.visit("/").does_not_say("You are logged out.");
+    app.visit("/").says("You are signed out.").says("Sign in");
+    app.visit("/").does_not_say("You are signed out.");
     app.visit("/profile").redirects_to("/login?next=/profile");
     app.submit("/login?next=/profile", [("email", ADA), ("password", PASSWORD)])
         .redirects_to("/profile");

@@ -20,7 +20,7 @@ fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
         .says("autocomplete=\"new-password\"")
         .and_submit([("password", PASSWORD), ("new_password", NEW_PASSWORD)])
         .redirects_to("/profile");
-    app.visit("/profile").says("Your new password is set, and every other device is logged out.");
+    app.visit("/profile").says("Your new password is set, and every other device is signed out.");
     assert!(!elsewhere.is_signed_in());
     assert!(!stolen.is_signed_in(), "the session has a new token");
     assert_eq!(app.count("sessions"), 1);
@@ -57,7 +57,7 @@ fn wrong_tries_count_for_the_throttle() {
     for _ in 0..10 {
         guess().is(422).says(WRONG);
     }
-    let seen = guess().is(429).says("Too many tries. Wait 1 second and try again.");
+    let seen = guess().is(429).says("Too many attempts. Wait 1 second and try again.");
     assert_eq!(seen.header("retry-after"), Some("1"));
     let json = format!(r#"{{"password":"{PASSWORD}","new_password":"{NEW_PASSWORD}"}}"#);
     app.send_json(Post, "/api/v1/password_change", &json).is(429);
@@ -96,7 +96,7 @@ fn the_owner_is_told_and_links_to_reset_it_stay_good() {
     let letter = app.last_letter();
     assert_eq!(letter.to, ADA);
     assert_eq!(letter.subject, "Your Vestibule password was changed");
-    assert!(letter.text.contains("Firefox on Linux, network address 127.0.0.1"));
+    assert!(letter.text.contains("Firefox on Linux, IP address 127.0.0.1"));
     let owner = app.other_browser();
     owner
         .visit(&link)

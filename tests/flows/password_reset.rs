@@ -4,7 +4,7 @@ use rocket::http::Method;
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
-const DEAD: &str = "This link has been used or is too old";
+const DEAD: &str = "The link has been used or is too old";
 
 fn app_with_link() -> (TestApp, String) {
     let app = TestApp::with_ada();
@@ -196,7 +196,7 @@ fn a_reset_signs_everybody_out_and_tells_the_owner() {
     assert!(!thief.is_signed_in() && !app.is_signed_in());
     let letter = app.last_letter();
     assert!(letter.subject.contains("was changed"), "{}", letter.subject);
-    assert!(letter.text.contains("From: Firefox on Linux, network address 127.0.0.1"));
+    assert!(letter.text.contains("From: Firefox on Linux, IP address 127.0.0.1"));
     assert!(letter.text.contains(" UTC"));
 }
 

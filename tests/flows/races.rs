@@ -93,7 +93,7 @@ fn a_try_that_broke_off_uses_up_no_link() {
     app.visit(&link).is(200);
     assert_eq!(app.count("links"), 4, "all copies of the letter are good");
     app.visit("/profile").and_submit([]).redirects_to("/profile");
-    app.visit("/profile").says("An e-mail with a link is on its way to you.");
+    app.visit("/profile").says("We have sent you an email with a link.");
     assert_eq!(app.letters().len(), 2);
 }
 

@@ -29,14 +29,14 @@ fn every_mistake_is_named_beside_its_field_and_nothing_typed_is_lost() {
     let seen = app
         .submit("/signup", [("email", "ada"), ("password", "secret-of-mine"), ("name", &long_name)])
         .is(422)
-        .says("Enter an e-mail address like name@example.com.")
+        .says("Enter an email address like name@example.com.")
         .says("Enter a name of at most 100 characters.")
         .says("value=\"ada\"")
         .says(&long_name)
         .does_not_say("secret-of-mine");
     assert!(seen.title().starts_with("Error: "), "{}", seen.title());
     seen.says("aria-describedby=\"email-error\"").says("href=\"#email\"").says("autofocus");
-    app.post("/signup", []).is(422).says("Enter your e-mail address.").says("Enter your password.");
+    app.post("/signup", []).is(422).says("Enter your email address.").says("Enter your password.");
     assert_eq!(app.count("users"), 0);
 }
 

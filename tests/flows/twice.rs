@@ -161,7 +161,7 @@ fn confirming_twice_confirms_once() {
     let link = app.last_letter().link();
     assert_eq!(app.post_at_once(2, &link, []), [303; 2]);
     app.post(&link, []).redirects_to("/profile");
-    app.visit("/profile").says("Your e-mail address is confirmed.");
+    app.visit("/profile").says("Your email address is confirmed.");
     assert_eq!(app.count("events WHERE kind = 'email-verified'"), 1);
     let stranger = app.other_browser();
     stranger.post(&link, []).is(404);

@@ -15,12 +15,12 @@ fn a_person_confirms_their_address() {
         .and_submit([])
         .redirects_to("/profile");
     app.visit("/profile")
-        .says("Your e-mail address is confirmed.")
+        .says("Your email address is confirmed.")
         .does_not_say("Not confirmed yet");
     app.keeps_only_the_digest_of(&letter.token());
-    app.other_browser().visit(&link).is(404).says("This link has been used or is too old");
+    app.other_browser().visit(&link).is(404).says("The link has been used or is too old");
     app.visit(&link).redirects_to("/profile");
-    app.visit("/profile").says("Your e-mail address is confirmed.");
+    app.visit("/profile").says("Your email address is confirmed.");
 }
 
 /// Promise 19.
@@ -52,11 +52,11 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
     app.visit("/profile").says("Not confirmed yet");
     let elsewhere = app.other_browser();
     elsewhere.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
-    elsewhere.visit("/profile").is(200).says("Your e-mail address is confirmed.");
+    elsewhere.visit("/profile").is(200).says("Your email address is confirmed.");
     // Used, it is a success for whoever shows once more that the account is theirs, and for nobody else.
     let other = app.other_browser();
     other.log_in("other@example.com", PASSWORD);
-    other.post(&link, []).is(404).says("This link has been used or is too old");
+    other.post(&link, []).is(404).says("The link has been used or is too old");
     other.post(&link, [("password", NEW_PASSWORD)]).is(404);
 }
 
@@ -64,7 +64,7 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
 fn the_letter_is_sent_again_on_request() {
     let app = TestApp::with_ada();
     app.visit("/profile").and_submit([]).redirects_to("/profile");
-    app.visit("/profile").says("An e-mail with a link is on its way to you.");
+    app.visit("/profile").says("We have sent you an email with a link.");
     let letters = app.letters();
     assert_eq!(letters.len(), 2);
     app.visit(&letters[0].link()).and_submit([]).redirects_to("/profile");
@@ -82,7 +82,7 @@ fn a_link_dies_after_a_day() {
     app.clock.advance(Duration::from_secs(24 * 3600 - 1));
     app.visit(&link).is(200);
     app.clock.advance(Duration::from_secs(1));
-    app.visit(&link).is(404).says("Go to your profile for a new one");
+    app.visit(&link).is(404).says("Go to your profile to get a new link");
     app.post(&link, [("password", PASSWORD)]).is(404);
 }
 
@@ -93,6 +93,6 @@ fn three_links_may_be_open_and_no_more() {
     for _ in 0..4 {
         app.post("/verify-email", []).redirects_to("/profile");
     }
-    app.visit("/profile").says("several e-mails whose links still work");
+    app.visit("/profile").says("several emails whose links still work");
     assert_eq!(app.letters().len(), 3);
 }

@@ -83,7 +83,7 @@ impl fmt::Display for Email {
     }
 }
 
-/// Why a text is no address that we take; the message stands beside the field.
+/// Why a text is not accepted as an email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailError {
     /// Nothing was typed.
@@ -109,41 +109,24 @@ pub enum EmailError {
 }
 
 impl fmt::Display for EmailError {
+    /// For developers; people are told in the words of the site.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Missing => "Enter your e-mail address.",
-            Self::TooLong => "Enter an e-mail address of at most 254 characters.",
-            Self::Malformed => "Enter an e-mail address like name@example.com.",
-            Self::Space => {
-                "Enter an e-mail address like name@example.com, without spaces or invisible characters."
-            }
-            Self::Dots => {
-                "The part before the @ must not begin or end with a dot, nor have two dots in a row: \
-                 other mail servers refuse that. Enter another address."
-            }
-            Self::Hyphen => {
-                "The part before the @ must not begin with a hyphen: many mail servers refuse that. Enter \
-                 another address."
-            }
-            Self::NonAscii => {
-                "The part before the @ has letters such as ä or ö, which many mail servers refuse. \
-                 Enter an address of plain letters."
-            }
-            Self::LocalPart => {
-                "The part before the @ has characters that mail servers refuse, or more than 64. Enter \
-                 an e-mail address like name@example.com."
-            }
-            Self::LookAlike => {
-                "The part after the @ has a letter that only looks like another. Type it anew, like \
-                 name@example.com."
-            }
-            Self::Domain => {
-                "The part after the @ is no domain that mail can be sent to. Enter an e-mail address \
-                 like name@example.com."
-            }
+            Self::Missing => "no email address",
+            Self::TooLong => "an email address is too long",
+            Self::Malformed => "an email address has not exactly one @",
+            Self::Space => "an email address has a space or an invisible character",
+            Self::Dots => "an email address has a dot in the wrong place",
+            Self::Hyphen => "an email address begins with a hyphen",
+            Self::NonAscii => "the local part of an email address is not ASCII",
+            Self::LocalPart => "the local part of an email address is not valid",
+            Self::LookAlike => "the domain of an email address has a look-alike letter",
+            Self::Domain => "the domain of an email address is not valid",
         })
     }
 }
+
+impl std::error::Error for EmailError {}
 
 impl FromStr for Email {
     type Err = EmailError;

@@ -18,7 +18,7 @@ impl Name {
     /// Reads a name; a text of spaces alone is no name.
     ///
     /// # Errors
-    /// The message that stands beside the field.
+    /// If the text is too long, or has characters that cannot be seen.
     pub fn parse(text: &str) -> Result<Option<Self>, NameError> {
         let name = text.trim();
         if name.chars().count() > 100 {
@@ -47,7 +47,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// Why a text is no name.
+/// Why a text is not accepted as a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NameError {
     /// More than 100 characters.
@@ -57,13 +57,16 @@ pub enum NameError {
 }
 
 impl fmt::Display for NameError {
+    /// For developers; people are told in the words of the site.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::TooLong => "Enter a name of at most 100 characters.",
-            Self::ControlCharacter => "Enter a name without line breaks and control characters.",
+            Self::TooLong => "a name is too long",
+            Self::ControlCharacter => "a name has a control character",
         })
     }
 }
+
+impl std::error::Error for NameError {}
 
 #[cfg(test)]
 mod tests {

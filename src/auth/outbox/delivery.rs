@@ -311,7 +311,7 @@ fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)
         message,
         is_secret: path.is_some(),
         path: path.unwrap_or_else(|| urls::PASSWORD_RESET.to_owned()),
-        at: row.created_at.minute(),
+        at: row.created_at,
         device: row.device.clone(),
         ip: row.ip.clone(),
     }

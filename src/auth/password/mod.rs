@@ -57,15 +57,6 @@ pub enum PasswordError {
     TooLong,
 }
 
-impl fmt::Display for PasswordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "Enter a password.",
-            Self::TooLong => "Use at most 256 characters.",
-        })
-    }
-}
-
 impl FromStr for Password {
     type Err = PasswordError;
 

@@ -1,8 +1,7 @@
 //! Which passwords may be set.
 
-use std::fmt;
-
 use zeroize::Zeroizing;
+use zxcvbn::feedback::{Feedback, Suggestion, Warning};
 
 use super::Password;
 use crate::config::PasswordConfig;
@@ -11,8 +10,8 @@ use crate::config::PasswordConfig;
 /// in takes any [`Password`], so that a stricter policy locks nobody out.
 pub struct NewPassword(pub(in crate::auth) Password);
 
-/// Why a password may not be set; the message stands beside the field.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Why a password may not be set.
+#[derive(Debug, Clone, PartialEq)]
 pub enum WeakPassword {
     /// Fewer characters than any that would do.
     TooShort {
@@ -21,18 +20,13 @@ pub enum WeakPassword {
     },
     /// Too easy to guess (zxcvbn), with its advice.
     Guessable {
-        /// What is wrong with it and how to mend it, in whole sentences.
-        advice: String,
+        /// What is wrong with it, if zxcvbn knows.
+        warning: Option<Warning>,
+        /// How to make a better one.
+        suggestions: Vec<Suggestion>,
+        /// The fewest characters there may be, if it has fewer.
+        min: Option<usize>,
     },
-}
-
-impl fmt::Display for WeakPassword {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooShort { min } => write!(f, "Make it longer: use at least {min} characters."),
-            Self::Guessable { advice } => write!(f, "This password is too easy to guess. {advice}"),
-        }
-    }
 }
 
 impl Password {
@@ -63,18 +57,12 @@ impl Password {
         if score(guesses_log10) >= policy.min_strength {
             return Ok(NewPassword(self));
         }
-        let mut advice = String::new();
-        if let Some(feedback) = guess.feedback() {
-            let warning = feedback.warning().map(|warning| warning.to_string());
-            let hints = feedback.suggestions().iter().map(ToString::to_string);
-            advice = warning.into_iter().chain(hints).collect::<Vec<_>>().join(" ");
-        }
-        if length < min {
-            advice = format!("{advice} Make it longer: use at least {min} characters.");
-        } else if advice.is_empty() {
-            advice = "Make it longer: add another word or two.".into();
-        }
-        Err(WeakPassword::Guessable { advice: advice.trim().to_owned() })
+        let feedback = guess.feedback();
+        Err(WeakPassword::Guessable {
+            warning: feedback.and_then(Feedback::warning),
+            suggestions: feedback.map_or_else(Vec::new, |advice| advice.suggestions().to_vec()),
+            min: (length < min).then_some(min),
+        })
     }
 }
 
@@ -133,9 +121,11 @@ mod tests {
             let meets = |n: usize| random[..n].parse::<Password>().unwrap().meets(&policy, &[]);
             assert!(meets(fewest).is_ok(), "{strength}");
             if fewest > 1 {
-                let refused = meets(fewest - 1).err().unwrap().to_string();
-                let advice = format!("Make it longer: use at least {fewest} characters.");
-                assert!(refused.ends_with(&advice), "{refused}");
+                let asked = match meets(fewest - 1).err().unwrap() {
+                    WeakPassword::TooShort { min } => Some(min),
+                    WeakPassword::Guessable { min, .. } => min,
+                };
+                assert_eq!(asked, Some(fewest));
             }
         }
     }

@@ -34,33 +34,3 @@ impl Wait {
         time.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX).max(1)
     }
 }
-
-impl std::fmt::Display for Wait {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (n, unit) = match self.seconds() {
-            seconds @ ..90 => (seconds, "second"),
-            seconds => (seconds.div_ceil(60), "minute"),
-        };
-        let s = if n == 1 { "" } else { "s" };
-        match self {
-            Self::TooManyTries(_) => write!(f, "Too many tries. Wait {n} {unit}{s} and try again."),
-            Self::SignUps(_) => write!(
-                f,
-                "Many people have just signed up from your network. Wait {n} {unit}{s} and try again."
-            ),
-            Self::Crowd(_) => write!(
-                f,
-                "Very many people are logging in just now. Wait {n} {unit}{s} and try again."
-            ),
-            Self::Outbox(_) => write!(
-                f,
-                "Too many e-mails are waiting to be sent just now. Wait {n} {unit}{s} and try again."
-            ),
-            Self::Messages(_) => write!(
-                f,
-                "Too many e-mails that your network asked for are waiting to be sent. Wait {n} {unit}{s} \
-                 and try again."
-            ),
-        }
-    }
-}

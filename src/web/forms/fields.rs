@@ -4,13 +4,13 @@ use rocket::form::error::ErrorKind;
 use rocket::form::{self, FromFormField, ValueField};
 
 use crate::auth::{Password, PasswordError};
-use crate::{Email, EmailError, Name};
+use crate::{Email, EmailError, Name, words};
 
 impl<'v> FromFormField<'v> for Email {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
         field.value.parse().map_err(|e| match e {
             EmailError::Missing => form::Error::from(ErrorKind::Missing).into(),
-            e => refused(&e),
+            e => refused(words::fields::email(e)),
         })
     }
 }
@@ -19,7 +19,7 @@ impl<'v> FromFormField<'v> for Password {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
         field.value.parse().map_err(|e| match e {
             PasswordError::Missing => form::Error::from(ErrorKind::Missing).into(),
-            PasswordError::TooLong => refused(&e),
+            PasswordError::TooLong => refused(words::fields::password(e)),
         })
     }
 }
@@ -44,7 +44,7 @@ impl<T> Patch<T> {
 
 impl<'v> FromFormField<'v> for Patch<Name> {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        Name::parse(field.value).map(Self::Set).map_err(|e| refused(&e))
+        Name::parse(field.value).map(Self::Set).map_err(|e| refused(words::fields::name(e)))
     }
 
     fn default() -> Option<Self> {
@@ -89,6 +89,6 @@ impl<'v> FromFormField<'v> for Ticked {
     }
 }
 
-fn refused<'v>(reason: &impl ToString) -> form::Errors<'v> {
-    form::Error::validation(reason.to_string()).into()
+fn refused<'v>(sentence: &'static str) -> form::Errors<'v> {
+    form::Error::validation(sentence).into()
 }

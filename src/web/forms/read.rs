@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{Fields, FormState};
 use crate::web::errors::Refusal;
+use crate::words::fields::{NOT_TEXT, NOT_UTF8};
 
 /// Largest body, in bytes.
 const MOST: u64 = 32 * 1024;
@@ -117,9 +118,6 @@ async fn read<'r, T: Fields>(
 /// by something else: two different passwords would become one.
 type Field = (String, Result<Zeroizing<String>, &'static str>);
 
-const NOT_UTF8: &str =
-    "This has characters that could not be read. Type it anew; programs send UTF-8.";
-
 /// Fields as they came, not looked at.
 struct Collected(Vec<Field>);
 
@@ -198,7 +196,6 @@ fn form_fields(body: &[u8]) -> Vec<Field> {
 /// The members of a JSON object as form fields; `None` if it is no object. A number is no text: it would be
 /// read as a float, and come out as another one.
 fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
-    const NOT_TEXT: &str = "Send this as a text, in quotes.";
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).ok()?;
     let Value::Object(members) = rocket::serde::json::from_str(text).ok()? else { return None };

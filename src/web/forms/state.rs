@@ -8,7 +8,8 @@ use rocket::http::Status;
 
 use super::Fields;
 use crate::auth::Wait;
-use crate::web::refusals::{Reason, missing};
+use crate::web::refusals::Reason;
+use crate::words;
 
 /// What a form looks like when it is shown (again).
 #[derive(Default)]
@@ -81,9 +82,9 @@ impl FormState {
         self.alert = Some(Alert { title, text: text.into() });
     }
 
-    /// Says that there were too many tries.
+    /// Asks to come back later.
     pub(in crate::web) fn ask_to_wait(&mut self, wait: Wait) {
-        self.alert("Please wait a moment", wait.to_string());
+        self.alert(words::refusals::WAIT_TITLE, words::refusals::wait(wait));
     }
 
     /// What is wrong with the fields of which one could not even be read: Rocket has not seen it, and may have
@@ -114,8 +115,8 @@ impl FormState {
             let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
             let message = match &error.kind {
                 ErrorKind::Validation(message) => message.clone(),
-                ErrorKind::Missing => Cow::Borrowed(missing(&name)),
-                _ => Cow::Borrowed("This is not what the field asks for."),
+                ErrorKind::Missing => Cow::Borrowed(words::fields::missing(&name)),
+                _ => Cow::Borrowed(words::fields::UNEXPECTED),
             };
             state.is_incomplete |= matches!(error.kind, ErrorKind::Missing);
             if state.error(&name).is_none() {

@@ -13,7 +13,7 @@ use crate::web::frame::Frame;
 use crate::web::guards::Page;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
-use crate::{Error, User, urls};
+use crate::{Error, User, urls, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct ChangeForm {
@@ -32,12 +32,13 @@ struct ChangePage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
-    min_length: usize,
+    password_hint: String,
 }
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.fewest_characters();
-    pages::show(status, &ChangePage { frame: page.frame, form, user, min_length })
+    let fewest = auth.config().password.fewest_characters();
+    let password_hint = words::fields::new_password_hint(fewest);
+    pages::show(status, &ChangePage { frame: page.frame, form, user, password_hint })
 }
 
 #[get("/password-change")]

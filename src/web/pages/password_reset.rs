@@ -15,7 +15,7 @@ use crate::web::guards::Link;
 use crate::web::guards::Page;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
-use crate::{Email, Error, User, urls};
+use crate::{Email, Error, User, urls, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct AskForm {
@@ -57,12 +57,13 @@ struct NewPasswordPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
-    min_length: usize,
+    password_hint: String,
 }
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.fewest_characters();
-    pages::show(status, &NewPasswordPage { frame: page.frame, form, user, min_length })
+    let fewest = auth.config().password.fewest_characters();
+    let password_hint = words::fields::new_password_hint(fewest);
+    pages::show(status, &NewPasswordPage { frame: page.frame, form, user, password_hint })
 }
 
 #[get("/password-reset")]

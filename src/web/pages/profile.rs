@@ -15,7 +15,7 @@ use crate::web::frame::Frame;
 use crate::web::guards::Page;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::session;
-use crate::{Error, Name, User, urls};
+use crate::{Error, Name, User, urls, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct ProfileForm {
@@ -33,10 +33,12 @@ struct ProfilePage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
+    member_since: String,
 }
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
-    pages::show(status, &ProfilePage { frame: page.frame, form, user })
+    let member_since = words::dates::day(user.created_at);
+    pages::show(status, &ProfilePage { frame: page.frame, form, user, member_since })
 }
 
 #[derive(Responder)]
@@ -55,7 +57,9 @@ pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
         (None, Wants::Page) => Profile::Answer(Answer::Go(session::sign_in_first(urls::PROFILE))),
-        (None, Wants::Json) => Profile::Refusal(Refusal::new(Status::Forbidden, "not logged in")),
+        (None, Wants::Json) => {
+            Profile::Refusal(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN))
+        }
     })
 }
 

@@ -11,7 +11,7 @@ use crate::web::guards::Page;
 use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
-use crate::{Email, Error, Name};
+use crate::{Email, Error, Name, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct SignUpForm {
@@ -31,14 +31,15 @@ impl Fields for SignUpForm {
 struct SignUpPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
-    min_length: usize,
+    password_hint: String,
     /// Whether the address has an account.
     is_taken: bool,
 }
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth: &Auth) -> Shown {
-    let min_length = auth.config().password.fewest_characters();
-    pages::show(status, &SignUpPage { frame: page.frame, form, min_length, is_taken })
+    let fewest = auth.config().password.fewest_characters();
+    let password_hint = words::fields::new_password_hint(fewest);
+    pages::show(status, &SignUpPage { frame: page.frame, form, password_hint, is_taken })
 }
 
 #[get("/signup?<next>")]

@@ -88,7 +88,7 @@ fn a_name_that_looks_like_a_number_is_a_name() {
     for name in ["1901", "007", "1.50", "true", "[a]"] {
         let folder = TempDir::new().unwrap();
         let service = Process::start(folder.path(), &[("VESTIBULE_SITE_NAME", name)]);
-        assert!(service.get("/login").contains(&format!("Log in – {name}</title>")), "{name}");
+        assert!(service.get("/login").contains(&format!("Sign in – {name}</title>")), "{name}");
     }
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("Rocket.toml"), "[default.vestibule]\nsite_name = 1901\n")

@@ -18,7 +18,7 @@ fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
     assert!(service.get("/").contains("200 OK"));
     assert!(service.sign_up(ADA).contains("303 See Other"));
     let line = service.line("/verify-email/");
-    assert!(line.contains("Confirm your e-mail address"), "{line}");
+    assert!(line.contains("Confirm your email address"), "{line}");
     let data = folder.path().join("data");
     let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&data), 0o700);

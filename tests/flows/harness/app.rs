@@ -9,7 +9,7 @@ use rocket::http::Method;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::runtime::{Builder, Runtime};
 use tempfile::TempDir;
-use vestibule::{Clock, Letters};
+use vestibule::{Clock, Mailbox};
 
 use super::browser::Browser;
 use super::bystander::Bystander;
@@ -95,7 +95,7 @@ impl TestApp {
     /// Whether another node with these settings and this clock would start beside this one.
     pub fn can_start(&self, clock: Clock, change: impl FnOnce(Figment) -> Figment) -> bool {
         let figment = change(settings(self.folder.path(), &self.database));
-        let rocket = vestibule::service(figment).manage(clock).manage(Letters::default());
+        let rocket = vestibule::service(figment).manage(clock).manage(Mailbox::default());
         match self.block_on(Client::untracked(rocket)) {
             Ok(client) => {
                 // Connections close within the runtime that opened them.

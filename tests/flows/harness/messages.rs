@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use uuid::Uuid;
-use vestibule::{Letters, SentLetter};
+use vestibule::{Mailbox, SentMessage};
 
 use super::app::TestApp;
 use super::bystander;
@@ -14,7 +14,7 @@ use super::bystander;
 /// Where all nodes of a story send to, and what the story has read of it.
 #[derive(Clone, Default)]
 pub struct Inbox {
-    pub sent: Letters,
+    pub sent: Mailbox,
     read: Rc<RefCell<BTreeSet<Uuid>>>,
     does_not_matter: Rc<Cell<bool>>,
 }
@@ -22,7 +22,7 @@ pub struct Inbox {
 impl Inbox {
     /// All of it, oldest first.
     fn all(&self) -> Vec<Letter> {
-        let mut sent = self.sent.all();
+        let mut sent = self.sent.messages();
         sent.sort_by_key(|letter| letter.id);
         sent.into_iter().map(Letter).collect()
     }
@@ -89,7 +89,7 @@ impl TestApp {
 
 /// A letter as somebody reads it.
 #[derive(Debug)]
-pub struct Letter(SentLetter);
+pub struct Letter(SentMessage);
 
 impl Letter {
     /// The path of the link in it.
@@ -106,8 +106,8 @@ impl Letter {
 }
 
 impl Deref for Letter {
-    type Target = SentLetter;
-    fn deref(&self) -> &SentLetter {
+    type Target = SentMessage;
+    fn deref(&self) -> &SentMessage {
         &self.0
     }
 }

@@ -88,12 +88,12 @@ fn every_door_counts_in_the_same_bucket_and_the_page_keeps_what_was_typed() {
     let seen = thief
         .submit("/login?next=/x", form)
         .is(429)
-        .says("Too many tries. Wait 1 second and try again.")
+        .says("Too many attempts. Wait 1 second and try again.")
         .says("value=\"ada@example.com\"")
         .says("name=\"next\" value=\"/x\"");
     assert!(seen.title().starts_with("Error: "));
     for path in ["/sessions", "/api/v1/session"] {
-        let seen = thief.call(Post, path, form).is(429).says("Too many tries.");
+        let seen = thief.call(Post, path, form).is(429).says("Too many attempts.");
         assert_eq!(seen.header("retry-after"), Some("1"));
     }
     let json = r#"{"email":"ada@example.com","password":"wrong"}"#;

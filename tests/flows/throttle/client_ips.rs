@@ -14,8 +14,8 @@ fn one_network_cannot_try_many_accounts() {
     }
     assert_eq!(app.guess("p30@example.com"), 429);
     let form = [("email", "new@example.com"), ("password", PASSWORD)];
-    app.other_browser().post("/signup", form).is(429).says("Too many tries.");
-    app.post("/password-reset", [form[0]]).is(429).says("Too many tries.");
+    app.other_browser().post("/signup", form).is(429).says("Too many attempts.");
+    app.post("/password-reset", [form[0]]).is(429).says("Too many attempts.");
     app.call(Post, "/users", form).is(429);
     app.call(Post, "/reset_password", [form[0]]).is(429);
     app.clock.advance(60 * SECOND);

@@ -56,7 +56,7 @@ fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
         let seen = app
             .post("/login", form)
             .is(503)
-            .says("Very many people are logging in just now. Wait 1 second and try again.")
+            .says("Very many people are signing in right now. Wait 1 second and try again.")
             .says("value=\"ada@example.com\"");
         assert_eq!(seen.header("retry-after"), Some("1"));
     }

@@ -15,7 +15,7 @@ fn a_class_behind_one_address_gets_its_letters() {
     }
     assert_eq!(app.letters().len(), 30);
     pupils[25].visit("/profile").and_submit([]).redirects_to("/profile");
-    pupils[25].visit("/profile").says("An e-mail with a link is on its way to you.");
+    pupils[25].visit("/profile").says("We have sent you an email with a link.");
     assert_eq!(app.letters().len(), 31);
     assert_eq!(app.last_letter().to, "pupil25@example.com");
 }
@@ -68,7 +68,7 @@ fn a_confirmed_address_lets_the_next_letter_go() {
     let letters = app.letters();
     assert_eq!(letters.len(), 2);
     pupils[2].visit("/profile").and_submit([]).redirects_to("/profile");
-    pupils[2].visit("/profile").says("Your e-mail is about to leave.");
+    pupils[2].visit("/profile").says("Your email is about to be sent.");
     pupils[0].visit(&letters[0].link()).and_submit([]).redirects_to("/profile");
     assert_eq!(app.letters().len(), 3);
     assert_eq!(app.last_letter().to, "pupil2@example.com");

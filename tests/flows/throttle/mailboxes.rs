@@ -59,7 +59,7 @@ fn changing_the_password_again_and_again_floods_no_mailbox() {
     for n in 0..3 {
         change(n).redirects_to("/profile");
     }
-    change(3).is(429).says("Too many tries. Wait 60 minutes");
+    change(3).is(429).says("Too many attempts. Wait 60 minutes");
     let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
     assert_eq!(notices(), 3);
     app.clock.advance(3600 * SECOND);

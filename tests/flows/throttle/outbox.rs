@@ -32,7 +32,7 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     app.other_browser()
         .post("/password-reset", [("email", ADA)])
         .is(503)
-        .says("Too many e-mails are waiting to be sent just now.");
+        .says("Too many emails are waiting to be sent.");
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
     // Not a second longer than it is full; and never more than full, however many ask before anybody looks.
     app.sql("DELETE FROM vestibule_outbox");
@@ -106,7 +106,7 @@ fn one_site_has_a_part_of_the_outbox() {
          FROM numbers, vestibule_outbox"
     ));
     // Another network of the same customer.
-    let words = "Too many e-mails that your network asked for are waiting to be sent.";
+    let words = "Too many emails that were asked for from your network are waiting to be sent.";
     ask_from("2001:db8:1:ffff::1").is(429).says(words);
     ask_from("2001:db8:2::1").is(200);
     ask_from("203.0.113.1").is(200);

@@ -1,0 +1,145 @@
+//! Which mails there are, and what they say.
+
+use askama::Template;
+use uuid::Uuid;
+
+use super::{SentMessage, failed};
+use crate::clock::Timestamp;
+use crate::words;
+use crate::{Email, Error};
+
+/// Which messages there are. Each has a template for text and one for HTML.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Message {
+    VerifyEmail,
+    PasswordReset,
+    PasswordChanged,
+}
+
+impl Message {
+    const ALL: [Self; 3] = [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged];
+
+    /// Its name in the database and in the log.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::VerifyEmail => "verify-email",
+            Self::PasswordReset => "password-reset",
+            Self::PasswordChanged => "password-changed",
+        }
+    }
+
+    /// `None`: a message of a later version.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|message| message.as_str() == text)
+    }
+}
+
+/// What a message says.
+pub(crate) struct Content {
+    pub(crate) message: Message,
+    /// Where its link leads, without the origin.
+    pub(crate) path: String,
+    /// Whether the link holds a secret.
+    pub(crate) is_secret: bool,
+    /// When it was caused, and from where.
+    pub(crate) at: Timestamp,
+    pub(crate) device: String,
+    pub(crate) ip: String,
+}
+
+/// Both forms of a message, from `templates/mail`.
+macro_rules! templates {
+    ($text:ident $text_path:literal, $html:ident $html_path:literal) => {
+        #[derive(Template)]
+        #[template(path = $text_path)]
+        struct $text<'a> {
+            mail: &'a Values<'a>,
+        }
+        #[derive(Template)]
+        #[template(path = $html_path)]
+        struct $html<'a> {
+            mail: &'a Values<'a>,
+        }
+    };
+}
+
+templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
+templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
+templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
+
+/// What messages are made of. Never the person's name: a stranger who signs up with somebody else's address
+/// chooses it, and would write into that person's mail.
+struct Values<'a> {
+    site_name: &'a str,
+    origin: &'a str,
+    subject: &'a str,
+    address: &'a str,
+    link: &'a str,
+    at: &'a str,
+    device: &'a str,
+    ip: &'a str,
+}
+
+/// Writes a message in both forms. `origin` and `site_name` are those of the site that sends it.
+pub(super) fn write(
+    id: Uuid,
+    to: &Email,
+    content: &Content,
+    origin: &str,
+    site_name: &str,
+) -> Result<SentMessage, Error> {
+    let subject = match content.message {
+        Message::VerifyEmail => words::mail::verify_email_subject(site_name),
+        Message::PasswordReset => words::mail::password_reset_subject(site_name),
+        Message::PasswordChanged => words::mail::password_changed_subject(site_name),
+    };
+    let mail = &Values {
+        site_name,
+        origin,
+        subject: &subject,
+        address: to.as_str(),
+        link: &format!("{origin}{}", content.path),
+        at: &words::dates::minute(content.at),
+        device: &content.device,
+        ip: &content.ip,
+    };
+    let (text, html) = match content.message {
+        Message::VerifyEmail => (VerifyText { mail }.render(), VerifyHtml { mail }.render()),
+        Message::PasswordReset => (ResetText { mail }.render(), ResetHtml { mail }.render()),
+        Message::PasswordChanged => (ChangedText { mail }.render(), ChangedHtml { mail }.render()),
+    };
+    let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
+    Ok(SentMessage { id, to: to.deliverable(), subject, text, html })
+}
+
+/// Breaks a sentence into lines as plain text has them.
+fn wrap(text: &str) -> String {
+    const WIDTH: usize = 76;
+    let mut wrapped = String::with_capacity(text.len());
+    let mut width = 0;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if width > 0 && width + 1 + length > WIDTH {
+            wrapped.push('\n');
+            width = 0;
+        } else if width > 0 {
+            wrapped.push(' ');
+            width += 1;
+        }
+        wrapped.push_str(word);
+        width += length;
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_sentences_become_short_lines() {
+        let word = "a".repeat(38);
+        assert_eq!(wrap(&format!("{word} {word} b")), format!("{word}\n{word} b"));
+        assert_eq!(wrap(&"a".repeat(100)), "a".repeat(100));
+    }
+}

@@ -1,0 +1,57 @@
+//! The mails: their subjects and their text, the same in plain text and in HTML.
+
+pub(crate) fn verify_email_subject(site: &str) -> String {
+    format!("Confirm your email address for {site}")
+}
+
+pub(crate) fn password_reset_subject(site: &str) -> String {
+    format!("Reset your {site} password")
+}
+
+pub(crate) fn password_changed_subject(site: &str) -> String {
+    format!("Your {site} password was changed")
+}
+
+/// At the end of each.
+pub(crate) fn sent_by(site: &str, origin: &str, address: &str) -> String {
+    format!("Sent by {site} ({origin}) to {address}.")
+}
+
+/// Before the link as text, for programs that show no button.
+pub(crate) const BUTTON_DOES_NOT_WORK: &str =
+    "If the button does not work, copy this link into your browser:";
+
+pub(crate) mod verify_email {
+    pub(crate) const REASON: &str = "Confirm that this email address is yours, so that we can help you back in \
+         if you ever forget your password.";
+    pub(crate) const BUTTON: &str = "Confirm your address";
+    pub(crate) const LIFETIME: &str = "The link works once, for 24 hours.";
+    pub(crate) const NOT_YOU: &str = "Did you not sign up? Then somebody typed your address by mistake, and \
+         you do not need to do anything.";
+}
+
+pub(crate) mod password_reset {
+    pub(crate) const REASON: &str =
+        "Somebody, hopefully you, asked to reset the password of your account.";
+    pub(crate) const BUTTON: &str = "Choose a new password";
+    pub(crate) const LIFETIME: &str = "The link works once, for an hour.";
+    pub(crate) const NOT_YOU: &str = "Did you not ask for this? Then you do not need to do anything: your password stays as it is.";
+}
+
+pub(crate) mod password_changed {
+    pub(crate) const REASON: &str =
+        "The password of your account was changed, and every other device was signed out.";
+
+    pub(crate) fn when(time: &str) -> String {
+        format!("When: {time}")
+    }
+
+    pub(crate) fn from(device: &str, ip: &str) -> String {
+        format!("From: {device}, IP address {ip}")
+    }
+
+    pub(crate) const WAS_YOU: &str = "Was it you? Then you do not need to do anything.";
+    pub(crate) const NOT_YOU: &str = "Was it not you? Then somebody else knew your password, or can open your \
+         mailbox. Change the password of the mailbox first, and then the password of this account.";
+    pub(crate) const BUTTON: &str = "Reset your password";
+}

@@ -1,0 +1,35 @@
+//! What a verb refused, and when to try again.
+
+use super::dates::length;
+use crate::auth::Wait;
+
+pub(crate) const WRONG_CREDENTIALS_TITLE: &str = "We could not sign you in";
+pub(crate) const WRONG_CREDENTIALS: &str = "The email address or the password is wrong.";
+pub(crate) const SIGNED_OUT_TITLE: &str = "You are not signed in";
+pub(crate) const SIGNED_OUT: &str = "Sign in first.";
+pub(crate) const DEAD_LINK_TITLE: &str = "This link does not work any more";
+pub(crate) const DEAD_LINK: &str = "The token of the link is not valid, or not valid any more.";
+pub(crate) const EMAIL_TAKEN: &str = "This email address is already in use.";
+pub(crate) const WRONG_CURRENT_PASSWORD: &str = "This is not your current password.";
+pub(crate) const WRONG_PASSWORD: &str = "This is not the password of this account.";
+pub(crate) const WAIT_TITLE: &str = "Wait a moment";
+
+/// Why not now, and for how long to wait.
+pub(crate) fn wait(wait: Wait) -> String {
+    let time = length(wait.seconds());
+    match wait {
+        Wait::TooManyTries(_) => format!("Too many attempts. Wait {time} and try again."),
+        Wait::SignUps(_) => {
+            format!("Many people have just signed up from your network. Wait {time} and try again.")
+        }
+        Wait::Crowd(_) => {
+            format!("Very many people are signing in right now. Wait {time} and try again.")
+        }
+        Wait::Outbox(_) => {
+            format!("Too many emails are waiting to be sent. Wait {time} and try again.")
+        }
+        Wait::Messages(_) => format!(
+            "Too many emails that were asked for from your network are waiting to be sent. Wait {time} and try again."
+        ),
+    }
+}
