@@ -33,14 +33,13 @@ fn a_host_asks_for_a_recent_login() {
         |figment| rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![dangerous]),
     );
     app.visit("/delete-everything").is(401);
-    app.sign_up("ada@example.com");
+    app.sign_up(ADA);
     app.clock.advance(Duration::from_mins(14));
     app.visit("/delete-everything").is(200).says("ready, ada@example.com");
     app.clock.advance(Duration::from_mins(2));
     app.visit("/delete-everything").is(401);
     assert!(app.is_signed_in());
-    app.post("/login", [("email", "ada@example.com"), ("password", PASSWORD)])
-        .redirects_to("/profile");
+    app.post("/login", [("email", ADA), ("password", PASSWORD)]).redirects_to("/profile");
     app.visit("/delete-everything").is(200);
     app.clock.advance(Duration::from_mins(16));
     let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];

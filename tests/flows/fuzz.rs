@@ -90,7 +90,7 @@ fn no_request_is_answered_with_a_fault() {
     );
     let mut sealed = app.session_cookie().unwrap();
     let requests: usize =
-        std::env::var("FUZZ_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
+        std::env::var("FUZZ_REQUESTS").ok().and_then(|n| n.parse().ok()).unwrap_or(400);
     let request = (
         prop::sample::select(paths),
         prop::option::of(text()),

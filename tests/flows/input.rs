@@ -162,7 +162,9 @@ fn what_cannot_be_read_is_refused_by_name() {
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let send = |path: &str, body: &str| app.request(Post, path, &[form], Some(body));
     let unreadable = "email=ada%40example.com&password=quartz-lemon-otter-%E9%E8%FC";
-    send("/signup", unreadable).is(422).says("characters that could not be read");
+    send("/signup", unreadable)
+        .is(422)
+        .says_beside("password", "characters that could not be read");
     let errors = send("/api/v1/register", unreadable).is(400).json()["errors"].clone();
     assert!(errors["password"].is_array() && errors.get("email").is_none(), "{errors}");
     send("/users", unreadable).is(400).says("password");
@@ -176,7 +178,7 @@ fn what_cannot_be_read_is_refused_by_name() {
     app.sign_up("bob@example.com");
     app.request(Post, "/profile", &[multipart], Some(&format!("{head}Ren\u{e9}\r\n--b--\r\n")))
         .redirects_to("/profile");
-    app.visit("/profile").says("value=\"Ren\u{e9}\"");
+    app.visit("/profile").shows_in("name", "Ren\u{e9}");
 }
 
 /// Promise 69: a JSON number is no text: which one it was is lost on the way.
@@ -254,7 +256,9 @@ fn an_address_is_read_as_it_is_meant() {
         ("ada @example.com", "without spaces"),
         ("ada@example", "not a domain that mail can be sent to"),
     ] {
-        app.submit("/signup", [("email", text), ("password", PASSWORD)]).is(422).says(why);
+        app.submit("/signup", [("email", text), ("password", PASSWORD)])
+            .is(422)
+            .says_beside("email", why);
     }
 }
 
@@ -267,7 +271,7 @@ fn a_random_password_that_is_too_short_is_told_to_be_longer() {
     {
         app.submit("/signup", [("email", ADA), ("password", password)])
             .is(422)
-            .says("Make it longer: use at least 9 characters.");
+            .says_beside("password", "Make it longer: use at least 9 characters.");
         let longer = format!("{password}7");
         app.other_browser()
             .submit(

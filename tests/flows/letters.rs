@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rocket::http::Method;
 use vestibule::Clock;
 
 use crate::harness::mail_server::{MailServer, Manner};
-use crate::harness::process::sign_up_form;
 use crate::harness::{ADA, NEW_PASSWORD, TestApp};
 
 /// Letters as they read, with what changes from run to run left out. To see and take over a change:
@@ -14,8 +12,7 @@ use crate::harness::{ADA, NEW_PASSWORD, TestApp};
 #[test]
 fn letters_read_as_agreed() {
     let app = TestApp::with_ada();
-    app.submit("/password-reset", [("email", ADA)]);
-    let link = app.last_letter().link();
+    let link = app.reset_link();
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     let letters = app.letters();
     for (letter, name) in letters.iter().zip(["verify_email", "password_reset", "password_changed"])
@@ -292,22 +289,14 @@ fn a_clock_that_is_days_ahead_for_a_moment_drops_no_letter() {
 fn a_slow_domain_holds_up_no_other() {
     let server = MailServer::start(vec![Manner::IsSilentTo("slow.example"); 8]);
     let url = format!("smtp://127.0.0.1:{}", server.port);
-    let app = TestApp::with(move |figment| {
-        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
+    let app = TestApp::behind_a_proxy(move |figment| {
         figment.merge(("vestibule.mail.smtp_url", url)).merge(("vestibule.mail.timeout", "1s"))
     });
-    let sign_up = |site: usize, email: &str| {
-        let headers = [
-            ("Content-Type", "application/x-www-form-urlencoded"),
-            ("X-Forwarded-For", &*format!("198.51.100.{site}")),
-        ];
-        let form = sign_up_form(email);
-        app.other_browser().request(Method::Post, "/signup", &headers, Some(&form)).is(303);
-    };
     for n in 0..8 {
-        sign_up(n, &format!("p{n}@n{n}.slow.example"));
+        let browser = app.browser_at(&format!("198.51.100.{n}"));
+        browser.sign_up(&format!("p{n}@n{n}.slow.example"));
     }
-    sign_up(9, ADA);
+    app.browser_at("198.51.100.9").sign_up(ADA);
     app.run_jobs();
     let arrived: Vec<String> = (0..3).map(|_| server.letter()).collect();
     assert!(arrived.iter().any(|letter| letter.contains("To: ada@example.com")), "{arrived:?}");

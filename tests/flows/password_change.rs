@@ -33,11 +33,13 @@ fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
 fn without_the_current_password_nothing_changes() {
     let app = TestApp::with_ada();
     let change = |password, new| app.change_password(password, new).is(422);
-    let seen = change(NEW_PASSWORD, NEW_PASSWORD).says(WRONG);
+    let seen = change(NEW_PASSWORD, NEW_PASSWORD).says_beside("password", WRONG);
     assert!(seen.title().starts_with("Error: "));
-    change("", NEW_PASSWORD).says("Enter your password.");
-    change(PASSWORD, "").says("Enter a new password.");
-    change(PASSWORD, "short").says("Make it longer: use at least 9 characters.").says("At least 9");
+    change("", NEW_PASSWORD).says_beside("password", "Enter your password.");
+    change(PASSWORD, "").says_beside("new_password", "Enter a new password.");
+    change(PASSWORD, "short")
+        .says_beside("new_password", "Make it longer: use at least 9 characters.")
+        .says("At least 9");
     let seen = change(PASSWORD, ADA);
     assert_eq!(seen.field("password").error, None);
     assert!(seen.field("new_password").error.is_some());
@@ -55,7 +57,7 @@ fn wrong_tries_count_for_the_throttle() {
     };
     // Five as a browser that is known, five as a stranger.
     for _ in 0..10 {
-        guess().is(422).says(WRONG);
+        guess().is(422).says_beside("password", WRONG);
     }
     let seen = guess().is(429).says("Too many attempts. Wait 1 second and try again.");
     assert_eq!(seen.header("retry-after"), Some("1"));
@@ -89,8 +91,7 @@ fn browsers_that_were_known_are_strangers_afterwards() {
 #[test]
 fn the_owner_is_told_and_links_to_reset_it_stay_good() {
     let app = TestApp::with_ada();
-    app.submit("/password-reset", [("email", ADA)]);
-    let link = app.last_letter().link();
+    let link = app.reset_link();
     app.visit(&link).is(200);
     app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     let letter = app.last_letter();

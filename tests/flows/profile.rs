@@ -7,7 +7,7 @@ fn a_person_sees_and_changes_their_profile() {
     let app = TestApp::with_ada();
     app.visit("/profile").is(200).says("Member since");
     app.submit("/profile", [("name", "  Ada Lovelace ")]).redirects_to("/profile");
-    app.visit("/profile").says("Your name is saved.").says("value=\"Ada Lovelace\"");
+    app.visit("/profile").says("Your name is saved.").shows_in("name", "Ada Lovelace");
     app.submit("/profile", [("name", "")]).redirects_to("/profile");
     app.visit("/profile").says("name=\"name\" type=\"text\" autocomplete=\"name\" value=\"\"");
 }
@@ -16,7 +16,8 @@ fn a_person_sees_and_changes_their_profile() {
 fn a_name_that_is_too_long_is_refused_and_kept_in_the_field() {
     let app = TestApp::with_ada();
     let long = "é".repeat(101);
-    let seen = app.submit("/profile", [("name", &long)]).is(422).says(&long);
+    let seen = app.submit("/profile", [("name", &long)]).is(422).shows_in("name", &long);
+    let seen = seen.says_beside("name", "at most 100 characters");
     assert!(seen.title().starts_with("Error: "));
     app.submit("/profile", [("name", &"é".repeat(100))]).redirects_to("/profile");
 }

@@ -130,8 +130,7 @@ fn several_logins_at_once_renew_an_imported_hash() {
 fn no_device_cookie_of_the_old_password_outlives_a_reset() {
     let app = TestApp::with_ada();
     app.log_out();
-    app.submit("/password-reset", [("email", ADA)]);
-    let link = app.last_letter().link();
+    let link = app.reset_link();
     let login = [("email", ADA), ("password", PASSWORD)];
     // One that is done in the same millisecond, and some on their way.
     let first = app.other_browser().post("/login", login).redirects_to("/profile");

@@ -23,7 +23,10 @@ fn signing_up_twice_signs_in_twice() {
     // log-in page.
     let thief = app.other_browser();
     for _ in 0..5 {
-        thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(422).says("already in use");
+        thief
+            .post("/signup", [form[0], ("password", NEW_PASSWORD)])
+            .is(422)
+            .says_beside("email", "already in use");
     }
     thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(429);
     thief.post("/login", [form[0], ("password", PASSWORD)]).is(429);
@@ -60,7 +63,10 @@ fn changing_the_password_twice_changes_it_once() {
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
     assert_eq!(app.count("sessions"), 1);
     // With the session that it led to it is one more change, and the current password is another.
-    again.submit("/password-change", change).is(422).says("This is not your current password.");
+    again
+        .submit("/password-change", change)
+        .is(422)
+        .says_beside("password", "This is not your current password.");
     // Another new password is no second time.
     let late = app.copy();
     late.cookies.borrow_mut().insert("session_id".into(), ended.clone());

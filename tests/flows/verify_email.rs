@@ -43,10 +43,10 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
     owner.sign_up("other@example.com");
     for browser in [owner, app.other_browser()] {
         let page = browser.visit(&link).is(200).says("type=\"password\"");
-        page.and_submit([("password", "")]).is(422).says("Enter your password.");
+        page.and_submit([("password", "")]).is(422).says_beside("password", "Enter your password.");
         page.and_submit([("password", NEW_PASSWORD)])
             .is(422)
-            .says("not the password of this account");
+            .says_beside("password", "not the password of this account");
         browser.post(&link, []).is(422);
     }
     app.visit("/profile").says("Not confirmed yet");

@@ -1,14 +1,14 @@
 //! What it bears: slow, silent and malformed clients, and a full disk.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::ADA;
 use crate::harness::process::{Process, answer, command, form_post, sign_up_form};
+use crate::harness::{ADA, in_ci};
 
 /// Promise 26: hashes run on so many threads, of low priority, and on no others.
 #[cfg(target_os = "linux")]
@@ -217,4 +217,69 @@ fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
         let form = sign_up_form(&format!("p{n}@example.com"));
         assert!(answer(service.post("/login", &form)).contains("303 See Other"), "{n} of {taken}");
     }
+}
+
+/// A state of a connection (`tcp_states.h`).
+#[cfg(target_os = "linux")]
+const ESTABLISHED: &str = "01";
+
+/// What the kernel keeps of the answers on each connection to this port, in bytes, with the state of the connection
+/// (`proc_net_tcp(5)`).
+#[cfg(target_os = "linux")]
+fn unread(port: u16) -> Vec<(String, usize)> {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = rows.filter(|row| row[1].ends_with(&format!(":{port:04X}")) && row[3] != "0A");
+    ours.map(|row| {
+        let (sent, _) = row[4].split_once(':').unwrap();
+        (row[3].to_owned(), usize::from_str_radix(sent, 16).unwrap())
+    })
+    .collect()
+}
+
+/// Promise 68: clients that ask and read nothing cost little, nobody waits for them, and half a minute later they are
+/// reset: nothing that they did not read is kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn clients_that_read_nothing_are_cut_off() {
+    const CLIENTS: usize = 32;
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    service.sign_up("eve@example.com");
+    let before = service.resident_kib();
+    // More answers than the kernel keeps, to requests that the service reads at once: it would break off a connection
+    // from which something is left to be read in any case.
+    let request = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let requests = &request.repeat(120)[..];
+    let streams: Vec<TcpStream> = (0..CLIENTS).map(|_| service.send_bytes(requests)).collect();
+    let is_stuck = |(state, bytes): &(String, usize)| state == ESTABLISHED && *bytes > 0;
+    let stuck = || unread(service.port).into_iter().filter(is_stuck).count();
+    let begun_at = Instant::now();
+    while stuck() < CLIENTS {
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "{:?}", unread(service.port));
+    }
+    // Half of them go on asking.
+    std::thread::scope(|scope| {
+        for mut stream in streams.iter().step_by(2) {
+            // Writing fails when the connection is reset.
+            scope.spawn(move || while stream.write_all(requests).is_ok() {});
+        }
+        assert!(service.get("/login").contains("200 OK"));
+        assert!(service.sign_up(ADA).contains("303 See Other"));
+        let kept = unread(service.port);
+        assert!(kept.iter().all(|(_, bytes)| *bytes <= 256 * 1024), "{kept:?}");
+        let grown = service.resident_kib().saturating_sub(before);
+        assert!(grown < 8 * 1024, "{grown} KiB");
+        if !in_ci() {
+            // Nobody at a laptop waits half a minute.
+            for stream in &streams {
+                stream.shutdown(Shutdown::Both).unwrap();
+            }
+        }
+    });
+    while in_ci() && stuck() > 0 {
+        assert!(begun_at.elapsed() < Duration::from_secs(100), "they are cut off");
+    }
+    let kept = unread(service.port);
+    assert!(!in_ci() || kept.iter().all(|(_, bytes)| *bytes == 0), "{kept:?}");
 }

@@ -103,7 +103,11 @@ fn a_silent_mail_server_holds_up_nobody() {
     let server = MailServer::start(vec![Manner::IsSilent]);
     let folder = TempDir::new().unwrap();
     let url = format!("smtp://127.0.0.1:{}", server.port);
-    let settings = [("VESTIBULE_MAIL__SMTP_URL", &*url), ("VESTIBULE_MAIL__TIMEOUT", "60s")];
+    let settings = [
+        ("VESTIBULE_MAIL__SMTP_URL", &*url),
+        ("VESTIBULE_MAIL__TIMEOUT", "60s"),
+        ("ROCKET_SHUTDOWN__GRACE", "1"),
+    ];
     let service = Process::start(folder.path(), &settings);
     let start = Instant::now();
     assert!(service.sign_up(ADA).contains("303 See Other"));

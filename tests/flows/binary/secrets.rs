@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::process::{Process, answer, new_folder, session_cookie};
-use crate::harness::{ADA, SECRET_KEY};
+use crate::harness::{ADA, SECRET_KEY, some_of};
 
 /// Promises 18 and 35: in no profile and at no level; what no handler answers is told as carefully as the rest.
 #[test]
@@ -36,31 +36,34 @@ fn no_log_holds_a_token_or_a_password_at(profile: &str, level: &str) {
     let service = Process::start(folder.path(), &settings);
     service.sign_up(ADA);
     let token = mailed_token(&folder.path().join("data/mail"));
-    for page in ["password-reset", "verify-email"] {
-        for method in [
-            "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT",
-            "PROPFIND", "FOO", "get",
-        ] {
-            for path in [
-                format!("/{page}/{token}"),
-                format!("/{page}/{token}/"),
-                format!("/{page}/{token}?a=b"),
-                format!("//{page}/{token}"),
-                format!("/%70{}/{token}", &page[1..]),
-                format!("/{page}/%{:02X}{}", token.as_bytes()[0], &token[1..]),
-                format!("/{page}/{token}|{{}}"),
-                format!("/{page}/x?{token}"),
-                format!("http://localhost/{page}/{token}"),
-            ] {
-                let seen = answer(service.send(&format!(
-                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-                )));
-                for header in ["cache-control: no-store", "content-security-policy: default-src"] {
-                    // What cannot be read as a request is hyper's to answer.
-                    let is_unread = seen.starts_with("HTTP/1.1 400 ") && !seen.contains("<html");
-                    assert!(is_unread || seen.contains(header), "{method} {path}: {seen}");
-                }
-            }
+    let methods = [
+        "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH", "CONNECT", "PROPFIND",
+        "FOO", "get",
+    ];
+    let paths = ["password-reset", "verify-email"].map(|page| {
+        [
+            format!("/{page}/{token}"),
+            format!("/{page}/{token}/"),
+            format!("/{page}/{token}?a=b"),
+            format!("//{page}/{token}"),
+            format!("/%70{}/{token}", &page[1..]),
+            format!("/{page}/%{:02X}{}", token.as_bytes()[0], &token[1..]),
+            format!("/{page}/{token}|{{}}"),
+            format!("/{page}/x?{token}"),
+            format!("http://localhost/{page}/{token}"),
+        ]
+    });
+    let all = methods
+        .iter()
+        .flat_map(|method| paths.as_flattened().iter().map(move |path| format!("{method} {path}")));
+    for line in some_of(all, 5).chain([format!("GET /password-reset/{token}")]) {
+        let seen = answer(service.send(&format!(
+            "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )));
+        for header in ["cache-control: no-store", "content-security-policy: default-src"] {
+            // What cannot be read as a request is hyper's to answer.
+            let is_unread = seen.starts_with("HTTP/1.1 400 ") && !seen.contains("<html");
+            assert!(is_unread || seen.contains(header), "{line}: {seen}");
         }
     }
     answer(service.post("/login", "email=seven+purple+lanterns&password=seven+purple+lanterns"));

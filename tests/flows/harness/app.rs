@@ -51,6 +51,11 @@ impl TestApp {
         Self::start(change, vestibule::service)
     }
 
+    /// With other settings, behind a proxy that says who asks.
+    pub fn behind_a_proxy(change: impl FnOnce(Figment) -> Figment) -> Self {
+        Self::with(|figment| change(figment.merge(("vestibule.trusted_proxies", "127.0.0.1"))))
+    }
+
     /// With other settings, around another Rocket.
     pub fn start(
         change: impl FnOnce(Figment) -> Figment,
@@ -69,9 +74,7 @@ impl TestApp {
             build,
         );
         let bystander = Bystander::new(app.is_sqlite(), &app.clock);
-        for sql in bystander.inserts() {
-            app.execute(&sql);
-        }
+        app.execute(&bystander.inserts());
         bystander.is_now(app.rows_of(&bystander));
         app.bystander = Some(bystander);
         app
@@ -182,6 +185,11 @@ impl TestApp {
         let mut routes: Vec<_> = rocket.routes().map(route).collect();
         routes.sort_by(|(_, a), (_, b)| a.cmp(b));
         routes
+    }
+
+    /// Somebody else at this client IP, for a service behind a proxy.
+    pub fn browser_at(&self, ip: &str) -> Browser {
+        self.other_browser().at(ip)
     }
 
     /// Somebody else, with a browser of their own.

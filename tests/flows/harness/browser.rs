@@ -13,12 +13,19 @@ use super::page::Seen;
 #[derive(Clone)]
 pub struct Browser {
     pub(super) server: Rc<Server>,
+    /// Where a proxy in front says that it is.
+    ip: Option<String>,
     pub cookies: Rc<RefCell<BTreeMap<String, String>>>,
 }
 
 impl Browser {
     pub(super) fn new(server: Rc<Server>) -> Self {
-        Self { server, cookies: Rc::default() }
+        Self { server, ip: None, cookies: Rc::default() }
+    }
+
+    /// This browser at another address; see [`TestApp::behind_a_proxy`](super::TestApp::behind_a_proxy).
+    pub(super) fn at(self, ip: &str) -> Self {
+        Self { ip: Some(ip.to_owned()), ..self }
     }
 
     /// Opens a page.
@@ -98,6 +105,9 @@ impl Browser {
         for (name, value) in headers {
             request.add_header(Header::new((*name).to_owned(), (*value).to_owned()));
         }
+        if let Some(ip) = self.ip.as_ref().filter(|_| !named("X-Forwarded-For")) {
+            request.add_header(Header::new("X-Forwarded-For", ip.clone()));
+        }
         // The local client reads no `Cookie` header.
         let kept = || {
             let jar = self.cookies.borrow();
@@ -163,7 +173,7 @@ impl Browser {
 
     /// Another browser with the same cookies: those of a thief, or of a second tab that has not seen later ones.
     pub fn copy(&self) -> Self {
-        Self { server: self.server.clone(), cookies: Rc::new(self.cookies.as_ref().clone()) }
+        Self { cookies: Rc::new(self.cookies.as_ref().clone()), ..self.clone() }
     }
 }
 

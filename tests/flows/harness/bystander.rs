@@ -9,7 +9,7 @@ use vestibule::{Clock, Timestamp};
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The tables in which the bystander has a row, and how it is found.
-const TABLES: [(&str, &str); 7] = [
+pub const TABLES: [(&str, &str); 7] = [
     ("vestibule_users", "id = @id"),
     ("vestibule_passwords", "user_id = @id"),
     ("vestibule_sessions", "user_id = @id"),
@@ -89,13 +89,13 @@ impl Bystander {
         self.named(&format!("WITH {} ", others.join(", ")))
     }
 
-    /// What reads the bystander's rows in each table, given how a whole row is read as text.
-    pub fn selects(&self, row: impl Fn(&str) -> String) -> Vec<String> {
-        TABLES
-            .map(|(table, own)| {
-                self.named(&format!("SELECT {} FROM {table} WHERE {own} ORDER BY 1", row(table)))
-            })
-            .into()
+    /// What reads the bystander's rows in each table, given what reads a whole row of it as text.
+    pub fn selects(&self, rows: &[String]) -> Vec<String> {
+        let all = TABLES.iter().zip(rows);
+        all.map(|((table, own), row)| {
+            self.named(&format!("SELECT {row} FROM {table} WHERE {own} ORDER BY 1"))
+        })
+        .collect()
     }
 
     /// Notes what stands there; also after a story has changed it by its own hand.

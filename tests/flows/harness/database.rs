@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 
 use super::app::TestApp;
-use super::bystander::Bystander;
+use super::bystander::{self, Bystander};
 use super::hex;
 use super::postgres::{SECOND_RUN, fresh_schema, postgres};
 
@@ -28,22 +28,27 @@ impl TestApp {
         self.clock.advance(Duration::from_secs(1));
         let reads = ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
         let of_others = self.bystander.as_ref().filter(|_| reads).map(Bystander::hidden);
-        self.execute(&format!("{}{sql}", of_others.unwrap_or_default()));
+        self.execute(&[format!("{}{sql}", of_others.unwrap_or_default())]);
         if let Some(bystander) = &self.bystander {
             bystander.is_now(self.rows_of(bystander));
         }
     }
 
-    pub(super) fn execute(&self, sql: &str) {
+    /// Runs these by one connection.
+    pub(super) fn execute(&self, statements: &[String]) {
+        let statements = statements.iter().cloned().map(AssertSqlSafe);
         self.block_on(async {
-            let sql = AssertSqlSafe(sql.to_owned());
             if self.is_sqlite() {
                 let mut db = sqlite(&self.database).await;
-                sqlx::query(sql).execute(&mut db).await.unwrap();
+                for sql in statements {
+                    sqlx::query(sql).execute(&mut db).await.unwrap();
+                }
                 db.close().await.unwrap();
             } else {
                 let mut db = postgres(&self.database).await;
-                sqlx::query(sql).execute(&mut db).await.unwrap();
+                for sql in statements {
+                    sqlx::query(sql).execute(&mut db).await.unwrap();
+                }
                 db.close().await.unwrap();
             }
         });
@@ -57,17 +62,30 @@ impl TestApp {
     }
 
     pub(super) fn try_texts(&self, sql: &str) -> Option<Vec<String>> {
+        self.try_all(&[sql.to_owned()]).remove(0)
+    }
+
+    /// The first column of what each of these finds, by one connection; `None` where that cannot be read.
+    pub(super) fn try_all(&self, queries: &[String]) -> Vec<Option<Vec<String>>> {
+        let queries = queries.iter().cloned().map(AssertSqlSafe);
         self.block_on(async {
-            let sql = AssertSqlSafe(sql.to_owned());
+            let mut found = Vec::new();
             if self.is_sqlite() {
                 let mut db = sqlite(&self.database).await;
-                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
-                rows.iter().map(|row| row.try_get(0).ok()).collect()
+                for sql in queries {
+                    let rows = sqlx::query(sql).fetch_all(&mut db).await.ok();
+                    found
+                        .push(rows.and_then(|r| r.iter().map(|row| row.try_get(0).ok()).collect()));
+                }
             } else {
                 let mut db = postgres(&self.database).await;
-                let rows = sqlx::query(sql).fetch_all(&mut db).await.ok()?;
-                rows.iter().map(|row| row.try_get(0).ok()).collect()
+                for sql in queries {
+                    let rows = sqlx::query(sql).fetch_all(&mut db).await.ok();
+                    found
+                        .push(rows.and_then(|r| r.iter().map(|row| row.try_get(0).ok()).collect()));
+                }
             }
+            found
         })
     }
 
@@ -106,8 +124,9 @@ impl TestApp {
         };
         let tables = self.texts(&format!("{tables} ORDER BY 1"));
         assert!(tables.contains(&"vestibule_throttle".to_owned()), "{tables:?}");
-        let rows = tables.iter().filter(|table| !left_out.contains(&table.as_str())).map(|table| {
-            let row = self.whole_row(table);
+        let tables: Vec<&str> =
+            tables.iter().map(String::as_str).filter(|table| !left_out.contains(table)).collect();
+        let rows = tables.iter().zip(self.whole_rows(&tables)).map(|(table, row)| {
             self.texts(&format!("SELECT {row} FROM {table} ORDER BY 1")).join("\n")
         });
         rows.collect::<Vec<_>>().join("\n")
@@ -126,15 +145,17 @@ impl TestApp {
         assert!(dump.contains(&hex(&Sha256::digest(&secret))), "the database has no digest of it");
     }
 
-    /// What reads a row of a table as one text.
-    fn whole_row(&self, table: &str) -> String {
-        if self.is_sqlite() {
-            let columns = format!("SELECT name FROM pragma_table_info('{table}')");
-            let columns = self.try_texts(&columns).unwrap_or_default().into_iter();
-            columns.map(|name| format!("quote({name})")).collect::<Vec<_>>().join("||' '||")
-        } else {
-            format!("CAST({table} AS TEXT)")
+    /// What reads a row of each of these tables as one text.
+    fn whole_rows(&self, tables: &[&str]) -> Vec<String> {
+        if !self.is_sqlite() {
+            return tables.iter().map(|table| format!("CAST({table} AS TEXT)")).collect();
         }
+        let columns = |table: &&str| format!("SELECT name FROM pragma_table_info('{table}')");
+        let all = self.try_all(&tables.iter().map(columns).collect::<Vec<_>>());
+        let quoted = |names: Vec<String>| names.into_iter().map(|name| format!("quote({name})"));
+        all.into_iter()
+            .map(|names| quoted(names.unwrap_or_default()).collect::<Vec<_>>().join("||' '||"))
+            .collect()
     }
 
     /// Does something while another process holds the SQLite file for writing.
@@ -146,8 +167,7 @@ impl TestApp {
     }
 
     pub(super) fn rows_of(&self, bystander: &Bystander) -> Vec<Option<Vec<String>>> {
-        let selects = bystander.selects(|table| self.whole_row(table));
-        selects.iter().map(|sql| self.try_texts(sql)).collect()
+        self.try_all(&bystander.selects(&self.whole_rows(&bystander::TABLES.map(|(name, _)| name))))
     }
 }
 

@@ -41,6 +41,21 @@ impl Seen {
         self
     }
 
+    /// Says this beside a field.
+    #[track_caller]
+    pub fn says_beside(self, field: &str, text: &str) -> Self {
+        let said = self.field(field).error.unwrap_or_default();
+        assert!(said.contains(text), "{} says beside {field}, not {text:?}: {said:?}", self.path);
+        self
+    }
+
+    /// Shows in a field what was typed there, or stands there by itself.
+    #[track_caller]
+    pub fn shows_in(self, field: &str, value: &str) -> Self {
+        assert_eq!(self.field(field).value, value, "{} in {field}", self.path);
+        self
+    }
+
     #[track_caller]
     pub fn does_not_say(self, text: &str) -> Self {
         assert!(!self.text().contains(text), "{} says {text:?}:\n{}", self.path, self.body);

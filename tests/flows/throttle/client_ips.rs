@@ -79,18 +79,11 @@ fn a_class_that_logs_in_at_once_waits_for_no_minute() {
 #[test]
 fn a_named_network_may_do_more() {
     let networks = "203.0.113.0/24=10, 2001:db8::/32=2";
-    let app = TestApp::with(|figment| {
-        figment
-            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.throttle.networks", networks))
-    });
-    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let app =
+        TestApp::behind_a_proxy(|figment| figment.merge(("vestibule.throttle.networks", networks)));
     let let_in = |from: &str| {
-        let tried = (0..301).map(|n| {
-            let body = format!("email=p{n}@example.com&password=wrong");
-            app.request(Post, "/login", &[form, ("X-Forwarded-For", from)], Some(&body)).status
-        });
-        tried.filter(|status| *status == 401).count()
+        let browser = app.browser_at(from);
+        (0..301).filter(|n| browser.guess(&format!("p{n}@example.com")) == 401).count()
     };
     assert_eq!(let_in("203.0.113.7"), 300);
     assert_eq!(let_in("198.51.100.1"), 30);
@@ -100,17 +93,9 @@ fn a_named_network_may_do_more() {
 /// Promise 29: the owner of an IPv6 site can pass for many networks, and counts for sixteen.
 #[test]
 fn an_ipv6_site_has_a_budget() {
-    let app = TestApp::with(|f| {
-        f.merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.throttle.attempts_by_ip", 1))
-    });
-    let form = ("Content-Type", "application/x-www-form-urlencoded");
-    let log_in = |from: &str, body: &str| {
-        app.request(Post, "/login", &[form, ("X-Forwarded-For", from)], Some(body)).status
-    };
-    let of_site = |n: usize| {
-        log_in(&format!("2001:db8:1:{n:x}::1"), &format!("email=p{n}@example.com&password=wrong"))
-    };
+    let app = TestApp::behind_a_proxy(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
+    let guess = |from: &str, email: &str| app.browser_at(from).guess(email);
+    let of_site = |n: usize| guess(&format!("2001:db8:1:{n:x}::1"), &format!("p{n}@example.com"));
     // In a minute, and in a day.
     assert_eq!((0..20).filter(|n| of_site(*n) == 401).count(), 16);
     let mut tries = 16;
@@ -126,14 +111,13 @@ fn an_ipv6_site_has_a_budget() {
         assert!((1_600..1_800).contains(&tries), "{tries}");
     }
     // What costs no hash uses up nobody's day.
-    let nothing =
-        |n: usize| log_in(&format!("2001:db8:3:{n:x}::1"), "email=nobody&password=nothing");
+    let nothing = |n: usize| guess(&format!("2001:db8:3:{n:x}::1"), "nobody");
     for minute in 0..13 {
         app.clock.advance(60 * SECOND);
         assert_eq!((0..20).filter(|n| nothing(minute * 20 + n) == 401).count(), 16);
     }
     assert_eq!(app.count("events WHERE ip LIKE '2001:db8:3:%'"), 100, "no more are noted");
-    assert_eq!(log_in("2001:db8:2::1", "email=x@example.com&password=y"), 401);
+    assert_eq!(guess("2001:db8:2::1", "x@example.com"), 401);
 }
 
 /// Promise 67: so many tries in a day.
@@ -195,15 +179,12 @@ fn tries_at_links_count_for_the_network() {
 /// Promise 29: nor does it help to come to one link from many networks.
 #[test]
 fn tries_at_one_link_count_wherever_they_come_from() {
-    let app = TestApp::with(|f| f.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    let app = TestApp::behind_a_proxy(|figment| figment);
     app.sign_up(ADA);
-    app.post("/password-reset", [("email", ADA)]).is(200);
-    let link = app.last_letter().link();
+    let link = app.reset_link();
     let tries = (0..40).map(|n| {
-        let from = format!("198.51.{n}.1");
-        let form = ("Content-Type", "application/x-www-form-urlencoded");
-        let headers = [form, ("X-Forwarded-For", &*from)];
-        app.request(Post, &link, &headers, Some("new_password=password1")).status
+        let browser = app.browser_at(&format!("198.51.{n}.1"));
+        browser.post(&link, [("new_password", "password1")]).status
     });
     assert_eq!(tries.filter(|status| *status == 422).count(), 30);
 }

@@ -1,7 +1,5 @@
 //! How fast the messages leave that one client IP or site causes.
 
-use rocket::http::Method::Post;
-
 use super::SECOND;
 use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, TestApp};
 
@@ -81,17 +79,13 @@ fn a_confirmed_address_lets_the_next_letter_go() {
 /// Promise 31: a place is given back as it was taken, from wherever the address is confirmed.
 #[test]
 fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
-    let app = TestApp::with(|figment| {
+    let app = TestApp::behind_a_proxy(|figment| {
         figment
-            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
             .merge(("vestibule.throttle.networks", "203.0.113.0/24=10"))
             .merge(("vestibule.throttle.signups_by_ip", 2))
     });
-    let headers =
-        [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", "203.0.113.7")];
     let sign_up = |n: usize| {
-        let body = format!("email=p{n}@example.com&password={}", PASSWORD.replace(' ', "+"));
-        app.other_browser().request(Post, "/signup", &headers, Some(&body)).is(303);
+        app.browser_at("203.0.113.7").sign_up(&format!("p{n}@example.com"));
     };
     (0..20).for_each(sign_up);
     let letters = app.letters();
@@ -104,21 +98,17 @@ fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
 /// Promise 31: the owner of an IPv6 site can pass for many networks, and gets the letters of a few.
 #[test]
 fn a_site_causes_no_more_letters_than_a_few_networks() {
-    let app = TestApp::with(|figment| figment.merge(("vestibule.trusted_proxies", "127.0.0.1")));
+    let app = TestApp::behind_a_proxy(|figment| figment);
     for n in 0..70 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
         app.run_jobs();
         app.clock.advance(90 * SECOND);
     }
     let before = app.letters().len();
-    let ask = |n: usize| {
-        let from = format!("2001:db8:1:{n:x}::1");
-        let headers =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", &*from)];
-        let body = format!("email=p{n}@example.com");
-        app.other_browser().request(Post, "/password-reset", &headers, Some(&body)).is(200);
-    };
-    (0..70).for_each(ask);
+    for n in 0..70 {
+        let browser = app.browser_at(&format!("2001:db8:1:{n:x}::1"));
+        browser.post("/password-reset", [("email", &*format!("p{n}@example.com"))]).is(200);
+    }
     assert_eq!(app.letters().len(), before + 60);
 }
 
@@ -198,17 +188,12 @@ fn letters_that_wait_for_their_turn_are_due_in_turn() {
 /// Promise 53: whoever has asked for very much waits behind others.
 #[test]
 fn a_site_that_asks_for_many_letters_waits_behind_others() {
-    let app = TestApp::with(|figment| {
-        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
-        figment.merge(("vestibule.throttle.emails_by_ip", 100))
-    });
+    let app =
+        TestApp::behind_a_proxy(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 100)));
     app.sign_up(ADA);
     app.letters();
-    let ask = |address: &str, email: &str| {
-        let headers =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", address)];
-        let form = format!("email={email}");
-        app.other_browser().request(Post, "/password-reset", &headers, Some(&form)).is(200);
+    let ask = |ip: &str, email: &str| {
+        app.browser_at(ip).post("/password-reset", [("email", email)]).is(200);
     };
     for n in 0..60 {
         ask(&format!("2001:db8:1:{n}::1"), &format!("p{n}@example.com"));
@@ -223,26 +208,22 @@ fn a_site_that_asks_for_many_letters_waits_behind_others() {
 /// Promise 31: 20 an hour by one client, and one that has had them uses up nobody's three.
 #[test]
 fn whoever_has_asked_for_too_many_letters_silences_nobody() {
-    let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1000)));
-    let ask = |browser: &Browser, email: &str, from: &str| {
-        let headers =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", from)];
-        browser.request(Post, "/password-reset", &headers, Some(&format!("email={email}"))).is(200);
-    };
-    let app = app.restarted_with(|f| {
-        f.merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.throttle.attempts_by_ip", 1000))
+    let app = TestApp::behind_a_proxy(|figment| {
+        figment.merge(("vestibule.throttle.attempts_by_ip", 1000))
     });
     app.sign_up(ADA);
+    let ask = |ip: &str, email: &str| {
+        app.browser_at(ip).post("/password-reset", [("email", email)]).is(200);
+    };
     for n in 0..20 {
-        ask(&app, &format!("p{n}@example.com"), "203.0.113.7");
+        ask("203.0.113.7", &format!("p{n}@example.com"));
     }
     for _ in 0..5 {
-        ask(&app, ADA, "203.0.113.7");
+        ask("203.0.113.7", ADA);
     }
     let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets(), 0);
-    ask(&app, ADA, "198.51.100.1");
+    ask("198.51.100.1", ADA);
     assert_eq!(resets(), 1);
 }
 
@@ -251,8 +232,7 @@ fn whoever_has_asked_for_too_many_letters_silences_nobody() {
 fn a_notice_is_never_held_back() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 2)));
     app.sign_up(ADA);
-    app.submit("/password-reset", [("email", ADA)]).is(200);
-    let link = app.last_letter().link();
+    let link = app.reset_link();
     // That was its share.
     app.submit("/password-reset", [("email", ADA)]).is(200);
     app.submit("/password-reset", [("email", ADA)]).is(200);

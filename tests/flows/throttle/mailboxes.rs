@@ -1,7 +1,5 @@
 //! Quotas of messages to one mailbox.
 
-use rocket::http::Method::Post;
-
 use super::SECOND;
 use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, TestApp};
 
@@ -163,43 +161,39 @@ fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
 /// link nor from an account.
 #[test]
 fn strangers_who_fill_a_mailbox_do_not_shut_its_owner_out() {
-    let app = TestApp::with(|figment| figment.merge(("vestibule.trusted_proxies", "127.0.0.1")));
-    let form = ("Content-Type", "application/x-www-form-urlencoded");
-    let post = |from: &str, path: &str, body: &str| {
-        let headers = [form, ("X-Forwarded-For", from)];
-        app.other_browser().request(Post, path, &headers, Some(body)).status
-    };
-    let password = PASSWORD.replace(' ', "+");
+    let app = TestApp::behind_a_proxy(|figment| figment);
     let (eve, ada) = ("203.0.113.66", "198.51.100.7");
-    let sign_up =
-        |from, email: &str| post(from, "/signup", &format!("email={email}&password={password}"));
-    let own = "ada.love-lace%40proton.me";
+    let sign_up = |from: &str, email: &str| {
+        app.browser_at(from).post("/signup", [("email", email), ("password", PASSWORD)]).status
+    };
+    let ask = |from: &str, email: &str| {
+        app.browser_at(from).post("/password-reset", [("email", email)]).status
+    };
+    let own = "ada.love-lace@proton.me";
     assert_eq!(sign_up(ada, own), 303);
     for n in 0..12 {
-        sign_up(eve, &format!("adalovelace%2B{n}%40pm.me"));
+        sign_up(eve, &format!("adalovelace+{n}@pm.me"));
     }
     assert_eq!(app.letters().len(), 9);
     for n in 0..12 {
-        let body = format!("email=adalovelace%2B{n}%40pm.me");
-        assert_eq!(post(eve, "/password-reset", &body), 200);
+        assert_eq!(ask(eve, &format!("adalovelace+{n}@pm.me")), 200);
     }
     assert_eq!(app.letters().len(), 18);
-    assert_eq!(post(ada, "/password-reset", &format!("email={own}")), 200);
-    assert_eq!(app.last_letter().to, "ada.love-lace@proton.me");
-    assert_eq!(sign_up(ada, "ada_lovelace%40protonmail.com"), 303);
+    assert_eq!(ask(ada, own), 200);
+    assert_eq!(app.last_letter().to, own);
+    assert_eq!(sign_up(ada, "ada_lovelace@protonmail.com"), 303);
     // Nor do many strangers bomb it: three of them get as many.
     let before = app.letters().len();
     for site in 1..6 {
         for n in 0..12 {
-            let body = format!("email=adalovelace%2B{n}%40pm.me");
-            post(&format!("192.0.2.{site}"), "/password-reset", &body);
+            ask(&format!("192.0.2.{site}"), &format!("adalovelace+{n}@pm.me"));
         }
     }
     assert!(app.letters().len() <= before + 27);
     // Elsewhere a dot makes another mailbox, which waits for none of this.
     for n in 0..12 {
-        sign_up(eve, &format!("gracehopper%2B{n}%40corp.example"));
+        sign_up(eve, &format!("gracehopper+{n}@corp.example"));
     }
-    assert_eq!(sign_up(ada, "grace.hopper%40corp.example"), 303);
+    assert_eq!(sign_up(ada, "grace.hopper@corp.example"), 303);
     assert!(app.letters().iter().any(|letter| letter.to == "grace.hopper@corp.example"));
 }

@@ -2,8 +2,6 @@
 
 use std::time::Instant;
 
-use rocket::http::Method::Post;
-
 use super::SECOND;
 use crate::harness::mail_server::{MailServer, Manner};
 use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
@@ -26,7 +24,7 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     };
     fill(20_000);
     let form = [("email", "bob@example.com"), ("password", PASSWORD)];
-    app.other_browser().post("/signup", form).is(503).says("value=\"bob@example.com\"");
+    app.other_browser().post("/signup", form).is(503).shows_in("email", "bob@example.com");
     app.other_browser().post("/password-reset", [("email", ADA)]).is(200);
     fill(20_000);
     app.other_browser()
@@ -88,15 +86,11 @@ fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
 /// Promise 67: a site that has filled its part of the outbox waits, and nobody else.
 #[test]
 fn one_site_has_a_part_of_the_outbox() {
-    let app = TestApp::with(|figment| {
-        let figment = figment.merge(("vestibule.trusted_proxies", ["127.0.0.1"]));
+    let app = TestApp::behind_a_proxy(|figment| {
         figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1"))
     });
-    let ask_from = |address: &str| {
-        let headers =
-            [("Content-Type", "application/x-www-form-urlencoded"), ("X-Forwarded-For", address)];
-        app.other_browser().request(Post, "/password-reset", &headers, Some("email=a@example.com"))
-    };
+    let ask_from =
+        |ip: &str| app.browser_at(ip).post("/password-reset", [("email", "a@example.com")]);
     ask_from("2001:db8:1:2::3").is(200);
     let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
     app.sql(&format!(

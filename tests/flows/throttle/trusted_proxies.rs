@@ -73,10 +73,8 @@ fn behind_a_proxy_that_nobody_named_one_limit_holds_for_all() {
 /// Promise 30.
 #[test]
 fn the_header_that_counts_is_a_setting() {
-    let app = TestApp::with(|figment| {
-        figment
-            .merge(("vestibule.trusted_proxies", "127.0.0.1"))
-            .merge(("vestibule.client_ip_header", "X-Client"))
+    let app = TestApp::behind_a_proxy(|figment| {
+        figment.merge(("vestibule.client_ip_header", "X-Client"))
     });
     let headers = [
         ("Content-Type", "application/x-www-form-urlencoded"),
