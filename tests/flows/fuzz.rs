@@ -139,7 +139,7 @@ fn no_request_is_answered_with_a_fault() {
             if !owner.is_signed_in() {
                 app.sql(&format!(
                     "UPDATE vestibule_passwords SET hash = '{hash}' \
- WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
+         WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
                 ));
                 owner.log_in(ADA, PASSWORD).redirects_to("/profile");
                 sealed = owner.session_cookie().unwrap();

@@ -124,7 +124,7 @@ fn a_reset_passes_a_login_that_renews_the_hash() {
         let hash = bcrypt::hash_with_result(PASSWORD, 4).unwrap().to_string();
         app.sql(&format!(
             "UPDATE vestibule_passwords SET hash = '{hash}' \
- WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
+         WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"
         ));
         let thief = app.other_browser();
         let (_, reset, is_point) = stopped_at(

@@ -61,7 +61,7 @@ fn a_wrong_password_takes_as_long_for_any_account() {
     let imported = "$2b$06$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
     app.sql(&format!(
         "UPDATE vestibule_passwords SET hash = '{imported}' \
- WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'imported@example.com')"
+         WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'imported@example.com')"
     ));
     let browser = app.other_browser();
     let emails = [ADA, "imported@example.com", "nobody@example.com"];
@@ -81,7 +81,7 @@ fn a_wrong_password_takes_as_long_for_any_account() {
     // suite, and a short cut (an eighth of the work, or none) must.
     for other in [imported, unknown] {
         let ratio = other / known;
-        assert!((0.6..1.6).contains(&ratio), "takes {ratio:.2} times as long");
+        assert!((0.3..3.0).contains(&ratio), "takes {ratio:.2} times as long");
     }
 }
 
