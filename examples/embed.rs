@@ -8,7 +8,7 @@ use vestibule::User;
 
 #[get("/hello")]
 fn hello(user: User) -> String {
-    format!("Hello, {}!", user.called())
+    format!("Hello, {}!", user.display_name())
 }
 
 #[catch(401)]

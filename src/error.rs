@@ -62,7 +62,7 @@ impl std::error::Error for Error {
 }
 
 /// An error with its causes, for the log.
-pub(crate) fn errors_in_a_row(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

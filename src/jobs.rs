@@ -12,7 +12,7 @@ use rocket::tokio::{self, select};
 use rocket::{Orbit, Rocket, Shutdown};
 
 use crate::auth::{Auth, LOOK_EVERY};
-use crate::error::{Error, errors_in_a_row};
+use crate::error::{Error, error_chain};
 
 /// How often what expired is removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(15);
@@ -173,7 +173,7 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
 
 fn report(done: Result<(), Error>) {
     if let Err(error) = done {
-        error!("background job: {}", errors_in_a_row(&error));
+        error!("background job: {}", error_chain(&error));
     }
 }
 

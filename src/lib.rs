@@ -6,7 +6,7 @@
 //!
 //! #[get("/hello")]
 //! fn hello(user: vestibule::User) -> String {
-//!     format!("Hello, {}!", user.called())
+//!     format!("Hello, {}!", user.display_name())
 //! }
 //!
 //! #[launch]

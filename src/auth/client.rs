@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::Device;
+use super::KnownDevice;
 
 /// The other end of a request.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub(crate) struct Client {
     /// What the browser says of itself; at most 256 characters, none of them control characters.
     pub(crate) user_agent: String,
     /// The accounts that this browser has opened before.
-    pub(crate) devices: Vec<Device>,
+    pub(crate) devices: Vec<KnownDevice>,
 }
 
 impl Client {

@@ -10,9 +10,9 @@ use crate::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::auth) enum Event {
     SignedUp,
-    LoggedIn,
-    LogInFailed,
-    LoggedOut,
+    SignedIn,
+    SignInFailed,
+    SignedOut,
     PasswordResetAsked,
     PasswordReset,
     PasswordChanged,
@@ -25,9 +25,9 @@ impl Event {
     pub(in crate::auth) fn as_str(self) -> &'static str {
         match self {
             Self::SignedUp => "signed-up",
-            Self::LoggedIn => "logged-in",
-            Self::LogInFailed => "log-in-failed",
-            Self::LoggedOut => "logged-out",
+            Self::SignedIn => "logged-in",
+            Self::SignInFailed => "log-in-failed",
+            Self::SignedOut => "logged-out",
             Self::PasswordResetAsked => "password-reset-asked",
             Self::PasswordReset => "password-reset",
             Self::PasswordChanged => "password-changed",

@@ -97,7 +97,7 @@ impl Auth {
 
     /// Says why this node must not begin beside others on this database.
     pub(super) async fn agree_with_others(&self) -> Result<(), String> {
-        let failed = |error: Error| crate::error::errors_in_a_row(&error);
+        let failed = |error: Error| crate::error::error_chain(&error);
         let difference = self.follow().await.map_err(failed)?;
         check_clock(difference)?;
         let own = self.throttle_key.fingerprint();

@@ -39,7 +39,7 @@ pub(crate) use password::change::ChangePasswordError;
 pub(crate) use password::reset::{ResetPasswordError, Twice};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
-pub(crate) use session::{Device, KNOWN_FOR, NewSession, Session, SignedOut};
+pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};
 pub(crate) use store::{Db, InFlight, Store, Tables, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};

@@ -37,7 +37,7 @@ impl<R> Refused<R> {
 impl From<Error> for Limited {
     /// A crowd passes, and is no fault.
     fn from(error: Error) -> Self {
-        error.busy_for().map_or(Self::Failed(error), |wait| Self::Wait(Wait::Crowd(wait)))
+        error.busy_for().map_or(Self::Failed(error), |wait| Self::Wait(Wait::Busy(wait)))
     }
 }
 

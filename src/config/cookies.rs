@@ -6,7 +6,7 @@ use super::Config;
 #[derive(Clone, Copy)]
 pub(crate) enum Cookies {
     Session,
-    Device,
+    KnownDevice,
     Notice,
 }
 
@@ -17,8 +17,8 @@ impl Config {
         match (cookie, self.is_https()) {
             (Cookies::Session, true) => "__Host-session_id",
             (Cookies::Session, false) => "session_id",
-            (Cookies::Device, true) => "__Host-vestibule_device",
-            (Cookies::Device, false) => "vestibule_device",
+            (Cookies::KnownDevice, true) => "__Host-vestibule_device",
+            (Cookies::KnownDevice, false) => "vestibule_device",
             (Cookies::Notice, true) => "__Host-notice",
             (Cookies::Notice, false) => "notice",
         }

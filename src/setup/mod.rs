@@ -17,7 +17,7 @@ pub use check::{Finding, Report};
 
 use crate::auth::{self, Auth, Db, Store, ThrottleKey};
 use crate::config::{self, Config};
-use crate::error::errors_in_a_row;
+use crate::error::error_chain;
 use crate::mail::Mail;
 use crate::{Clock, jobs, private_files, web};
 use settings::{SecretKey, Settings};
@@ -38,7 +38,7 @@ pub(crate) fn stage() -> AdHoc {
 pub(crate) async fn migrate(figment: Figment) -> Result<(), String> {
     let settings = Settings::read(with_environment(figment), true).map_err(|e| e.to_string())?;
     make_data_folder(&settings)?;
-    auth::migrate(&settings.figment).await.map_err(|e| errors_in_a_row(&e))
+    auth::migrate(&settings.figment).await.map_err(|e| error_chain(&e))
 }
 
 /// Adds the environment, and warns of variables in it that name no setting.

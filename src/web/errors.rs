@@ -11,7 +11,7 @@ use rocket::serde::json::{Value, json};
 use rocket::{Request, catch};
 
 use crate::auth::Wait;
-use crate::error::{Error, errors_in_a_row};
+use crate::error::{Error, error_chain};
 use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
@@ -65,8 +65,8 @@ impl Refusal {
 /// The status of an answer that asks to wait.
 pub(in crate::web) fn status(wait: Wait) -> Status {
     match wait {
-        Wait::TooManyTries(_) | Wait::SignUps(_) | Wait::Messages(_) => Status::TooManyRequests,
-        Wait::Crowd(_) | Wait::Outbox(_) => Status::ServiceUnavailable,
+        Wait::TooManyAttempts(_) | Wait::SignUps(_) | Wait::Messages(_) => Status::TooManyRequests,
+        Wait::Busy(_) | Wait::Outbox(_) => Status::ServiceUnavailable,
     }
 }
 
@@ -106,7 +106,7 @@ pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     let route = request.route().map_or_else(String::new, |route| route.uri.to_string());
     // A crowd is noted once a minute, where it was met.
     if fault.busy_for().is_none() {
-        error!("reference={reference} {} {route}: {}", request.method(), errors_in_a_row(fault));
+        error!("reference={reference} {} {route}: {}", request.method(), error_chain(fault));
     }
     let retry_after = fault.retry_after().map(|wait| wait.as_secs().max(1));
     let _ = request.local_cache(Fault::default).0.set((reference, retry_after));

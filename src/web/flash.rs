@@ -5,7 +5,7 @@ use rocket::http::{Cookie, CookieJar, SameSite};
 
 use crate::auth::Auth;
 use crate::config::{Config, Cookies};
-use crate::web::session::is_feigned;
+use crate::web::session::is_forged;
 use crate::words::notices;
 
 /// What was just done, said once on the page that the browser is sent to.
@@ -76,7 +76,7 @@ impl Notice {
     pub(in crate::web) fn take(request: &Request<'_>) -> Option<Self> {
         let jar = request.cookies();
         let config = request.rocket().state::<Auth>()?.config();
-        if is_feigned(request, Cookies::Notice, config) {
+        if is_forged(request, Cookies::Notice, config) {
             return None;
         }
         let word = jar.get(config.cookie_name(Cookies::Notice))?.value();

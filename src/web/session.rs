@@ -7,7 +7,7 @@ use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::response::Redirect;
 use rocket::time::Duration;
 
-use crate::auth::{Auth, Client, Device, KNOWN_FOR, NewSession, PasswordProof, SessionToken};
+use crate::auth::{Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProof, SessionToken};
 use crate::config::{Config, Cookies};
 use crate::{Error, urls};
 
@@ -40,7 +40,7 @@ pub(in crate::web) async fn end_renewed(
     client: &Client,
 ) -> Result<bool, Error> {
     match read(jar, auth.config()) {
-        Some(token) => auth.log_out(&token, client).await,
+        Some(token) => auth.sign_out(&token, client).await,
         None => Ok(false),
     }
 }
@@ -52,7 +52,7 @@ pub(in crate::web) async fn sign_out(
     client: &Client,
 ) -> Result<(), Error> {
     if let Some(token) = read(jar, auth.config()) {
-        auth.log_out(&token, client).await?;
+        auth.sign_out(&token, client).await?;
     }
     remove(jar, auth.config());
     Ok(())
@@ -65,7 +65,7 @@ pub(in crate::web) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<Sessi
 
 /// Whether another cookie's name becomes this one when it is decoded, as Rocket's own server does (ours does
 /// not). To the browser it has no `__Host-` prefix, so that any subdomain may have set it.
-pub(in crate::web) fn is_feigned(request: &Request<'_>, cookie: Cookies, config: &Config) -> bool {
+pub(in crate::web) fn is_forged(request: &Request<'_>, cookie: Cookies, config: &Config) -> bool {
     let name = config.cookie_name(cookie);
     let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
     pairs.filter_map(|pair| pair.split('=').next()).any(|raw| {
@@ -104,23 +104,23 @@ pub(in crate::web) fn remove(jar: &CookieJar<'_>, config: &Config) {
 }
 
 /// The accounts that this browser has opened before.
-pub(in crate::web) fn read_devices(request: &Request<'_>, config: &Config) -> Vec<Device> {
-    if is_feigned(request, Cookies::Device, config) {
+pub(in crate::web) fn read_devices(request: &Request<'_>, config: &Config) -> Vec<KnownDevice> {
+    if is_forged(request, Cookies::KnownDevice, config) {
         return Vec::new();
     }
-    let cookie = request.cookies().get_private(config.cookie_name(Cookies::Device));
-    cookie.map_or_else(Vec::new, |cookie| Device::read_all(cookie.value()))
+    let cookie = request.cookies().get_private(config.cookie_name(Cookies::KnownDevice));
+    cookie.map_or_else(Vec::new, |cookie| KnownDevice::read_all(cookie.value()))
 }
 
 /// Notes in the browser that it has opened an account.
 pub(in crate::web) fn write_device(
     jar: &CookieJar<'_>,
     config: &Config,
-    device: Device,
+    device: KnownDevice,
     client: &Client,
 ) {
-    let mut cookie = cookie(config, Device::write_all(&device.before(&client.devices)));
-    cookie.set_name(config.cookie_name(Cookies::Device));
+    let mut cookie = cookie(config, KnownDevice::write_all(&device.before(&client.devices)));
+    cookie.set_name(config.cookie_name(Cookies::KnownDevice));
     cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));
     jar.add_private(cookie);
 }

@@ -18,11 +18,11 @@ pub(crate) const WAIT_TITLE: &str = "Wait a moment";
 pub(crate) fn wait(wait: Wait) -> String {
     let time = length(wait.seconds());
     match wait {
-        Wait::TooManyTries(_) => format!("Too many attempts. Wait {time} and try again."),
+        Wait::TooManyAttempts(_) => format!("Too many attempts. Wait {time} and try again."),
         Wait::SignUps(_) => {
             format!("Many people have just signed up from your network. Wait {time} and try again.")
         }
-        Wait::Crowd(_) => {
+        Wait::Busy(_) => {
             format!("Very many people are signing in right now. Wait {time} and try again.")
         }
         Wait::Outbox(_) => {

@@ -95,7 +95,7 @@ fn looking_changes_nothing() {
 #[test]
 fn next_leads_nowhere_else() {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     for next in [
         "https://evil.example",
         "//evil.example",
@@ -110,7 +110,7 @@ fn next_leads_nowhere_else() {
         } else {
             "/profile"
         });
-        app.log_out();
+        app.sign_out();
     }
     app.visit("/login?next=//evil.example").is(200).does_not_say("evil");
     // Nor so far that no proxy takes the answer.
@@ -118,7 +118,7 @@ fn next_leads_nowhere_else() {
     let form = [("email", ADA), ("password", PASSWORD), ("next", &*far)];
     app.post("/login", form).redirects_to("/profile");
     app.visit(&format!("/login?next={far}")).redirects_to("/profile");
-    app.log_out();
+    app.sign_out();
     // It is made from GETs only: what was posted without a session is not posted again.
     app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");
 }

@@ -11,7 +11,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 fn what_happens_to_accounts_is_noted() {
     let app = TestApp::with_ada();
     app.submit("/profile", [("name", "Ada")]);
-    app.log_out();
+    app.sign_out();
     app.guess(ADA);
     app.other_browser().log_in("a stranger's password", "x").is(401);
     app.submit("/password-reset", [("email", ADA)]);
@@ -67,7 +67,7 @@ fn right_log_ins_fill_no_table() {
     let app = TestApp::with_ada();
     for _ in 0..70 {
         app.post("/login", [("email", ADA), ("password", PASSWORD)]).is(303);
-        app.log_out();
+        app.sign_out();
     }
     assert_eq!(app.count("events"), 101, "and signing up");
     app.clock.advance(DAY);
@@ -76,10 +76,10 @@ fn right_log_ins_fill_no_table() {
     let ended = app.copy();
     app.post("/password-change", [("password", PASSWORD), ("new_password", NEW_PASSWORD)]).is(303);
     let dead = ended.copy();
-    ended.log_out();
+    ended.sign_out();
     let before = app.count("events");
     for _ in 0..5 {
-        dead.copy().log_out();
+        dead.copy().sign_out();
     }
     assert_eq!(app.count("events"), before);
 }

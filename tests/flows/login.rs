@@ -9,7 +9,7 @@ const WRONG: &str = "The email address or the password is wrong.";
 #[test]
 fn a_person_logs_in_and_out() {
     let app = TestApp::with_ada();
-    let seen = app.log_out().redirects_to("/");
+    let seen = app.sign_out().redirects_to("/");
     assert_eq!(seen.header("clear-site-data"), None, "it holds Chromium up for seconds");
     app.visit("/").says("You are signed out.").says("Sign in");
     app.visit("/").does_not_say("You are signed out.");

@@ -77,7 +77,7 @@ fn browsers_that_were_known_are_strangers_afterwards() {
     let old = app.copy();
     app.clock.advance(Duration::from_secs(1));
     app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
-    app.log_out();
+    app.sign_out();
     let thief = app.other_browser();
     for _ in 0..6 {
         thief.post("/login", [("email", ADA), ("password", "wrong")]);
@@ -109,7 +109,7 @@ fn the_owner_is_told_and_links_to_reset_it_stay_good() {
 #[test]
 fn keep_me_logged_in_is_kept() {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     app.log_in_and_stay(ADA, PASSWORD).redirects_to("/profile");
     let seen = app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     let cookie = seen.set_cookie("session_id");

@@ -8,7 +8,7 @@ const DEAD: &str = "The link has been used or is too old";
 
 fn app_with_link() -> (TestApp, String) {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     let link = app.reset_link();
     (app, link)
 }
@@ -262,7 +262,7 @@ fn a_reset_proves_the_mailbox_and_clears_what_a_first_comer_set_up() {
     app.visit("/profile").says("Confirmed").does_not_say("Mallory");
     // Whoever has shown once that the address is theirs keeps what they set up.
     app.submit("/profile", [("name", "Ada")]);
-    app.log_out();
+    app.sign_out();
     app.submit("/password-reset", [("email", ADA)]);
     app.visit(&app.last_letter().link()).and_submit([("new_password", PASSWORD)]);
     app.log_in(ADA, PASSWORD);

@@ -129,7 +129,7 @@ fn several_logins_at_once_renew_an_imported_hash() {
 #[test]
 fn no_device_cookie_of_the_old_password_outlives_a_reset() {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     let link = app.reset_link();
     let login = [("email", ADA), ("password", PASSWORD)];
     // One that is done in the same millisecond, and some on their way.
@@ -181,10 +181,10 @@ fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
         (stream, rest.to_owned())
     })
     .collect();
-    let log_out = format!(
+    let sign_out = format!(
         "POST /logout HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nCookie: session_id={cookie}\r\nContent-Length: 0\r\n\r\n"
     );
-    assert!(answer(service.send(&log_out)).contains("303 See Other"));
+    assert!(answer(service.send(&sign_out)).contains("303 See Other"));
     for (mut stream, rest) in held {
         stream.write_all(rest.as_bytes()).unwrap();
         let seen = answer(stream);

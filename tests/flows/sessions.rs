@@ -39,7 +39,7 @@ fn a_session_is_dead_after_logout_and_when_the_account_is_disabled() {
     let app = TestApp::with_ada();
     let thief = app.copy();
     assert!(thief.is_signed_in());
-    app.log_out();
+    app.sign_out();
     assert!(!thief.is_signed_in());
 
     app.log_in(ADA, PASSWORD);
@@ -76,7 +76,7 @@ fn no_activity_moves_the_absolute_limit() {
 fn a_remembered_session_lasts_longer_but_not_for_ever() {
     let app = TestApp::with_ada();
     app.log_in_and_stay(ADA, PASSWORD);
-    app.log_out();
+    app.sign_out();
     app.log_in_and_stay(ADA, PASSWORD);
     for _ in 0..2 {
         app.clock.advance(13 * 24 * HOUR);
@@ -178,7 +178,7 @@ fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
     there.cookies.borrow_mut().clone_from(&app.cookies.borrow());
     assert!(there.is_signed_in());
     let here = app.copy();
-    app.log_out();
+    app.sign_out();
     assert!(!here.is_signed_in());
     twin.clock.advance(Duration::from_secs(1));
     assert!(!there.is_signed_in());

@@ -75,7 +75,7 @@ fn changing_the_password_twice_changes_it_once() {
     // Nor is it one without the session that was ended, nor after the next one was.
     let stranger = app.other_browser();
     stranger.post("/password-change", change).redirects_to("/login?next=/password-change");
-    again.log_out();
+    again.sign_out();
     late.cookies.borrow_mut().insert("session_id".into(), ended);
     late.post("/password-change", change).redirects_to("/login?next=/password-change");
     assert!(!late.is_signed_in() && !stranger.is_signed_in());
@@ -100,7 +100,7 @@ fn logging_out_beside_changes_ends_what_came_of_them() {
     last.post("/password-change", change).redirects_to("/profile");
     last.post("/password-change", back).redirects_to("/profile");
     assert!(last.is_signed_in() && app.count("sessions") == 1);
-    with_first().log_out();
+    with_first().sign_out();
     assert!(!last.is_signed_in());
     assert_eq!(app.count("sessions"), 0);
 }
@@ -115,7 +115,7 @@ fn an_old_cookie_ends_no_newer_session() {
     app.clock.advance(Duration::from_mins(11));
     let finder = app.other_browser();
     finder.cookies.borrow_mut().insert("session_id".into(), old);
-    finder.log_out();
+    finder.sign_out();
     assert!(app.is_signed_in());
 }
 
@@ -127,7 +127,7 @@ fn nothing_that_is_sent_again_signs_in_after_logging_out() {
     app.submit("/password-change", wrong).is(422);
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", change).redirects_to("/profile");
-    app.log_out();
+    app.sign_out();
     for form in [wrong, change] {
         app.post("/password-change", form).redirects_to("/login?next=/password-change");
         assert!(!app.is_signed_in());

@@ -32,7 +32,7 @@ impl User {
     }
 
     /// The name, or the address where there is none.
-    pub fn called(&self) -> &str {
+    pub fn display_name(&self) -> &str {
         self.name.as_ref().map_or(self.email.as_str(), Name::as_str)
     }
 }

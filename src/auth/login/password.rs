@@ -63,7 +63,7 @@ impl Auth {
         let (Some(_), Some(password)) = (email, password) else {
             // Of nobody's account: it costs nothing, and would push out what happened to one.
             if self.may_record_invalid(client).await? {
-                self.record(Event::LogInFailed, None, client).await?;
+                self.record(Event::SignInFailed, None, client).await?;
             }
             return Err(Refused::Because(WrongCredentials));
         };
@@ -85,7 +85,7 @@ impl Auth {
         let user = found.as_ref().map(|found| found.user.id);
         let Some(found) = found.filter(|found| is_right && !found.is_disabled) else {
             sleep(verdict.shortfall).await;
-            self.record(Event::LogInFailed, user, client).await?;
+            self.record(Event::SignInFailed, user, client).await?;
             return Err(Refused::Because(WrongCredentials));
         };
         self.attempt_succeeded(&attempt).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::auth::events::Event;
 use crate::auth::store::{EndedSession, RenewedRow};
 use crate::auth::{
-    Auth, Client, Device, Limited, NewSession, Password, Refused, Session, SessionToken,
+    Auth, Client, KnownDevice, Limited, NewSession, Password, Refused, Session, SessionToken,
     WeakPassword, WrongCredentials,
 };
 use crate::mail::Message;
@@ -74,7 +74,7 @@ impl Auth {
         }
         let now = change.now;
         let version = change.update_password(user.id, &hash).await?;
-        let device = Device::new(user.id, version, &[], now);
+        let device = KnownDevice::new(user.id, version, &[], now);
         change.delete_sessions_of(user.id).await?;
         let renewed = self.insert_session(&mut change, device, session.remembered, client).await?;
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
@@ -137,12 +137,12 @@ impl Auth {
             change.rollback().await;
             return Ok(None);
         };
-        let device = Device::new(user.id, proof.password_version, &client.devices, now);
+        let device = KnownDevice::new(user.id, proof.password_version, &client.devices, now);
         let renewed = self.insert_session(&mut change, device, remembered, client).await?;
         // A log-out may still come with that one.
         change.insert_renewed_session(next, renewed.id, user.id, now).await?;
         change.changes_user(user.id);
-        change.record_visit(Event::LoggedIn, user.id).await?;
+        change.record_visit(Event::SignedIn, user.id).await?;
         change.commit().await?;
         Ok(Some(renewed))
     }

@@ -5,7 +5,7 @@ use crate::Error;
 use crate::auth::events::Event;
 use crate::auth::link::{OpenedLink, Purpose};
 use crate::auth::{
-    Auth, Client, Device, Email, Limited, LinkToken, Password, Refused, WeakPassword,
+    Auth, Client, Email, KnownDevice, Limited, LinkToken, Password, Refused, WeakPassword,
     WrongCredentials,
 };
 use crate::mail::Message;
@@ -68,7 +68,7 @@ impl Auth {
         password: Password,
         client: &Client,
         twice: Twice,
-    ) -> Result<Device, Refused<ResetPasswordError>> {
+    ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let OpenedLink { token, user } = link;
         // Junk costs no hash.
         let Some(user) = user else {
@@ -109,7 +109,7 @@ impl Auth {
         change.record(Event::PasswordReset, Some(user.id)).await?;
         change.commit().await?;
         // What made this browser a stranger to the account is over.
-        Ok(Device::new(user.id, version, &[], now))
+        Ok(KnownDevice::new(user.id, version, &[], now))
     }
 
     /// The link was used: if it set this very password a moment ago, the form came twice. Counted and answered
@@ -120,7 +120,7 @@ impl Auth {
         password: &Password,
         client: &Client,
         twice: Twice,
-    ) -> Result<Device, Refused<ResetPasswordError>> {
+    ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
         let found = self.store.find_used_link(digest, Purpose::PasswordReset, since, now).await?;
@@ -129,6 +129,6 @@ impl Auth {
         let proof = self.verify_password(user.email.key(), Some(password), client).await;
         let proof = proof
             .map_err(|refused| refused.map(|WrongCredentials| ResetPasswordError::DeadLink))?;
-        Ok(Device::new(user.id, proof.password_version, &client.devices, now))
+        Ok(KnownDevice::new(user.id, proof.password_version, &client.devices, now))
     }
 }

@@ -14,7 +14,7 @@ use crate::clock::{CLOCKS_DIFFER, Timestamp};
 /// That this browser opened an account. It travels in a sealed cookie and has a bucket of its own for
 /// failed tries, keyed by `id`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Device {
+pub(crate) struct KnownDevice {
     pub(in crate::auth) user: UserId,
     pub(in crate::auth) id: Uuid,
     /// With which password it opened the account; void once there is another.
@@ -29,7 +29,7 @@ pub(crate) const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
 /// Most accounts that one browser is known for.
 const MOST: usize = 5;
 
-impl Device {
+impl KnownDevice {
     /// The browser has just opened the account. One that did before stays the same device, with the same
     /// bucket: each log-in would otherwise give five more tries to whoever collects cookies.
     pub(in crate::auth) fn new(
@@ -72,14 +72,14 @@ impl Device {
     }
 }
 
-impl fmt::Display for Device {
+impl fmt::Display for KnownDevice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { user, id, password, at } = self;
         write!(f, "{user}.{}.{password}.{}", id.simple(), at.as_millis())
     }
 }
 
-impl FromStr for Device {
+impl FromStr for KnownDevice {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -107,14 +107,14 @@ mod tests {
         let users: Vec<UserId> = (0..7).map(|_| UserId::new()).collect();
         let (version, now) = (PasswordVersion::default(), Timestamp::from_millis(0));
         for user in &users {
-            known = Device::new(*user, version, &known, now).before(&known);
+            known = KnownDevice::new(*user, version, &known, now).before(&known);
         }
         assert_eq!(known.len(), 5);
         assert_eq!(known[0].user, users[6]);
-        assert_eq!(Device::read_all(&Device::write_all(&known)), known);
-        let again = Device::new(users[4], version, &known, now).before(&known);
+        assert_eq!(KnownDevice::read_all(&KnownDevice::write_all(&known)), known);
+        let again = KnownDevice::new(users[4], version, &known, now).before(&known);
         assert_eq!((again.len(), &again[0]), (5, &known[2]), "the same device as before");
-        assert_eq!(Device::read_all("nonsense~~a.b.c~"), []);
+        assert_eq!(KnownDevice::read_all("nonsense~~a.b.c~"), []);
     }
 
     /// Promises 28 and 66.
@@ -122,7 +122,7 @@ mod tests {
     fn a_browser_is_known_for_half_a_year_whatever_the_clock_does() {
         let (user, version) = (UserId::new(), PasswordVersion::default());
         let now = Timestamp::from_millis(1_800_000_000_000);
-        let device = Device::new(user, version, &[], now);
+        let device = KnownDevice::new(user, version, &[], now);
         let day = Duration::from_hours(24);
         assert!(device.opened(user, version, now + 179 * day));
         assert!(!device.opened(user, version, now + 180 * day));
@@ -133,9 +133,9 @@ mod tests {
     proptest! {
         #[test]
         fn any_cookie_is_survived(text in "\\PC{0,200}|([0-9a-f-]{36}\\.[0-9a-f]{32}\\.[0-9]{1,20}~?){0,8}") {
-            let devices = Device::read_all(&text);
+            let devices = KnownDevice::read_all(&text);
             prop_assert!(devices.len() <= MOST);
-            prop_assert_eq!(Device::read_all(&Device::write_all(&devices)), devices);
+            prop_assert_eq!(KnownDevice::read_all(&KnownDevice::write_all(&devices)), devices);
         }
     }
 }

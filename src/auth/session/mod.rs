@@ -10,7 +10,7 @@ use log::warn;
 use uuid::Uuid;
 
 pub(in crate::auth) use cache::SessionCache;
-pub(crate) use known_device::{Device, KNOWN_FOR};
+pub(crate) use known_device::{KNOWN_FOR, KnownDevice};
 
 use super::change::Change;
 use super::events::Event;
@@ -20,7 +20,7 @@ use super::password::change::AGAIN_WITHIN;
 use super::store::Tx;
 use super::{Auth, Client, SessionToken, User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
-use crate::error::{Error, errors_in_a_row};
+use crate::error::{Error, error_chain};
 
 /// Somebody is signed in.
 pub(crate) struct Session {
@@ -44,7 +44,7 @@ pub(crate) struct NewSession {
     /// Whether it is to outlive the browser.
     pub(crate) remember: bool,
     /// That it opened this account.
-    pub(crate) device: Device,
+    pub(crate) device: KnownDevice,
     /// The key of the session.
     pub(in crate::auth) id: Uuid,
 }
@@ -98,13 +98,13 @@ impl Auth {
             change.ends_session(old.digest());
         }
         let now = change.now;
-        let device = Device::new(user, password, &client.devices, now);
+        let device = KnownDevice::new(user, password, &client.devices, now);
         let new = self.insert_session(change, device, remember, client).await?;
         let most = self.config.session.max_per_account;
         for ended in change.delete_surplus_sessions(user, most, now).await? {
             change.ends_session(ended);
         }
-        change.record_visit(Event::LoggedIn, user).await?;
+        change.record_visit(Event::SignedIn, user).await?;
         Ok(new)
     }
 
@@ -112,7 +112,7 @@ impl Auth {
     pub(in crate::auth) async fn insert_session(
         &self,
         tx: &mut Tx,
-        device: Device,
+        device: KnownDevice,
         remember: bool,
         client: &Client,
     ) -> Result<NewSession, Error> {
@@ -158,7 +158,7 @@ impl Auth {
                 && let Err(error) = self.store.update_last_seen(digest, now).await
             {
                 self.unnoted_sessions.note(|times| {
-                    let cause = errors_in_a_row(&error);
+                    let cause = error_chain(&error);
                     warn!("that {times} sessions are in use was not noted: {cause}");
                 });
             }
@@ -178,7 +178,7 @@ impl Auth {
 
     /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
     /// Whether there was one, or one that a change of the password put in its place.
-    pub(crate) async fn log_out(
+    pub(crate) async fn sign_out(
         &self,
         token: &SessionToken,
         client: &Client,
@@ -202,7 +202,7 @@ impl Auth {
         // Once is enough: after it all of them are dead.
         change.delete_renewed_sessions_of(user).await?;
         change.changes_user(user);
-        change.record_visit(Event::LoggedOut, user).await?;
+        change.record_visit(Event::SignedOut, user).await?;
         change.commit().await?;
         Ok(true)
     }

@@ -7,7 +7,7 @@ use super::{Charge, Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::password::PasswordVersion;
 use crate::auth::password::hash::PasswordHash;
-use crate::auth::{Device, Email, Name, User, UserId};
+use crate::auth::{Email, KnownDevice, Name, User, UserId};
 use crate::clock::Timestamp;
 
 /// A user with what opens the account. Stays within `auth`.
@@ -27,7 +27,7 @@ impl Credentials {
         &self,
         client: &'c Client,
         now: Timestamp,
-    ) -> Option<&'c Device> {
+    ) -> Option<&'c KnownDevice> {
         let id = self.user.id;
         client.devices.iter().find(|device| device.opened(id, self.password_version, now))
     }

@@ -15,7 +15,7 @@ pub(in crate::auth) enum Bucket<'a> {
     /// Tries to open an account, by strangers.
     Account(&'a Email),
     /// Tries to open an account by a browser that has opened it before.
-    Device(uuid::Uuid),
+    KnownDevice(uuid::Uuid),
     /// Tries of whatever kind from one network, in a minute.
     IpPrefix(&'a Client),
     /// The same of all networks of an IPv6 site.
@@ -87,7 +87,7 @@ impl ThrottleKey {
             |network: Option<IpAddr>| network.map_or_else(|| "all".into(), |ip| ip.to_string());
         let text = match bucket {
             Bucket::Account(email) => format!("account {}", email.key()),
-            Bucket::Device(id) => format!("device {id}"),
+            Bucket::KnownDevice(id) => format!("device {id}"),
             Bucket::IpPrefix(client) => format!("network {}", of(client.ip_prefix())),
             Bucket::Site(site) => format!("site {site}"),
             Bucket::SiteDay(client) => format!("site day {}", of(client.site())),

@@ -91,7 +91,7 @@ impl Auth {
             // Where the turns of those who are known are taken, by others of its site, it waits among the strangers;
             // its tries are its own all the same.
             let slot = self.hasher.slot_for(device.user, client);
-            let key = self.throttle_key.key(&Bucket::Device(device.id));
+            let key = self.throttle_key.key(&Bucket::KnownDevice(device.id));
             let window = FixedWindow { most: limits.free_attempts, per: limits.forget_after };
             let mut tx = self.store.begin().await?;
             if let Quota::Counted(count) = tx.count_in_window(key, window, now).await? {

@@ -33,7 +33,7 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
 
 async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {
     let Some(auth) = request.rocket().state::<Auth>() else { return Ok(None) };
-    if session::is_feigned(request, Cookies::Session, auth.config()) {
+    if session::is_forged(request, Cookies::Session, auth.config()) {
         return Ok(None);
     }
     match session::read(request.cookies(), auth.config()) {

@@ -7,7 +7,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, Device, Password, Refused, ResetPasswordError, Twice};
+use crate::auth::{Auth, Client, KnownDevice, Password, Refused, ResetPasswordError, Twice};
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Submitted};
 use crate::web::frame::Frame;
@@ -134,7 +134,7 @@ pub(in crate::web) async fn submit_link(
 }
 
 /// The password is set; on to logging in with it.
-fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: Device) -> Answer {
+fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: KnownDevice) -> Answer {
     session::write_device(jar, auth.config(), device, client);
     Notice::PasswordReset.put(jar, auth);
     Answer::Go(Redirect::to(urls::SIGN_IN))

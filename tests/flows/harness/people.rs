@@ -45,7 +45,7 @@ impl Browser {
     }
 
     /// Presses the button to log out.
-    pub fn log_out(&self) -> Seen {
+    pub fn sign_out(&self) -> Seen {
         self.post("/logout", [])
     }
 

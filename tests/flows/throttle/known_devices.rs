@@ -9,7 +9,7 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 #[test]
 fn strangers_who_guess_do_not_keep_the_owner_out() {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     assert!(app.cookies.borrow().contains_key("vestibule_device"));
     app.other_browser().sign_up("bob@example.com");
     let thief = app.other_browser();
@@ -23,7 +23,7 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
     assert_eq!(thief.guess("p30@example.com"), 401);
     assert_eq!(thief.guess("p31@example.com"), 429, "and so is the door to this network");
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
-    app.log_out();
+    app.sign_out();
     retry_after(&thief, ADA);
     // Known for this account alone.
     for _ in 0..6 {
@@ -72,7 +72,7 @@ fn the_device_cookie_is_sealed_and_void_after_a_reset() {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let old = app.copy();
-    app.log_out();
+    app.sign_out();
     app.submit("/password-reset", [("email", ADA)]);
     app.clock.advance(SECOND);
     let link = app.last_letter().link();
@@ -93,7 +93,7 @@ fn a_network_that_is_closed_keeps_nobody_from_what_is_theirs() {
     let app = TestApp::with_ada();
     let known = app.other_browser();
     known.sign_up("bob@example.com");
-    known.log_out();
+    known.sign_out();
     let stranger = app.other_browser();
     while stranger.guess("nobody@example.com") != 429 {
         for n in 0..6 {
@@ -115,7 +115,7 @@ fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
     let app = TestApp::with_ada();
     let mut copies = Vec::new();
     for _ in 0..5 {
-        app.log_out();
+        app.sign_out();
         app.log_in(ADA, PASSWORD).redirects_to("/profile");
         let copy = app.other_browser();
         let device = app.cookies.borrow()["vestibule_device"].clone();
@@ -131,7 +131,7 @@ fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
 #[test]
 fn a_browser_is_known_for_half_a_year() {
     let app = TestApp::with_ada();
-    app.log_out();
+    app.sign_out();
     let day = Duration::from_secs(24 * 3600);
     let lock = || {
         let thief = app.other_browser();
@@ -142,7 +142,7 @@ fn a_browser_is_known_for_half_a_year() {
     app.clock.advance(179 * day);
     lock();
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
-    app.log_out();
+    app.sign_out();
     app.clock.advance(180 * day);
     lock();
     app.log_in(ADA, PASSWORD).is(429);

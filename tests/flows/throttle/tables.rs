@@ -8,7 +8,7 @@ use crate::harness::{ADA, PASSWORD, TestApp};
 fn a_table_that_strangers_have_filled_keeps_nobody_out() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.max_rows", 1_000)));
     app.sign_up(ADA);
-    app.log_out();
+    app.sign_out();
     let thief = app.other_browser();
     for wait in [0, 0, 0, 0, 0, 1, 2, 4] {
         app.clock.advance(wait * SECOND);
