@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt::Write;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -462,7 +463,9 @@ impl App {
         local.set_body(&body);
         begun.is_at_work.store(true, Ordering::Release);
         // Whoever has the address takes turns at the database with others.
-        let dispatched = on_behalf_of(Some(connections::site(client)), local.dispatch());
+        // Pinned where it is: it is too large to be moved about.
+        let dispatched = pin!(local.dispatch());
+        let dispatched = on_behalf_of(Some(connections::site(client)), dispatched);
         let mut answer = respond(dispatched.await).await;
         if self.is_whole_service
             && answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION)
@@ -591,6 +594,7 @@ async fn respond(response: LocalResponse<'_>) -> Answer {
     let mut answer = hyper::Response::new(Full::default());
     *answer.status_mut() = hyper::StatusCode::from_u16(response.status().code)
         .unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
+    answer.headers_mut().reserve(response.headers().len() + 1);
     for header in response.headers().iter() {
         let name = HeaderName::from_str(header.name().as_str());
         if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(header.value())) {

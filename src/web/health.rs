@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::web::body::Json;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::serde::Serialize;
-use rocket::serde::json::Json;
 use rocket::{Request, State, get};
 
 use crate::auth::{Auth, Health};

@@ -1,8 +1,8 @@
 //! The routes, fields, status codes and bodies that clients of the older servers rely on.
 
+use crate::web::body::Json;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::serde::json::Json;
 use rocket::{FromForm, State, delete, post, put};
 
 use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError};

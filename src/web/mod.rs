@@ -3,6 +3,7 @@
 mod accept;
 mod api;
 mod assets;
+mod body;
 mod errors;
 mod fairings;
 mod flash;

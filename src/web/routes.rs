@@ -40,10 +40,10 @@ fn areas() -> Vec<Area> {
     ];
     let profile = routes![pages::profile::show, pages::profile::submit];
     let programs = routes![
+        api::session::show,
+        api::session::sign_in,
         api::account::register,
         api::account::change_profile,
-        api::session::sign_in,
-        api::session::show,
         api::session::sign_out,
         api::password::change,
         api::password::ask_for_reset,
@@ -56,10 +56,11 @@ fn areas() -> Vec<Area> {
         rejected::unknown_method,
         rejected::unreadable,
     ];
+    // Rocket looks through them in this order: first what is asked for most.
     vec![
-        area("/", ErrorStyle::Page, people),
         area("/", ErrorStyle::PageOrMessage, profile),
         area("/api/v1", ErrorStyle::Problem, programs),
+        area("/", ErrorStyle::Page, people),
         area("/health", ErrorStyle::Page, monitoring),
         area("/-", ErrorStyle::Page, rejections),
     ]

@@ -24,6 +24,7 @@ const FEW: usize = 64;
 pub(in crate::auth) struct SessionCache {
     keep_for: Duration,
     shards: [Mutex<Shard>; SHARDS],
+    unsealed: [Mutex<HashMap<Box<str>, Unsealed>>; SHARDS],
     /// How many revocations there have been.
     revocations: AtomicU64,
 }
@@ -57,6 +58,12 @@ struct Entry {
     found_at: Timestamp,
 }
 
+/// What a sealed cookie holds, which never changes: unsealing it takes as long as half a page.
+struct Unsealed {
+    digest: Digest,
+    at: Timestamp,
+}
+
 /// A look-up that is under way; what was revoked since it began must not be kept.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Lookup(u64);
@@ -64,8 +71,40 @@ pub(in crate::auth) struct Lookup(u64);
 impl SessionCache {
     /// Keeps sessions for so long; zero: not at all.
     pub(in crate::auth) fn new(keep_for: Duration) -> Self {
-        let (shards, revocations) = (Default::default(), AtomicU64::default());
-        Self { keep_for, shards, revocations }
+        let (shards, unsealed) = Default::default();
+        Self { keep_for, shards, unsealed, revocations: AtomicU64::default() }
+    }
+
+    /// The digest of the token in a sealed cookie, as it was unsealed a moment ago, or by `unseal`. No longer than
+    /// sessions are kept: whoever reads the memory must not find the cookies of yesterday.
+    pub(in crate::auth) fn digest_of(
+        &self,
+        sealed: &str,
+        now: Timestamp,
+        unseal: impl FnOnce() -> Option<Digest>,
+    ) -> Option<Digest> {
+        let is_fresh = |known: &Unsealed| known.at <= now && known.at + self.keep_for > now;
+        // Its end is as random as any other part.
+        let shard = usize::from(*sealed.as_bytes().last()?) % SHARDS;
+        let known = lock(&self.unsealed[shard])
+            .get(sealed)
+            .filter(|known| is_fresh(known))
+            .map(|known| known.digest);
+        if known.is_some() {
+            return known;
+        }
+        let digest = unseal()?;
+        if !self.keep_for.is_zero() {
+            let mut unsealed = lock(&self.unsealed[shard]);
+            if unsealed.len() >= FEW {
+                unsealed.retain(|_, known| is_fresh(known));
+            }
+            if unsealed.len() >= MOST {
+                unsealed.clear();
+            }
+            unsealed.insert(sealed.into(), Unsealed { digest, at: now });
+        }
+        Some(digest)
     }
 
     /// The session, if it was looked up a moment ago.
@@ -148,7 +187,7 @@ impl SessionCache {
     }
 }
 
-fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+fn lock<T>(shard: &Mutex<T>) -> MutexGuard<'_, T> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -134,12 +134,15 @@ impl Auth {
         if remembered { limits.remembered_idle_ttl } else { limits.idle_ttl }
     }
 
-    /// The session that a token stands for, if it has not ended; notes that it is in use.
+    /// The session of a sealed cookie, if it has not ended; notes that it is in use.
     pub(crate) async fn find_session(
         &self,
-        token: &SessionToken,
+        sealed: &str,
+        unseal: impl FnOnce() -> Option<SessionToken>,
     ) -> Result<Option<Arc<Session>>, Error> {
-        let (digest, now) = (token.digest(), self.clock.now());
+        let now = self.clock.now();
+        let digest = self.sessions.digest_of(sealed, now, || Some(unseal()?.digest()));
+        let Some(digest) = digest else { return Ok(None) };
         if let Some(session) = self.sessions.get(digest, now)
             && now.since(session.last_seen_at) < SEEN_EVERY
             && session.expires_at > now

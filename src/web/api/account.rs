@@ -1,7 +1,7 @@
 //! Accounts: signing up, and what people say about themselves.
 
+use crate::web::body::Json;
 use rocket::http::Status;
-use rocket::serde::json::Json;
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
 

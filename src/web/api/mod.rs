@@ -5,8 +5,8 @@ pub(in crate::web) mod account;
 pub(in crate::web) mod password;
 pub(in crate::web) mod session;
 
+use crate::web::body::Json;
 use rocket::Responder;
-use rocket::serde::json::Json;
 use serde::Serialize;
 
 use crate::auth::{Limited, Refused, SignedOut};

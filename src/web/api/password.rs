@@ -1,7 +1,7 @@
 //! Passwords: changing one that is known, and resetting one that is not.
 
+use crate::web::body::Json;
 use rocket::http::{CookieJar, Status};
-use rocket::serde::json::Json;
 use rocket::{FromForm, State, post};
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! The session: signing in and out, and who is signed in.
 
+use crate::web::body::Json;
 use rocket::http::CookieJar;
-use rocket::serde::json::Json;
 use rocket::{State, get, post};
 use serde::Serialize;
 use uuid::Uuid;

@@ -36,8 +36,11 @@ async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Err
     if session::is_forged(request, Cookies::Session, auth.config()) {
         return Ok(None);
     }
-    match session::read(request.cookies(), auth.config()) {
-        Some(token) => auth.find_session(&token).await,
+    let jar = request.cookies();
+    match jar.get(auth.config().cookie_name(Cookies::Session)) {
+        Some(sealed) => {
+            auth.find_session(sealed.value(), || session::read(jar, auth.config())).await
+        }
         None => Ok(None),
     }
 }

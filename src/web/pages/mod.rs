@@ -14,9 +14,9 @@ use askama::Template;
 use rocket::Responder;
 use rocket::http::{Header, Status};
 use rocket::response::Redirect;
-use rocket::response::content::RawHtml;
 
 use crate::auth::Refused;
+use crate::web::body::Html;
 use crate::web::errors::{self, Refusal};
 use crate::web::forms::FormState;
 use crate::web::next::Next;
@@ -24,12 +24,12 @@ use crate::web::refusals::Reason;
 use crate::{Error, urls};
 
 /// A page with its status.
-pub(in crate::web) type Shown = Result<(Status, RawHtml<String>), Error>;
+pub(in crate::web) type Shown = Result<(Status, Html), Error>;
 
 /// Draws a page.
 pub(in crate::web) fn show(status: Status, page: &impl Template) -> Shown {
     let text = page.render().map_err(|e| Error::new("a page cannot be drawn", e))?;
-    Ok((status, RawHtml(text)))
+    Ok((status, Html(text)))
 }
 
 /// A page, or on to another.
