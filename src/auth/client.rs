@@ -46,59 +46,11 @@ impl Client {
             IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> others << others).into(),
         })
     }
-
-    /// The device in words: `Firefox on Linux`. A guess for people, never a reason to trust.
-    pub(crate) fn described(&self) -> String {
-        let find = |known: &[(&str, &'static str)]| {
-            known.iter().find(|(mark, _)| self.user_agent.contains(mark)).map(|(_, name)| *name)
-        };
-        // Order matters: Edge and Opera call themselves Chrome too, Chrome calls itself Safari,
-        // Android is a Linux.
-        let browser = find(&[
-            ("Edg", "Edge"),
-            ("OPR/", "Opera"),
-            ("Firefox/", "Firefox"),
-            ("FxiOS/", "Firefox"),
-            ("Chrome/", "Chrome"),
-            ("CriOS/", "Chrome"),
-            ("Safari/", "Safari"),
-        ]);
-        let system = find(&[
-            ("Android", "Android"),
-            ("iPhone", "an iPhone"),
-            ("iPad", "an iPad"),
-            ("Windows", "Windows"),
-            ("Mac OS X", "a Mac"),
-            ("CrOS", "ChromeOS"),
-            ("Linux", "Linux"),
-        ]);
-        match (browser, system) {
-            (Some(browser), Some(system)) => format!("{browser} on {system}"),
-            (Some(only), None) | (None, Some(only)) => only.to_owned(),
-            (None, None) => "an unknown device".to_owned(),
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_device_is_told_in_words() {
-        let device = |agent| Client::new(IpAddr::from([127, 0, 0, 1]), agent).described();
-        assert_eq!(
-            device("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"),
-            "Firefox on Linux"
-        );
-        assert_eq!(
-            device(
-                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1"
-            ),
-            "Safari on an iPhone"
-        );
-        assert_eq!(device("curl/8.0"), "an unknown device");
-    }
 
     /// Promise 29.
     #[test]

@@ -6,6 +6,7 @@
 mod account;
 mod change;
 mod client;
+mod device;
 mod events;
 mod fair_queue;
 mod health;
@@ -30,6 +31,7 @@ use rocket::tokio::sync::{Mutex, Notify};
 pub(crate) use account::{Asked, SignUp, SignUpBy, SignUpError, VerifyEmailError};
 pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use client::Client;
+pub(crate) use device::{Browser, Device, System};
 pub(crate) use health::Health;
 pub(crate) use inspect::{Inspection, Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};

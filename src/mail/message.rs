@@ -4,6 +4,7 @@ use askama::Template;
 use uuid::Uuid;
 
 use super::{SentMessage, failed};
+use crate::auth::Device;
 use crate::clock::Timestamp;
 use crate::words;
 use crate::{Email, Error};
@@ -43,6 +44,7 @@ pub(crate) struct Content {
     pub(crate) is_secret: bool,
     /// When it was caused, and from where.
     pub(crate) at: Timestamp,
+    /// A [`Device`], as the outbox has it.
     pub(crate) device: String,
     pub(crate) ip: String,
 }
@@ -100,7 +102,7 @@ pub(super) fn write(
         address: to.as_str(),
         link: &format!("{origin}{}", content.path),
         at: &words::dates::minute(content.at),
-        device: &content.device,
+        device: &device(&content.device),
         ip: &content.ip,
     };
     let (text, html) = match content.message {
@@ -110,6 +112,11 @@ pub(super) fn write(
     };
     let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
     Ok(SentMessage { id, to: to.deliverable(), subject, text, html })
+}
+
+/// The device in words. Version 0.1 left words in the outbox; they are shown as they are.
+fn device(stored: &str) -> String {
+    Device::parse(stored).map_or_else(|| stored.to_owned(), words::mail::device)
 }
 
 /// Breaks a sentence into lines as plain text has them.
@@ -135,6 +142,13 @@ fn wrap(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_device_that_version_0_1_put_into_words_is_shown_as_it_is() {
+        assert_eq!(device("firefox/linux"), "Firefox on Linux");
+        assert_eq!(device("Firefox on Linux"), "Firefox on Linux");
+        assert_eq!(device("unknown/unknown"), "an unknown device");
+    }
 
     #[test]
     fn long_sentences_become_short_lines() {

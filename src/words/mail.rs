@@ -1,5 +1,7 @@
 //! The mails: their subjects and their text, the same in plain text and in HTML.
 
+use crate::auth::{Browser, Device, System};
+
 pub(crate) fn verify_email_subject(site: &str) -> String {
     format!("Confirm your email address for {site}")
 }
@@ -10,6 +12,37 @@ pub(crate) fn password_reset_subject(site: &str) -> String {
 
 pub(crate) fn password_changed_subject(site: &str) -> String {
     format!("Your {site} password was changed")
+}
+
+/// From which device something was done: `Firefox on Linux`.
+pub(crate) fn device(device: Device) -> String {
+    match (device.browser.map(browser), device.system.map(system)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        (Some(only), None) | (None, Some(only)) => only.into(),
+        (None, None) => "an unknown device".into(),
+    }
+}
+
+fn browser(browser: Browser) -> &'static str {
+    match browser {
+        Browser::Edge => "Edge",
+        Browser::Opera => "Opera",
+        Browser::Firefox => "Firefox",
+        Browser::Chrome => "Chrome",
+        Browser::Safari => "Safari",
+    }
+}
+
+fn system(system: System) -> &'static str {
+    match system {
+        System::Android => "Android",
+        System::IPhone => "an iPhone",
+        System::IPad => "an iPad",
+        System::Windows => "Windows",
+        System::Mac => "a Mac",
+        System::ChromeOs => "ChromeOS",
+        System::Linux => "Linux",
+    }
 }
 
 /// At the end of each.
@@ -54,4 +87,18 @@ pub(crate) mod password_changed {
     pub(crate) const NOT_YOU: &str = "Was it not you? Then somebody else knew your password, or can open your \
          mailbox. Change the password of the mailbox first, and then the password of this account.";
     pub(crate) const BUTTON: &str = "Reset your password";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_told_in_words() {
+        let say = |browser, system| device(Device { browser, system });
+        assert_eq!(say(Some(Browser::Firefox), Some(System::Linux)), "Firefox on Linux");
+        assert_eq!(say(Some(Browser::Safari), Some(System::IPhone)), "Safari on an iPhone");
+        assert_eq!(say(None, Some(System::Mac)), "a Mac");
+        assert_eq!(say(None, None), "an unknown device");
+    }
 }

@@ -14,7 +14,7 @@ pub(in crate::auth) use wakeup::Wakeup;
 
 use super::store::{Delivery, OutboxRow, Priority};
 use super::throttle::MOST_MESSAGES;
-use super::{Auth, Client, Email, User, UserId};
+use super::{Auth, Client, Device, Email, User, UserId};
 use crate::Error;
 use crate::mail::Message;
 
@@ -53,7 +53,7 @@ impl Auth {
             recipient: email.key().to_owned(),
             user_id: user,
             payload: None,
-            device: client.described(),
+            device: Device::of(client).to_string(),
             ip: client.address.to_string(),
             attempts: 0,
             created_at: now,

@@ -8,7 +8,7 @@ CREATE TABLE vestibule_outbox (
     user_id     BLOB REFERENCES vestibule_users (id) ON DELETE CASCADE,
     -- What else it says.
     payload     TEXT,
-    -- Who caused it: in words ("Firefox on Linux"), and from which address.
+    -- Who caused it: the browser and the system ("firefox/linux"), and from which address.
     device      TEXT NOT NULL,
     ip          TEXT NOT NULL,
     attempts    INTEGER NOT NULL,
