@@ -61,7 +61,7 @@ pub use jobs::run_jobs;
 pub use log::init as init_log;
 pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};
-pub use setup::{Finding, Report};
+pub use setup::Report;
 pub use web::RecentLogin;
 
 /// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
@@ -101,9 +101,9 @@ pub fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
 /// # Errors
 /// When the settings are wrong, the database cannot be reached, or the role may not change tables.
 pub async fn migrate(figment: Figment) -> Result<(), Error> {
-    setup::migrate(figment)
-        .await
-        .map_err(|reason| Error::new("the tables were not changed", reason))
+    setup::migrate(figment).await.map_err(|error| {
+        Error::new(words::start::TABLES_NOT_CHANGED, words::start::refusal(&error))
+    })
 }
 
 /// The pages, `/api/v1`, the database and the jobs, for `attach`ing to a Rocket of yours. Their

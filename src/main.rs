@@ -1,6 +1,8 @@
 //! The command line.
 
 mod commands;
+#[path = "words/command_line.rs"]
+mod words;
 
 use std::alloc::System;
 use std::process::ExitCode;
@@ -15,13 +17,8 @@ use commands::Command;
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
-/// User accounts for a web application
 #[derive(Parser)]
-#[command(
-    version,
-    after_help = "Settings come from Rocket.toml in this folder and from the environment:\n\
-                  VESTIBULE_PUBLIC_URL, ROCKET_PORT, ROCKET_DATABASES and so on; see README.md."
-)]
+#[command(version, about = words::ABOUT, after_help = words::SETTINGS)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,

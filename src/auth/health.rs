@@ -8,7 +8,7 @@ use log::{error, warn};
 use rocket::tokio::time::timeout;
 
 use super::store::Signals;
-use super::{Auth, on_behalf_of};
+use super::{Auth, OpenError, on_behalf_of};
 use crate::Error;
 
 /// How far the clock of a node may be from the database's.
@@ -95,21 +95,20 @@ impl Auth {
         health
     }
 
-    /// Says why this node must not begin beside others on this database.
-    pub(super) async fn agree_with_others(&self) -> Result<(), String> {
-        let failed = |error: Error| crate::error::error_chain(&error);
-        let difference = self.follow().await.map_err(failed)?;
+    /// Fails if this node must not begin beside others on this database.
+    pub(super) async fn agree_with_others(&self) -> Result<(), OpenError> {
+        let difference = self.follow().await.map_err(OpenError::Failed)?;
         check_clock(difference)?;
         let own = self.throttle_key.fingerprint();
-        let known = self.store.update_fingerprint(&own).await.map_err(failed)?;
+        let known = self.store.update_fingerprint(&own).await.map_err(OpenError::Failed)?;
         if known.is_none_or(|known| known == own) {
             return Ok(());
         }
         if self.store.is_shared() {
-            return Err(OTHER_KEY.into());
+            return Err(OpenError::OtherKey);
         }
         warn!("the secret key is another one than before: everybody has been signed out");
-        self.store.update_fingerprint_to(&own).await.map_err(failed)
+        self.store.update_fingerprint_to(&own).await.map_err(OpenError::Failed)
     }
 
     /// Goes by the database's clock from here on, if it has one, so that all nodes see the same time; says so
@@ -120,7 +119,7 @@ impl Auth {
             self.clock_differs.note(|_| {
                 error!(
                     "THE CLOCK OF THIS MACHINE IS {} AWAY FROM THE DATABASE'S, which is followed: set it right",
-                    in_words(difference)
+                    humantime::format_duration(Duration::from_secs(difference.as_secs()))
                 );
             });
         }
@@ -136,23 +135,7 @@ impl Auth {
     }
 }
 
-/// Says why a node must not begin whose clock is so far from the database's.
-pub(super) fn check_clock(difference: Duration) -> Result<(), String> {
-    if difference <= CLOCK_DIFFERS {
-        return Ok(());
-    }
-    Err(format!(
-        "the clock of this machine is {} away from the database's: sessions, links and waits would \
-         begin and end at the wrong time. Set it right (NTP) and start again",
-        in_words(difference)
-    ))
-}
-
-/// Why a node must not begin that has another key than the others.
-pub(super) const OTHER_KEY: &str = "this node has another secret_key than those that used this database before: it \
-                                    would know nobody's session. Give all nodes the same one. If the key was changed on \
-                                    purpose, stop all nodes and run `UPDATE vestibule_health SET key_fingerprint = NULL`";
-
-fn in_words(length: Duration) -> String {
-    humantime::format_duration(Duration::from_secs(length.as_secs())).to_string()
+/// Fails if a node must not begin, since its clock is so far from the database's.
+pub(super) fn check_clock(difference: Duration) -> Result<(), OpenError> {
+    if difference <= CLOCK_DIFFERS { Ok(()) } else { Err(OpenError::ClockDiffers(difference)) }
 }

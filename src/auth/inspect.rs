@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use figment::Figment;
 
-use super::ThrottleKey;
-use super::health::{OTHER_KEY, check_clock};
+use super::health::check_clock;
 use super::store::{Tables, find_out};
+use super::{OpenError, ThrottleKey};
 use crate::clock::Clock;
 
 /// What is to be seen of the database.
@@ -44,8 +44,8 @@ pub(crate) async fn inspect(
     data_dir: &Path,
     key: Option<&ThrottleKey>,
     clock: &Clock,
-) -> Result<Option<Inspection>, String> {
-    let found = find_out(figment, data_dir).await.map_err(|error| error.to_string())?;
+) -> Result<Option<Inspection>, OpenError> {
+    let found = find_out(figment, data_dir).await.map_err(OpenError::Database)?;
     Ok(found.map(|found| Inspection {
         tables: found.tables,
         version: found.version,
@@ -60,12 +60,12 @@ pub(crate) async fn inspect(
 }
 
 impl Inspection {
-    /// Says why a start would refuse to begin on this database.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// Fails if a start would refuse to begin on this database.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
         check_clock(self.clock_difference.unwrap_or_default())?;
         // Only PostgreSQL has a clock of its own, and nodes beside this one.
         if self.key == Key::Other && self.clock_difference.is_some() {
-            return Err(OTHER_KEY.into());
+            return Err(OpenError::OtherKey);
         }
         Ok(())
     }

@@ -22,9 +22,10 @@ mod sweep;
 mod throttle;
 mod token;
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rocket::tokio::sync::{Mutex, Notify};
 
@@ -33,7 +34,7 @@ pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use client::Client;
 pub(crate) use device::{Browser, Device, System};
 pub(crate) use health::Health;
-pub(crate) use inspect::{Inspection, Key, inspect};
+pub(crate) use inspect::{Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
@@ -42,10 +43,11 @@ pub(crate) use password::reset::{ResetPasswordError, Twice};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};
-pub(crate) use store::{Db, InFlight, Store, Tables, migrate, on_behalf_of};
+pub(crate) use store::{Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};
 
+use crate::Error;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mail::Mail;
@@ -82,20 +84,33 @@ pub(crate) struct Auth {
     delivery_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
+/// Why a node cannot begin, or must not.
+pub(crate) enum OpenError {
+    /// The threads that hash passwords cannot start.
+    HashThreads(io::Error),
+    /// The database failed.
+    Failed(Error),
+    /// The database cannot be opened.
+    Database(sqlx::Error),
+    /// The clock is so far from the database's.
+    ClockDiffers(Duration),
+    /// The secret key is another one than the other nodes have.
+    OtherKey,
+}
+
 impl Auth {
     /// Puts the parts together, on a database that is open, and compares this node with others on it.
     ///
     /// # Errors
-    /// Says why this node must not begin.
+    /// When this node must not begin.
     pub(crate) async fn open(
         store: Store,
         config: Arc<Config>,
         clock: Clock,
         mail: Mail,
         throttle_key: ThrottleKey,
-    ) -> Result<Self, String> {
-        let hasher = Hasher::start(&config)
-            .map_err(|e| format!("the threads that hash passwords cannot start: {e}"))?;
+    ) -> Result<Self, OpenError> {
+        let hasher = Hasher::start(&config).map_err(OpenError::HashThreads)?;
         let auth = Self {
             store,
             hasher: Arc::new(hasher),

@@ -4,5 +4,5 @@ use std::process::ExitCode;
 pub fn run() -> ExitCode {
     let report = super::wait_for(vestibule::check(vestibule::figment()));
     println!("{report}");
-    if report.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if report.would_succeed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -8,13 +8,15 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::words;
+
 #[derive(Subcommand)]
 pub enum Command {
-    /// Start the service (the default)
+    #[command(about = words::SERVE)]
     Serve,
-    /// Bring the tables of the database to this version
+    #[command(about = words::MIGRATE)]
     Migrate,
-    /// Say what a start would find, and whether it would succeed; change nothing
+    #[command(about = words::CHECK)]
     Check,
 }
 

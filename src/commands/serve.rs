@@ -1,5 +1,7 @@
 use std::process::ExitCode;
 
+use crate::words;
+
 /// Runs the service until it is told to stop.
 pub fn run() -> ExitCode {
     #[cfg(unix)]
@@ -14,7 +16,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // What a fairing of ours refused has been logged already.
         Err(reason) => {
-            log::error!("the service did not start: {reason}");
+            log::error!("{}", words::did_not_start(&reason));
             ExitCode::FAILURE
         }
     }

@@ -4,7 +4,7 @@ use figment::Figment;
 use figment::providers::{Env, Serialized};
 use figment::value::Value;
 
-use super::{Config, ConfigError, DatabaseUrl};
+use super::{Config, ConfigError, DatabaseUrl, Must, Problem, Variable};
 
 const URL: &str = "databases.vestibule.url";
 const READERS: &str = "databases.vestibule.max_connections";
@@ -35,8 +35,9 @@ pub(crate) fn with_database(
         refuse_unread_variables()?;
     }
     let database = database_url(&figment, config, is_whole_service)?;
-    if let Some(reason) = database.misread() {
-        return Err(ConfigError::new(&format!("vestibule.database_url (or {URL})"), reason));
+    if let Some(misread) = database.misread() {
+        let either = format!("vestibule.database_url (or {URL})");
+        return Err(ConfigError::new(&either, Problem::Misread(misread)));
     }
     check_pool(&figment)?;
     let mut figment = figment.merge(Serialized::global(URL, database.as_str()));
@@ -66,18 +67,18 @@ fn check_pool(figment: &Figment) -> Result<(), ConfigError> {
         let number = figment.extract_inner::<u32>(key);
         let is_sound = number.is_ok_and(|number| (least..=MOST).contains(&number));
         if figment.find_value(key).is_ok() && !is_sound {
-            let reason = format!("must be a number from {least} to {MOST}");
-            return Err(ConfigError::new(key, reason));
+            return Err(ConfigError::new(key, Problem::MustBeNumber { least, most: MOST }));
         }
     }
     if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
-        return Err(ConfigError::new(MIGRATE, "must be true or false"));
+        return Err(ConfigError::must(MIGRATE, Must::Bool));
     }
     Ok(())
 }
 
 /// Refuses variables that were meant to name a database, or a file of settings, and do not.
 fn refuse_unread_variables() -> Result<(), ConfigError> {
+    let refuse = |name: &str, wrong| Err(ConfigError::new(name, Problem::Variable(wrong)));
     for (name, value) in std::env::vars_os() {
         let name = name.to_string_lossy().to_uppercase();
         let value = value.to_string_lossy().to_lowercase();
@@ -87,17 +88,15 @@ fn refuse_unread_variables() -> Result<(), ConfigError> {
         let names_one = ["postgres:", "postgresql:", "mysql:", "sqlite:"];
         let is_read = name == "VESTIBULE_DATABASE_URL" || name.starts_with("ROCKET_DATABASES");
         if names_one.iter().any(|scheme| value.starts_with(scheme)) && !is_read {
-            let reason = "names a database, but is not read here: use VESTIBULE_DATABASE_URL";
-            return Err(ConfigError::of_variable(&name, reason));
+            return refuse(&name, Variable::NamesDatabase);
         }
         if name == "VESTIBULE_DATABASE_URL" && value.is_empty() {
-            let reason = "is set, but empty: name a database, or unset it";
-            return Err(ConfigError::of_variable(&name, reason));
+            return refuse(&name, Variable::IsEmpty);
         }
     }
     let settings = std::env::var_os("ROCKET_CONFIG");
     if settings.is_some_and(|path| !std::path::Path::new(&path).exists()) {
-        return Err(ConfigError::of_variable("ROCKET_CONFIG", "names a file that is not there"));
+        return refuse("ROCKET_CONFIG", Variable::NoSuchFile);
     }
     Ok(())
 }
@@ -110,60 +109,48 @@ fn database_url(
     is_whole_service: bool,
 ) -> Result<DatabaseUrl, ConfigError> {
     match (&config.database_url, pool_url(figment, is_whole_service)?) {
-        (Some(ours), Some(theirs)) if ours.as_str() != theirs.as_str() => Err(ConfigError::new(
-            "vestibule.database_url",
-            "names another database than databases.vestibule.url; set one of them",
-        )),
+        (Some(ours), Some(theirs)) if ours.as_str() != theirs.as_str() => {
+            Err(ConfigError::new("vestibule.database_url", Problem::TwoDatabases))
+        }
         (Some(url), _) => Ok(url.clone()),
         (None, Some(url)) => Ok(url),
         (None, None) => {
             // In a host app it names the host's own.
             if is_whole_service && std::env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) {
-                let reason = "is set, but is not read here: name the database of this service in \
-                              VESTIBULE_DATABASE_URL, or unset it";
-                return Err(ConfigError::of_variable("DATABASE_URL", reason));
+                let problem = Problem::Variable(Variable::IsDatabaseUrl);
+                return Err(ConfigError::new("DATABASE_URL", problem));
             }
             let file = config.data_dir.join("vestibule.sqlite3");
-            DatabaseUrl::parse(&format!("sqlite:{}", file.display())).ok_or_else(|| {
-                let reason = "must be a folder whose path a URL can hold";
-                ConfigError::new("vestibule.data_dir", reason)
-            })
+            DatabaseUrl::parse(&format!("sqlite:{}", file.display()))
+                .ok_or_else(|| ConfigError::must("vestibule.data_dir", Must::FolderInUrl))
         }
     }
 }
 
 /// `databases.vestibule.url`, if it is set.
 fn pool_url(figment: &Figment, is_whole_service: bool) -> Result<Option<DatabaseUrl>, ConfigError> {
-    let refuse = |key: &str, reason: &str| Err(ConfigError::new(key, reason));
+    let refuse = |key: &str, problem| Err(ConfigError::new(key, problem));
     let databases = match figment.find_value("databases") {
         Ok(Value::Dict(_, databases)) => databases,
-        Ok(_) => {
-            let must =
-                "must be a table such as {vestibule={url=\"postgres://user@host/database\"}}";
-            return refuse("databases", must);
-        }
+        Ok(_) => return refuse("databases", Problem::Must(Must::DatabaseTable)),
         Err(_) => return Ok(None),
     };
     let ours = match databases.get("vestibule") {
         Some(Value::Dict(_, ours)) => ours,
-        Some(_) => return refuse("databases.vestibule", "must be a table with a `url`"),
+        Some(_) => return refuse("databases.vestibule", Problem::Must(Must::TableWithUrl)),
         None => {
             return match databases.keys().next().filter(|_| is_whole_service) {
-                Some(name) => refuse(
-                    &format!("databases.{name}"),
-                    "names no database of this service; here is: databases.vestibule",
-                ),
+                Some(name) => refuse(&format!("databases.{name}"), Problem::OtherPool),
                 None => Ok(None),
             };
         }
     };
     if let Some(key) = ours.keys().find(|key| !KNOWN.contains(&key.as_str())) {
-        let reason = format!("is not a setting; here are: {}", KNOWN.join(", "));
-        return refuse(&format!("databases.vestibule.{key}"), &reason);
+        return refuse(&format!("databases.vestibule.{key}"), Problem::Unknown(&KNOWN));
     }
     let Some(url) = ours.get("url") else { return Ok(None) };
     match url.as_str().and_then(DatabaseUrl::parse) {
         Some(url) => Ok(Some(url)),
-        None => refuse(URL, DatabaseUrl::MUST),
+        None => refuse(URL, Problem::Must(Must::DatabaseUrl)),
     }
 }

@@ -2,25 +2,25 @@
 
 use figment::Figment;
 
-use super::ConfigError;
+use super::{ConfigError, Must, Problem};
 
 /// Refuses settings of Rocket's own with which it would panic, or not do what they say.
 pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
     let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
     for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
         if n == 0 {
-            return Err(ConfigError::new(key, "must be at least 1"));
+            return Err(ConfigError::must(key, Must::AtLeastOne));
         }
     }
     if figment.contains("tls") {
-        return Err(ConfigError::new("tls", "is not read: put a proxy that speaks TLS in front"));
+        return Err(ConfigError::new("tls", Problem::TlsIsNotRead));
     }
     let profile = figment.profile();
     let is_known = ["debug", "release"].iter().any(|known| profile == known)
         || figment.profiles().any(|known| known == profile);
     if !is_known {
-        let reason = format!("names no profile of Rocket.toml: {profile}");
-        return Err(ConfigError::new("ROCKET_PROFILE", reason));
+        let problem = Problem::UnknownProfile(profile.to_string());
+        return Err(ConfigError::new("ROCKET_PROFILE", problem));
     }
     Ok(())
 }

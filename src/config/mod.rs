@@ -31,6 +31,7 @@ pub(crate) use cookies::Cookies;
 pub(crate) use database::with_database;
 pub(crate) use environment::with_environment;
 pub use error::ConfigError;
+pub(crate) use error::{Misread, Must, Problem, Variable};
 pub use events::EventsConfig;
 pub(crate) use framework::check_rocket;
 pub use hashing::HashingConfig;
@@ -38,8 +39,8 @@ pub use mail::MailConfig;
 pub use password::PasswordConfig;
 pub use session::SessionConfig;
 pub use throttle::ThrottleConfig;
-pub(crate) use values::is_loopback_host;
 pub use values::{Accent, Allowances, DatabaseUrl, Proxy, PublicUrl, Sender, SmtpUrl};
+pub(crate) use values::{DatabasePlace, is_loopback_host};
 
 /// The settings of the service.
 #[derive(Clone, Debug, Deserialize)]
@@ -144,31 +145,21 @@ impl Config {
     }
 
     fn check(&self, address: IpAddr) -> Result<(), ConfigError> {
-        let refuse = |key: &str, reason: &str| Err(ConfigError::new(key, reason));
         if self.public_url.is_none() && !address.is_loopback() {
-            return refuse(
-                "vestibule.public_url",
-                &format!(
-                    "must be set when the service listens on {address}: links, cookies and the \
-                     cross-site check depend on the address that people use"
-                ),
-            );
+            return Err(ConfigError::new("vestibule.public_url", Problem::NoPublicUrl(address)));
         }
         let local_only = address.is_loopback()
             && self.trusted_proxies.is_empty()
             && self.public_url.as_ref().is_none_or(PublicUrl::is_loopback);
         if self.reveal_reset_token && !local_only {
-            return refuse(
-                "vestibule.reveal_reset_token",
-                "lets anybody take any account: it is refused unless the service listens on \
-                 loopback, public_url is unset or a loopback origin, and no proxy is trusted",
-            );
+            let key = "vestibule.reveal_reset_token";
+            return Err(ConfigError::new(key, Problem::RevealsToAnybody));
         }
         if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
-            return refuse("vestibule.site_name", "must be a line of text");
+            return Err(ConfigError::must("vestibule.site_name", Must::Line));
         }
         if self.data_dir.as_os_str().is_empty() {
-            return refuse("vestibule.data_dir", "must be a folder");
+            return Err(ConfigError::must("vestibule.data_dir", Must::Folder));
         }
         self.check_proxies()?;
         range::length("drain", self.drain, Duration::ZERO..=Duration::from_mins(10))?;
@@ -221,9 +212,9 @@ impl Config {
             return Ok(Mailbox::new(Some(name), mailbox.email.clone()));
         }
         let host = self.public_url.as_ref().map_or("localhost", PublicUrl::host);
-        let address = format!("no-reply@{host}").parse().map_err(|_| {
-            ConfigError::new("vestibule.mail.from", "must be set: public_url has no host for it")
-        })?;
+        let address = format!("no-reply@{host}")
+            .parse()
+            .map_err(|_| ConfigError::new("vestibule.mail.from", Problem::NoSender))?;
         Ok(Mailbox::new(Some(self.site_name.clone()), address))
     }
 }

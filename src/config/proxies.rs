@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Config, ConfigError, Proxy};
+use super::{Config, ConfigError, Must, Proxy};
 
 /// How many times as much people may do who come through a proxy that nobody named: all of them share its
 /// address.
@@ -13,25 +13,20 @@ impl Config {
     /// anybody.
     pub(super) fn check_proxies(&self) -> Result<(), ConfigError> {
         if self.trusted_proxies.iter().any(Proxy::is_nearly_everybody) {
-            return Err(ConfigError::new(
-                "vestibule.trusted_proxies",
-                "must be your proxies alone: a client in such a large network could name any address as \
-                 its own, and would escape every limit",
-            ));
+            return Err(ConfigError::must("vestibule.trusted_proxies", Must::OwnProxies));
         }
         let header = &self.client_ip_header;
         let is = |name: &&str| header.eq_ignore_ascii_case(name);
-        let reason = if header.is_empty() || !header.bytes().all(is_token_byte) {
-            "must be the name of a header, such as X-Forwarded-For"
+        let must = if header.is_empty() || !header.bytes().all(is_token_byte) {
+            Must::HeaderName
         } else if ["host", "cookie", "user-agent", "origin"].iter().any(is) {
-            "must be a header that proxies set"
+            Must::HeaderOfProxies
         } else if is(&"forwarded") {
-            "must be a header that holds addresses alone, such as X-Forwarded-For or X-Real-IP: the form of \
-             `Forwarded` (RFC 7239) is not read"
+            Must::HeaderOfAddresses
         } else {
             return Ok(());
         };
-        Err(ConfigError::new("vestibule.client_ip_header", reason))
+        Err(ConfigError::must("vestibule.client_ip_header", must))
     }
 
     /// Whether this is a proxy that is believed.

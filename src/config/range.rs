@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::ConfigError;
+use super::{ConfigError, Problem};
 
 pub(super) const HOUR: Duration = Duration::from_hours(1);
 pub(super) const DAY: Duration = Duration::from_hours(24);
@@ -38,5 +38,5 @@ fn within<T: PartialOrd>(
         return Ok(());
     }
     let (least, most) = (in_words(range.start()), in_words(range.end()));
-    Err(ConfigError::new(&format!("vestibule.{key}"), format!("must be from {least} to {most}")))
+    Err(ConfigError::new(&format!("vestibule.{key}"), Problem::MustBeWithin { least, most }))
 }

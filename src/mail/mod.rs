@@ -103,19 +103,8 @@ fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 /// Why messages could not leave at all.
-#[derive(Debug)]
 pub(crate) enum MailError {
     SmtpUrl,
     Folder(io::Error),
     Sender(ConfigError),
-}
-
-impl std::fmt::Display for MailError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::SmtpUrl => f.write_str("the setting vestibule.mail.smtp_url is not usable"),
-            Self::Folder(error) => write!(f, "the folder for messages cannot be made: {error}"),
-            Self::Sender(error) => error.fmt(f),
-        }
-    }
 }

@@ -44,9 +44,9 @@ use rocket::{Build, Rocket};
 use socket2::{SockFilter, SockRef};
 
 use crate::auth::{Auth, on_behalf_of};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Must};
 use crate::seldom::Seldom;
-use crate::{urls, web};
+use crate::{urls, web, words};
 use connections::{Body, Connections, Socket};
 
 /// Most bytes of a request's head. What is longer hyper answers itself, with 431.
@@ -86,9 +86,9 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 /// When the address cannot be listened on, or a fairing refuses the start.
 pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let config = rocket::Config::try_from(rocket.figment());
-    let config = config.map_err(|e| ServeError(ConfigError::from(&e).to_string()))?;
+    let config = config.map_err(|e| ConfigError::from(&e))?;
     let address = SocketAddr::new(config.address, config.port);
-    let listen = |e| ServeError(format!("cannot listen on {address}: {e}"));
+    let listen = |error| ServeError(NotServed::Listen { address, error });
     // Bound and not yet listened on: a proxy that is refused asks another node, one that connects would wait for
     // this one to come up.
     let socket = bind(address).map_err(listen)?;
@@ -106,15 +106,15 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    let client = started.map_err(|e| ServeError(e.kind().to_string()))?;
+    let client = started.map_err(|e| ServeError(NotServed::Rocket(e.kind().to_string())))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
-        .map_err(|_| ServeError("the setting vestibule.client_ip_header names no header".into()))?;
+        .map_err(|_| ConfigError::must("vestibule.client_ip_header", Must::HeaderName))?;
     // Not before the database is open and its tables are right, which may take a minute.
     let listener = socket.listen(BACKLOG).map_err(listen)?;
     let origin = settings.origin();
-    info!("listening on {} port {port}; people reach it at {origin}", address.ip());
+    info!("{}", words::start::listening(address.ip(), port, &origin));
     let (counts, is_leaving) = (Connections::new(), AtomicBool::new(false));
     let app = App { client, max_body, is_whole_service, hops, settings, counts, is_leaving };
     run(listener, Arc::new(app), &config, stop).await;
@@ -637,15 +637,26 @@ fn too_many() -> Answer {
 
 /// Why a service did not start.
 #[derive(Debug)]
-pub struct ServeError(String);
+pub struct ServeError(pub(crate) NotServed);
 
-impl std::fmt::Display for ServeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
+#[derive(Debug)]
+pub(crate) enum NotServed {
+    Config(ConfigError),
+    Listen {
+        address: SocketAddr,
+        error: std::io::Error,
+    },
+    /// What Rocket says, which has logged the reason.
+    Rocket(String),
 }
 
 impl std::error::Error for ServeError {}
+
+impl From<ConfigError> for ServeError {
+    fn from(error: ConfigError) -> Self {
+        Self(NotServed::Config(error))
+    }
+}
 
 #[cfg(test)]
 mod tests {

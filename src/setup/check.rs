@@ -1,68 +1,104 @@
 //! `vestibule check`: what a start would find, without making or changing anything.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use figment::{Figment, Source};
 
+use super::StartError;
 use super::settings::{SecretKey, Settings};
-use crate::auth::{Inspection, Key, Tables, ThrottleKey, inspect};
+use crate::auth::{Key, Tables, ThrottleKey, inspect};
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, DatabasePlace};
 use crate::mail::MailError;
-use crate::private_files;
+use crate::{private_files, words};
 
-/// What a start would find.
+/// What a start would find: printed, a line for each thing that was looked at, and whether it would succeed.
 #[derive(Default)]
 pub struct Report {
-    /// One for each thing that was looked at.
-    pub findings: Vec<Finding>,
-    /// Why a start would fail, in the words of the start; `None` if it would succeed.
-    pub refusal: Option<String>,
+    findings: Vec<Finding>,
+    /// Why a start would fail.
+    refusal: Option<StartError>,
 }
 
-/// Something that was looked at.
-pub struct Finding {
-    /// What it is.
-    pub topic: &'static str,
-    /// How it is.
-    pub text: String,
+/// Something that was looked at, and how it is.
+pub(crate) enum Finding {
+    Version(&'static str),
+    /// The files and variables that settings come from. Only names: a value may be a secret.
+    Settings {
+        profile: String,
+        sources: Vec<String>,
+    },
+    /// A variable that names no setting.
+    UnknownVariable(String),
+    DataFolder {
+        folder: PathBuf,
+        exists: bool,
+    },
+    Database(DatabasePlace),
+    /// There is no database yet.
+    NoDatabase,
+    Tables {
+        tables: Tables,
+        version: i64,
+    },
+    SecretKey {
+        key: Key,
+        is_present: bool,
+        /// Whether other nodes have it too.
+        is_shared: bool,
+    },
+    /// How many there are; `None` if they could not be counted.
+    Accounts(Option<i64>),
+    /// How far it is from the database's.
+    Clock(Duration),
+    MailServer(String),
+    MailFolder(PathBuf),
+    PublicAddress(String),
+    TrustedProxies(Vec<String>),
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { topic, text } in &self.findings {
-            writeln!(f, "{topic:16} {text}")?;
+        for finding in &self.findings {
+            writeln!(f, "{:16} {}", words::check::topic(finding), words::check::text(finding))?;
         }
         match &self.refusal {
-            None => f.write_str("A start would succeed."),
-            Some(reason) => write!(f, "A start would fail: {reason}"),
+            None => f.write_str(words::check::WOULD_SUCCEED),
+            Some(refusal) => f.write_str(&words::check::would_fail(refusal)),
         }
     }
 }
 
 impl Report {
-    fn say(&mut self, topic: &'static str, text: impl Into<String>) {
-        self.findings.push(Finding { topic, text: text.into() });
+    /// Whether a start would succeed.
+    pub fn would_succeed(&self) -> bool {
+        self.refusal.is_none()
     }
 
-    /// Keeps the first reason: at that one a start would stop.
-    fn note<T>(&mut self, looked: Result<T, String>) -> Option<T> {
-        looked.map_err(|reason| self.refusal.get_or_insert(reason)).ok()
+    fn add(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Keeps the first refusal: at that one a start would stop.
+    fn note<T>(&mut self, looked: Result<T, impl Into<StartError>>) -> Option<T> {
+        looked.map_err(|refusal| self.refusal.get_or_insert(refusal.into())).ok()
     }
 }
 
 /// Looks at all that a start would use, in the same order.
 pub(crate) async fn check(figment: Figment) -> Report {
     let mut report = Report::default();
-    report.say("version", env!("CARGO_PKG_VERSION"));
-    report.say("settings", sources(&figment));
-    report.note(config::check_rocket(&figment).map_err(|e| e.to_string()));
+    report.add(Finding::Version(env!("CARGO_PKG_VERSION")));
+    let profile = figment.profile().to_string();
+    report.add(Finding::Settings { profile, sources: sources(&figment) });
+    report.note(config::check_rocket(&figment));
     let (figment, unknown) = config::with_environment(figment);
     for name in unknown {
-        report.say("unknown setting", format!("{name} names no setting and is not used"));
+        report.add(Finding::UnknownVariable(name));
     }
-    let settings = Settings::read(figment, true).map_err(|e| e.to_string());
-    let Some(settings) = report.note(settings) else { return report };
+    let Some(settings) = report.note(Settings::read(figment, true)) else { return report };
     look_at_files(&settings, &mut report).await;
     look_at_config(&settings.config, &mut report);
     report
@@ -71,36 +107,34 @@ pub(crate) async fn check(figment: Figment) -> Report {
 /// The data folder, the secret key and the database.
 async fn look_at_files(settings: &Settings, report: &mut Report) {
     let folder = &settings.config.data_dir;
-    let exists = if folder.exists() { "" } else { ", not there yet: a start makes it" };
-    report.say("data folder", format!("{}{exists}", folder.display()));
-    report.note(private_files::check_folder(folder).map_err(|e| settings.no_data_folder(&e)));
+    report.add(Finding::DataFolder { folder: folder.clone(), exists: folder.exists() });
+    report.note(private_files::check_folder(folder).map_err(|e| settings.no_data_folder(e)));
 
     let own_key = report.note(secret_key(settings)).flatten().map(|key| ThrottleKey::new(&key));
     let found = inspect(&settings.figment, folder, own_key.as_ref(), &Clock::default()).await;
-    report.say("database", settings.database.described());
+    report.add(Finding::Database(settings.database.place()));
     let found = report.note(found);
     if let Some(None) = &found {
-        report.say("tables", "not there yet: a start makes them");
+        report.add(Finding::NoDatabase);
     }
     let found = found.flatten();
-    let compared = found.as_ref().map_or(Key::First, |found| found.key);
-    report.say("secret key", key(compared, own_key.is_some(), settings.database.is_postgres()));
+    let key = found.as_ref().map_or(Key::First, |found| found.key);
+    let (is_present, is_shared) = (own_key.is_some(), settings.database.is_postgres());
+    report.add(Finding::SecretKey { key, is_present, is_shared });
     let Some(found) = found else { return };
-    report.say("tables", tables(&found));
-    match (found.accounts, found.tables) {
-        (Some(accounts), _) => report.say("accounts", accounts.to_string()),
-        (None, Tables::Missing) => {}
-        (None, _) => report.say("accounts", "could not be counted"),
+    let version = found.version.unwrap_or_default();
+    report.add(Finding::Tables { tables: found.tables, version });
+    if found.tables != Tables::Missing {
+        report.add(Finding::Accounts(found.accounts));
     }
     if let Some(difference) = found.clock_difference {
-        let difference = humantime::format_duration(difference);
-        report.say("clock", format!("{difference} away from the database's"));
+        report.add(Finding::Clock(difference));
     }
     report.note(found.check());
 }
 
 /// The secret key, if there is one already.
-fn secret_key(settings: &Settings) -> Result<Option<String>, String> {
+fn secret_key(settings: &Settings) -> Result<Option<String>, StartError> {
     let path = match settings.secret_key()? {
         SecretKey::Set(key) => return Ok(Some(key)),
         SecretKey::File(path) => path,
@@ -112,61 +146,26 @@ fn secret_key(settings: &Settings) -> Result<Option<String>, String> {
         let writable = if folder.exists() { private_files::check_writable(folder) } else { Ok(()) };
         writable.map(|()| None)
     };
-    key.map_err(|e| settings.no_secret_key(&e))
-}
-
-fn tables(found: &Inspection) -> String {
-    let version = found.version.unwrap_or_default();
-    match found.tables {
-        Tables::Missing => "not there yet: a start or `vestibule migrate` makes them".into(),
-        Tables::OfVersion01 => {
-            "of version 0.1: a start or `vestibule migrate` takes them over".into()
-        }
-        Tables::Older => {
-            format!(
-                "version {version}, older than this program: a start or `vestibule migrate` changes them"
-            )
-        }
-        Tables::Current => format!("version {version}, as this program has them"),
-        Tables::Newer => {
-            format!("version {version}, of a later program: this one can work with them")
-        }
-    }
-}
-
-fn key(key: Key, is_present: bool, is_shared: bool) -> &'static str {
-    match key {
-        Key::Same if is_shared => "present, the same as the other nodes have",
-        Key::Same => "present, the same as before",
-        Key::Other if is_shared => "present, another one than the other nodes have",
-        Key::Other => "present, another one than before: a start signs everybody out",
-        Key::First if is_present => "present",
-        Key::First if is_shared => "not set",
-        Key::First => "not there yet: a start makes it",
-    }
+    key.map_err(|e| settings.no_secret_key(e))
 }
 
 /// What needs no look at anything but the settings.
 fn look_at_config(config: &Config, report: &mut Report) {
     if let Some(url) = &config.mail.smtp_url {
-        report.say("mail", format!("by the server {}", url.described()));
+        report.add(Finding::MailServer(url.described()));
     } else {
         let folder = config.mail_folder();
-        report.say("mail", format!("into the folder {}: it reaches nobody", folder.display()));
-        let made = private_files::check_folder(&folder);
-        report.note(made.map_err(|e| MailError::Folder(e).to_string()));
+        report.note(private_files::check_folder(&folder).map_err(MailError::Folder));
+        report.add(Finding::MailFolder(folder));
     }
-    report.note(config.sender().map_err(|e| e.to_string()));
-    report.say("public address", config.origin());
-    let proxies: Vec<String> = config.trusted_proxies.iter().map(ToString::to_string).collect();
-    report.say(
-        "trusted proxies",
-        if proxies.is_empty() { "none".into() } else { proxies.join(", ") },
-    );
+    report.note(config.sender());
+    report.add(Finding::PublicAddress(config.origin()));
+    let proxies = config.trusted_proxies.iter().map(ToString::to_string).collect();
+    report.add(Finding::TrustedProxies(proxies));
 }
 
-/// The file and the variables that settings come from. Only names: a value may be a secret.
-fn sources(figment: &Figment) -> String {
+/// The files and the variables that settings come from.
+fn sources(figment: &Figment) -> Vec<String> {
     let files = figment.metadata().filter_map(|metadata| match &metadata.source {
         Some(Source::File(path)) => Some(path.display().to_string()),
         _ => None,
@@ -177,10 +176,5 @@ fn sources(figment: &Figment) -> String {
         .filter(ours)
         .collect();
     variables.sort();
-    let all: Vec<String> = files.chain(variables).collect();
-    let profile = figment.profile();
-    if all.is_empty() {
-        return format!("profile {profile}; all have their defaults");
-    }
-    format!("profile {profile}; from {}", all.join(", "))
+    files.chain(variables).collect()
 }

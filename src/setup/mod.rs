@@ -1,6 +1,7 @@
 //! From the settings to a service: the data folder, the database, the secret key, and what is attached.
 
 mod check;
+mod error;
 mod settings;
 
 use std::sync::Arc;
@@ -12,22 +13,22 @@ use rocket::fairing::AdHoc;
 use rocket::{Build, Rocket};
 use rocket_db_pools::Database;
 
-pub(crate) use check::check;
-pub use check::{Finding, Report};
+pub use check::Report;
+pub(crate) use check::{Finding, check};
+pub(crate) use error::StartError;
 
-use crate::auth::{self, Auth, Db, Store, ThrottleKey};
+use crate::auth::{self, Auth, Db, OpenError, Store, ThrottleKey};
 use crate::config::{self, Config};
-use crate::error::error_chain;
 use crate::mail::Mail;
-use crate::{Clock, jobs, private_files, web};
+use crate::{Clock, jobs, private_files, web, words};
 use settings::{SecretKey, Settings};
 
 pub(crate) fn stage() -> AdHoc {
     AdHoc::try_on_ignite("Vestibule", |rocket| async {
         match attach(rocket) {
             Ok(rocket) => Ok(rocket),
-            Err((rocket, reason)) => {
-                error!("{reason}");
+            Err((rocket, refusal)) => {
+                error!("{}", words::start::refusal(&refusal));
                 Err(rocket)
             }
         }
@@ -35,27 +36,27 @@ pub(crate) fn stage() -> AdHoc {
 }
 
 /// Brings the tables to this version.
-pub(crate) async fn migrate(figment: Figment) -> Result<(), String> {
-    let settings = Settings::read(with_environment(figment), true).map_err(|e| e.to_string())?;
+pub(crate) async fn migrate(figment: Figment) -> Result<(), StartError> {
+    let settings = Settings::read(with_environment(figment), true)?;
     make_data_folder(&settings)?;
-    auth::migrate(&settings.figment).await.map_err(|e| error_chain(&e))
+    auth::migrate(&settings.figment).await.map_err(|error| OpenError::Failed(error).into())
 }
 
 /// Adds the environment, and warns of variables in it that name no setting.
 fn with_environment(figment: Figment) -> Figment {
     let (figment, unknown) = config::with_environment(figment);
     for name in unknown {
-        warn!("the variable {name} names no setting and is not used");
+        warn!("{}", words::settings::unknown_variable(&name));
     }
     figment
 }
 
 /// Reads the settings and attaches what they ask for.
 #[expect(clippy::result_large_err, reason = "Rocket wants itself back")]
-fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String)> {
+fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, StartError)> {
     let figment = with_environment(rocket.figment().clone());
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
-    let settled = Settings::read(figment, is_whole_service).map_err(|e| e.to_string());
+    let settled = Settings::read(figment, is_whole_service).map_err(StartError::from);
     let settled = settled.and_then(|settings| {
         make_data_folder(&settings)?;
         let key = secret_key(&settings)?;
@@ -63,7 +64,7 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
     });
     let (Settings { config, figment, .. }, key) = match settled {
         Ok(settled) => settled,
-        Err(reason) => return Err((rocket, reason)),
+        Err(refusal) => return Err((rocket, refusal)),
     };
     let throttle_key = ThrottleKey::new(&key);
     let config = Arc::new(config);
@@ -76,8 +77,8 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
         .attach(AdHoc::try_on_ignite("Vestibule: accounts", |rocket| async move {
             match open(&rocket, config, throttle_key).await {
                 Ok(auth) => Ok(rocket.manage(auth)),
-                Err(reason) => {
-                    error!("{reason}");
+                Err(refusal) => {
+                    error!("{}", words::start::refusal(&refusal));
                     Err(rocket)
                 }
             }
@@ -86,19 +87,19 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, String
 }
 
 /// Makes the data folder, and says which database it is.
-fn make_data_folder(settings: &Settings) -> Result<(), String> {
+fn make_data_folder(settings: &Settings) -> Result<(), StartError> {
     private_files::make_folder(&settings.config.data_dir)
-        .map_err(|e| settings.no_data_folder(&e))?;
-    info!("accounts are kept in {}", settings.database.described());
+        .map_err(|error| settings.no_data_folder(error))?;
+    info!("{}", words::start::accounts_are_kept_in(&settings.database.place()));
     Ok(())
 }
 
 /// The secret key; if it is kept in the data folder and is not there yet, it is made.
-fn secret_key(settings: &Settings) -> Result<String, String> {
+fn secret_key(settings: &Settings) -> Result<String, StartError> {
     match settings.secret_key()? {
         SecretKey::Set(key) => Ok(key),
         SecretKey::File(path) => {
-            private_files::secret_key(&path).map_err(|e| settings.no_secret_key(&e))
+            private_files::secret_key(&path).map_err(|error| settings.no_secret_key(error))
         }
     }
 }
@@ -107,27 +108,23 @@ async fn open(
     rocket: &Rocket<Build>,
     config: Arc<Config>,
     throttle_key: ThrottleKey,
-) -> Result<Auth, String> {
+) -> Result<Auth, StartError> {
     let is_debug = rocket.figment().profile() == rocket::Config::DEBUG_PROFILE;
-    let mail = Mail::new(&config, rocket.state(), is_debug).map_err(|e| e.to_string())?;
+    let mail = Mail::new(&config, rocket.state(), is_debug)?;
     if let Some(folder) = mail.folder() {
-        let place = folder.display();
         if is_debug {
-            info!("no mail server is set: letters are put into {place}, their links shown here");
+            info!("{}", words::start::links_are_shown(folder));
         } else {
-            warn!("no mail server is set: letters are put into {place} and reach nobody");
+            warn!("{}", words::start::messages_into_folder(folder));
         }
     }
     if config.reveal_reset_token {
-        warn!("reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT");
+        warn!("{}", words::start::TOKENS_ARE_REVEALED);
     }
     if config.is_public() && config.trusted_proxies.is_empty() {
-        warn!(
-            "public_url is set but no proxy is trusted: all who come by a proxy on this machine or a \
-             private network share one limit; set trusted_proxies"
-        );
+        warn!("{}", words::start::NO_TRUSTED_PROXY);
     }
     let clock = rocket.state::<Clock>().cloned().unwrap_or_default();
-    let store = Db::fetch(rocket).ok_or("the database is not open")?;
-    Auth::open(Store::clone(store), config, clock, mail, throttle_key).await
+    let store = Db::fetch(rocket).ok_or(StartError::DatabaseIsNotOpen)?;
+    Ok(Auth::open(Store::clone(store), config, clock, mail, throttle_key).await?)
 }

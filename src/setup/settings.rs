@@ -1,10 +1,12 @@
 //! What the settings say, for a start, `vestibule migrate` and `vestibule check` alike. Makes nothing.
 
+use std::io;
 use std::path::PathBuf;
 
 use figment::Figment;
 
-use crate::config::{Config, ConfigError, DatabaseUrl, with_database};
+use super::StartError;
+use crate::config::{Config, ConfigError, DatabaseUrl, Must, Problem, with_database};
 
 /// Settings that were read and found good.
 pub(super) struct Settings {
@@ -30,27 +32,24 @@ impl Settings {
         Ok(Self { config, figment, database })
     }
 
-    pub(super) fn secret_key(&self) -> Result<SecretKey, String> {
-        let rocket = rocket::Config::try_from(&self.figment)
-            .map_err(|e| ConfigError::from(&e).to_string())?;
+    pub(super) fn secret_key(&self) -> Result<SecretKey, ConfigError> {
+        const KEY: &str = "secret_key";
+        let rocket = rocket::Config::try_from(&self.figment).map_err(|e| ConfigError::from(&e))?;
         if rocket.secret_key.is_provided() {
-            let set = self.figment.extract_inner("secret_key").map(SecretKey::Set);
-            return set
-                .map_err(|_| "the setting secret_key must be a text, in base64 or hex".to_owned());
+            let set = self.figment.extract_inner(KEY).map(SecretKey::Set);
+            return set.map_err(|_| ConfigError::must(KEY, Must::SecretKey));
         }
         if self.database.is_postgres() {
-            return Err("the setting secret_key must be set when the database is PostgreSQL, the \
-                        same for every node (make one with `openssl rand -base64 32`)"
-                .into());
+            return Err(ConfigError::new(KEY, Problem::NoSecretKey));
         }
         Ok(SecretKey::File(self.config.data_dir.join("secret_key")))
     }
 
-    pub(super) fn no_data_folder(&self, error: &std::io::Error) -> String {
-        format!("the data folder {} cannot be made: {error}", self.config.data_dir.display())
+    pub(super) fn no_data_folder(&self, error: io::Error) -> StartError {
+        StartError::DataFolder { folder: self.config.data_dir.clone(), error }
     }
 
-    pub(super) fn no_secret_key(&self, error: &std::io::Error) -> String {
-        format!("the secret key in {} cannot be kept: {error}", self.config.data_dir.display())
+    pub(super) fn no_secret_key(&self, error: io::Error) -> StartError {
+        StartError::SecretKey { folder: self.config.data_dir.clone(), error }
     }
 }

@@ -12,9 +12,10 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::migrate::{
     DONE, DONE_BY_0_1, Done, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE, SQLITE_0_1, connect,
-    is_ours, migrations_done, no_answer, too_old,
+    is_ours, migrations_done, no_answer,
 };
 use super::open::{self, beside, postgres_options};
+use super::unusable::Unusable;
 use crate::clock::Timestamp;
 use crate::private_files;
 
@@ -98,8 +99,10 @@ pub(in crate::auth) async fn find_out(figment: &Figment, folder: &Path) -> Resul
         look_at_sqlite(&config.url, folder, wait).await?
     };
     match found {
-        Some(found) if !found.tables.are_enough() && !own.migrate => Err(too_old()),
-        None if !own.migrate => Err(too_old()),
+        Some(found) if !found.tables.are_enough() && !own.migrate => {
+            Err(Unusable::TablesTooOld.into())
+        }
+        None if !own.migrate => Err(Unusable::TablesTooOld.into()),
         found => Ok(found),
     }
 }
@@ -150,9 +153,7 @@ async fn may_change_tables(conn: &mut PgConnection, tables: Tables) -> Result<()
     if sqlx::query_scalar(sql).bind(table).fetch_one(conn).await? {
         return Ok(());
     }
-    let reason = "the tables must be brought to this version, and this role may not change them: run \
-                  `vestibule migrate` as their owner";
-    Err(sqlx::Error::Configuration(reason.into()))
+    Err(Unusable::MayNotChangeTables.into())
 }
 
 async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option<Found>> {

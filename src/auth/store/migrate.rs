@@ -12,6 +12,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 
 use super::inspect::Tables;
+use super::unusable::Unusable;
 use crate::private_files;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
@@ -36,34 +37,28 @@ const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
 /// How often a start looks whether the other one is done.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Opens a connection for what a start has to do, and says in words why it can't be.
+/// Opens a connection for what a start has to do.
 pub(super) async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
-    let refuse = |reason: String| Err(sqlx::Error::Configuration(reason.into()));
     let server = format!("{}:{}", options.get_host(), options.get_port());
     let mut conn = match timeout(wait, options.connect()).await {
         Ok(Ok(conn)) => conn,
         Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
-            return refuse(format!("{server} is a pooler: {NO_POOLER}"));
+            return Err(Unusable::Pooler { server }.into());
         }
-        Ok(Err(error)) => return refuse(format!("PostgreSQL at {server} lets nobody in: {error}")),
-        Err(_) => return refuse(format!("PostgreSQL at {server} does not answer")),
+        Ok(Err(error)) => return Err(Unusable::NotLetIn { server, error }.into()),
+        Err(_) => return Err(Unusable::Silent { server }.into()),
     };
     let sql = "SELECT current_setting('server_encoding'), current_setting('lock_timeout')";
     let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(&mut conn);
     let (encoding, lock_timeout) = timeout(wait, ask).await.map_err(|_| no_answer())??;
     if encoding != "UTF8" {
-        return refuse(format!(
-            "the database is in {encoding}: it must be made with ENCODING 'UTF8'"
-        ));
+        return Err(Unusable::Encoding(encoding).into());
     }
     if lock_timeout != "200ms" {
-        return refuse(format!("{server} drops the options of a connection: {NO_POOLER}"));
+        return Err(Unusable::DropsOptions { server }.into());
     }
     Ok(conn)
 }
-
-const NO_POOLER: &str = "with one in between, statements would run without their deadlines, or on another \
-                         connection than the one they were prepared on. Connect to PostgreSQL itself";
 
 /// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
 pub(super) async fn migrate_postgres(
@@ -121,7 +116,7 @@ async fn bring_up_to_date(
         return Ok(());
     }
     if !may_migrate {
-        return Err(too_old());
+        return Err(Unusable::TablesTooOld.into());
     }
     info!("the tables are brought to this version");
     let old =
@@ -148,7 +143,9 @@ pub(super) async fn migrations_done(
 ) -> Result<Vec<Done>> {
     match sqlx::query_as(sql).fetch_all(conn).await {
         Err(error) if is_code(&error, UNDEFINED_TABLE) => Ok(Vec::new()),
-        Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => Err(may_not_read()),
+        Err(error) if is_code(&error, INSUFFICIENT_PRIVILEGE) => {
+            Err(Unusable::MayNotReadMigrations.into())
+        }
         done => done,
     }
 }
@@ -168,7 +165,7 @@ pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: boo
         return Ok(());
     }
     if !may_migrate {
-        return Err(too_old());
+        return Err(Unusable::TablesTooOld.into());
     }
     let old: Vec<Done> =
         sqlx::query_as(DONE_BY_0_1).fetch_all(&mut *conn).await.unwrap_or_default();
@@ -259,18 +256,6 @@ async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
     if all.is_empty() { all } else { format!(" (process{all})") }
 }
 
-fn may_not_read() -> sqlx::Error {
-    let reason = "this role may not read which migrations were done: GRANT SELECT, INSERT, UPDATE, DELETE ON \
-                  ALL TABLES IN SCHEMA public TO it, as their owner";
-    sqlx::Error::Configuration(reason.into())
-}
-
-pub(super) fn too_old() -> sqlx::Error {
-    let reason = "the tables are older than this version, and databases.vestibule.migrate is false: run \
-                  `vestibule migrate` as their owner";
-    sqlx::Error::Configuration(reason.into())
-}
-
 pub(super) fn no_answer() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
 }
@@ -284,9 +269,7 @@ pub(super) async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io:
             Ok(()) => return Ok(lock),
             Err(TryLockError::Error(error)) => return Err(error),
             Err(TryLockError::WouldBlock) if begun_at.elapsed() > wait => {
-                let reason =
-                    format!("another process holds {} and does not let go", path.display());
-                return Err(std::io::Error::other(reason));
+                return Err(std::io::Error::other(Unusable::LockIsHeld(path.to_owned())));
             }
             Err(TryLockError::WouldBlock) => {
                 if begun_at.elapsed() < LOOK_EVERY {

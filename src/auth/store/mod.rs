@@ -15,6 +15,7 @@ mod outbox;
 mod sessions;
 mod text;
 mod throttle;
+mod unusable;
 mod users;
 
 use std::fs::File;
@@ -39,6 +40,7 @@ use conn::{Conn, Faults, Params, Row};
 use fair_semaphore::FairSemaphore;
 pub(crate) use fair_semaphore::on_behalf_of;
 pub(crate) use open::migrate;
+pub(crate) use unusable::Unusable;
 
 use crate::Error;
 

@@ -7,15 +7,13 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::parsed;
+use crate::config::{Misread, Must};
 
 /// Where the accounts are kept; may hold a password: mute in every log.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
 
 impl DatabaseUrl {
-    /// What a URL must be, for messages.
-    pub(crate) const MUST: &str = "must be sqlite: and a file, or postgres://user@host/database";
-
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
         let scheme = scheme.to_ascii_lowercase();
@@ -46,8 +44,8 @@ impl DatabaseUrl {
         self.0.starts_with("postgres")
     }
 
-    /// Says why the driver would read another URL than was meant: it passes over what it does not know.
-    pub(crate) fn misread(&self) -> Option<&'static str> {
+    /// Returns why the driver would read another URL than was meant: it passes over what it does not know.
+    pub(crate) fn misread(&self) -> Option<Misread> {
         const KNOWN: [&str; 11] = [
             "sslmode",
             "sslrootcert",
@@ -65,78 +63,80 @@ impl DatabaseUrl {
             return None;
         }
         let Ok(url) = Url::parse(&self.0) else {
-            return Some(
-                "cannot be read: write special characters of the password as %xx (# is %23, / is %2F), and \
-                 name one host",
-            );
+            return Some(Misread::Unreadable);
         };
         if url.fragment().is_some() || url.path().contains('@') {
-            return Some("cannot be meant like this: in the password # is %23, / is %2F");
+            return Some(Misread::EndsEarly);
         }
         if url.host_str().is_some_and(|host| host.contains(',') || host.contains("%2C")) {
-            return Some(
-                "names several hosts; name one, such as an address that moves with the primary",
-            );
+            return Some(Misread::SeveralHosts);
         }
         let is_known =
             |key: &str| KNOWN.contains(&key) || (key.starts_with("options[") && key.ends_with(']'));
         let keys: Vec<_> = url.query_pairs().map(|(key, _)| key).collect();
         if (1..keys.len()).any(|n| keys[..n].contains(&keys[n])) {
-            return Some("names a parameter twice");
+            return Some(Misread::ParameterTwice);
         }
         if let Some(root) = parameter(&url, "sslrootcert") {
             if !matches!(parameter(&url, "sslmode").as_deref(), Some("verify-full" | "verify-ca")) {
-                return Some(
-                    "has sslrootcert, which counts with sslmode=verify-full or verify-ca alone",
-                );
+                return Some(Misread::UnusedRootCertificate);
             }
             if std::fs::File::open(root).is_err() {
-                return Some("names an sslrootcert that cannot be read");
+                return Some(Misread::UnreadableRootCertificate);
             }
         }
-        if keys.iter().any(|key| !is_known(key)) {
-            return Some(
-                "has a parameter that is not known here; these are: sslmode, sslrootcert, sslcert, sslkey, \
-                 host, port, dbname, user, password, application_name, options",
-            );
-        }
-        None
+        keys.iter().any(|key| !is_known(key)).then_some(Misread::UnknownParameter(&KNOWN))
     }
 
     /// Which database it is, without its password.
-    pub(crate) fn described(&self) -> String {
+    pub(crate) fn place(&self) -> DatabasePlace {
         if !self.is_postgres() {
             let file = self.0.trim_start_matches("sqlite:").trim_start_matches("//");
-            return format!("the SQLite file {}", file.split('?').next().unwrap_or_default());
+            return DatabasePlace::SqliteFile(file.split('?').next().unwrap_or_default().into());
         }
-        match Url::parse(&self.0) {
-            Ok(url) => {
-                // What stands behind the `?` wins.
-                let said = |name: &str| parameter(&url, name);
-                let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
-                let host = said("host").or(host).unwrap_or_else(|| "a local socket".into());
-                let port = said("port").or(url.port().map(|port| port.to_string()));
-                let port = port.map_or_else(String::new, |port| format!(":{port}"));
-                let name =
-                    said("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').into());
-                // With a raw `/` in the password, the rest of it stands where the name should.
-                let name = name.rsplit('@').next().unwrap_or_default();
-                format!("PostgreSQL at {host}{port}, database {name:?}")
-            }
-            Err(_) => "PostgreSQL".to_owned(),
+        let Ok(url) = Url::parse(&self.0) else { return DatabasePlace::Postgres };
+        // What stands behind the `?` wins.
+        let said = |name: &str| parameter(&url, name);
+        let port = said("port").or(url.port().map(|port| port.to_string()));
+        let port = port.map_or_else(String::new, |port| format!(":{port}"));
+        let name = said("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').into());
+        // With a raw `/` in the password, the rest of it stands where the name should.
+        let name = name.rsplit('@').next().unwrap_or_default().to_owned();
+        let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
+        match said("host").or(host) {
+            Some(host) => DatabasePlace::PostgresServer { server: format!("{host}{port}"), name },
+            None => DatabasePlace::PostgresSocket { port, name },
         }
     }
 }
 
+/// Which database it is.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum DatabasePlace {
+    SqliteFile(String),
+    /// By host and port.
+    PostgresServer {
+        server: String,
+        name: String,
+    },
+    /// By a socket of this machine. The port, which is part of its name, has a colon before it, if it is set.
+    PostgresSocket {
+        port: String,
+        name: String,
+    },
+    /// It cannot be read where.
+    Postgres,
+}
+
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.described())
+        self.place().fmt(f)
     }
 }
 
 impl<'de> Deserialize<'de> for DatabaseUrl {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(value, Self::MUST, Self::parse)
+        parsed(value, Must::DatabaseUrl, Self::parse)
     }
 }
 
@@ -170,6 +170,7 @@ mod tests {
             assert!(DatabaseUrl::parse(text).is_none(), "{text:?}");
         }
         let url = DatabaseUrl::parse("postgres://u:hunter2@db.example.com:5433/accounts").unwrap();
-        assert_eq!(url.described(), "PostgreSQL at db.example.com:5433, database \"accounts\"");
+        let (server, name) = ("db.example.com:5433".to_owned(), "accounts".to_owned());
+        assert_eq!(url.place(), DatabasePlace::PostgresServer { server, name });
     }
 }

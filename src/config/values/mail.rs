@@ -5,16 +5,15 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{is_loopback_host, parsed};
+use crate::config::Must;
 
-/// The sender of letters: `accounts@example.com` or `Accounts <accounts@example.com>`.
+/// The sender of messages: `accounts@example.com` or `Accounts <accounts@example.com>`.
 #[derive(Clone, Debug)]
 pub struct Sender(pub(in crate::config) Mailbox);
 
 impl<'de> Deserialize<'de> for Sender {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(value, "must be an address such as accounts@example.com", |text| {
-            text.parse().ok().map(Self)
-        })
+        parsed(value, Must::Sender, |text| text.parse().ok().map(Self))
     }
 }
 
@@ -23,7 +22,7 @@ impl<'de> Deserialize<'de> for Sender {
 pub struct SmtpUrl(Url);
 
 impl SmtpUrl {
-    /// As `lettre` reads it. TLS is not left to chance: where the letters, or a password, would cross a
+    /// As `lettre` reads it. TLS is not left to chance: where the messages, or a password, would cross a
     /// network in clear, STARTTLS is required unless `tls=none` was said.
     pub(crate) fn for_lettre(&self) -> String {
         let mut url = self.0.clone();
@@ -90,12 +89,7 @@ impl SmtpUrl {
 
 impl<'de> Deserialize<'de> for SmtpUrl {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(
-            value,
-            "must be smtps://… or smtp://…, with special characters of the password written as %xx; \
-             smtp:// may end in ?tls=required, ?tls=none, or without a password ?tls=opportunistic",
-            Self::parse,
-        )
+        parsed(value, Must::SmtpUrl, Self::parse)
     }
 }
 
@@ -103,7 +97,7 @@ impl<'de> Deserialize<'de> for SmtpUrl {
 mod tests {
     use super::*;
 
-    /// Neither a password nor the letters cross a network in clear unless that was said.
+    /// Neither a password nor the messages cross a network in clear unless that was said.
     #[test]
     fn mail_goes_by_tls_unless_it_was_said_otherwise() {
         for (text, read) in [

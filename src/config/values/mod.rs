@@ -1,5 +1,5 @@
-//! What settings are made of: lengths of time, origins, colours, addresses. Each says what it must be
-//! when it is not, and never what was found.
+//! What settings are made of: lengths of time, origins, colours, addresses. A refusal
+//! holds what a value must be, and never what was found.
 
 mod database_url;
 mod mail;
@@ -12,16 +12,17 @@ use std::time::Duration;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
+pub(crate) use database_url::DatabasePlace;
 pub use database_url::DatabaseUrl;
 pub use mail::{Sender, SmtpUrl};
 pub use networks::{Allowances, Proxy};
 pub use public_url::PublicUrl;
 
+use super::Must;
+
 /// A length of time such as `90s`, `15min`, `12h` or `14days`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
-    parsed(value, "must be a length of time such as 90s, 15min, 12h or 14days", |text| {
-        humantime::parse_duration(text).ok()
-    })
+    parsed(value, Must::Duration, |text| humantime::parse_duration(text).ok())
 }
 
 /// A text, though it may look like a number or a truth value.
@@ -34,7 +35,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Err
         Whole(i64),
         Number(f64),
     }
-    Ok(match Said::deserialize(value).map_err(|_| D::Error::custom("must be a text"))? {
+    Ok(match Said::deserialize(value).map_err(|_| D::Error::custom(Must::Text))? {
         Said::Text(text) => text,
         Said::Bool(truth) => truth.to_string(),
         Said::Whole(number) => number.to_string(),
@@ -79,7 +80,7 @@ impl Accent {
 
 impl<'de> Deserialize<'de> for Accent {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(value, "must be a colour such as #8a3b12", Self::parse)
+        parsed(value, Must::Colour, Self::parse)
     }
 }
 
@@ -89,10 +90,10 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// Reads a text and parses it; a refusal says what it `must` be and never what was found.
+/// Reads a text and parses it; a refusal holds what it `must` be and never what was found.
 fn parsed<'de, D: Deserializer<'de>, T>(
     value: D,
-    must: &'static str,
+    must: Must,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<T, D::Error> {
     let refused = || serde::de::Error::custom(must);

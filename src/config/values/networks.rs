@@ -9,6 +9,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
 use super::parsed;
+use crate::config::Must;
 
 /// A proxy that is believed: an address or a network.
 #[derive(Clone, Copy, Debug)]
@@ -65,8 +66,7 @@ impl<'de> Deserialize<'de> for Allowances {
             Text(String),
             Table(BTreeMap<String, i64>),
         }
-        let must = "must be how many times as much a network may do, such as 203.0.113.0/24=10";
-        let refused = || D::Error::custom(must);
+        let refused = || D::Error::custom(Must::Allowances);
         let pairs: Option<Vec<(String, i64)>> =
             match Said::deserialize(value).map_err(|_| refused())? {
                 Said::Table(table) => Some(table.into_iter().collect()),
@@ -89,6 +89,6 @@ impl<'de> Deserialize<'de> for Allowances {
 
 impl<'de> Deserialize<'de> for Proxy {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(value, "must be addresses or networks such as 10.0.0.1 or 10.0.0.0/8", Self::parse)
+        parsed(value, Must::Proxies, Self::parse)
     }
 }

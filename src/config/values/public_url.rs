@@ -4,6 +4,7 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::{is_loopback_host, parsed};
+use crate::config::Must;
 
 /// An origin: scheme, host and port, no path.
 #[derive(Clone, Debug)]
@@ -40,11 +41,7 @@ impl PublicUrl {
 
 impl<'de> Deserialize<'de> for PublicUrl {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(
-            value,
-            "must be an origin without a path, such as https://accounts.example.com",
-            Self::parse,
-        )
+        parsed(value, Must::PublicUrl, Self::parse)
     }
 }
 

@@ -1,0 +1,34 @@
+//! Why a database cannot be used. `words::start` has the sentences.
+
+use std::path::PathBuf;
+
+/// Why a database cannot be used. `server` is its host and port.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// A pooler stands in front of it.
+    Pooler { server: String },
+    /// Something in front of it drops the options of a connection, as poolers do.
+    DropsOptions { server: String },
+    /// It cannot be connected to.
+    NotLetIn { server: String, error: sqlx::Error },
+    /// It does not answer in time.
+    Silent { server: String },
+    /// Its encoding is not UTF-8.
+    Encoding(String),
+    /// The role may not read which migrations were done.
+    MayNotReadMigrations,
+    /// The tables must be changed, and the role may not do that.
+    MayNotChangeTables,
+    /// The tables must be changed, and a setting forbids that.
+    TablesTooOld,
+    /// Another process holds the lock file.
+    LockIsHeld(PathBuf),
+}
+
+impl std::error::Error for Unusable {}
+
+impl From<Unusable> for sqlx::Error {
+    fn from(unusable: Unusable) -> Self {
+        Self::Configuration(unusable.into())
+    }
+}

@@ -1,0 +1,36 @@
+//! Why the service does not start. `words::start` has the sentences.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::auth::OpenError;
+use crate::config::ConfigError;
+use crate::mail::MailError;
+
+/// Why the service does not start.
+pub(crate) enum StartError {
+    Config(ConfigError),
+    DataFolder { folder: PathBuf, error: io::Error },
+    SecretKey { folder: PathBuf, error: io::Error },
+    Mail(MailError),
+    Accounts(OpenError),
+    DatabaseIsNotOpen,
+}
+
+impl From<ConfigError> for StartError {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(error)
+    }
+}
+
+impl From<MailError> for StartError {
+    fn from(error: MailError) -> Self {
+        Self::Mail(error)
+    }
+}
+
+impl From<OpenError> for StartError {
+    fn from(error: OpenError) -> Self {
+        Self::Accounts(error)
+    }
+}

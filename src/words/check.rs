@@ -1,0 +1,93 @@
+//! What `vestibule check` says.
+
+use super::start;
+use crate::auth::{Key, Tables};
+use crate::setup::{Finding, StartError};
+
+pub(crate) const WOULD_SUCCEED: &str = "A start would succeed.";
+
+pub(crate) fn would_fail(error: &StartError) -> String {
+    format!("A start would fail: {}", start::refusal(error))
+}
+
+/// What was looked at.
+pub(crate) fn topic(finding: &Finding) -> &'static str {
+    match finding {
+        Finding::Version(_) => "version",
+        Finding::Settings { .. } => "settings",
+        Finding::UnknownVariable(_) => "unknown setting",
+        Finding::DataFolder { .. } => "data folder",
+        Finding::Database(_) => "database",
+        Finding::SecretKey { .. } => "secret key",
+        Finding::NoDatabase | Finding::Tables { .. } => "tables",
+        Finding::Accounts(_) => "accounts",
+        Finding::Clock(_) => "clock",
+        Finding::MailServer(_) | Finding::MailFolder(_) => "mail",
+        Finding::PublicAddress(_) => "public address",
+        Finding::TrustedProxies(_) => "trusted proxies",
+    }
+}
+
+/// How it is.
+pub(crate) fn text(finding: &Finding) -> String {
+    match finding {
+        Finding::Version(version) => (*version).into(),
+        Finding::Settings { profile, sources } if sources.is_empty() => {
+            format!("profile {profile}; all have their defaults")
+        }
+        Finding::Settings { profile, sources } => {
+            format!("profile {profile}; from {}", sources.join(", "))
+        }
+        Finding::UnknownVariable(name) => format!("{name} names no setting and is not used"),
+        Finding::DataFolder { folder, exists: true } => folder.display().to_string(),
+        Finding::DataFolder { folder, exists: false } => {
+            format!("{}, not there yet: a start makes it", folder.display())
+        }
+        Finding::Database(place) => start::database(place),
+        Finding::SecretKey { key, is_present, is_shared } => {
+            secret_key(*key, *is_present, *is_shared).into()
+        }
+        Finding::NoDatabase => "not there yet: a start makes them".into(),
+        Finding::Tables { tables, version } => describe_tables(*tables, *version),
+        Finding::Accounts(Some(count)) => count.to_string(),
+        Finding::Accounts(None) => "could not be counted".into(),
+        Finding::Clock(difference) => {
+            format!("{} away from the database's", humantime::format_duration(*difference))
+        }
+        Finding::MailServer(url) => format!("by the server {url}"),
+        Finding::MailFolder(folder) => {
+            format!("into the folder {}: it reaches nobody", folder.display())
+        }
+        Finding::PublicAddress(origin) => origin.clone(),
+        Finding::TrustedProxies(proxies) if proxies.is_empty() => "none".into(),
+        Finding::TrustedProxies(proxies) => proxies.join(", "),
+    }
+}
+
+fn describe_tables(tables: Tables, version: i64) -> String {
+    match tables {
+        Tables::Missing => "not there yet: a start or `vestibule migrate` makes them".into(),
+        Tables::OfVersion01 => {
+            "of version 0.1: a start or `vestibule migrate` takes them over".into()
+        }
+        Tables::Older => format!(
+            "version {version}, older than this program: a start or `vestibule migrate` changes them"
+        ),
+        Tables::Current => format!("version {version}, as this program has them"),
+        Tables::Newer => {
+            format!("version {version}, of a later program: this one can work with them")
+        }
+    }
+}
+
+fn secret_key(key: Key, is_present: bool, is_shared: bool) -> &'static str {
+    match (key, is_shared) {
+        (Key::Same, true) => "present, the same as the other nodes have",
+        (Key::Same, false) => "present, the same as before",
+        (Key::Other, true) => "present, another one than the other nodes have",
+        (Key::Other, false) => "present, another one than before: a start signs everybody out",
+        (Key::First, _) if is_present => "present",
+        (Key::First, true) => "not set",
+        (Key::First, false) => "not there yet: a start makes it",
+    }
+}

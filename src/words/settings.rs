@@ -1,0 +1,168 @@
+//! Settings that stop the start.
+
+use std::fmt;
+
+use crate::config::{ConfigError, Misread, Must, Problem, Variable};
+
+/// It is a public error, which apps print: so the sentence is its `Display`.
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = problem(&self.name, &self.problem);
+        match &self.place {
+            Some(place) => write!(f, "{sentence} ({place})"),
+            None => f.write_str(&sentence),
+        }
+    }
+}
+
+fn problem(key: &str, problem: &Problem) -> String {
+    match problem {
+        Problem::Must(is) => must(key, *is),
+        Problem::MustBeType(wanted) => format!("the setting {key} must be {wanted}"),
+        Problem::MustBeWithin { least, most } => {
+            format!("the setting {key} must be from {least} to {most}")
+        }
+        Problem::MustBeNumber { least, most } => {
+            format!("the setting {key} must be a number from {least} to {most}")
+        }
+        Problem::Unknown(known) => {
+            format!("the setting {key} is not a setting; here are: {}", known.join(", "))
+        }
+        Problem::Renamed(new) => format!("the setting {key} was renamed to vestibule.{new}"),
+        Problem::Refused(reason) => format!("the setting {key} {reason}"),
+        Problem::Unreadable => format!("the setting {key} can't be read"),
+        Problem::Variable(wrong) => variable(key, *wrong),
+        Problem::Misread(wrong) => misread(key, *wrong),
+        Problem::TwoDatabases => format!(
+            "the setting {key} names another database than databases.vestibule.url; set one of them"
+        ),
+        Problem::OtherPool => format!(
+            "the setting {key} names no database of this service; here is: databases.vestibule"
+        ),
+        Problem::TlsIsNotRead => {
+            format!("the setting {key} is not read: put a proxy that speaks TLS in front")
+        }
+        Problem::UnknownProfile(profile) => {
+            format!("the setting {key} names no profile of Rocket.toml: {profile}")
+        }
+        Problem::NoPublicUrl(address) => format!(
+            "the setting {key} must be set when the service listens on {address}: links, cookies and the \
+             cross-site check depend on the address that people use"
+        ),
+        Problem::RevealsToAnybody => format!(
+            "the setting {key} lets anybody take any account: it is refused unless the service listens on \
+             loopback, public_url is unset or a loopback origin, and no proxy is trusted"
+        ),
+        Problem::NoSender => {
+            format!("the setting {key} must be set: public_url has no host for it")
+        }
+        Problem::NoSecretKey => format!(
+            "the setting {key} must be set when the database is PostgreSQL, the same for every node (make \
+             one with `openssl rand -base64 32`)"
+        ),
+    }
+}
+
+fn must(key: &str, must: Must) -> String {
+    match must {
+        Must::WholeNumber => format!("the setting {key} must be a whole number"),
+        Must::AtLeastOne => format!("the setting {key} must be at least 1"),
+        Must::Bool => format!("the setting {key} must be true or false"),
+        Must::Text => format!("the setting {key} must be a text"),
+        Must::Line => format!("the setting {key} must be a line of text"),
+        Must::Folder => format!("the setting {key} must be a folder"),
+        Must::FolderInUrl => {
+            format!("the setting {key} must be a folder whose path a URL can hold")
+        }
+        Must::Duration => {
+            format!("the setting {key} must be a length of time such as 90s, 15min, 12h or 14days")
+        }
+        Must::Colour => format!("the setting {key} must be a colour such as #8a3b12"),
+        Must::Sender => {
+            format!("the setting {key} must be an address such as accounts@example.com")
+        }
+        Must::SmtpUrl => format!(
+            "the setting {key} must be smtps://… or smtp://…, with special characters of the password \
+             written as %xx; smtp:// may end in ?tls=required, ?tls=none, or without a password \
+             ?tls=opportunistic"
+        ),
+        Must::DatabaseUrl => format!(
+            "the setting {key} must be sqlite: and a file, or postgres://user@host/database"
+        ),
+        Must::PublicUrl => format!(
+            "the setting {key} must be an origin without a path, such as https://accounts.example.com"
+        ),
+        Must::Proxies => format!(
+            "the setting {key} must be addresses or networks such as 10.0.0.1 or 10.0.0.0/8"
+        ),
+        Must::OwnProxies => format!(
+            "the setting {key} must be your proxies alone: a client in such a large network could name any \
+             address as its own, and would escape every limit"
+        ),
+        Must::Allowances => format!(
+            "the setting {key} must be how many times as much a network may do, such as 203.0.113.0/24=10"
+        ),
+        Must::HeaderName => {
+            format!("the setting {key} must be the name of a header, such as X-Forwarded-For")
+        }
+        Must::HeaderOfProxies => format!("the setting {key} must be a header that proxies set"),
+        Must::HeaderOfAddresses => format!(
+            "the setting {key} must be a header that holds addresses alone, such as X-Forwarded-For or \
+             X-Real-IP: the form of `Forwarded` (RFC 7239) is not read"
+        ),
+        Must::DatabaseTable => format!(
+            "the setting {key} must be a table such as \
+             {{vestibule={{url=\"postgres://user@host/database\"}}}}"
+        ),
+        Must::TableWithUrl => format!("the setting {key} must be a table with a `url`"),
+        Must::SecretKey => format!("the setting {key} must be a text, in base64 or hex"),
+    }
+}
+
+fn variable(name: &str, wrong: Variable) -> String {
+    match wrong {
+        Variable::NamesDatabase => format!(
+            "the variable {name} names a database, but is not read here: use VESTIBULE_DATABASE_URL"
+        ),
+        Variable::IsDatabaseUrl => format!(
+            "the variable {name} is set, but is not read here: name the database of this service in \
+             VESTIBULE_DATABASE_URL, or unset it"
+        ),
+        Variable::IsEmpty => {
+            format!("the variable {name} is set, but empty: name a database, or unset it")
+        }
+        Variable::NoSuchFile => format!("the variable {name} names a file that is not there"),
+    }
+}
+
+fn misread(key: &str, wrong: Misread) -> String {
+    match wrong {
+        Misread::Unreadable => format!(
+            "the setting {key} cannot be read: write special characters of the password as %xx (# is %23, \
+             / is %2F), and name one host"
+        ),
+        Misread::EndsEarly => format!(
+            "the setting {key} cannot be meant like this: in the password # is %23, / is %2F"
+        ),
+        Misread::SeveralHosts => format!(
+            "the setting {key} names several hosts; name one, such as an address that moves with the \
+             primary"
+        ),
+        Misread::ParameterTwice => format!("the setting {key} names a parameter twice"),
+        Misread::UnusedRootCertificate => format!(
+            "the setting {key} has sslrootcert, which counts with sslmode=verify-full or verify-ca alone"
+        ),
+        Misread::UnreadableRootCertificate => {
+            format!("the setting {key} names an sslrootcert that cannot be read")
+        }
+        Misread::UnknownParameter(known) => format!(
+            "the setting {key} has a parameter that is not known here; these are: {}",
+            known.join(", ")
+        ),
+    }
+}
+
+/// A variable that stops nothing: container platforms set some.
+pub(crate) fn unknown_variable(name: &str) -> String {
+    format!("the variable {name} names no setting and is not used")
+}

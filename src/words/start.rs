@@ -1,0 +1,155 @@
+//! The log of a start: what is said on the way, and why it stops.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::auth::{OpenError, Unusable};
+use crate::config::DatabasePlace;
+use crate::error::error_chain;
+use crate::mail::MailError;
+use crate::server::{NotServed, ServeError};
+use crate::setup::StartError;
+
+/// Why the service does not start.
+pub(crate) fn refusal(error: &StartError) -> String {
+    match error {
+        StartError::Config(error) => error.to_string(),
+        StartError::DataFolder { folder, error } => {
+            format!("the data folder {} cannot be made: {error}", folder.display())
+        }
+        StartError::SecretKey { folder, error } => {
+            format!("the secret key in {} cannot be kept: {error}", folder.display())
+        }
+        StartError::Mail(error) => mail(error),
+        StartError::Accounts(error) => accounts(error),
+        StartError::DatabaseIsNotOpen => "the database is not open".into(),
+    }
+}
+
+fn mail(error: &MailError) -> String {
+    match error {
+        MailError::SmtpUrl => "the setting vestibule.mail.smtp_url is not usable".into(),
+        MailError::Folder(error) => format!("the folder for messages cannot be made: {error}"),
+        MailError::Sender(error) => error.to_string(),
+    }
+}
+
+fn accounts(error: &OpenError) -> String {
+    match error {
+        OpenError::HashThreads(error) => {
+            format!("the threads that hash passwords cannot start: {error}")
+        }
+        OpenError::Failed(error) => error_chain(error),
+        OpenError::Database(error) => error.to_string(),
+        OpenError::ClockDiffers(difference) => format!(
+            "the clock of this machine is {} away from the database's: sessions, links and waits would \
+             begin and end at the wrong time. Set it right (NTP) and start again",
+            humantime::format_duration(Duration::from_secs(difference.as_secs()))
+        ),
+        OpenError::OtherKey => {
+            "this node has another secret_key than those that used this database before: it would know \
+             nobody's session. Give all nodes the same one. If the key was changed on purpose, stop all \
+             nodes and run `UPDATE vestibule_health SET key_fingerprint = NULL`"
+                .into()
+        }
+    }
+}
+
+/// It is a public error, which apps print: so the sentence is its `Display`.
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            NotServed::Config(error) => error.fmt(f),
+            NotServed::Listen { address, error } => {
+                write!(f, "cannot listen on {address}: {error}")
+            }
+            NotServed::Rocket(reason) => f.write_str(reason),
+        }
+    }
+}
+
+/// Rocket prints why the pool cannot be opened: so the sentence is the `Display` of the error.
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pooler { server } => write!(
+                f,
+                "{server} is a pooler: with one in between, statements would run without their deadlines, \
+                 or on another connection than the one they were prepared on. Connect to PostgreSQL itself"
+            ),
+            Self::DropsOptions { server } => write!(
+                f,
+                "{server} drops the options of a connection: with one in between, statements would run \
+                 without their deadlines, or on another connection than the one they were prepared on. \
+                 Connect to PostgreSQL itself"
+            ),
+            Self::NotLetIn { server, error } => {
+                write!(f, "PostgreSQL at {server} lets nobody in: {error}")
+            }
+            Self::Silent { server } => write!(f, "PostgreSQL at {server} does not answer"),
+            Self::Encoding(encoding) => {
+                write!(f, "the database is in {encoding}: it must be made with ENCODING 'UTF8'")
+            }
+            Self::MayNotReadMigrations => f.write_str(
+                "this role may not read which migrations were done: GRANT SELECT, INSERT, UPDATE, DELETE \
+                 ON ALL TABLES IN SCHEMA public TO it, as their owner",
+            ),
+            Self::MayNotChangeTables => f.write_str(
+                "the tables must be brought to this version, and this role may not change them: run \
+                 `vestibule migrate` as their owner",
+            ),
+            Self::TablesTooOld => f.write_str(
+                "the tables are older than this version, and databases.vestibule.migrate is false: run \
+                 `vestibule migrate` as their owner",
+            ),
+            Self::LockIsHeld(path) => {
+                write!(f, "another process holds {} and does not let go", path.display())
+            }
+        }
+    }
+}
+
+/// Which database it is.
+pub(crate) fn database(place: &DatabasePlace) -> String {
+    match place {
+        DatabasePlace::SqliteFile(file) => format!("the SQLite file {file}"),
+        DatabasePlace::PostgresServer { server, name } => {
+            format!("PostgreSQL at {server}, database {name:?}")
+        }
+        DatabasePlace::PostgresSocket { port, name } => {
+            format!("PostgreSQL at a local socket{port}, database {name:?}")
+        }
+        DatabasePlace::Postgres => "PostgreSQL".into(),
+    }
+}
+
+pub(crate) fn accounts_are_kept_in(place: &DatabasePlace) -> String {
+    format!("accounts are kept in {}", database(place))
+}
+
+pub(crate) fn messages_into_folder(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("no mail server is set: messages are put into {folder} and reach nobody")
+}
+
+/// The same at a newcomer's own machine.
+pub(crate) fn links_are_shown(folder: &Path) -> String {
+    let folder = folder.display();
+    format!("no mail server is set: messages are put into {folder}, their links shown here")
+}
+
+pub(crate) const TOKENS_ARE_REVEALED: &str =
+    "reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT";
+
+pub(crate) const NO_TRUSTED_PROXY: &str = "public_url is set but no proxy is trusted: all who come by a proxy on \
+     this machine or a private network share one limit; set trusted_proxies";
+
+/// The service is ready.
+pub(crate) fn listening(ip: IpAddr, port: u16, origin: &str) -> String {
+    format!("listening on {ip} port {port}; people reach it at {origin}")
+}
+
+/// What `vestibule migrate` says if it could not do it, before the reason.
+pub(crate) const TABLES_NOT_CHANGED: &str = "the tables were not changed";
