@@ -33,6 +33,7 @@ use rocket::futures::FutureExt;
 use rocket::http::uri::Origin;
 use rocket::http::{Cookie, Header, Method};
 use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
+use rocket::tokio::io::AsyncReadExt;
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
 use rocket::tokio::signal::unix::{Signal, SignalKind, signal};
 use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
@@ -590,7 +591,7 @@ fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-async fn respond(response: LocalResponse<'_>) -> Answer {
+async fn respond(mut response: LocalResponse<'_>) -> Answer {
     let mut answer = hyper::Response::new(Full::default());
     *answer.status_mut() = hyper::StatusCode::from_u16(response.status().code)
         .unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
@@ -603,7 +604,11 @@ async fn respond(response: LocalResponse<'_>) -> Answer {
     }
     // The answer to a HEAD has a length and no body.
     let length = response.body().preset_size();
-    let body = response.into_bytes().await.unwrap_or_default();
+    // Room for a little more: who reads it looks for more until there is none.
+    let mut body = Vec::with_capacity(length.unwrap_or_default() + 64);
+    if response.read_to_end(&mut body).await.is_err() {
+        body.clear();
+    }
     if body.is_empty()
         && let Some(length) = length
     {

@@ -17,3 +17,22 @@ pub(crate) mod passwords;
 pub(crate) mod refusals;
 pub(crate) mod settings;
 pub(crate) mod start;
+
+use askama::filters::Safe;
+
+/// A text for a page that needs no escaping, so that none is done whenever the page is drawn.
+pub(crate) type Text = Safe<&'static str>;
+
+/// Does not compile for a text that HTML would read as something else.
+const fn text(text: &'static str) -> Text {
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while i < bytes.len() {
+        assert!(
+            !matches!(bytes[i], b'<' | b'>' | b'&' | b'"'),
+            "a text for a page must need no escaping"
+        );
+        i += 1;
+    }
+    Safe(text)
+}
