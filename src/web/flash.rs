@@ -76,10 +76,10 @@ impl Notice {
     pub(in crate::web) fn take(request: &Request<'_>) -> Option<Self> {
         let jar = request.cookies();
         let config = request.rocket().state::<Auth>()?.config();
+        let word = jar.get(config.cookie_name(Cookies::Notice))?.value();
         if is_forged(request, Cookies::Notice, config) {
             return None;
         }
-        let word = jar.get(config.cookie_name(Cookies::Notice))?.value();
         jar.remove(cookie(config, ""));
         Self::ALL.into_iter().find(|notice| notice.word() == word)
     }

@@ -33,16 +33,14 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
 
 async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {
     let Some(auth) = request.rocket().state::<Auth>() else { return Ok(None) };
+    let jar = request.cookies();
+    let Some(sealed) = jar.get(auth.config().cookie_name(Cookies::Session)) else {
+        return Ok(None);
+    };
     if session::is_forged(request, Cookies::Session, auth.config()) {
         return Ok(None);
     }
-    let jar = request.cookies();
-    match jar.get(auth.config().cookie_name(Cookies::Session)) {
-        Some(sealed) => {
-            auth.find_session(sealed.value(), || session::read(jar, auth.config())).await
-        }
-        None => Ok(None),
-    }
+    auth.find_session(sealed.value(), || session::read(jar, auth.config())).await
 }
 
 /// The user who is signed in; 401 if nobody is. And 403 if another website made the browser ask for
