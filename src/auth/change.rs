@@ -1,5 +1,5 @@
-//! One change to accounts: what is written, what is recorded of it, the messages that it brings about, and the
-//! sessions that must be forgotten. All of it comes true by one [`commit`](Change::commit), or nothing.
+//! One change to accounts: rows, events and messages to write, and cached sessions to drop. One
+//! [`commit`](Change::commit) makes all of it take effect, or none.
 
 use std::ops::{Deref, DerefMut};
 
@@ -10,12 +10,12 @@ use super::{Auth, Client, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
 
-/// A change that is not committed yet. Dropped, it never happened. Derefs to its transaction.
+/// A change in progress; dropping it rolls it back. Derefs to its transaction.
 pub(in crate::auth) struct Change<'a> {
     auth: &'a Auth,
     client: &'a Client,
     tx: Tx,
-    /// When it happens.
+    /// The time of the change.
     pub(in crate::auth) now: Timestamp,
     recorded: Vec<(Event, Option<UserId>)>,
     changed_users: Vec<UserId>,
@@ -24,7 +24,7 @@ pub(in crate::auth) struct Change<'a> {
 }
 
 impl Auth {
-    /// Begins a change that this client makes.
+    /// Begins a change made by this client.
     pub(in crate::auth) async fn begin_change<'a>(
         &'a self,
         client: &'a Client,
@@ -43,7 +43,7 @@ impl Auth {
 }
 
 impl Change<'_> {
-    /// Records what happened.
+    /// Records an event.
     pub(in crate::auth) async fn record(
         &mut self,
         event: Event,
@@ -54,7 +54,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Records what somebody may do any number of times, unless it was too often today.
+    /// Records an event that a user can cause any number of times, up to a daily limit.
     pub(in crate::auth) async fn record_visit(
         &mut self,
         event: Event,
@@ -72,17 +72,17 @@ impl Change<'_> {
         self.tx.insert_message(message).await
     }
 
-    /// Something about this user, or about all their sessions, is not as it was.
+    /// Marks the user, or all their sessions, as changed.
     pub(in crate::auth) fn changes_user(&mut self, user: UserId) {
         self.changed_users.push(user);
     }
 
-    /// This session ends.
+    /// Marks the session as ended.
     pub(in crate::auth) fn ends_session(&mut self, session: Digest) {
         self.ended_sessions.push(session);
     }
 
-    /// Makes it true, on disk; then tells the log, the cache of sessions and the delivery job.
+    /// Commits to disk, then informs the log, the session cache and the delivery job.
     pub(in crate::auth) async fn commit(self) -> Result<(), Error> {
         self.tx.commit().await?;
         for session in self.ended_sessions {
@@ -100,7 +100,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Ends it as if it had never begun.
+    /// Rolls the change back.
     pub(in crate::auth) async fn rollback(self) {
         self.tx.rollback().await;
     }

@@ -1,4 +1,4 @@
-//! Who asks: the address, the device, and the accounts that this browser has opened before.
+//! The client of a request: its IP address, its browser, and the accounts that this browser has opened before.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -7,34 +7,34 @@ use super::KnownDevice;
 /// The other end of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
-    /// The network address, as the trusted proxies tell it.
+    /// The client IP as the trusted proxies report it.
     pub(crate) address: IpAddr,
-    /// Whether all the world shares the address for all we know: it is that of a proxy which nobody named.
+    /// Whether unrelated clients may share the address: it belongs to a proxy that is not configured as trusted.
     pub(crate) is_shared: bool,
-    /// How many times as much may be done from this address as from another.
+    /// The multiple of the usual rate limits that this address gets.
     pub(crate) allowance: i64,
-    /// What the browser says of itself; at most 256 characters, none of them control characters.
+    /// The `User-Agent` header; at most 256 characters, without control characters.
     pub(crate) user_agent: String,
     /// The accounts that this browser has opened before.
     pub(crate) devices: Vec<KnownDevice>,
 }
 
 impl Client {
-    /// Cuts the user agent to what may be kept: it comes from strangers and is shown to others.
+    /// Truncates and cleans the user agent: it comes from strangers and is shown to others.
     pub(crate) fn new(address: IpAddr, user_agent: &str) -> Self {
         let user_agent = user_agent.chars().filter(|c| !c.is_control()).take(256).collect();
         let address = address.to_canonical();
         Self { address, is_shared: false, allowance: 1, user_agent, devices: Vec::new() }
     }
 
-    /// What rate limits count as one client: an IPv4 address, or the /64 that an IPv6 customer has. `None` if the
-    /// address does not tell one client from another.
+    /// The IP prefix that rate limits count as one client: an IPv4 address, or the /64 of an IPv6 customer. `None`
+    /// if the address does not tell one client from another.
     pub(in crate::auth) fn ip_prefix(&self) -> Option<IpAddr> {
         self.prefix(64)
     }
 
-    /// The site that may own all neighbours of the prefix too: an IPv6 customer may have a /48 (RFC 6177), and pass
-    /// for as many customers as it has /64s. An IPv4 address is a site of its own.
+    /// The site around the prefix: an IPv6 customer may have a /48 (RFC 6177), and use each /64 in it as another
+    /// client. An IPv4 address is a site of its own.
     pub(in crate::auth) fn site(&self) -> Option<IpAddr> {
         self.prefix(48)
     }

@@ -1,5 +1,5 @@
-//! What happened to accounts: a row in the table `events` and a line in the log, for whoever has to
-//! find out later (ASVS 16.3).
+//! Security events of accounts: a row in the table `events` and a line in the log, for later investigation (ASVS
+//! 16.3).
 
 use log::info;
 
@@ -21,7 +21,7 @@ pub(in crate::auth) enum Event {
 }
 
 impl Event {
-    /// As it stands in the table and in the log.
+    /// The name in the table and in the log.
     pub(in crate::auth) fn as_str(self) -> &'static str {
         match self {
             Self::SignedUp => "signed-up",
@@ -36,11 +36,11 @@ impl Event {
         }
     }
 
-    /// Writes the line. Never what somebody typed as an address: people type passwords there.
+    /// Writes the log line. It never contains an email field: people type passwords there.
     pub(in crate::auth) fn log(self, user: Option<UserId>, client: &Client) {
         let user = user.map_or_else(|| "none".to_owned(), |user| user.to_string());
         let (kind, address) = (self.as_str(), client.address);
-        // The row has all of it: whoever logs in all day chooses how long the line is.
+        // The row has the full text. Cut here, because a client chooses its length.
         let agent: String = client.user_agent.chars().take(100).collect();
         let agent = agent.replace(['"', '\\'], "'");
         info!("event={kind} user={user} address={address} agent=\"{agent}\"");
@@ -48,7 +48,7 @@ impl Event {
 }
 
 impl Auth {
-    /// Notes in the database and in the log that something happened.
+    /// Records the event in the database and in the log.
     pub(in crate::auth) async fn record(
         &self,
         event: Event,

@@ -1,14 +1,14 @@
-//! A queue that serves everybody in turn, whoever has brought how much.
+//! A fair queue: each visitor is served in turn, however many jobs they bring.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Each visitor has a queue of their own, and they are served in rotation: ten thousand jobs of one cost
-/// another's single job one turn. Visitors belong to groups, which are served in rotation too: whoever can pass
-/// for many visitors, as the owner of an IPv6 network can, is still one group.
+/// Each visitor has a queue of their own, and the queues are served round-robin: another visitor's ten thousand
+/// jobs delay a single job by one. Visitors belong to groups, which are served round-robin too: one attacker with
+/// many visitor keys, such as the owner of an IPv6 network, is still one group.
 pub(in crate::auth) struct FairQueue<G, K, T> {
     groups: HashMap<G, Group<K, T>>,
-    /// Whose turn it is, and who follows.
+    /// The order in which groups are served.
     order: VecDeque<G>,
     len: usize,
     most: usize,
@@ -22,7 +22,7 @@ struct Group<K, T> {
 }
 
 impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
-    /// At most so many wait in all, and of one group.
+    /// `most` limits the jobs of all groups, `most_of_one` those of one group.
     pub(in crate::auth) fn new(most: usize, most_of_one: usize) -> Self {
         let (groups, order) = (HashMap::new(), VecDeque::new());
         Self { groups, order, len: 0, most, most_of_one }
@@ -32,8 +32,8 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         self.len
     }
 
-    /// Lets a job wait. If there is no room, the last job of whoever has most waiting is returned, in the group
-    /// that has most: it may be this one.
+    /// Adds a job. If the queue is full, returns the last job of the busiest visitor in the busiest group, which
+    /// may be this job.
     pub(in crate::auth) fn push(&mut self, group: G, key: K, job: T) -> Option<T> {
         let Some((loser, most)) = self.loser(group, key) else {
             self.add(group, key, job);
@@ -47,15 +47,15 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         dropped
     }
 
-    /// Whether a job of this visitor would find room just now.
+    /// Whether a job of this visitor would be accepted now.
     pub(in crate::auth) fn has_room(&self, group: G, key: K) -> bool {
         let Some((loser, most)) = self.loser(group, key) else { return true };
         let of_loser = self.groups.get(&loser).map(|loser| loser.visitors.values());
         of_loser.is_some_and(|mut visitors| visitors.any(|jobs| jobs.len() > most))
     }
 
-    /// The group that would have to make room, `None` if there is some: whoever there has more waiting than so
-    /// many loses the last job.
+    /// The group that would lose a job, and the number of jobs a visitor in it must exceed to lose one; `None` if
+    /// there is room.
     fn loser(&self, group: G, key: K) -> Option<(G, usize)> {
         let of_group = self.groups.get(&group).map_or(0, |group| group.len);
         let loser = if of_group >= self.most_of_one {
@@ -68,7 +68,7 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
             longest.map_or(group, |(group, _)| *group)
         };
         let own = self.groups.get(&group).map_or(0, |group| group.waiting(&key));
-        // Within its own group the newcomer comes before whoever has more there.
+        // Within its own group, the newcomer takes precedence over visitors with more jobs.
         Some((loser, if loser == group { own + 1 } else { 0 }))
     }
 
@@ -87,7 +87,7 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         self.len += 1;
     }
 
-    /// Takes the last job from whoever in the group has most waiting, if that is more than so many.
+    /// Removes the last job of the busiest visitor in the group, if that visitor has more than `more_than`.
     fn drop_last(&mut self, group: G, more_than: usize) -> Option<T> {
         let of_group = self.groups.get(&group)?;
         let (key, jobs) = of_group.visitors.iter().max_by_key(|(_, jobs)| jobs.len())?;
@@ -95,12 +95,12 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         if jobs.len() > more_than { self.remove(group, key, last) } else { None }
     }
 
-    /// The next job: the first of whoever's turn it is, in the group whose turn it is.
+    /// The next job: the first one of the next visitor in the next group.
     pub(in crate::auth) fn pop(&mut self) -> Option<T> {
         let group = *self.order.front()?;
         let key = *self.groups.get(&group)?.order.front()?;
         let job = self.remove(group, key, 0);
-        // Who is still there goes to the end.
+        // A group that still has jobs goes to the end.
         if self.order.front() == Some(&group) {
             self.order.rotate_left(1);
         }
@@ -112,7 +112,7 @@ impl<G: Copy + Eq + Hash, K: Copy + Eq + Hash, T> FairQueue<G, K, T> {
         job
     }
 
-    /// Takes a job out of the queue, if it is still there.
+    /// Removes a job that is still in the queue.
     pub(in crate::auth) fn withdraw(
         &mut self,
         group: G,
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(queue.len(), 0);
     }
 
-    /// Whoever has a whole network of addresses has a quarter of the queue, and one turn of two.
+    /// One client with a whole network of addresses gets a quarter of the queue and every other slot.
     #[test]
     fn many_visitors_of_one_group_turn_nobody_else_away() {
         let mut queue = FairQueue::new(40, 10);

@@ -1,4 +1,4 @@
-//! Whether the service can do its work, and what all nodes on one database have to agree on.
+//! Health checks, and what all nodes of one database must agree on.
 
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -11,47 +11,47 @@ use super::store::Signals;
 use super::{Auth, OpenError, on_behalf_of};
 use crate::Error;
 
-/// How far the clock of a node may be from the database's.
+/// The largest accepted difference between a node's clock and the database's.
 const CLOCK_DIFFERS: Duration = Duration::from_secs(5);
 
-/// How long the answer of a database may be on its way.
+/// The longest network delay assumed for an answer of the database.
 const LONGEST_WAY: Duration = Duration::from_millis(200);
 
-/// How long the database may take to show that it can be written, before whoever asks is told that it can't.
+/// How long a test write may take before the database counts as not writable.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
-/// Anybody may ask, and each look is a write to disk.
+/// Health checks are public, and each one writes to disk.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How the service is.
+/// The state of the service.
 #[derive(Clone, Copy)]
 pub(crate) struct Health {
     looked_at: Instant,
     /// Whether the database can be written.
     pub(crate) can_write: bool,
-    /// Whether this node is about to end.
+    /// Whether this node is shutting down.
     pub(crate) is_leaving: bool,
-    /// Messages that have not left yet.
+    /// Messages in the outbox.
     pub(crate) messages_waiting: Option<i64>,
-    /// How long the oldest of them has been waiting.
+    /// The age of the oldest message in the outbox.
     pub(crate) oldest_message: Option<Duration>,
-    /// How long ago a node last began to sweep.
+    /// The time since any node last began a sweep.
     pub(crate) last_sweep: Option<Duration>,
-    /// How long ago this node's delivery job last moved; it does every few seconds.
+    /// The time since this node's delivery job last ran; it runs every few seconds.
     pub(crate) delivery_moved: Option<Duration>,
-    /// Connections to the database that are in use just now.
+    /// Connections to the database that are in use.
     pub(crate) connections_in_use: usize,
-    /// Connections to the database.
+    /// All open connections to the database.
     pub(crate) connections: u32,
 }
 
 impl Auth {
-    /// Looks how the service is; at most once a second.
+    /// Checks the service, at most once a second.
     pub(crate) async fn health(&self) -> Health {
         Health { is_leaving: self.is_leaving.load(Ordering::Relaxed), ..self.look().await }
     }
 
-    /// The delivery job of this node is at work.
+    /// Records that the delivery job of this node is alive.
     pub(crate) fn note_delivery(&self) {
         *self.delivery_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
@@ -60,7 +60,7 @@ impl Auth {
         *self.delivery_at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Load balancers are to send nothing more.
+    /// Tells load balancers to send no more requests.
     pub(crate) fn leave(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
     }
@@ -71,14 +71,14 @@ impl Auth {
             return health;
         }
         let now = self.clock.now();
-        // On nobody's behalf: whoever asks may have a thousand requests waiting, and what is seen is for all.
+        // On no client's behalf: the result is shared by all, and one client may have a thousand requests waiting.
         let look = on_behalf_of(None, self.store.update_health(now));
-        // Whatever hangs: an answer that does not come tells a load balancer nothing.
+        // Answer even if the database hangs: a load balancer learns nothing from a request that times out.
         let signals = timeout(LOOK_WITHIN, look).await.ok().and_then(Result::ok).flatten();
         let (connections_in_use, connections) = self.store.connections();
         let health = Health {
             looked_at: Instant::now(),
-            // The row is there in every database that is sound.
+            // Every initialised database has this row.
             can_write: signals.is_some(),
             is_leaving: false,
             messages_waiting: signals.map(|Signals { waiting, .. }| waiting),
@@ -95,7 +95,7 @@ impl Auth {
         health
     }
 
-    /// Fails if this node must not begin beside others on this database.
+    /// Fails if this node must not start beside the others on this database.
     pub(super) async fn agree_with_others(&self) -> Result<(), OpenError> {
         let difference = self.follow().await.map_err(OpenError::Failed)?;
         check_clock(difference)?;
@@ -111,8 +111,8 @@ impl Auth {
         self.store.update_fingerprint_to(&own).await.map_err(OpenError::Failed)
     }
 
-    /// Goes by the database's clock from here on, if it has one, so that all nodes see the same time; says so
-    /// loudly if this machine's is far from it.
+    /// Follows the database's clock, if it has one, so that all nodes see the same time. Warns if this machine's
+    /// clock is far off.
     pub(crate) async fn follow_clock(&self) -> Result<(), Error> {
         let difference = self.follow().await?;
         if difference > CLOCK_DIFFERS {
@@ -129,13 +129,14 @@ impl Auth {
     async fn follow(&self) -> Result<Duration, Error> {
         let asked_at = Instant::now();
         let Some(theirs) = self.store.find_now().await? else { return Ok(Duration::ZERO) };
-        // It was read on the way. A long one is a wait for a turn, after which it was read.
+        // The database read its clock halfway through the round trip. A long round trip is a wait for a connection,
+        // before the clock was read.
         let since = (asked_at.elapsed() / 2).min(LONGEST_WAY);
         Ok(self.clock.follow(theirs + since))
     }
 }
 
-/// Fails if a node must not begin, since its clock is so far from the database's.
+/// Fails if the node's clock is too far from the database's.
 pub(super) fn check_clock(difference: Duration) -> Result<(), OpenError> {
     if difference <= CLOCK_DIFFERS { Ok(()) } else { Err(OpenError::ClockDiffers(difference)) }
 }

@@ -1,4 +1,4 @@
-//! A look at the database before a start: changes nothing, and refuses what a start would refuse.
+//! Inspects the database before a start. Changes nothing, and refuses what a start would refuse.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,35 +10,35 @@ use super::store::{Tables, find_out};
 use super::{OpenError, ThrottleKey};
 use crate::clock::Clock;
 
-/// What is to be seen of the database.
+/// The state of the database.
 pub(crate) struct Inspection {
-    /// How far its tables are.
+    /// Whether the tables are up to date.
     pub(crate) tables: Tables,
-    /// The last migration that was done.
+    /// The last applied migration.
     pub(crate) version: Option<i64>,
-    /// How many accounts there are.
+    /// The number of accounts.
     pub(crate) accounts: Option<i64>,
-    /// How far this machine's clock is from the database's, if that has one of its own.
+    /// The difference between this machine's clock and the database's, if that has its own.
     pub(crate) clock_difference: Option<Duration>,
-    /// The secret key, compared with the one that was used before.
+    /// Whether the secret key is the one used before.
     pub(crate) key: Key,
 }
 
-/// The secret key of this node beside the one that was used before.
+/// This node's secret key compared with the one used before.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Key {
-    /// Nobody has used this database, or there is no key yet.
+    /// The database has not been used, or there is no key yet.
     First,
-    /// It is the same.
+    /// The same key.
     Same,
-    /// It is another one.
+    /// Another key.
     Other,
 }
 
-/// Looks at the database that the settings name; `None` if it is a file that a start would make.
+/// Inspects the configured database. Returns `None` if it is a file that a start would create.
 ///
 /// # Errors
-/// When it cannot be opened, or its tables are too old and may not be changed.
+/// If the database cannot be opened, or its tables are too old and must not be changed.
 pub(crate) async fn inspect(
     figment: &Figment,
     data_dir: &Path,
@@ -60,10 +60,10 @@ pub(crate) async fn inspect(
 }
 
 impl Inspection {
-    /// Fails if a start would refuse to begin on this database.
+    /// Fails if a start on this database would be refused.
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         check_clock(self.clock_difference.unwrap_or_default())?;
-        // Only PostgreSQL has a clock of its own, and nodes beside this one.
+        // Only PostgreSQL has a clock of its own and other nodes.
         if self.key == Key::Other && self.clock_difference.is_some() {
             return Err(OpenError::OtherKey);
         }

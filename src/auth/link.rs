@@ -1,5 +1,5 @@
-//! Mailed links: which there are, how long each is good, and how one is opened. A new one is a line in the table below,
-//! a message with its templates, and a page at `/<page>/<token>`.
+//! Mailed links: their purposes, how long each is valid, and how one is opened. To add one: a line in the table
+//! below, a message with its templates, and a page at `/<page>/<token>`.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::{Error, urls};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// Most links of one purpose that may be open for a user. A stranger who asks for more cannot void the one that the
-/// owner is about to open.
+/// The number of links of one purpose that a user may have open. Asking for more does not void the older ones: a
+/// stranger must not void the link that the owner is about to open.
 pub(in crate::auth) const MOST_OPEN: i64 = 3;
 
 macro_rules! purposes {
     ($($(#[$doc:meta])* $purpose:ident: $name:literal, at $page:ident, for $ttl:expr, mailed as $message:ident;)*) => {
-        /// What a mailed link is for. One of another purpose is as if it were not there.
+        /// The purpose of a mailed link. A link is not valid for any other purpose.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Purpose {
             $($(#[$doc])* $purpose,)*
@@ -34,21 +34,21 @@ macro_rules! purposes {
                 }
             }
 
-            /// The page that it leads to.
+            /// The page that it opens.
             pub(crate) const fn page(self) -> &'static str {
                 match self {
                     $(Self::$purpose => urls::$page,)*
                 }
             }
 
-            /// How long such a link is good (ASVS 6.5.5).
+            /// How long the link is valid (ASVS 6.5.5).
             const fn ttl(self) -> Duration {
                 match self {
                     $(Self::$purpose => $ttl,)*
                 }
             }
 
-            /// The message that holds it.
+            /// The message that contains it.
             const fn message(self) -> Message {
                 match self {
                     $(Self::$purpose => Message::$message,)*
@@ -61,27 +61,27 @@ macro_rules! purposes {
 purposes! {
     /// Sets a new password.
     PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR, mailed as PasswordReset;
-    /// Shows that the address of the account is the person's own.
+    /// Shows that the email address belongs to the user.
     VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24), mailed as VerifyEmail;
 }
 
 impl Message {
-    /// What the link in it is for, if it holds one.
+    /// The purpose of the link in this message, if it contains one.
     pub(in crate::auth) fn link(self) -> Option<Purpose> {
         Purpose::ALL.iter().copied().find(|purpose| purpose.message() == self)
     }
 }
 
-/// A link that somebody has followed, looked up once for the whole request.
+/// A followed link, looked up once per request.
 pub(crate) struct OpenedLink {
-    /// Its secret.
+    /// The token in the link.
     pub(crate) token: LinkToken,
-    /// Whose it is; `None` if it was used, is too old, or never was one.
+    /// The user it belongs to; `None` if the link was used, has expired, or never existed.
     pub(crate) user: Option<User>,
 }
 
 impl Auth {
-    /// Finds out whose link it is, without using it up.
+    /// Looks up the user of a link without using the link up.
     pub(crate) async fn open_link(
         &self,
         purpose: Purpose,
@@ -91,7 +91,7 @@ impl Auth {
         Ok(OpenedLink { token, user })
     }
 
-    /// What the database keeps of a link to this user, which leaves in that message.
+    /// The row to store for a link to this user in this message.
     pub(in crate::auth) fn new_link(
         &self,
         purpose: Purpose,

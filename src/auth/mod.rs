@@ -1,7 +1,6 @@
-//! What is true about accounts: who somebody is, what opens an account, what a session or a mailed
-//! link is worth. Knows no HTML, no JSON and no HTTP.
+//! Accounts, sign-in, sessions and mailed links: the rules. Knows no HTML, no JSON and no HTTP.
 //!
-//! Each flow has a file with its verbs on [`Auth`] and an enum for what it refuses.
+//! Each flow has a file with its methods on [`Auth`] and an enum of the refusals.
 
 mod account;
 mod change;
@@ -57,7 +56,7 @@ use password::hasher::{HashSlot, Hasher};
 use session::SessionCache;
 use throttle::ClosedBuckets;
 
-/// The one handle to everything about accounts. Cheap to clone.
+/// The handle to everything about accounts. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Auth {
     store: Store,
@@ -68,15 +67,15 @@ pub(crate) struct Auth {
     mail: Arc<Mail>,
     throttle_key: ThrottleKey,
     delivery_wakeup: Arc<Wakeup>,
-    /// Whether this process has taken over what another one had claimed of the outbox.
+    /// Whether this process has taken over outbox messages claimed by an earlier one.
     delivers: Arc<AtomicBool>,
     closed_buckets: Arc<ClosedBuckets>,
-    /// How many messages waited when somebody last looked.
+    /// The number of waiting messages at the last count.
     messages_waiting: Arc<AtomicI64>,
-    /// How many counts strangers may have added since the last sweep.
+    /// The number of throttle rows that strangers may have added since the last sweep.
     new_rows: Arc<AtomicI64>,
     sweep_is_due: Arc<Notify>,
-    /// What was seen when somebody last looked.
+    /// The last health check.
     last_look: Arc<Mutex<Option<Health>>>,
     clock_differs: Arc<Seldom>,
     unnoted_sessions: Arc<Seldom>,
@@ -99,10 +98,10 @@ pub(crate) enum OpenError {
 }
 
 impl Auth {
-    /// Puts the parts together, on a database that is open, and compares this node with others on it.
+    /// Assembles the service on an open database and compares this node with the others.
     ///
     /// # Errors
-    /// When this node must not begin.
+    /// If this node must not start beside the others.
     pub(crate) async fn open(
         store: Store,
         config: Arc<Config>,
@@ -140,12 +139,12 @@ impl Auth {
         &self.config
     }
 
-    /// Counts a request in; the database stays open until what is returned is dropped.
+    /// Counts a request as in flight; the database stays open until the guard is dropped.
     pub(crate) fn enter(&self) -> InFlight {
         self.store.enter()
     }
 
-    /// Whether `password` may be set by somebody with this address and name; see [`WeakPassword`].
+    /// Checks whether `password` may be set for this address and name; see [`WeakPassword`].
     async fn check_new_password(
         &self,
         password: Password,

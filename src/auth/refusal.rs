@@ -1,30 +1,30 @@
-//! Why a verb of [`Auth`](super::Auth) did not do what it was asked to do.
+//! Why a method of [`Auth`](super::Auth) refused or failed.
 
 use super::throttle::Wait;
 use crate::Error;
 
-/// Not done, and why.
+/// A refusal, for a reason `R` of the method.
 #[derive(Debug)]
 pub(crate) enum Refused<R> {
-    /// For a reason that this verb has.
+    /// A reason specific to the method.
     Because(R),
-    /// Not now: too often, or too many others at the same time.
+    /// Not now: a rate limit, or too much load.
     Wait(Wait),
-    /// The service is at fault.
+    /// An internal error.
     Failed(Error),
 }
 
-/// What any verb may answer: not now, or the service is at fault.
+/// The refusals that any method may return.
 #[derive(Debug)]
 pub(crate) enum Limited {
-    /// Too often, or too many others at the same time.
+    /// A rate limit, or too much load.
     Wait(Wait),
-    /// The service is at fault.
+    /// An internal error.
     Failed(Error),
 }
 
 impl<R> Refused<R> {
-    /// The same, with another reason.
+    /// Converts the reason.
     pub(crate) fn map<Q>(self, reason: impl FnOnce(R) -> Q) -> Refused<Q> {
         match self {
             Self::Because(own) => Refused::Because(reason(own)),
@@ -35,7 +35,7 @@ impl<R> Refused<R> {
 }
 
 impl From<Error> for Limited {
-    /// A crowd passes, and is no fault.
+    /// Too much load passes and is not an error.
     fn from(error: Error) -> Self {
         error.busy_for().map_or(Self::Failed(error), |wait| Self::Wait(Wait::Busy(wait)))
     }

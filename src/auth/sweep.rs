@@ -1,4 +1,4 @@
-//! What expired goes.
+//! Removes expired data.
 
 use std::time::Duration;
 
@@ -10,30 +10,31 @@ use super::password::hash::PasswordHash;
 use super::store::BATCH;
 use crate::Error;
 
-/// Most events that are kept of tries at nobody's account. Strangers can cause any number of them.
+/// The maximum number of stored events without an account. Strangers can cause any number of them.
 const MOST_EVENTS_OF_NOBODY: i64 = 1_000_000;
 
-/// Most events that are kept of an account to which much happens. Its owner may log in all day.
+/// The maximum number of stored events of a very active account, whose owner may cause any number of them.
 const MOST_EVENTS_OF_ONE: i64 = 5_000;
 
-/// Which accounts are looked at for that: those with so many events in so long. Sweeps come more often.
+/// An account with this many events within `BUSY_WITHIN` counts as very active. Sweeps are more frequent than that.
 const BUSY: i64 = 100;
 const BUSY_WITHIN: Duration = Duration::from_mins(30);
 
-/// Least time between the beginnings of two sweeps, of all nodes together.
+/// The minimum time between two sweeps, across all nodes.
 const SWEEP_PAUSE: Duration = Duration::from_secs(10);
 
-/// Events age by so much with each sweep at most: a clock that is wrong for an hour does not take the log with it.
+/// The most that one sweep advances the age limit of events: a clock that is wrong for an hour does not delete the
+/// log.
 const DAY: Duration = Duration::from_hours(24);
 
 impl Auth {
-    /// Whether this node is to sweep now: no other one has just begun.
+    /// Whether this node should sweep now: no other node has just begun.
     pub(crate) async fn begin_sweep(&self) -> Result<bool, Error> {
         self.store.update_swept(self.clock.now(), SWEEP_PAUSE).await
     }
 
-    /// Removes what expired: sessions, links, counts, events, and messages in the folder whose links
-    /// are dead. And takes stock. `beat` is called after each batch.
+    /// Removes expired sessions, links, counts, events, and messages in the folder whose links are void. Then takes
+    /// stock. Calls `beat` after each batch.
     pub(crate) async fn sweep(&self, beat: impl Fn()) -> Result<(), Error> {
         let (store, now) = (&self.store, self.clock.now());
         let idle_since = |remembered| now - self.idle_ttl(remembered);
@@ -57,7 +58,8 @@ impl Auth {
         let most = self.config.throttle.max_rows;
         let mut surplus = store.count_buckets().await? - most;
         if surplus > 0 {
-            // Nobody is refused for what strangers fill: those go first that hold nobody up.
+            // Strangers can fill the table: that must not refuse others. Counts that block nobody are removed
+            // first.
             warn!("there are more than {most} counts: the least of them are forgotten");
         }
         while surplus > 0 {
@@ -67,7 +69,7 @@ impl Auth {
             beat();
         }
         if let Some(oldest) = store.find_oldest_event().await? {
-            // However far ahead this clock is.
+            // Even if this clock is far ahead.
             let then = (now - self.config.events.keep_for).min(oldest + DAY);
             while store.delete_events_before(then).await? >= BATCH {
                 beat();
@@ -88,13 +90,13 @@ impl Auth {
         self.mail.sweep(now).await
     }
 
-    /// Returns when strangers may have added so much that the next sweep should not wait.
+    /// Returns when strangers may have added so many rows that the next sweep should not wait.
     pub(crate) async fn sweep_is_due(&self) {
         self.sweep_is_due.notified().await;
     }
 
-    /// Notes what requests depend on and may not look for each time: how many messages wait, and the largest
-    /// cost of any stored hash.
+    /// Updates the figures that requests need but cannot query each time: the number of waiting messages, and the
+    /// largest cost of any stored hash.
     pub(crate) async fn take_stock(&self) -> Result<(), Error> {
         self.count_messages().await?;
         for prefix in self.store.list_hash_prefixes().await? {

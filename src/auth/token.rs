@@ -1,4 +1,4 @@
-//! Random secrets and what the database may know of them.
+//! Random tokens and their digests.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,33 +7,33 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of a random token. A copy of the database gives nobody a session or a link: 256 random
-/// bits cannot be guessed back from it, so it needs no salt and no slow hash.
+/// SHA-256 of a random token. A stolen database reveals no session or link: 256 random bits cannot be guessed, so
+/// no salt and no slow hash are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::auth) struct Digest([u8; 32]);
 
 impl Digest {
-    /// Any part of it is as random as any other.
+    /// One byte, as random as any other.
     pub(in crate::auth) fn first_byte(self) -> u8 {
         self.0[0]
     }
 
-    /// As the database holds it.
+    /// Reads it from the database.
     pub(in crate::auth) fn from_row(bytes: Vec<u8>) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// As stored.
+    /// As stored in the database.
     pub(in crate::auth) fn to_vec(self) -> Vec<u8> {
         self.0.to_vec()
     }
 }
 
-/// That a text is no token of ours.
+/// The error for text that is not a valid token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAToken;
 
-/// 32 random bytes (ASVS 11.5.1). A secret has no `Display`, no `Serialize` and a mute `Debug`.
+/// 32 random bytes (ASVS 11.5.1). A secret has no `Display` and no `Serialize`, and its `Debug` does not reveal it.
 macro_rules! token {
     ($(#[$meta:meta])* $name:ident, $out:ident) => {
         $(#[$meta])*
@@ -48,12 +48,12 @@ macro_rules! token {
                 Ok(Self(bytes))
             }
 
-            /// What the database may know of it.
+            /// What the database stores of it.
             pub(in crate::auth) fn digest(&self) -> Digest {
                 Digest(Sha256::digest(self.0).into())
             }
 
-            /// The secret itself: 43 characters that need no escaping in a URL.
+            /// The secret: 43 characters that need no escaping in a URL.
             pub(crate) fn $out(&self) -> String {
                 URL_SAFE_NO_PAD.encode(self.0)
             }
@@ -115,14 +115,14 @@ mod tests {
         }
     }
 
-    /// Promise 18: a token that is printed by mistake says nothing.
+    /// Promise 18: `Debug` does not reveal a token.
     #[test]
     fn a_token_is_mute() {
         assert_eq!(format!("{:?}", SessionToken::new().unwrap()), "SessionToken(…)");
     }
 
     proptest! {
-        /// One text for one token: nobody has a second name for a link.
+        /// Each token has exactly one text form: a link has no second spelling.
         #[test]
         fn a_token_has_one_spelling(text in "[a-zA-Z0-9_=-]{40,46}|\\PC{0,50}") {
             if let Ok(token) = text.parse::<LinkToken>() {

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use idna::AsciiDenyList;
 use unicode_normalization::UnicodeNormalization;
 
-/// An e-mail address that a letter can be sent to. Two addresses are the same account when their
+/// An email address that a message can be sent to. Two addresses belong to the same account if their
 /// [`key`](Email::key)s are equal.
 #[derive(Clone, Debug)]
 pub struct Email {
@@ -14,27 +14,27 @@ pub struct Email {
     key: String,
 }
 
-/// What countries have their people register below.
+/// Second-level labels below which country registries register domains.
 const SECOND_LEVEL: [&str; 18] = [
     "ac", "co", "com", "edu", "gen", "go", "gob", "gov", "id", "ltd", "me", "mil", "ne", "net",
     "nom", "or", "org", "plc",
 ];
 
 impl Email {
-    /// As it was typed, without what stood around it; the domain as A-labels if its letters could pass for
-    /// others.
+    /// The address as it was typed, without surrounding characters. A domain that could pass for another one is in
+    /// A-labels.
     pub fn as_str(&self) -> &str {
         &self.typed
     }
 
-    /// In lower case, the domain as A-labels (RFC 5890): what makes an account unique.
+    /// In lower case, with the domain as A-labels (RFC 5890). Unique per account.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// The mailbox that several addresses may lead to, `ada@example.com` of `ada+shop@example.com` (RFC 5233), and
-    /// with those providers that say so whatever the dots, dashes and underscores; `None` if the address names no
-    /// part of one.
+    /// The mailbox that several addresses share: `ada@example.com` for `ada+shop@example.com` (RFC 5233), with
+    /// dots, dashes and underscores removed for providers that ignore them. `None` if the address has nothing to
+    /// remove.
     pub(in crate::auth) fn shared_mailbox(&self) -> Option<String> {
         let (local, domain) = self.key.rsplit_once('@')?;
         let (ignored, domain): (&[char], _) = match domain {
@@ -50,28 +50,28 @@ impl Email {
         Some(format!("{}@{domain}", mailbox.unwrap_or(local).replace(ignored, "")))
     }
 
-    /// What somebody has registered of the domain, by guess: `example.com` of `mail.example.com`,
-    /// `example.co.uk` of `mail.example.co.uk`.
+    /// A guess at the registered part of the domain: `example.com` for `mail.example.com`, `example.co.uk` for
+    /// `mail.example.co.uk`.
     pub(in crate::auth) fn registered_domain(&self) -> &str {
         let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
         let mut labels = domain.rsplit('.');
         let (top, second) = (labels.next().unwrap_or(""), labels.next().unwrap_or(""));
-        // `co.uk` and `com.br` are endings; of `ab.de`, `de` alone is one.
+        // `co.uk` and `com.br` are public suffixes; in `ab.de` only `de` is one.
         let is_ending = top.len() == 2 && SECOND_LEVEL.contains(&second);
         let third = labels.next().filter(|_| is_ending).map_or(0, |third| third.len() + 1);
         let length = top.len() + 1 + second.len() + third;
         &domain[domain.len().saturating_sub(length)..]
     }
 
-    /// What a letter is sent to: the local part as it was typed (RFC 5321, 2.4: it may matter), the
-    /// domain as A-labels.
+    /// The address to send mail to: the local part as typed (it may be case-sensitive: RFC 5321, 2.4), the domain
+    /// as A-labels.
     pub fn deliverable(&self) -> String {
         let local = self.typed.rsplit_once('@').map_or("", |(local, _)| local);
         let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
         format!("{local}@{domain}")
     }
 
-    /// Both forms as the database holds them.
+    /// Both forms, as stored in the database.
     pub(in crate::auth) fn from_row(typed: String, key: String) -> Self {
         Self { typed: unmistakable(typed, &key), key }
     }
@@ -86,30 +86,30 @@ impl fmt::Display for Email {
 /// Why a text is not accepted as an email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailError {
-    /// Nothing was typed.
+    /// The text is empty.
     Missing,
     /// More than 254 characters (RFC 5321, 4.5.3.1.3).
     TooLong,
     /// No `@`, or more than one.
     Malformed,
-    /// A space, or a character that cannot be seen.
+    /// A space or an invisible character.
     Space,
-    /// A dot at an end of the part before the `@`, or two in a row.
+    /// A dot at either end of the local part, or two in a row.
     Dots,
-    /// A hyphen at the beginning: programs that deliver mail take it for an option.
+    /// A hyphen at the beginning: mail delivery programs may read it as an option.
     Hyphen,
-    /// Letters that are not ASCII before the `@`: few servers take them, and look-alikes are many.
+    /// Non-ASCII letters in the local part: few servers accept them, and there are many look-alikes.
     NonAscii,
-    /// Another character before the `@` that mail servers refuse, or too many.
+    /// Another character in the local part that mail servers refuse, or too many characters.
     LocalPart,
-    /// A letter after the `@` that passes for another.
+    /// A letter in the domain that looks like another one.
     LookAlike,
-    /// What stands after the `@` is no domain that mail can be sent to.
+    /// The domain cannot receive mail.
     Domain,
 }
 
 impl fmt::Display for EmailError {
-    /// For developers; people are told in the words of the site.
+    /// For developers; users read the text in `words`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Missing => "no email address",
@@ -132,7 +132,7 @@ impl FromStr for Email {
     type Err = EmailError;
 
     fn from_str(text: &str) -> Result<Self, EmailError> {
-        // Far more than an address with all that may stand around it.
+        // Far longer than any address with a name around it.
         if text.len() > 2_000 {
             return Err(EmailError::TooLong);
         }
@@ -143,7 +143,7 @@ impl FromStr for Email {
         if typed.chars().any(is_unseen) {
             return Err(EmailError::Space);
         }
-        // A Japanese keyboard writes a full-width one.
+        // Japanese keyboards produce a full-width @.
         let at = if typed.contains('@') { '@' } else { '\u{ff20}' };
         let (local, domain) = typed.rsplit_once(at).ok_or(EmailError::Malformed)?;
         check_local_part(local)?;
@@ -163,8 +163,8 @@ impl FromStr for Email {
     }
 }
 
-/// The address in what was pasted: without what cannot be seen around it, `mailto:`, and the name in
-/// `Ada <ada@example.com>`.
+/// Extracts the address from pasted text: removes invisible characters around it, `mailto:`, and the name in `Ada
+/// <ada@example.com>`.
 fn bare_address(text: &str) -> &str {
     let text = text.trim_matches(is_unseen);
     let text = match text.get(..7) {
@@ -175,7 +175,7 @@ fn bare_address(text: &str) -> &str {
     in_brackets.map_or(text, |(_, address)| address).trim_matches(is_unseen)
 }
 
-/// Spaces of every kind, control characters, and marks that show nothing: pasted text is full of them.
+/// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.
 fn is_unseen(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -186,12 +186,11 @@ fn is_unseen(c: char) -> bool {
             | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// A dot-atom of RFC 5322 (3.2.3) of at most 64 bytes. Quoted strings are valid there, but nobody
-/// has one, and non-ASCII local parts are a play-ground for look-alikes.
+/// A dot-atom of RFC 5322 (3.2.3) of at most 64 bytes. Quoted strings are valid too, but not used in practice, and
+/// non-ASCII local parts allow look-alikes.
 fn check_local_part(local: &str) -> Result<(), EmailError> {
-    // RFC 5322 lets `!`, `%` and `|` in as well. Postfix and others take the first two for a way through them to
-    // another server, so that a letter to `a%evil.example@example.com` goes to evil.example; and programs that
-    // deliver mail take the third for a command.
+    // RFC 5322 also allows `!`, `%` and `|`. Postfix and others treat the first two as routing, so that a message
+    // to `a%evil.example@example.com` goes to evil.example; mail delivery programs may run the third as a command.
     let atext = |b: u8| b.is_ascii_alphanumeric() || b"#$&'*+-/=?^_`{}~".contains(&b);
     if local.is_empty() || local.contains('@') {
         return Err(EmailError::Malformed);
@@ -212,14 +211,14 @@ fn check_local_part(local: &str) -> Result<(), EmailError> {
     Ok(())
 }
 
-/// A letter that is another one to the eye and to nobody else, such as the Kelvin sign.
+/// A letter that only looks different to software, such as the Kelvin sign.
 fn becomes_ascii(c: char) -> bool {
     let is_ascii = |c: char| c.is_ascii();
     !c.is_ascii() && (c.to_lowercase().all(is_ascii) || std::iter::once(c).nfc().all(is_ascii))
 }
 
-/// The domain in lower case and as A-labels. Refused if mail could not reach it, or if it only looks like
-/// what it says: UTS 46 would quietly turn full-width letters and the Kelvin sign into ASCII.
+/// The domain in lower case and as A-labels. Refuses a domain that cannot receive mail or that UTS 46 would
+/// silently change, such as full-width letters and the Kelvin sign to ASCII.
 fn ascii_domain(domain: &str) -> Result<String, EmailError> {
     let lower: String = domain.chars().flat_map(char::to_lowercase).collect();
     if lower.contains('ı') {
@@ -228,7 +227,7 @@ fn ascii_domain(domain: &str) -> Result<String, EmailError> {
     let ascii = idna::domain_to_ascii_cow(lower.as_bytes(), AsciiDenyList::STD3)
         .map_err(|_| EmailError::Domain)?;
     let (unicode, valid) = idna::domain_to_unicode(&ascii);
-    // What was typed must be what the A-label says, or be that label itself.
+    // The typed domain must be the Unicode form of the A-label, or the A-label itself.
     if unicode != lower && *ascii != *lower {
         return Err(EmailError::LookAlike);
     }
@@ -244,8 +243,8 @@ fn ascii_domain(domain: &str) -> Result<String, EmailError> {
     }
 }
 
-/// The address as it was typed, unless its domain could pass for another one: then with A-labels. People
-/// decide by what they read whether they know an address.
+/// The address as typed, or with A-labels if its domain could pass for another one: people recognise an address by
+/// its look.
 fn unmistakable(typed: String, key: &str) -> String {
     if typed.is_ascii() {
         return typed;
@@ -257,9 +256,9 @@ fn unmistakable(typed: String, key: &str) -> String {
     if is_unmistakable_domain(domain) { typed } else { format!("{local}@{ascii}") }
 }
 
-/// Whether no label looks like another. Letters of Latin with accents and of East Asian scripts do not look
-/// like plain ASCII. Those of Cyrillic and Greek do: they are shown where the last label is of the same
-/// script too, as in `почта.рф`, and nothing else is mixed in.
+/// Whether no label looks like another one. Accented Latin and East Asian letters do not look like plain ASCII.
+/// Cyrillic and Greek letters do: they are shown only if the last label is of the same script, as in `почта.рф`,
+/// and no other script is mixed in.
 fn is_unmistakable_domain(domain: &str) -> bool {
     #[derive(PartialEq, Clone, Copy)]
     enum Script {
@@ -270,7 +269,7 @@ fn is_unmistakable_domain(domain: &str) -> bool {
         Other,
     }
     let script = |c: char| match c {
-        // Not those that are other letters to the eye: thorn, kra, long s.
+        // Except those that look like other letters: thorn, kra, long s.
         '\u{fe}' | '\u{138}' | '\u{17f}' => Script::Other,
         '\u{df}'..='\u{f6}' | '\u{f8}'..='\u{130}' | '\u{132}'..='\u{17e}' => Script::Latin,
         '\u{3041}'..='\u{30ff}'
@@ -294,7 +293,7 @@ fn is_unmistakable_domain(domain: &str) -> bool {
         is_pure
             && match first {
                 Script::Latin => true,
-                // Some of their signs look like a stroke or a slash between letters.
+                // Some East Asian signs look like a stroke or a slash between Latin letters.
                 Script::EastAsian => !has_ascii_letters,
                 Script::Greek | Script::Cyrillic => {
                     !has_ascii_letters && last.first() == Some(first)
@@ -391,7 +390,7 @@ mod tests {
         assert_eq!(key(&format!("a@{}.com", "a.".repeat(130))), Err(TooLong));
     }
 
-    /// Promise 13: what was pasted is taken without what cannot be seen.
+    /// Promise 13: invisible characters in pasted text are ignored.
     #[test]
     fn an_address_is_found_in_what_was_pasted() {
         for text in [
@@ -415,7 +414,7 @@ mod tests {
         assert_eq!(key("a@mu\u{308}ller.example").as_deref(), Ok("a@xn--mller-kva.example"));
     }
 
-    /// Promise 13: a domain that could pass for another is shown as what it is.
+    /// Promise 13: a domain that could pass for another one is shown as A-labels.
     #[test]
     fn a_domain_that_looks_like_another_is_shown_as_its_a_label() {
         let shown = |text: &str| text.parse::<Email>().unwrap().as_str().to_owned();
@@ -424,7 +423,7 @@ mod tests {
             assert_eq!(shown(text), text);
         }
         for (text, ascii) in [
-            // All Cyrillic but for its ending, and one foreign letter among plain ones.
+            // All Cyrillic except the ending, and one foreign letter among ASCII.
             ("a@аррӏе.com", "a@xn--80ak6aa92e.com"),
             ("a@p\u{430}ypal.com", "a@xn--pypal-4ve.com"),
             ("a@\u{251}pple.com", "a@xn--pple-p5b.com"),
@@ -437,7 +436,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is taken can be mailed to, is taken again as the same account, and holds no surprise.
+        /// An accepted address can receive mail, parses again to the same account, and contains nothing unexpected.
         #[test]
         fn an_address_that_is_taken_is_sound(text in "\\PC{0,60}|[a-z.+]{1,20}@[a-zäöü.-]{1,30}") {
             if let Ok(email) = text.parse::<Email>() {

@@ -1,4 +1,4 @@
-//! Accounts: who somebody is, and how that comes about.
+//! Accounts: users, signing up, verifying an email address, editing the profile.
 
 mod email;
 mod name;

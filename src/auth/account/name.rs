@@ -1,10 +1,10 @@
-//! What people want to be called.
+//! Display names.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What a person wants to be called: one line of at most 100 characters, without control characters.
+/// A display name: one line of at most 100 characters, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -15,10 +15,10 @@ impl Name {
         &self.0
     }
 
-    /// Reads a name; a text of spaces alone is no name.
+    /// Parses a name. Returns `None` if the text is only whitespace.
     ///
     /// # Errors
-    /// If the text is too long, or has characters that cannot be seen.
+    /// If the text is too long or has invisible characters.
     pub fn parse(text: &str) -> Result<Option<Self>, NameError> {
         let name = text.trim();
         if name.chars().count() > 100 {
@@ -35,8 +35,8 @@ impl Name {
     }
 }
 
-/// Line and paragraph separators break a line of mail or log; the marks that turn the direction of
-/// writing make a name overwrite the words around it (CVE-2021-42574).
+/// Line and paragraph separators break a line of mail or log. Bidirectional marks let a name overwrite the text
+/// around it (CVE-2021-42574).
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
@@ -52,12 +52,12 @@ impl fmt::Display for Name {
 pub enum NameError {
     /// More than 100 characters.
     TooLong,
-    /// A character that cannot be seen.
+    /// An invisible character.
     ControlCharacter,
 }
 
 impl fmt::Display for NameError {
-    /// For developers; people are told in the words of the site.
+    /// For developers; users read the text in `words`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::TooLong => "a name is too long",

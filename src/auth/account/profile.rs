@@ -1,10 +1,10 @@
-//! What people may say about themselves.
+//! Editing the profile.
 
 use crate::auth::events::Event;
 use crate::auth::{Auth, Client, Name, Refused, Session, SignedOut};
 
 impl Auth {
-    /// Sets what the person wants to be called; `None`: nothing.
+    /// Sets or removes the display name.
     pub(crate) async fn rename(
         &self,
         session: &Session,

@@ -9,30 +9,30 @@ use crate::auth::{
 };
 use crate::mail::Message;
 
-/// What somebody who signs up has said.
+/// The fields of the sign-up form.
 pub(crate) struct SignUp {
     pub(crate) email: Email,
     pub(crate) password: Password,
     pub(crate) name: Option<Name>,
 }
 
-/// Who signs somebody up.
+/// What kind of client signs up.
 pub(crate) enum SignUpBy {
-    /// A browser, which is signed in at once, in place of the session that it had. A form that comes twice gets the
-    /// same answer: a button that was pressed twice must not look like failure.
+    /// A browser. It is signed in at once, in place of the session it had. A form sent twice gets the same answer:
+    /// a double click must not look like a failure.
     Browser(Option<SessionToken>),
-    /// A program, which is told that it was done before.
+    /// A program. It is told if the account already exists.
     Program,
 }
 
-/// Somebody has an account.
+/// A new account.
 pub(crate) struct SignedUp {
     pub(crate) email: Email,
-    /// That of the browser, unless the account has changed meanwhile.
+    /// The browser's session, unless the account has changed in the meantime.
     pub(crate) session: Option<NewSession>,
 }
 
-/// Why somebody cannot sign up like this.
+/// Why a sign-up is refused.
 pub(crate) enum SignUpError {
     /// The address has an account.
     EmailTaken,
@@ -41,8 +41,7 @@ pub(crate) enum SignUpError {
 }
 
 impl Auth {
-    /// Makes an account and puts the message that verifies its address into the outbox, both or
-    /// neither.
+    /// Creates an account and puts the verification message into the outbox, both or neither.
     pub(crate) async fn sign_up(
         &self,
         form: SignUp,
@@ -69,7 +68,7 @@ impl Auth {
             change.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;
         }
-        // It is the first message to this address: nothing speaks against it.
+        // The first message to this address is never over a limit.
         let _ = self.count_message_to(&mut change, Message::VerifyEmail, &email).await?;
         change.mail(self.first_message(id, &email, client)).await?;
         change.record(Event::SignedUp, Some(id)).await?;
@@ -86,8 +85,8 @@ impl Auth {
         Ok(SignedUp { email, session })
     }
 
-    /// Somebody signs up with an address that has an account: whoever gives its password logs in. A wrong one
-    /// counts like any other.
+    /// A sign-up with an address that has an account: the right password signs in. A wrong one counts like any
+    /// other failed attempt.
     async fn sign_up_again(
         &self,
         email: Email,

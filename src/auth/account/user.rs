@@ -1,4 +1,4 @@
-//! Who somebody is.
+//! The public type of an account.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,35 +9,35 @@ use uuid::Uuid;
 use super::{Email, Name};
 use crate::clock::Timestamp;
 
-/// A user's account, without its password: that never leaves `auth`.
+/// A user's account, without the password hash, which never leaves `auth`.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// The key of the account; never reused, sorted by time of sign-up (`UUIDv7`, RFC 9562).
+    /// The ID of the account; never reused, sorted by time of sign-up (`UUIDv7`, RFC 9562).
     pub id: UserId,
-    /// The address as it was typed at sign-up.
+    /// The address as typed at sign-up.
     pub email: Email,
-    /// What the person wants to be called, if they said.
+    /// The display name, if there is one.
     pub name: Option<Name>,
-    /// When the person showed that the address is theirs; `None` if never.
+    /// When the user verified the address; `None` if never.
     pub email_verified_at: Option<Timestamp>,
-    /// When they signed up.
+    /// When the user signed up.
     pub created_at: Timestamp,
 }
 
 impl User {
-    /// The address, if the person has shown that it is theirs. Authorise on this one, never on
-    /// `email`: anybody can sign up with somebody else's address.
+    /// The address, if the user has verified it. Authorise on this one, never on `email`: anybody can sign up with
+    /// somebody else's address.
     pub fn verified_email(&self) -> Option<&Email> {
         self.email_verified_at.map(|_| &self.email)
     }
 
-    /// The name, or the address where there is none.
+    /// The display name, or the address if there is none.
     pub fn display_name(&self) -> &str {
         self.name.as_ref().map_or(self.email.as_str(), Name::as_str)
     }
 }
 
-/// The key of a user.
+/// The ID of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, sqlx::Type)]
 #[serde(transparent)]
 #[sqlx(transparent)]

@@ -1,4 +1,4 @@
-//! Showing that an address is one's own: get a message, follow its link, press the button.
+//! Verifying an email address: receive a message, follow its link, press the button.
 
 use crate::Error;
 use crate::auth::events::Event;
@@ -10,31 +10,31 @@ use crate::auth::{
 };
 use crate::mail::Message;
 
-/// Why an address cannot be verified like this.
+/// Why an address cannot be verified.
 pub(crate) enum VerifyEmailError {
-    /// The link was used, is too old, or never was one.
+    /// The link was used, has expired, or never existed.
     DeadLink,
-    /// Whoever pressed the button has not shown that the account is theirs.
+    /// The client has not shown that the account is theirs.
     WrongPassword,
     /// The session has ended in the meantime.
     SignedOut,
 }
 
-/// What became of the wish for another message.
+/// The result of asking for another verification message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// It is on its way.
     Sent,
-    /// An earlier one waits to leave.
+    /// An earlier message is still in the outbox.
     IsWaiting,
-    /// Enough with good links have been sent.
+    /// The user has enough valid links.
     EnoughLinks,
-    /// Too many were asked for.
+    /// The rate limit is reached.
     TooMany,
 }
 
 impl Auth {
-    /// Sends the message again, unless that would be one too many.
+    /// Sends the message again, within the rate limits.
     pub(crate) async fn request_verification(
         &self,
         user: &User,
@@ -58,7 +58,7 @@ impl Auth {
             return Ok(Asked::TooMany);
         }
         let mut change = self.begin_change(client).await?;
-        // The client first: one that has had its share must not use up somebody else's.
+        // Count the client first: one over its limit must not use up somebody else's quota.
         if !self.count_message_of(&mut change, client).await?.is_counted() {
             change.rollback().await;
             return Ok(Asked::TooMany);
@@ -75,11 +75,11 @@ impl Auth {
         Ok(Asked::Sent)
     }
 
-    /// Uses the link up and notes that the address is the account's own.
+    /// Uses the link up and marks the address as verified.
     ///
-    /// Following a link is not enough: somebody may have signed up with a stranger's address and a
-    /// password of their own, and wait for the stranger to click (account pre-hijacking). So the
-    /// browser must be signed in to this very account, or give its password: then it may be signed in.
+    /// Following a link is not enough: somebody may have signed up with a stranger's address and a password of
+    /// their own, and wait for the stranger to click (account pre-hijacking). So the client must be signed in to
+    /// this account or send its password, which may also sign it in.
     pub(crate) async fn verify_email(
         &self,
         link: &OpenedLink,
@@ -128,8 +128,8 @@ impl Auth {
         Ok(proved)
     }
 
-    /// The link was used: if it confirmed the address a moment ago, the form came twice. Whoever sends it shows
-    /// as much as the first time that the account is theirs.
+    /// The link was used before: if it verified the address a moment ago, the form was sent twice. The client needs
+    /// the same proof as the first time.
     async fn verify_again(
         &self,
         token: &LinkToken,
@@ -146,7 +146,7 @@ impl Auth {
         if signed_in.is_some_and(|session| session.user.id == user.id) {
             return Ok(None);
         }
-        // Nobody is told more of a used link than that it is used.
+        // Without a password, a used link reveals only that it was used.
         let password = password.ok_or_else(dead)?;
         let proof = self.verify_password(user.email.key(), Some(password), client).await;
         let wrong = |WrongCredentials| VerifyEmailError::DeadLink;

@@ -1,4 +1,5 @@
-//! Logging in: a password is proved, and then a session begins ([`Auth::start_session`](super::Auth::start_session)). Another step goes in between.
+//! Signing in: the client proves the password, then a session begins
+//! ([`Auth::start_session`](super::Auth::start_session)). A second factor would go in between.
 
 mod password;
 

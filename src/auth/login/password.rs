@@ -1,4 +1,4 @@
-//! The first step of a log-in: the password.
+//! The first step of signing in: the password.
 
 use std::time::Duration;
 
@@ -13,21 +13,20 @@ use crate::auth::password::hasher::HashSlot;
 use crate::auth::store::Credentials;
 use crate::auth::{Auth, Client, Email, Password, Refused, User};
 
-/// Somebody gave the password of an account.
+/// Proof that the client gave the right password of an account.
 pub(crate) struct PasswordProof {
     pub(crate) user: User,
-    /// Which password it was: a reset meanwhile makes the proof worth nothing.
+    /// The version of the password that was checked: a reset in the meantime makes the proof worthless.
     pub(in crate::auth) password_version: PasswordVersion,
-    /// For how much longer it may wait for other hashes of this request.
+    /// How much longer this request may wait for further hashes.
     pub(in crate::auth) wait_left: Duration,
 }
 
-/// No such account, another password, or a disabled account: nobody is told which.
+/// No such account, a wrong password, or a disabled account: the answer does not say which.
 pub(crate) struct WrongCredentials;
 
 impl Auth {
-    /// Finds the account that this address and password open. Takes as long whether or not there is
-    /// one.
+    /// Finds the account for this address and password. Takes equally long whether or not the account exists.
     pub(crate) async fn verify_password(
         &self,
         email: &str,
@@ -37,7 +36,7 @@ impl Auth {
         self.verify_password_within(email, password, client, self.config.hashing.max_wait).await
     }
 
-    /// The same, with so much time left to wait for its slot.
+    /// Like `verify_password`, with a limit on the time to wait for a hash worker.
     pub(in crate::auth) async fn verify_password_within(
         &self,
         email: &str,
@@ -45,10 +44,10 @@ impl Auth {
         client: &Client,
         wait_left: Duration,
     ) -> Result<PasswordProof, Refused<WrongCredentials>> {
-        // What cannot be an address or a password of anybody is simply wrong.
+        // Text that cannot be a valid address or password is a wrong one.
         let email = email.parse::<Email>().ok();
         let hashed = email.as_ref().filter(|_| password.is_some());
-        // Before the account is looked up: who is refused must not see how long that took.
+        // Before the account is looked up: the time of a refusal must not depend on that.
         if let Some(refusal) = self.refuse_stranger(hashed, client)
             && !self.may_be_known(hashed, client).await?
         {
@@ -61,7 +60,7 @@ impl Auth {
         let mut attempt = self.count_attempt(hashed, found.as_ref(), client).await?;
         attempt.slot.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
-            // Of nobody's account: it costs nothing, and would push out what happened to one.
+            // It belongs to no account and costs nothing to send, but would push out the events of real accounts.
             if self.may_record_invalid(client).await? {
                 self.record(Event::SignInFailed, None, client).await?;
             }
@@ -73,8 +72,8 @@ impl Auth {
         let verdict = match verified.await {
             Ok(verdict) => verdict,
             Err(error) => {
-                // A password that reads otherwise in another normal form is hashed twice. If only the second
-                // one found no time, the first has told whether it was right.
+                // A password typed in another normal form is hashed twice. If only the second hash found no time,
+                // the first one has already told whether it was right.
                 if !attempt.slot.has_hashed() {
                     self.attempt_dropped(&attempt).await?;
                 }
@@ -94,8 +93,8 @@ impl Auth {
         Ok(PasswordProof { user: found.user, password_version: found.password_version, wait_left })
     }
 
-    /// The stored hash, if it can be verified at a bearable price. Of an import that brought others, whoever
-    /// has the account resets the password, and nobody is told which accounts are such.
+    /// The stored hash, if its cost is low enough to verify. Users with other imported hashes have to reset their
+    /// password; the answer does not reveal which accounts those are.
     fn readable_hash<'c>(&self, found: &'c Credentials) -> Option<&'c PasswordHash> {
         let most = MAX_COST.max(self.config.password.cost);
         let hash = found.password_hash.as_ref().filter(|hash| hash.cost() <= most);
@@ -105,7 +104,7 @@ impl Auth {
         hash
     }
 
-    /// Writes the hash anew if it was imported, or is of lower cost, now that the password is known.
+    /// Replaces the stored hash if it was imported or has a lower cost, now that the password is known.
     async fn renew_hash(
         &self,
         found: &Credentials,
@@ -121,7 +120,7 @@ impl Auth {
                 let old = found.stored_hash.clone();
                 self.store.update_outdated_hash(found.user.id, old, &new).await
             }
-            // Another time: in a crowd, nobody is kept out for it.
+            // Renew it another time: a busy service must not refuse a right password for this.
             Err(error) if error.busy_for().is_some() => Ok(()),
             Err(error) => Err(error),
         }

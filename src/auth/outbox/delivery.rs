@@ -1,4 +1,4 @@
-//! How messages leave.
+//! Delivers messages from the outbox.
 
 use std::time::{Duration, Instant};
 
@@ -15,37 +15,38 @@ use crate::clock::Timestamp;
 use crate::mail::{Content, Fate, Message, Undelivered};
 use crate::{Error, urls};
 
-/// For how long a message keeps its place that a stranger has asked for by address, however long it takes to leave,
-/// and whether anybody has the address: the next message of the site, or to the domain, would tell.
+/// How long a message that a stranger requested by address occupies a slot, however long sending takes and whether
+/// or not the address has an account. Otherwise the delay of the next message of the same site or domain would
+/// tell.
 const KEPT_FOR: Duration = Duration::from_millis(25);
 
-/// For how long any other keeps it at most.
+/// The longest time that any other message occupies a slot.
 const KEPT_AT_MOST: Duration = Duration::from_secs(1);
 
-/// After how long a message that a stranger has asked for by address counts among those to its domain: no mail server
-/// that works takes so long, so nobody sees by it whether there was anybody to send one to.
+/// After this time a message that a stranger requested by address counts towards the limit of its domain. A working
+/// mail server is quicker, so the limit does not reveal whether a message was sent at all.
 const LATE_AFTER: Duration = Duration::from_secs(10);
 
-/// How many messages are under way at most.
+/// The maximum number of messages in delivery.
 const MOST_UNDER_WAY: usize = 200;
 
-/// How many of them only those may be that somebody waits for.
+/// How many of these are reserved for messages that somebody is waiting for.
 const KEPT_FREE: usize = 20;
 
-/// How many messages of each priority leave at a time: what is slow, or comes from strangers, takes no place of
-/// the others.
+/// Slots per priority: slow messages and those caused by strangers take no slots from the others.
 const PLACES: [(Priority, usize); 3] =
     [(Priority::Awaited, 4), (Priority::First, 3), (Priority::Later, 3)];
 
-/// After this long a message that no server took is dropped, as mail servers do (RFC 5321, 4.5.4.1).
+/// Messages that no server accepted are dropped after this time, as mail servers do (RFC 5321, 4.5.4.1).
 const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
 
-/// And not before as many tries as there are in that time: a clock that is wrong for a moment drops nothing.
+/// At least this many attempts are made in any case, about as many as fit into that time: a clock that is wrong for
+/// a moment drops nothing.
 const LEAST_TRIES: i64 = 104;
 
 impl Auth {
-    /// Sends what is due, a few at a time, until nothing is, or `is_over` says to begin no more. One
-    /// that fails waits and is tried again, with a backoff delay.
+    /// Sends the messages that are due, a few at a time, until none is left. Begins no further ones once `is_over`
+    /// returns true. A failed message is retried with a backoff delay.
     pub(crate) async fn deliver_due(&self, is_over: impl Fn() -> bool) -> Result<(), Error> {
         let mut under_way = UnderWay::default();
         let mut faults = Ok(());
@@ -54,7 +55,7 @@ impl Auth {
         loop {
             has_room |= under_way.end_kept();
             if !is_over() {
-                // A round goes on while messages are due, which may be for days.
+                // One call goes on while messages are due, which may be for days.
                 if looked_at.is_none_or(|at| at.elapsed() > LOOK_EVERY) {
                     looked_at = Some(Instant::now());
                     faults = faults.and(self.look_after_outbox().await);
@@ -67,7 +68,7 @@ impl Auth {
                 return faults;
             }
             let next_end = under_way.next_end();
-            // A message that comes now must not wait for slower ones: its delay would tell of them.
+            // A new message must not wait for slower ones: its delay would reveal them.
             has_room = select! {
                 Some(left) = under_way.tasks.join_next_with_id() => {
                     let (id, left) = match left {
@@ -83,17 +84,17 @@ impl Auth {
         }
     }
 
-    /// What has to be known of the outbox however long a round takes.
+    /// Periodic checks that must happen even during a long call.
     async fn look_after_outbox(&self) -> Result<(), Error> {
         self.follow_clock().await?;
         self.store.update_far_messages(self.clock.now()).await?;
         self.count_messages().await
     }
 
-    /// Begins with messages that are due while there are places.
+    /// Begins to deliver due messages while there are free slots.
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
         for (priority, places) in PLACES {
-            // What somebody waits for has some that nothing else takes.
+            // Some slots are reserved for awaited messages.
             let kept_free = if priority == Priority::Awaited { 0 } else { KEPT_FREE };
             while under_way.of(priority) < places
                 && under_way.tasks.len() + kept_free < MOST_UNDER_WAY
@@ -128,18 +129,18 @@ impl Auth {
         Ok(())
     }
 
-    /// Sends one message. An `Err` is a fault of the database: the message comes again when its lease is
-    /// over.
+    /// Delivers one message. `Err` is a database error: the message is delivered again after its lease.
     async fn deliver(&self, row: OutboxRow) -> Result<(), Error> {
         let (id, kind) = (row.id, &row.message);
         let renewing = async {
             loop {
                 sleep(LEASE / 4).await;
-                // If it fails: whoever takes the message meanwhile sends a copy.
+                // If this fails, another process may take the message and send a copy.
                 let _ = self.store.update_lease(id, self.clock.now() + LEASE).await;
             }
         };
-        // Side by side: each may be given the one connection that writes, and nobody has it who is not polled.
+        // Both must be polled: each may be next for the one write connection, which would be held by a future that
+        // nobody polls.
         let sent = select! {
             sent = self.send(&row) => sent,
             () = renewing => return Ok(()),
@@ -152,7 +153,7 @@ impl Auth {
         let cause = std::error::Error::source(&error).map_or_else(String::new, ToString::to_string);
         let now = self.clock.now();
         if fate == Fate::Refused {
-            // Once more: it may have been the mail server's settings.
+            // Retry once: the mail server's settings may have been wrong.
             if row.refusals == 0 {
                 warn!("message={id} kind={kind} refused, tried once more in an hour: {cause}");
                 return self.store.update_refused(id, now + HOUR).await;
@@ -168,11 +169,11 @@ impl Auth {
         self.store.update_retry(id, now + retry_delay(row.attempts)).await
     }
 
-    /// Writes the message for who has the account now, and hands it to the mail server. A message that
-    /// has become pointless counts as sent.
+    /// Writes the message for the current owner of the account and passes it to the mail server. A message that has
+    /// become pointless counts as sent.
     async fn send(&self, row: &OutboxRow) -> Result<Sent, Undelivered> {
         let Some(message) = Message::parse(&row.message) else {
-            // A later version put it here, and will send it.
+            // A newer version added this kind of message, and will send it.
             return Ok(Sent::PutOff(self.clock.now() + HOUR));
         };
         let user = match row.user_id {
@@ -180,7 +181,7 @@ impl Auth {
             None => self.store.find_user_by_email(&row.recipient).await?,
         };
         let Some(user) = user else {
-            // As much work as for somebody, so that a write that comes meanwhile waits as long.
+            // Do the same work as for an account: a concurrent write must wait equally long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
             if let Quota::UsedUpUntil(until) = self.count_leaving(&mut tx, row, None).await? {
@@ -196,7 +197,7 @@ impl Auth {
             _ if is_pointless => Ok(Sent::Done),
             Some(purpose) => self.send_link(row, &user, message, purpose).await,
             None => {
-                // To the address that the account had then: whoever has taken it over has another by now.
+                // To the address at the time of the event: whoever has taken the account over may have changed it.
                 let to = row.recipient.parse().ok();
                 let to = to.filter(|to: &Email| to.key() != user.email.key());
                 let content = content(row, message, None);
@@ -206,9 +207,8 @@ impl Auth {
         }
     }
 
-    /// Counts a message that leaves at a pace, the first time that it is about to leave; until when it has to wait
-    /// for those of its neighbours. Alike for somebody and for nobody: when the next one of the site leaves would
-    /// tell.
+    /// Counts a rate-limited message when it is first about to leave. If it has to wait, returns until when. Does
+    /// the same whether or not the address has an account: the time of the site's next message would tell.
     async fn count_leaving(
         &self,
         tx: &mut Tx,
@@ -228,14 +228,14 @@ impl Auth {
         };
         if counted.is_counted() {
             tx.update_charged(row.id).await?;
-            // It finds out when its turn is, which may have become earlier.
+            // Messages of the same key wait for a charge; the next one may now leave earlier.
             tx.update_next_due(key.clone(), self.clock.now()).await?;
         }
         Ok(counted)
     }
 
-    /// Counts a message that a stranger has asked for; those to an address that nobody has proven by its mailbox
-    /// too, which may have many.
+    /// Counts a message that a stranger requested. An unverified address also counts against its mailbox, which may
+    /// have many addresses.
     async fn count_asked_for(
         &self,
         tx: &mut Tx,
@@ -244,8 +244,8 @@ impl Auth {
     ) -> Result<Quota, Error> {
         if user.email_verified_at.is_none() {
             let allowance = self.config.allowance(row.sent_from(), false);
-            // Strangers may have filled the mailbox by signing up with other addresses of it: the owner gets one
-            // link at a time all the same, which is this one.
+            // Strangers may have used up the mailbox's quota by signing up with other addresses of it. The owner
+            // still gets one link at a time: this one.
             let now = self.clock.now();
             let room = self.count_mailbox(tx, &user.email, allowance).await?;
             if !room.is_counted() {
@@ -262,9 +262,9 @@ impl Auth {
         self.count_message_to(tx, Message::PasswordReset, &user.email).await
     }
 
-    /// Sends a message with a link that is made now and stored only as a digest: no usable secret rests
-    /// anywhere. If the message does not leave, its link dies and the next try makes another; if it may have
-    /// left, its link stays good beside the next one.
+    /// Sends a message with a new link, of which only the digest is stored, so that no usable secret is kept
+    /// anywhere. If the message was not sent, the link is deleted and the next attempt makes another; if it may
+    /// have been sent, the link stays valid beside the next one.
     async fn send_link(
         &self,
         row: &OutboxRow,
@@ -281,7 +281,7 @@ impl Auth {
             return Ok(Sent::PutOff(until));
         }
         let is_new = tx.insert_link(&link, MOST_OPEN).await?;
-        // Counted when it leaves: one that is dropped uses up nothing that the owner may need later.
+        // Counted when it leaves: a dropped message must not use up the owner's quota.
         let is_first_try = row.quota_key.is_some();
         let is_one_too_many = is_new
             && is_first_try
@@ -304,7 +304,7 @@ impl Auth {
     }
 }
 
-/// What the message says; with the token of its link, if it holds one.
+/// The content of the message, with the token if it contains a link.
 fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)>) -> Content {
     let path = link.map(|(purpose, token)| urls::link(purpose.page(), &token.in_link()));
     Content {
@@ -317,11 +317,11 @@ fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)
     }
 }
 
-/// What became of a message.
+/// The outcome of a delivery.
 enum Sent {
-    /// It has left, or there is nobody to send it to.
+    /// The message was sent, or has no recipient.
     Done,
-    /// Others of its network go first.
+    /// The rate limit allows it only after this time.
     PutOff(Timestamp),
 }
 

@@ -1,5 +1,5 @@
-//! Messages wait in the database until they have left, so that no crash and no broken mail server
-//! loses one. Each is delivered at least once.
+//! Messages stay in the database until they are sent, so that neither a crash nor a broken mail server loses one.
+//! Each is delivered at least once.
 
 mod delivery;
 mod under_way;
@@ -18,18 +18,17 @@ use super::{Auth, Client, Device, Email, User, UserId};
 use crate::Error;
 use crate::mail::Message;
 
-/// How often the outbox is looked at without a call: for messages whose retry is due, and for those that
-/// another node put there.
+/// How often the outbox is checked without being woken: for retries, and for messages of other nodes.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// For how long a claimed message is this process's alone. Renewed while it is under way, which may take long; a
-/// process that dies leaves it to the next soon.
+/// How long a claim keeps a message from other processes. Renewed during a long delivery; when a process dies,
+/// another takes over soon.
 const LEASE: Duration = Duration::from_mins(2);
 
 impl Auth {
-    /// A message to a user, for the outbox.
+    /// An outbox row for a message to a user.
     pub(in crate::auth) fn message(
         &self,
         message: Message,
@@ -66,7 +65,7 @@ impl Auth {
         }
     }
 
-    /// The message to an account that was just made.
+    /// An outbox row for the verification message of a new account.
     pub(in crate::auth) fn first_message(
         &self,
         to: UserId,
@@ -80,7 +79,7 @@ impl Auth {
         }
     }
 
-    /// A password-reset message to whoever has this address, if anybody has.
+    /// An outbox row for a password-reset message to an address that may have no account.
     pub(in crate::auth) fn message_to_whoever_has(
         &self,
         email: &Email,
@@ -92,20 +91,20 @@ impl Auth {
         }
     }
 
-    /// A message was put into the outbox: tells the background job that there is something to do.
+    /// Wakes the delivery job after a message was added.
     pub(in crate::auth) fn wake_delivery(&self) {
-        // Counted at once, and again when somebody looks: in between, many may come.
+        // A rough count until the next `count_messages`: many messages may arrive in between.
         self.messages_waiting.fetch_add(1, Ordering::Relaxed);
         self.delivery_wakeup.ring();
     }
 
-    /// Returns a moment after a message was put into the outbox by this process.
+    /// Returns shortly after this process has added a message.
     pub(crate) async fn message_waits(&self) {
         self.delivery_wakeup.rings().await;
     }
 
-    /// Whether this process may send messages. The first time that it may, what another one had claimed that
-    /// is gone leaves at once: only one has the SQLite file.
+    /// Whether this process may send messages: only one may per SQLite file. When it first may, it takes over the
+    /// claims of a process that has ended.
     pub(crate) async fn may_deliver(&self) -> Result<bool, Error> {
         if self.delivers.load(Ordering::Relaxed) {
             return Ok(true);
@@ -119,7 +118,7 @@ impl Auth {
         Ok(true)
     }
 
-    /// Notes how many messages wait.
+    /// Counts the waiting messages.
     pub(crate) async fn count_messages(&self) -> Result<(), Error> {
         let waiting = self.store.count_messages(MOST_MESSAGES).await?;
         self.messages_waiting.store(waiting, Ordering::Relaxed);

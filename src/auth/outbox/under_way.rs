@@ -1,4 +1,4 @@
-//! Messages that are on their way, and what they keep from others.
+//! Messages in delivery and the slots they occupy.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,34 +9,33 @@ use super::LOOK_EVERY;
 use crate::Error;
 use crate::auth::store::{Busy, Priority};
 
-/// How many messages of one site, or to one domain, have places at a time: what many ask for leaves places to the
-/// others.
+/// The number of slots for messages of one site, or to one domain, so that others get slots too.
 pub(super) const MOST_ALIKE: usize = 2;
 
-/// How many to one domain are under way, and how many of one site that nobody has asked for by address: what is slow
-/// there holds up the others no longer than it keeps a place.
+/// The number of messages in delivery to one domain, and of one site if not requested by address: a slow domain
+/// delays others no longer than its slots last.
 pub(super) const MOST_LATE: usize = 8;
 
-/// The messages that are on their way, and the places that they keep.
+/// The messages in delivery and the slots they occupy.
 pub(super) struct UnderWay {
-    /// Tasks, so that each goes on whatever the others wait for; dropping the set ends them.
+    /// One task per message, so that none waits for another. Dropping the set cancels them.
     pub(super) tasks: JoinSet<Result<(), Error>>,
     pub(super) messages: HashMap<task::Id, OnItsWay>,
-    /// When somebody last looked whose time is over.
+    /// When slots were last checked for expiry.
     pub(super) looked_at: Instant,
 }
 
-/// What a message keeps from others while it is on its way.
+/// A message in delivery, and the limits it counts towards.
 pub(super) struct OnItsWay {
     pub(super) priority: Priority,
-    /// The key of its site, and that of its domain.
+    /// The keys of its site and of its domain.
     pub(super) keys: [Option<Vec<u8>>; 2],
-    /// Whether a stranger asked for it by address: nothing may tell how long it takes.
+    /// Whether a stranger requested it by address: its duration must not be observable.
     pub(super) is_asked_for: bool,
     pub(super) has_left: bool,
-    /// Until when it has a place.
+    /// When its slot expires.
     pub(super) place_until: Instant,
-    /// From when it counts among those of its domain.
+    /// When it begins to count as late.
     pub(super) late_from: Instant,
 }
 
@@ -57,20 +56,21 @@ impl Default for UnderWay {
 }
 
 impl UnderWay {
-    /// Whether a round is over.
+    /// Whether all messages are done and all slots have expired.
     pub(super) fn is_empty(&self) -> bool {
         let now = Instant::now();
         self.tasks.is_empty() && !self.messages.values().any(|message| message.has_place(now))
     }
 
-    /// A message has left; whether another one may have waited for that.
+    /// Marks a message as finished. Returns whether that frees a slot.
     pub(super) fn end(&mut self, id: task::Id) -> bool {
         let Some(message) = self.messages.get_mut(&id) else { return false };
         message.has_left = true;
         !message.is_asked_for
     }
 
-    /// Whether a place has ended since the last look: at fixed times, whatever became of the messages.
+    /// Whether a slot has expired since the last check. Slots expire at fixed times, whatever happens to the
+    /// messages.
     pub(super) fn end_kept(&mut self) -> bool {
         let now = Instant::now();
         let before = std::mem::replace(&mut self.looked_at, now);
@@ -81,7 +81,7 @@ impl UnderWay {
         has_room
     }
 
-    /// When to look again if nothing else happens.
+    /// The time until the next check if nothing else happens.
     pub(super) fn next_end(&self) -> Duration {
         let now = Instant::now();
         let ends = self.messages.values().map(|message| message.place_until);
@@ -89,14 +89,14 @@ impl UnderWay {
         next.map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
     }
 
-    /// How many of this priority have places.
+    /// The number of messages of this priority with a slot.
     pub(super) fn of(&self, priority: Priority) -> usize {
         let now = Instant::now();
         let of_it = self.messages.values().filter(|message| message.priority == priority);
         of_it.filter(|message| message.has_place(now)).count()
     }
 
-    /// The sites and the domains that have as many messages under way as they may.
+    /// The sites and the domains that are at their limits.
     pub(super) fn busy(&self) -> (Busy, Busy) {
         let now = Instant::now();
         let of = |which: usize, counts: fn(&OnItsWay) -> bool| {

@@ -1,4 +1,4 @@
-//! When the outbox is looked at next.
+//! Wakes the delivery job.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::Notify;
 use rocket::tokio::time::sleep_until;
 
-/// Wakes the delivery job, another moment later each time: whoever asks for a reset and writes something right after it
-/// would otherwise wait for the transaction that makes the link, and so learn that there is an account.
+/// Wakes the delivery job after a random delay. An attacker who requests a reset and immediately writes something
+/// else would otherwise wait for the transaction that makes the link, and so learn that there is an account.
 #[derive(Default)]
 pub(in crate::auth) struct Wakeup {
-    /// When he sets out. Fixed when somebody rings: what he does meanwhile changes nothing about it.
+    /// When the job wakes up. Fixed by the first call of `wake`; later calls do not change it.
     pub(super) at: Mutex<Option<Instant>>,
     pub(super) rung: Notify,
 }
@@ -40,7 +40,7 @@ impl Wakeup {
     }
 }
 
-/// Up to a second.
+/// A random time of up to a second.
 pub(super) fn moment() -> Duration {
     let mut byte = [0];
     let _ = getrandom::fill(&mut byte);
@@ -69,7 +69,7 @@ mod tests {
         assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
     }
 
-    /// Promise 10: nor does it matter how often he was busy with something else in between.
+    /// Promise 10: other work in between does not change the moment.
     #[rocket::async_test]
     async fn the_moment_is_fixed_when_somebody_rings() {
         let bell = Wakeup::default();

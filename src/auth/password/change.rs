@@ -1,4 +1,4 @@
-//! A new password, for somebody who is signed in and knows the current one.
+//! Changing the password while signed in.
 
 use std::time::Duration;
 
@@ -10,12 +10,12 @@ use crate::auth::{
 };
 use crate::mail::Message;
 
-/// For how long a form that comes again is answered like the first time.
+/// How long the same form sent again gets the same answer.
 pub(in crate::auth) const AGAIN_WITHIN: Duration = Duration::from_mins(10);
 
-/// Why a password cannot be changed like this.
+/// Why a password change is refused.
 pub(crate) enum ChangePasswordError {
-    /// The current password was given wrongly, or is not the current one any more.
+    /// The current password is wrong, or was changed in the meantime.
     WrongPassword,
     /// The new password does not meet the policy.
     WeakPassword(WeakPassword),
@@ -24,10 +24,11 @@ pub(crate) enum ChangePasswordError {
 }
 
 impl Auth {
-    /// Sets a new password. The current one is asked for, and a wrong one counts like a failed login
-    /// (ASVS 6.2.3): whoever found an unlocked screen must not take the account over, nor guess at its
-    /// password. All other sessions end and this one is renewed (ASVS 7.4.3). Links to reset the password
-    /// stay good: a thief who knows it must not void those that the owner asks for.
+    /// Sets a new password. All other sessions end and this one is renewed (ASVS 7.4.3).
+    ///
+    /// The current password is required, and a wrong one counts as a failed sign-in (ASVS 6.2.3): somebody at an
+    /// unlocked screen must neither take over the account nor guess its password. Reset links stay valid: a thief
+    /// who knows the password must not void the owner's links.
     pub(crate) async fn change_password(
         &self,
         session: &Session,
@@ -43,7 +44,7 @@ impl Auth {
             .check_new_password(new, &user.email, user.name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(ChangePasswordError::WeakPassword))?;
-        // One turn at a time: the next one is the log-in's.
+        // Give the slot back first: the sign-in below takes its own.
         let left = slot.left();
         drop(slot);
         let proof = self.verify_password_within(user.email.as_str(), current, client, left).await;
@@ -55,7 +56,7 @@ impl Auth {
                 proof.map_err(|refused| refused.map(|_| ChangePasswordError::WrongPassword))?
             }
         };
-        // Each sends a notice, and the address may be a stranger's who never signed up.
+        // Each change sends a notice, possibly to a stranger whose address was used to sign up.
         self.count_password_change(user.id).await?;
         let mut slot = self.hasher.slot_for(user.id, client);
         slot.wait_at_most(proof.wait_left);
@@ -63,7 +64,7 @@ impl Auth {
         drop(slot);
         let has_room = self.has_outbox_room(client).await?;
         let mut change = self.begin_change(client).await?;
-        // The hash took a while: of two changes at once, the one that knows the password then wins.
+        // The password may have changed during the hash: of two concurrent changes, the first one wins.
         if !change.lock_user_with_password(user.id, proof.password_version).await? {
             change.rollback().await;
             return self.change_again(token, &new.0, client).await;
@@ -80,7 +81,7 @@ impl Auth {
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
         change.insert_renewed_session(ended, renewed.id, user.id, now).await?;
         change.changes_user(user.id);
-        // Whose address it is was never shown: a notice to a stranger counts for whoever causes it.
+        // The address is unverified: a notice to a stranger counts against the client that causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room
                 && self.count_message_of(&mut change, client).await?.is_counted()
@@ -96,7 +97,7 @@ impl Auth {
         Ok(renewed)
     }
 
-    /// The form came twice, and the first one has changed the password meanwhile.
+    /// Handles a form sent twice, when the first one has already changed the password.
     async fn change_again(
         &self,
         token: &SessionToken,
@@ -107,9 +108,9 @@ impl Auth {
         again.ok_or(Refused::Because(ChangePasswordError::WrongPassword))
     }
 
-    /// A session for a browser that sends a change of its password again. The change has ended the session that
-    /// it comes with, and the answer that brought the next one was never looked at: that one is replaced. `None`
-    /// if this was no such session, if the next one has ended too, or if it is another password.
+    /// A session for a browser that sends a password change again. The first change ended its session, and the
+    /// browser ignored the response with the new one, which is replaced here. `None` if no such change happened, if
+    /// the new session has ended too, or if the password is another one.
     pub(crate) async fn renew_again(
         &self,
         token: &SessionToken,
@@ -139,7 +140,7 @@ impl Auth {
         };
         let device = KnownDevice::new(user.id, proof.password_version, &client.devices, now);
         let renewed = self.insert_session(&mut change, device, remembered, client).await?;
-        // A log-out may still come with that one.
+        // A sign-out may still arrive with the cookie of the replaced session.
         change.insert_renewed_session(next, renewed.id, user.id, now).await?;
         change.changes_user(user.id);
         change.record_visit(Event::SignedIn, user.id).await?;

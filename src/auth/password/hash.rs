@@ -1,4 +1,4 @@
-//! What is kept of a password.
+//! Stored password hashes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,19 +14,19 @@ use zeroize::Zeroizing;
 use super::Password;
 use crate::Error;
 
-/// Largest cost of a stored hash that is verified: a hash of cost 16 takes four seconds of a core, and an
-/// import must not let strangers ask for more than that.
+/// The largest cost of a stored hash that is verified: cost 16 takes four seconds of a core, and an import must not
+/// let strangers cause more work than that.
 pub(in crate::auth) const MAX_COST: u32 = 16;
 
-/// One bcrypt as the hash workers compute it: cost, salt, and the key that the password became.
+/// The input of one bcrypt for the hash workers.
 pub(in crate::auth) struct Bcrypt {
     pub(in crate::auth) cost: u32,
     pub(in crate::auth) salt: [u8; 16],
-    /// At most 72 bytes, the last of them NUL if there is room.
+    /// At most 72 bytes, ending with NUL if there is room.
     pub(in crate::auth) key: Zeroizing<Vec<u8>>,
 }
 
-/// What is stored of a password.
+/// A stored password hash.
 #[derive(Clone)]
 pub(in crate::auth) struct PasswordHash {
     scheme: Scheme,
@@ -40,8 +40,8 @@ enum Scheme {
     /// passlib's bcrypt-sha256 v2: bcrypt over base64(HMAC-SHA-256(key = the salt's text, password)),
     /// so that every byte of a long password counts. What we write.
     Sha256,
-    /// A plain `$2a$`, `$2b$` or `$2y$` hash from another system: bytes past the 72nd are not looked
-    /// at. Read only.
+    /// A plain `$2a$`, `$2b$` or `$2y$` hash from another system: ignores bytes after the 72nd. Only verified,
+    /// never written.
     Plain,
 }
 
@@ -54,13 +54,12 @@ impl PasswordHash {
         Ok(Bcrypt { cost, salt, key: Scheme::Sha256.key(&password.text, &salt) })
     }
 
-    /// The hash to store, from what the worker computed for [`begin`](Self::begin).
+    /// The hash to store, from the worker's output for [`begin`](Self::begin).
     pub(in crate::auth) fn finish(cost: u32, salt: [u8; 16], output: [u8; 24]) -> Self {
         Self { scheme: Scheme::Sha256, cost, salt, digest: cut(output) }
     }
 
-    /// The bcrypts one of which shows whether `password` is the one: in its normal form, and as it was
-    /// typed.
+    /// The bcrypts to try for `password`: in its normal form, and as typed.
     pub(in crate::auth) fn attempts(&self, password: &Password) -> impl Iterator<Item = Bcrypt> {
         let texts = std::iter::once(&password.text).chain(&password.typed);
         texts.map(|text| Bcrypt {
@@ -70,23 +69,22 @@ impl PasswordHash {
         })
     }
 
-    /// Whether the worker's answer to one of [`attempts`](Self::attempts) is this hash, in constant time.
+    /// Compares the output of one of [`attempts`](Self::attempts) with this hash, in constant time.
     pub(in crate::auth) fn is(&self, output: [u8; 24]) -> bool {
         self.digest.ct_eq(&cut(output)).into()
     }
 
-    /// A hash that no password has and whose check costs as much as any other: for accounts that do
-    /// not exist.
+    /// A hash that matches no password and costs as much to verify as any other: for accounts that do not exist.
     pub(in crate::auth) fn dummy(cost: u32) -> Self {
         Self { scheme: Scheme::Sha256, cost, salt: [0x5a; 16], digest: [0; 23] }
     }
 
-    /// Whether it should be written anew at the next login: imported, or of lower cost.
+    /// Whether it should be replaced at the next sign-in: imported, or of lower cost.
     pub(in crate::auth) fn is_outdated(&self, cost: u32) -> bool {
         self.scheme != Scheme::Sha256 || self.cost < cost
     }
 
-    /// The cost of a stored hash of which only the beginning is known.
+    /// The cost of a stored hash, from its beginning.
     pub(in crate::auth) fn cost_of_prefix(prefix: &str) -> Option<u32> {
         let rest = prefix.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=");
         let rest = rest.or_else(|| prefix.strip_prefix("$2")?.get(2..))?;
@@ -113,7 +111,7 @@ impl Scheme {
                 let _ = STANDARD.encode_slice(*mac, &mut *text);
                 key.extend_from_slice(&*text);
             }
-            // A NUL ends a C string: other systems never saw what came after it.
+            // A NUL ends a C string: other systems ignored everything after it.
             Self::Plain => key.extend(bytes.iter().take(72).take_while(|b| **b != 0)),
         }
         if key.len() < 72 {
@@ -123,14 +121,14 @@ impl Scheme {
     }
 }
 
-/// bcrypt computes 24 bytes and its text form has always kept 23.
+/// bcrypt computes 24 bytes, but its text form has only 23.
 fn cut(output: [u8; 24]) -> [u8; 23] {
     let mut digest = [0; 23];
     digest.copy_from_slice(&output[..23]);
     digest
 }
 
-/// The text form, as the database holds it.
+/// The text form, as stored in the database.
 impl fmt::Display for PasswordHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (salt, digest) = (BCRYPT_BASE64.encode(self.salt), BCRYPT_BASE64.encode(self.digest));
@@ -149,7 +147,7 @@ impl fmt::Debug for PasswordHash {
     }
 }
 
-/// That a stored text is no hash that we know.
+/// The error for stored text that is not a supported hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) struct NotAHash;
 
@@ -165,7 +163,7 @@ impl FromStr for PasswordHash {
     type Err = NotAHash;
 
     fn from_str(text: &str) -> Result<Self, NotAHash> {
-        // Files of other systems end their lines somehow.
+        // Other systems may have left line endings.
         let text = text.trim();
         let (scheme, cost, salt, digest) =
             if let Some(rest) = text.strip_prefix("$bcrypt-sha256$v=2,t=2b,r=") {
@@ -193,7 +191,7 @@ impl FromStr for PasswordHash {
     }
 }
 
-/// Decodes bcrypt's base64. Unused bits at the end may be set: some libraries write random ones.
+/// Decodes bcrypt's base64. Ignores unused bits at the end, which some libraries set at random.
 fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotAHash> {
     use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
     const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -309,7 +307,7 @@ mod tests {
         let (nfc, nfd) = ("Gr\u{fc}\u{df}e aus K\u{f6}ln", "Gru\u{308}\u{df}e aus Ko\u{308}ln");
         let password: Password = nfd.parse().unwrap();
         assert_eq!(password.as_str(), nfc);
-        // A hash from before, of what was typed then.
+        // A hash of the text as typed, from before passwords were normalised.
         let hash = bcrypt::hash(nfd, 4).unwrap();
         assert!(opens(nfd, &hash) && !opens(nfc, &hash));
         assert!(opens(nfd, &bcrypt::hash(nfc, 4).unwrap()));

@@ -1,4 +1,4 @@
-//! Passwords: what people type, which may be set, and what is kept of them.
+//! Passwords: as typed, as checked against the policy, and as stored.
 
 pub(in crate::auth) mod change;
 pub(in crate::auth) mod hash;
@@ -15,20 +15,20 @@ use zeroize::Zeroizing;
 
 pub(crate) use policy::{NewPassword, WeakPassword};
 
-/// A password as somebody typed it: an attempt to log in, or the raw material of a [`NewPassword`].
-/// Every character counts, spaces at both ends too. Wiped from memory when dropped.
+/// A password as typed: an attempt to sign in, or the input of a [`NewPassword`]. Every character counts, including
+/// spaces at both ends. Wiped from memory when dropped.
 pub struct Password {
-    /// In Unicode's Normalization Form C: keyboards write `é` as one character or as two, and it must be
-    /// the same password (NIST SP 800-63B, 3.1.1.2).
+    /// In Unicode Normalization Form C: keyboards write `é` as one character or as two, and both must be the same
+    /// password (NIST SP 800-63B, 3.1.1.2).
     text: Zeroizing<String>,
-    /// As it was typed, if that is something else: older hashes are of what was typed.
+    /// The text as typed, if it differs: older hashes were made from it.
     typed: Option<Zeroizing<String>>,
 }
 
 impl Password {
-    /// Most characters of a password; refused before any hashing, so that length costs us nothing.
+    /// The maximum number of characters; longer passwords are refused before hashing, so that length costs nothing.
     pub const MAX_CHARS: usize = 256;
-    /// Most bytes of a password.
+    /// The maximum number of bytes.
     pub const MAX_BYTES: usize = 1024;
 
     #[cfg(test)]
@@ -36,7 +36,7 @@ impl Password {
         &self.text
     }
 
-    /// Whether it was typed in another normal form than the one that is hashed.
+    /// Whether the typed text was not in the normal form that is hashed.
     pub(in crate::auth) fn was_typed_otherwise(&self) -> bool {
         self.typed.is_some()
     }
@@ -48,10 +48,10 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Why a text can be nobody's password.
+/// Why a text cannot be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordError {
-    /// Nothing was typed.
+    /// The text is empty.
     Missing,
     /// Longer than [`Password::MAX_CHARS`] or [`Password::MAX_BYTES`].
     TooLong,
@@ -64,7 +64,7 @@ impl FromStr for Password {
         if text.is_empty() {
             return Err(PasswordError::Missing);
         }
-        // In another normal form it may be three times as long.
+        // Another normal form may be three times as long.
         if text.len() > 3 * Self::MAX_BYTES {
             return Err(PasswordError::TooLong);
         }
@@ -78,8 +78,8 @@ impl FromStr for Password {
     }
 }
 
-/// How many times the password of an account was set. A log-in that is under way and a device cookie are
-/// worth nothing once it has changed.
+/// Counts how often an account's password was set. A sign-in in progress and a known device are void once it has
+/// changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, sqlx::Type)]
 #[sqlx(transparent)]
 pub(crate) struct PasswordVersion(i64);

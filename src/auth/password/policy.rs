@@ -1,4 +1,4 @@
-//! Which passwords may be set.
+//! The policy for new passwords.
 
 use zeroize::Zeroizing;
 use zxcvbn::feedback::{Feedback, Suggestion, Warning};
@@ -6,33 +6,32 @@ use zxcvbn::feedback::{Feedback, Suggestion, Warning};
 use super::Password;
 use crate::config::PasswordConfig;
 
-/// A password that meets the policy, and so may be set. Only [`Auth`](crate::auth::Auth) makes one; logging
-/// in takes any [`Password`], so that a stricter policy locks nobody out.
+/// A password that meets the policy. Only [`Auth`](crate::auth::Auth) makes one. Signing in takes any [`Password`],
+/// so that a stricter policy locks nobody out.
 pub struct NewPassword(pub(in crate::auth) Password);
 
 /// Why a password may not be set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum WeakPassword {
-    /// Fewer characters than any that would do.
+    /// Too few characters.
     TooShort {
-        /// The fewest there may be.
+        /// The minimum number of characters.
         min: usize,
     },
     /// Too easy to guess (zxcvbn), with its advice.
     Guessable {
-        /// What is wrong with it, if zxcvbn knows.
+        /// The problem, if zxcvbn knows it.
         warning: Option<Warning>,
-        /// How to make a better one.
+        /// How to improve it.
         suggestions: Vec<Suggestion>,
-        /// The fewest characters there may be, if it has fewer.
+        /// The minimum number of characters, if it has fewer.
         min: Option<usize>,
     },
 }
 
 impl Password {
-    /// Whether this password may be set (ASVS 6.2.1, 6.2.4). Costs up to some milliseconds, so it
-    /// runs on a hash worker. `context` are words that an attacker would try first: the person's
-    /// address and name, the name of the site.
+    /// Checks the policy (ASVS 6.2.1, 6.2.4). Takes up to some milliseconds, so it runs on a hash worker. `context`
+    /// are words that an attacker would try first: the user's address and name, and the name of the site.
     pub(in crate::auth) fn meets(
         self,
         policy: &PasswordConfig,
@@ -44,8 +43,8 @@ impl Password {
             return Err(WeakPassword::TooShort { min });
         }
         let words: Vec<&str> = context.iter().map(String::as_str).collect();
-        // zxcvbn's work grows with the square of the length, and what is not easy to guess after so
-        // many characters does not become so by more of them.
+        // zxcvbn's time grows with the square of the length, and a password that is hard to guess up to this length
+        // stays so.
         let mut guesses_log10 = 0.0;
         let mut guess = None;
         for piece in pieces(&self.text, 40) {
@@ -66,28 +65,28 @@ impl Password {
     }
 }
 
-/// zxcvbn's score for so many guesses.
+/// zxcvbn's score for this number of guesses.
 fn score(guesses_log10: f64) -> u8 {
-    // A hair above a power of ten, as zxcvbn has it.
+    // Slightly above a power of ten, as in zxcvbn.
     let steps = [1e3_f64, 1e6, 1e8, 1e10].map(|guesses| (guesses + 5.0).log10());
     steps.iter().map(|step| u8::from(guesses_log10 >= *step)).sum()
 }
 
-/// The characters that may stand for a letter, as zxcvbn has them.
+/// The characters that zxcvbn accepts in place of a letter.
 const LEET: [&str; 12] = ["4@", "8", "({[<", "3", "69", "1!|", "1|7", "0", "$5", "+7", "%", "2"];
 
-/// In how many ways at most those of one piece may be read as letters. zxcvbn tries them all: a password of twenty
-/// such characters would cost it a hundred times as much as another. All digits together can be read in four.
+/// The maximum number of ways to read the substitutions of one piece as letters. zxcvbn tries all of them: a
+/// password of twenty such characters would take a hundred times as long. All digits together have four readings.
 const MOST_READINGS: usize = 32;
 
-/// In how many ways these characters may be read as letters.
+/// The number of ways to read these characters as letters.
 fn readings(leet: &[char]) -> usize {
     let of = |letter: &&str| letter.chars().filter(|c| leet.contains(c)).count().max(1);
     LEET.iter().map(of).product()
 }
 
-/// The first `most` characters, cut so that no piece may be read in too many ways. Few passwords have to be: those
-/// that people choose are looked at in one piece.
+/// The first `most` characters, split so that no piece has too many readings. Few passwords need a split: those
+/// that people choose are checked in one piece.
 fn pieces(password: &str, most: usize) -> Vec<Zeroizing<String>> {
     let mut pieces = vec![Zeroizing::new(String::with_capacity(4 * most))];
     let mut leet: Vec<char> = Vec::new();
@@ -110,7 +109,7 @@ fn pieces(password: &str, most: usize) -> Vec<Zeroizing<String>> {
 mod tests {
     use super::*;
 
-    /// Promises 1 and 5: whoever makes a password as long as the page asks for has one that is taken.
+    /// Promises 1 and 5: a password of the length that the page asks for is accepted.
     #[test]
     fn what_the_page_asks_for_is_enough() {
         let mut policy = PasswordConfig::default();
@@ -130,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Promise 5: a password in pieces is judged like one in one piece.
+    /// Promise 5: a password in pieces is judged like a whole one.
     #[test]
     fn many_signs_make_no_weak_password_strong() {
         let policy = PasswordConfig::default();
@@ -158,7 +157,7 @@ mod tests {
         assert_eq!(**pieces("4@8({[<369017!", 40)[0], *"4@8({[<369017");
     }
 
-    /// Promises 5 and 68: strangers choose what zxcvbn looks at. What it allocates is counted.
+    /// Promises 5 and 68: strangers choose the input of zxcvbn. Counts its allocations.
     #[test]
     fn no_password_costs_the_estimate_much_more_than_another() {
         let policy = PasswordConfig::default();
@@ -169,7 +168,7 @@ mod tests {
             let counted = allocation_counter::measure(|| drop(password.meets(&policy, &context)));
             counted.count_total
         };
-        // What is made once for all.
+        // Initialises what is allocated only once.
         cost("seven purple lanterns");
         let usual = cost("seven purple lanterns and seven more of it");
         for worst in [

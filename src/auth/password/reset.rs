@@ -1,4 +1,4 @@
-//! Back in with a forgotten password: ask, get a message, follow its link, set a new one.
+//! Resetting a forgotten password: request a message, follow its link, set a new password.
 
 use super::change::AGAIN_WITHIN;
 use crate::Error;
@@ -10,27 +10,26 @@ use crate::auth::{
 };
 use crate::mail::Message;
 
-/// What becomes of a form that comes twice.
+/// How to answer a form that is sent twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Twice {
-    /// The same success: a button that was pressed twice must not look like failure.
+    /// With success: a double click must not look like a failure.
     SameAnswer,
-    /// Programs are told that it was done before.
+    /// With the refusal of a used link, for programs.
     Refused,
 }
 
-/// Why a password cannot be reset like this.
+/// Why a password reset is refused.
 pub(crate) enum ResetPasswordError {
-    /// The link was used, is too old, or never was one.
+    /// The link was used, has expired, or never existed.
     DeadLink,
     /// The password does not meet the policy.
     WeakPassword(WeakPassword),
 }
 
 impl Auth {
-    /// Asks for a message with a link. The same one insert for every address, so that neither the
-    /// answer nor its time tells who has an account; whether there is one is found out later, when
-    /// the message is to leave.
+    /// Requests a message with a link. Does the same single insert for every address, so that neither the response
+    /// nor its time reveals who has an account; the account is looked up later, on delivery.
     pub(crate) async fn request_password_reset(
         &self,
         email: &Email,
@@ -44,8 +43,7 @@ impl Auth {
         Ok(change.commit().await?)
     }
 
-    /// For `reveal_reset_token` alone: a token at once, for whoever asks. `None` if the address has
-    /// no account.
+    /// For `reveal_reset_token` only: returns a token at once, to any client. `None` if the address has no account.
     pub(crate) async fn reveal_reset_token(
         &self,
         email: &Email,
@@ -59,9 +57,9 @@ impl Auth {
         Ok(Some(token))
     }
 
-    /// Uses the link up and sets the password. All sessions end and all links of the account die:
-    /// whoever had the old password may still be signed in. Does not log in (ASVS 6.4.3): the person
-    /// shows that they know the new one.
+    /// Uses the link up and sets the password. All sessions end and all links of the account become void: somebody
+    /// with the old password may still be signed in. Does not sign in (ASVS 6.4.3): the user shows that they know
+    /// the new password.
     pub(crate) async fn reset_password(
         &self,
         link: &OpenedLink,
@@ -70,7 +68,7 @@ impl Auth {
         twice: Twice,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let OpenedLink { token, user } = link;
-        // Junk costs no hash.
+        // An invalid token costs no hash.
         let Some(user) = user else {
             return self.reset_again(token, &password, client, twice).await;
         };
@@ -86,14 +84,14 @@ impl Auth {
         let mut change = self.begin_change(client).await?;
         change.lock_user(user.id).await?;
         let now = self.clock.now();
-        // The hash took a while: only who takes the token now may go on.
+        // The link may have been used during the hash: whoever takes the token continues.
         let recipient =
             change.take_link(token.digest(), Purpose::PasswordReset, user.id, now).await?;
         let Some(recipient) = recipient else {
             change.rollback().await;
             return self.reset_again(token, &password.0, client, twice).await;
         };
-        // Before the address counts as verified: what an unproven first comer set up goes.
+        // The address becomes verified now: remove what an earlier, unverified owner may have set.
         change.clear_unproven_profile(user.id).await?;
         if !change.update_verified(user.id, &recipient, now).await? {
             change.rollback().await;
@@ -108,12 +106,12 @@ impl Auth {
         change.mail(self.message(Message::PasswordChanged, user, client)).await?;
         change.record(Event::PasswordReset, Some(user.id)).await?;
         change.commit().await?;
-        // What made this browser a stranger to the account is over.
+        // A new device ID: its bucket has no failed attempts.
         Ok(KnownDevice::new(user.id, version, &[], now))
     }
 
-    /// The link was used: if it set this very password a moment ago, the form came twice. Counted and answered
-    /// like a log-in.
+    /// The link was used before: if it set this very password a moment ago, the form was sent twice. Counted and
+    /// answered like a sign-in.
     async fn reset_again(
         &self,
         token: &LinkToken,

@@ -1,6 +1,5 @@
-//! Sessions that were looked up a moment ago. A page then costs no trip to the database; the price is
-//! that what *another* node revokes counts here only after `session.cache_for`, at most one second.
-//! What this node revokes counts at once.
+//! A cache of recently used sessions, which saves pages a database query. In return, a session revoked by *another*
+//! node stays valid here for `session.cache_for`, at most one second. Revocations by this node take effect at once.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,35 +11,35 @@ use crate::auth::UserId;
 use crate::auth::token::Digest;
 use crate::clock::Timestamp;
 
-/// A few locks instead of one, so that the threads seldom meet.
+/// Several locks instead of one, so that threads rarely contend.
 const SHARDS: usize = 16;
 
-/// Most sessions in one shard; a full one is emptied, which costs some look-ups and no more.
+/// The maximum number of sessions in a shard. A full shard is emptied, which only costs some queries.
 const MOST: usize = 4096;
 
-/// A shard is first looked through for old entries when it has so many.
+/// The number of entries at which a shard is first swept.
 const FEW: usize = 64;
 
 pub(in crate::auth) struct SessionCache {
     keep_for: Duration,
     shards: [Mutex<Shard>; SHARDS],
     unsealed: [Mutex<HashMap<Box<str>, Unsealed>>; SHARDS],
-    /// How many revocations there have been.
+    /// The number of revocations so far.
     revocations: AtomicU64,
 }
 
 #[derive(Default)]
 struct Shard {
-    /// When sessions were last noted to be in use.
+    /// When the use of a session was last recorded.
     noted: HashMap<Digest, Timestamp>,
     entries: HashMap<Digest, Entry>,
-    /// With how many entries the old ones are removed next.
+    /// The number of entries at which the shard is swept next.
     sweep_at: usize,
 }
 
 impl Shard {
-    /// Keeps memory to about twice what is in use. The next sweep is so far off that each entry pays
-    /// for one look at it.
+    /// Removes old entries, to keep memory at about twice the live set. Sweeps are so rare that their cost per
+    /// entry is constant.
     fn make_room(&mut self, is_fresh: impl Fn(&Entry) -> bool) {
         if self.entries.len() < self.sweep_at.max(FEW) {
             return;
@@ -58,25 +57,25 @@ struct Entry {
     found_at: Timestamp,
 }
 
-/// What a sealed cookie holds, which never changes: unsealing it takes as long as half a page.
+/// The digest of the token in a sealed cookie. It never changes, and unsealing takes half the time of a page.
 struct Unsealed {
     digest: Digest,
     at: Timestamp,
 }
 
-/// A look-up that is under way; what was revoked since it began must not be kept.
+/// A database query in progress. If a session was revoked since it began, its result must not be cached.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Lookup(u64);
 
 impl SessionCache {
-    /// Keeps sessions for so long; zero: not at all.
+    /// Keeps sessions for this long; zero disables the cache.
     pub(in crate::auth) fn new(keep_for: Duration) -> Self {
         let (shards, unsealed) = Default::default();
         Self { keep_for, shards, unsealed, revocations: AtomicU64::default() }
     }
 
-    /// The digest of the token in a sealed cookie, as it was unsealed a moment ago, or by `unseal`. No longer than
-    /// sessions are kept: whoever reads the memory must not find the cookies of yesterday.
+    /// The digest of the token in a sealed cookie, from the cache or from `unseal`. Cached no longer than sessions, so
+    /// that the memory does not contain yesterday's cookies.
     pub(in crate::auth) fn digest_of(
         &self,
         sealed: &str,
@@ -84,7 +83,7 @@ impl SessionCache {
         unseal: impl FnOnce() -> Option<Digest>,
     ) -> Option<Digest> {
         let is_fresh = |known: &Unsealed| known.at <= now && known.at + self.keep_for > now;
-        // Its end is as random as any other part.
+        // Its last byte is as random as any other.
         let shard = usize::from(*sealed.as_bytes().last()?) % SHARDS;
         let known = lock(&self.unsealed[shard])
             .get(sealed)
@@ -107,7 +106,7 @@ impl SessionCache {
         Some(digest)
     }
 
-    /// The session, if it was looked up a moment ago.
+    /// Returns the session if it is cached.
     pub(in crate::auth) fn get(&self, digest: Digest, now: Timestamp) -> Option<Arc<Session>> {
         let shard = self.shard(digest);
         shard
@@ -118,16 +117,16 @@ impl SessionCache {
     }
 
     fn is_fresh(&self, entry: &Entry, now: Timestamp) -> bool {
-        // A clock that was set back makes an entry old, not young for ever.
+        // If the clock was set back, the entry counts as old.
         entry.found_at <= now && entry.found_at + self.keep_for > now
     }
 
-    /// To be called before the database is asked.
+    /// Must be called before the database query.
     pub(in crate::auth) fn begin_lookup(&self) -> Lookup {
         Lookup(self.revocations.load(Ordering::SeqCst))
     }
 
-    /// Keeps what was found, unless something was revoked since the look-up began.
+    /// Caches the result, unless a session was revoked since the query began.
     pub(in crate::auth) fn put(
         &self,
         lookup: Lookup,
@@ -139,14 +138,14 @@ impl SessionCache {
             return;
         }
         let mut shard = self.shard(digest);
-        // Under the lock: a revocation counts up first and then takes the locks to remove.
+        // Checked under the lock: a revocation increments the counter first, then locks the shards.
         if self.revocations.load(Ordering::SeqCst) == lookup.0 {
             shard.make_room(|entry| self.is_fresh(entry, now));
             shard.entries.insert(digest, Entry { session: session.clone(), found_at: now });
         }
     }
 
-    /// Whether it is for this request to note that the session is in use: of many that come at once, one writes.
+    /// Whether this request should record that the session is in use: of many concurrent ones, only one writes.
     pub(in crate::auth) fn is_first_to_note(
         &self,
         digest: Digest,
@@ -168,13 +167,13 @@ impl SessionCache {
         true
     }
 
-    /// To be called after a session was ended in the database.
+    /// Must be called after a session was ended in the database.
     pub(in crate::auth) fn forget(&self, digest: Digest) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         self.shard(digest).entries.remove(&digest);
     }
 
-    /// To be called after anything about a user, or all their sessions, changed in the database.
+    /// Must be called after a user, or all their sessions, changed in the database.
     pub(in crate::auth) fn forget_user(&self, user: UserId) {
         self.revocations.fetch_add(1, Ordering::SeqCst);
         for shard in &self.shards {

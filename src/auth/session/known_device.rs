@@ -1,5 +1,4 @@
-//! Browsers that have opened an account before: strangers who guess at its password must not keep its
-//! owner out.
+//! Browsers that have opened an account before: strangers who guess its password must not lock its owner out.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,27 +10,27 @@ use crate::auth::UserId;
 use crate::auth::password::PasswordVersion;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// That this browser opened an account. It travels in a sealed cookie and has a bucket of its own for
-/// failed tries, keyed by `id`.
+/// Proof that this browser opened an account. It is stored in a sealed cookie, and `id` is the key of its own
+/// bucket for failed attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownDevice {
     pub(in crate::auth) user: UserId,
     pub(in crate::auth) id: Uuid,
-    /// With which password it opened the account; void once there is another.
+    /// The version of the password it signed in with; void once that has changed.
     pub(in crate::auth) password: PasswordVersion,
-    /// When it last did. The browser keeps the cookie for as long as it likes.
+    /// When it last signed in. The browser may keep the cookie for any time.
     pub(in crate::auth) at: Timestamp,
 }
 
-/// For how long a browser is known after it opened an account.
+/// How long a browser stays known after it signed in.
 pub(crate) const KNOWN_FOR: Duration = Duration::from_hours(180 * 24);
 
-/// Most accounts that one browser is known for.
+/// The maximum number of accounts per browser.
 const MOST: usize = 5;
 
 impl KnownDevice {
-    /// The browser has just opened the account. One that did before stays the same device, with the same
-    /// bucket: each log-in would otherwise give five more tries to whoever collects cookies.
+    /// A device that has just opened the account. A browser that did so before keeps its ID and its bucket:
+    /// otherwise each sign-in would give a collector of cookies five more attempts.
     pub(in crate::auth) fn new(
         user: UserId,
         password: PasswordVersion,
@@ -43,7 +42,7 @@ impl KnownDevice {
         Self { user, id, password, at: now }
     }
 
-    /// Whether it opened this account with this password, and not too long ago.
+    /// Whether it opened this account with this password, recently enough.
     pub(in crate::auth) fn opened(
         &self,
         user: UserId,
@@ -54,19 +53,19 @@ impl KnownDevice {
         self.user == user && self.password == password && is_recent
     }
 
-    /// Reads what the cookie holds; what is no device is left out.
+    /// Parses the cookie; skips invalid entries.
     pub(crate) fn read_all(text: &str) -> Vec<Self> {
         text.split('~').filter_map(|part| part.parse().ok()).take(MOST).collect()
     }
 
-    /// `self` and, after it, those of `others` that are for other accounts.
+    /// `self`, followed by those of `others` that belong to other accounts.
     pub(crate) fn before(self, others: &[Self]) -> Vec<Self> {
         let others = others.iter().filter(|other| other.user != self.user).cloned();
         let user = self.clone();
         std::iter::once(user).chain(others).take(MOST).collect()
     }
 
-    /// What the cookie holds.
+    /// The value of the cookie.
     pub(crate) fn write_all(devices: &[Self]) -> String {
         devices.iter().map(ToString::to_string).collect::<Vec<_>>().join("~")
     }

@@ -1,4 +1,4 @@
-//! Sessions: how they begin, what is known of them, how they end.
+//! Sessions.
 
 mod cache;
 mod known_device;
@@ -22,47 +22,48 @@ use super::{Auth, Client, SessionToken, User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 use crate::error::{Error, error_chain};
 
-/// Somebody is signed in.
+/// A valid session of a user.
 pub(crate) struct Session {
-    /// The key of the session, which may be shown.
+    /// The ID of the session, which is not secret.
     pub(crate) id: Uuid,
     pub(crate) user: User,
-    /// Whether it outlives the browser: "keep me logged in".
+    /// Whether it survives closing the browser ("keep me signed in").
     pub(in crate::auth) remembered: bool,
     pub(crate) created_at: Timestamp,
-    /// To the minute.
+    /// Accurate to the minute.
     pub(crate) last_seen_at: Timestamp,
-    /// When the person last proved who they are.
+    /// When the user last proved their identity.
     pub(in crate::auth) authenticated_at: Timestamp,
-    /// When it ends, whatever happens in it.
+    /// The absolute end of the session.
     pub(crate) expires_at: Timestamp,
 }
 
-/// What a browser gets that was signed in.
+/// What a newly signed-in browser receives.
 pub(crate) struct NewSession {
     pub(crate) token: SessionToken,
-    /// Whether it is to outlive the browser.
+    /// Whether it should survive closing the browser.
     pub(crate) remember: bool,
-    /// That it opened this account.
+    /// Proof that it opened this account.
     pub(crate) device: KnownDevice,
-    /// The key of the session.
+    /// The ID of the session.
     pub(in crate::auth) id: Uuid,
 }
 
-/// The session has ended in the meantime.
+/// The error for a session that ended in the meantime.
 pub(crate) struct SignedOut;
 
-/// `last_seen_at` is written at most this often, so that reading pages does not mean writing.
+/// `last_seen_at` is written at most this often, so that most requests only read.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
-/// For how long a sign-in is recent: what may take an account over asks for the password again after it.
+/// How long a sign-in counts as recent. After that, security-critical actions ask for the password again.
 const RECENT_FOR: Duration = Duration::from_mins(15);
 
 impl Auth {
-    /// Signs a user in. Always a new token, so that nobody can plant one of theirs in a victim's
-    /// browser (session fixation); the session that the browser had is `replaced`. `None` if the
-    /// password was changed or the account disabled while this one was being checked: whoever holds
-    /// the old password must not slip in beside a reset.
+    /// Signs a user in, in place of the browser's earlier session (`replaced`). The token is always new, so that
+    /// nobody can plant theirs in a victim's browser (session fixation).
+    ///
+    /// Returns `None` if the password was changed or the account disabled since it was checked: an attacker with
+    /// the old password must not get in beside a reset.
     pub(crate) async fn start_session(
         &self,
         proof: &PasswordProof,
@@ -83,7 +84,8 @@ impl Auth {
         Ok(Some(new))
     }
 
-    /// Adds the session of somebody who logs in, in place of the one that the browser had. The user must be locked.
+    /// Inserts the session of a user who signs in, in place of the browser's earlier one. The user's row must be
+    /// locked.
     pub(in crate::auth) async fn begin_session(
         &self,
         change: &mut Change<'_>,
@@ -108,7 +110,7 @@ impl Auth {
         Ok(new)
     }
 
-    /// Adds a session with a new token, for this device.
+    /// Inserts a session with a new token, for this device.
     pub(in crate::auth) async fn insert_session(
         &self,
         tx: &mut Tx,
@@ -134,7 +136,7 @@ impl Auth {
         if remembered { limits.remembered_idle_ttl } else { limits.idle_ttl }
     }
 
-    /// The session of a sealed cookie, if it has not ended; notes that it is in use.
+    /// Finds the session of a sealed cookie, if it has not ended, and records its use.
     pub(crate) async fn find_session(
         &self,
         sealed: &str,
@@ -156,7 +158,7 @@ impl Auth {
         }
         let mut session = row.into_session();
         if now.since(session.last_seen_at) >= SEEN_EVERY {
-            // Whoever only looks at a page must see it where the database cannot be written.
+            // A page view must not fail because the database cannot be written.
             if self.sessions.is_first_to_note(digest, now, SEEN_EVERY)
                 && let Err(error) = self.store.update_last_seen(digest, now).await
             {
@@ -172,15 +174,15 @@ impl Auth {
         Ok(Some(session))
     }
 
-    /// Whether the person proved a moment ago who they are: in a session that was left open, somebody else may sit.
-    /// Not if that lies ahead: the clock was set back.
+    /// Whether the user proved their identity recently: somebody else may use a session that was left open. A time
+    /// in the future does not count: the clock was set back.
     pub(crate) fn is_recent(&self, session: &Session) -> bool {
         let (now, at) = (self.clock.now(), session.authenticated_at);
         at <= now + CLOCKS_DIFFER && at + RECENT_FOR > now
     }
 
-    /// Ends a session in the database: a copy of its cookie is worth nothing afterwards.
-    /// Whether there was one, or one that a change of the password put in its place.
+    /// Ends a session in the database, so that a copy of its cookie becomes worthless; also the session that
+    /// replaced it after a password change. Returns whether there was one.
     pub(crate) async fn sign_out(
         &self,
         token: &SessionToken,
@@ -188,21 +190,21 @@ impl Auth {
     ) -> Result<bool, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
         let since = now - AGAIN_WITHIN;
-        // Whoever comes with a dead cookie takes nobody's turn at writing.
+        // A dead cookie must not cost a write transaction.
         let Some(user) = self.store.find_user_of(digest, since).await? else {
             return Ok(false);
         };
         let mut change = self.begin_change(client).await?;
-        // A change of the password may be about to replace it: then what came next is meant.
+        // A concurrent password change may be about to replace the session: then end the new one.
         change.lock_user(user).await?;
         let has_ended = change.delete_session(digest).await?;
         let has_followed = change.delete_renewed_session(digest, since).await?.is_some();
         if !(has_ended || has_followed) {
-            // The same cookie was faster: a crowd of log-outs writes once.
+            // Another request with the same cookie was faster: concurrent sign-outs write once.
             change.rollback().await;
             return Ok(false);
         }
-        // Once is enough: after it all of them are dead.
+        // Once is enough: now all of them are void.
         change.delete_renewed_sessions_of(user).await?;
         change.changes_user(user);
         change.record_visit(Event::SignedOut, user).await?;

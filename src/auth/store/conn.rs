@@ -1,4 +1,4 @@
-//! A connection, and what goes over it.
+//! A database connection and its statements.
 
 use std::io;
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use super::given_up::GivenUp;
 use crate::Error;
 use crate::seldom::Seldom;
 
-/// A connection of the pool. One on which something failed is not used again: after a full disk or an I/O error
-/// SQLite has rolled back by itself, a statement that was cut off may still be running, and nobody can tell.
+/// A connection of the pool. After any error it is not reused: after a full disk or an I/O error SQLite has rolled
+/// back by itself, and a statement that was cut off may still be running.
 pub(super) struct Conn {
-    /// Here until it is dropped.
+    /// `None` only during drop.
     link: Option<Link>,
-    /// Longest time for one statement. A network that swallows packets gives no error, ever.
+    /// The longest time for one statement: a network that silently drops packets never returns an error.
     deadline: Duration,
-    /// Whether others may use it afterwards. Not while a statement is under way: whoever waits for it may go.
+    /// Whether the connection may be reused. False while a statement runs: its future may be dropped at any time.
     is_sound: bool,
     faults: Arc<Faults>,
-    /// Until it is dropped.
+    /// `None` only during drop.
     permit: Option<Permit>,
 }
 
-/// What faults of connections have left behind.
+/// State that outlives broken connections.
 pub(super) struct Faults {
     pub(super) given_up: GivenUp,
-    /// Whether PostgreSQL's disk was full when somebody last tried to write more than a page has room for.
+    /// Whether PostgreSQL's disk was full at the last attempt to write more than fits into an existing page.
     disk_is_full: AtomicBool,
     none_free: Seldom,
     no_permit: Seldom,
@@ -71,7 +71,7 @@ impl Faults {
         }
     }
 
-    /// The pool only knows that it has waited: looks for the reason, and logs it.
+    /// Finds out why no connection was free, and logs it; the pool only reports a timeout.
     fn explain(&self, pool: &PgPool) {
         self.none_free.note(|times| {
             let options = pool.connect_options();
@@ -93,27 +93,27 @@ const DISK_FULL: &str = "53100";
 
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
-/// What leads to the database.
+/// A connection to either engine.
 pub(super) enum Link {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
 
-/// How long the way back to the pool may take.
+/// How long returning a connection to the pool may take.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Link {
-    /// Back to the pool, for whoever comes next.
+    /// Returns it to the pool.
     pub(super) fn go_back(self) {
         match self {
             Self::Sqlite(link) => drop(link),
-            // The pool asks it once more whether it is well, and would wait for the answer for ever.
+            // The pool pings the connection first, without a time limit of its own.
             Self::Postgres(mut link) => drop(spawn(timeout(BACK_WITHIN, link.return_to_pool()))),
         }
     }
 }
 
-/// A row that both engines can read.
+/// A row that can be read from either engine.
 pub(in crate::auth) trait Row:
     Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
 {
@@ -121,7 +121,7 @@ pub(in crate::auth) trait Row:
 impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
 {}
 
-/// The values for `$1`, `$2`, … as a tuple.
+/// The values of `$1`, `$2`, … as a tuple.
 pub(in crate::auth) trait Params: Send {
     fn sqlite(self) -> Result<SqliteArguments>;
     fn postgres(self) -> Result<PgArguments>;
@@ -294,7 +294,7 @@ impl Conn {
         Ok(done)
     }
 
-    /// Nobody is to use it after this.
+    /// Marks the connection as not reusable.
     pub(super) fn throw_away(&mut self) {
         self.is_sound = false;
     }
@@ -303,7 +303,7 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         match self.link.take() {
-            // Not closed in order, which might take for ever: let go, and the pool opens another one.
+            // Detach it instead of closing it properly, which might never finish; the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
             Some(Link::Postgres(link)) if !self.is_sound => {
                 GivenUp::keep(&self.faults, link, self.permit.take());
@@ -317,7 +317,7 @@ impl Drop for Conn {
     }
 }
 
-/// What comes of a statement until its deadline.
+/// Runs a statement with a deadline.
 async fn within<T>(
     deadline: Duration,
     statement: impl Future<Output = std::result::Result<T, sqlx::Error>>,
@@ -342,8 +342,8 @@ async fn next_permit(
     })
 }
 
-/// The future that may have to open a connection is large: without the box every future that may read something
-/// would hold it, and each request would copy it around although its session is in the cache.
+/// Boxed, since the future that may open a connection is large: every future that may read from the database would
+/// contain it, and be copied for each request even when the session is cached.
 fn acquire<DB: sqlx::Database>(
     pool: &sqlx::Pool<DB>,
 ) -> BoxFuture<'_, std::result::Result<PoolConnection<DB>, sqlx::Error>> {

@@ -1,4 +1,4 @@
-//! The table `vestibule_events`: what happened to accounts.
+//! The table `vestibule_events`: events of accounts.
 
 use uuid::Uuid;
 
@@ -43,14 +43,14 @@ impl Store {
         Ok(())
     }
 
-    /// When the oldest event was.
+    /// Returns the time of the oldest event.
     pub(in crate::auth) async fn find_oldest_event(&self) -> Result<Option<Timestamp>> {
         let found: Option<When> =
             self.find("SELECT at FROM vestibule_events ORDER BY at LIMIT 1", ()).await?;
         Ok(found.map(|found| found.at))
     }
 
-    /// Removes a batch.
+    /// Deletes one batch.
     pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
         let sql = keys_of!(
             "DELETE FROM vestibule_events WHERE id IN ",
@@ -60,7 +60,8 @@ impl Store {
         self.run(self.text(sql), (then,)).await
     }
 
-    /// Before when there are more than `most` events of nobody's account: strangers can cause any number.
+    /// Returns the time before which there are more than `most` events without an account: strangers can cause any
+    /// number of them.
     pub(in crate::auth) async fn find_surplus_events(
         &self,
         most: i64,
@@ -70,7 +71,7 @@ impl Store {
         Ok(found.map(|found| found.at))
     }
 
-    /// Removes a batch of those of nobody's account.
+    /// Deletes one batch of events without an account.
     pub(in crate::auth) async fn delete_events_of_nobody(&self, before: Timestamp) -> Result<u64> {
         let sql = keys_of!(
             "DELETE FROM vestibule_events WHERE id IN ",
@@ -80,7 +81,7 @@ impl Store {
         self.run(self.text(sql), (before,)).await
     }
 
-    /// The users to whom more than so many things happened since then.
+    /// Lists users with more than a given number of events since then.
     pub(in crate::auth) async fn list_busy_users(
         &self,
         since: Timestamp,
@@ -96,7 +97,7 @@ impl Store {
         Ok(found.into_iter().map(|found| found.user_id).collect())
     }
 
-    /// Removes a batch of the oldest events of a user beyond `most`.
+    /// Deletes one batch of a user's oldest events beyond `most`.
     pub(in crate::auth) async fn delete_surplus_events_of(
         &self,
         user: UserId,

@@ -1,5 +1,5 @@
-//! Who uses the database next. Connections are few, and one alone writes to SQLite: sites take permits, so that
-//! whoever sends a thousand requests at once, each of them cheap, waits for them alone.
+//! A fair semaphore for the database. Connections are few, and SQLite has a single one that writes. Permits are
+//! given to sites in turn, so that a client with a thousand cheap requests at once delays only itself.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,21 +11,21 @@ use super::conn::Link;
 use crate::auth::fair_queue::FairQueue;
 
 task_local! {
-    /// The site for which this task is at work.
+    /// The site on whose behalf the current task works.
     static SITE: Option<IpAddr>;
 }
 
-/// Most that wait for a permit, in all and of one site: past it the service is busy.
+/// The maximum number of waiting requests, in total and per site; beyond it the service is busy.
 const MOST: usize = 40_000;
 const MOST_OF_ONE: usize = MOST / 8;
 
-/// Does something on behalf of a site; `None`: of the service itself, which takes permits as one more site. So does
-/// what runs outside of this, as the background jobs do.
+/// Runs `work` on behalf of a site, or of the service itself if `None`, which counts as one more site. Code outside
+/// of this function, such as background jobs, also counts as the service.
 pub(crate) async fn on_behalf_of<F: Future>(site: Option<IpAddr>, work: F) -> F::Output {
     SITE.scope(site, work).await
 }
 
-/// So many at a time.
+/// A semaphore that serves sites in turn.
 pub(super) struct FairSemaphore(Mutex<State>);
 
 struct State {
@@ -33,11 +33,11 @@ struct State {
     waiting: FairQueue<Option<IpAddr>, (), oneshot::Sender<Permit>>,
 }
 
-/// May use the database until it is dropped.
+/// Allows its holder to use the database until dropped.
 pub(super) struct Permit {
-    /// `None` once it has been given on.
+    /// `None` once it has been passed on.
     permits: Option<Arc<FairSemaphore>>,
-    /// The connection of whoever had the permit before: the way through the pool would cost as much as a statement.
+    /// The connection of the previous holder: a trip through the pool would cost as much as a statement.
     pub(super) link: Option<Link>,
 }
 
@@ -47,7 +47,7 @@ impl FairSemaphore {
         Arc::new(Self(Mutex::new(State { free: at_a_time, waiting })))
     }
 
-    /// Waits for a permit; `None` if too many wait.
+    /// Waits for a permit; `None` if too many requests are waiting.
     pub(super) async fn next(self: &Arc<Self>) -> Option<Permit> {
         let waits = {
             let mut state = self.lock();
@@ -57,7 +57,7 @@ impl FairSemaphore {
             }
             let site = SITE.try_with(|site| *site).ok().flatten();
             let (permit, waits) = oneshot::channel();
-            // Whoever is dropped, this one or another, sees it by that.
+            // The request whose sender is dropped, this one or another, notices that it was refused.
             let _dropped = state.waiting.push(site, (), permit);
             waits
         };
@@ -80,7 +80,7 @@ impl FairSemaphore {
             drop(state);
             match next.send(permit) {
                 Ok(()) => return,
-                // It does not wait any more.
+                // The receiver has given up.
                 Err(back) => permit = back,
             }
         }
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// Promise 26: a thousand requests of one address cost another's single one a permit.
+    /// Promise 26: a thousand requests of one address delay another's single request by one permit.
     #[rocket::async_test]
     async fn sites_take_turns() {
         let permits = FairSemaphore::new(1);
@@ -126,7 +126,7 @@ mod tests {
             let _turn = permits.next().await.unwrap();
             order.lock().unwrap().push("job");
         };
-        // What the crowd asks of the service itself does not wait with the crowd.
+        // Work on behalf of the service does not wait with the client that causes it.
         let look = async {
             let _turn = permits.next().await.unwrap();
             order.lock().unwrap().push("look");

@@ -1,6 +1,6 @@
-//! Connections that were given up while PostgreSQL may still be at work for them: a statement had no answer within
-//! its deadline, or whoever waited for it has gone. PostgreSQL has so many fewer for everybody else, so they are
-//! counted, and ended where they would hang for ever.
+//! Abandoned connections: a statement exceeded its deadline, or its future was dropped, while PostgreSQL may still
+//! be working on it. Each one uses up a connection of the server, so they are counted, and terminated if they would
+//! hang forever.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 use super::conn::Faults;
 use super::fair_semaphore::Permit;
 
-/// How many times as many connections as the pool has may be given up before others have to wait: two breaks of the
-/// network, one right after the other, cost nobody more than a second.
+/// This many times the pool's connections may be abandoned before others have to wait, so that two network failures
+/// in a row delay nobody by more than a second.
 const GIVEN_UP: usize = 2;
 
-/// After how many deadlines of a statement PostgreSQL should have ended it by itself.
+/// PostgreSQL should end a statement by itself after this many deadlines.
 const ENDED_AFTER: u32 = 2;
 
-/// How long PostgreSQL takes to notice that nobody is at the other end: see `tcp_keepalives_idle` and the others.
+/// How long PostgreSQL takes to notice that the client is gone: see `tcp_keepalives_idle` and the related options.
 const NOTICED_WITHIN: Duration = Duration::from_mins(1);
 
 const LOOKS_WITHIN: Duration = Duration::from_secs(2);
 
-/// All that are asked for in this time get one answer.
+/// How long the answer of a check is shared.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Those of this service that are at work for longer than `$1` seconds. What waits for a standby that is gone looks
-/// neither at the clock nor at its connection, and would wait for ever; what it has written is written.
+/// This service's backends that have been active for more than `$1` seconds. A commit that waits for a lost
+/// synchronous standby checks neither its timeout nor its connection, and would wait forever; its data is written.
 const END_HANGING: &str = "\
     SELECT CASE WHEN wait_event = 'SyncRep' THEN pg_terminate_backend(pid) ELSE FALSE END \
     FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND state = 'active' \
@@ -41,14 +41,14 @@ const END_HANGING: &str = "\
     AND application_name = current_setting('application_name') \
     AND query_start < clock_timestamp() - make_interval(secs => $1)";
 
-/// What is known of them.
+/// The abandoned connections.
 pub(super) struct GivenUp {
-    /// Quota for so many.
+    /// The number of connections that may still be abandoned outside the pool.
     room: Arc<Semaphore>,
-    /// How PostgreSQL is reached; nothing hangs for ever in SQLite.
+    /// How to connect to PostgreSQL. `None` for SQLite, where nothing hangs forever.
     options: Option<Arc<PgConnectOptions>>,
     ended_after: Duration,
-    /// When PostgreSQL was last asked, and whether any hangs, if it said so.
+    /// When PostgreSQL was last checked, and whether a backend hangs, if known.
     seen: Mutex<Option<(Instant, Option<bool>)>>,
 }
 
@@ -62,8 +62,8 @@ impl GivenUp {
         Self { room, options, ended_after: deadline * ENDED_AFTER, seen: Mutex::default() }
     }
 
-    /// Keeps a connection until PostgreSQL has done with it: outside the pool if there is room, else in its place
-    /// there, with its permit, or the database would have room for nobody.
+    /// Keeps a connection until PostgreSQL is done with it: outside the pool while there is room, otherwise in its
+    /// place there and with its permit, so that the server does not run out of connections.
     pub(super) fn keep(
         faults: &Arc<Faults>,
         mut link: PoolConnection<Postgres>,
@@ -84,7 +84,7 @@ impl GivenUp {
         }
     }
 
-    /// Returns when PostgreSQL has answered, or has hung up, or has noticed that the network is gone.
+    /// Returns when PostgreSQL has answered, closed the connection, or noticed that the network is gone.
     async fn is_over(&self, link: &mut PgConnection) {
         let given_up_at = Instant::now();
         let mut answer = pin!(link.ping());
@@ -96,7 +96,7 @@ impl GivenUp {
         }
     }
 
-    /// Whether any hangs; those that would for ever are ended. `None` if PostgreSQL does not say.
+    /// Whether any backend hangs. Terminates those that would hang forever. `None` if PostgreSQL does not answer.
     async fn end_hanging(&self) -> Option<bool> {
         let mut seen = self.seen.lock().await;
         if let Some((at, hangs)) = *seen

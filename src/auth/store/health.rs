@@ -1,5 +1,5 @@
-//! The table `vestibule_health`: one row. It is written to see whether the database can be written, and holds what the
-//! nodes have to agree on.
+//! The table `vestibule_health`, with a single row: written to check that the database is writable, and holding
+//! what all nodes must agree on.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::FromRow;
 use super::{Engine, Result, Store};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// A log-in writes a few pages; where one more fits on a full disk, it does not.
+/// A sign-in writes several pages; on an almost full disk a single one might still fit.
 const SQLITE_PADDING: usize = 32 * 1024;
 
 #[derive(FromRow)]
@@ -21,19 +21,19 @@ struct Fingerprint {
     key_fingerprint: Option<Vec<u8>>,
 }
 
-/// What is to be seen of the messages and the sweep.
+/// The state of the outbox and the sweep.
 #[derive(Clone, Copy, FromRow)]
 pub(in crate::auth) struct Signals {
     /// Messages in the outbox.
     pub(in crate::auth) waiting: i64,
-    /// When the oldest of them was put there.
+    /// When the oldest of them was added.
     pub(in crate::auth) oldest: Option<Timestamp>,
-    /// When any node last swept to the end.
+    /// When any node last completed a sweep.
     pub(in crate::auth) swept_at: Timestamp,
 }
 
-/// More than any page has room for: written while PostgreSQL's disk may be full, which an update within a page would
-/// not show.
+/// More than fits into an existing page. Written while PostgreSQL's disk may be full, which an update within a page
+/// would not show.
 const POSTGRES_PADDING: usize = 32 * 1024;
 
 fn incompressible(length: usize) -> Vec<u8> {
@@ -43,8 +43,8 @@ fn incompressible(length: usize) -> Vec<u8> {
 }
 
 impl Store {
-    /// Begins, writes and commits, as a log-in does; what is to be seen on the way. All in one turn at the database:
-    /// before a second one, somebody else's statement might take as long as it may.
+    /// Begins, writes and commits, as a sign-in does, and reads the signals on the way. Uses a single permit:
+    /// before a second one, another client's statement could take up to its deadline.
     pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<Option<Signals>> {
         let may_be_full = self.faults.disk_is_full();
         let padding = match (self.is_sqlite(), may_be_full) {
@@ -52,7 +52,7 @@ impl Store {
             (false, true) => incompressible(POSTGRES_PADDING),
             (false, false) => Vec::new(),
         };
-        // The other nodes write here too: one that is gone in the middle of it must not make them look broken.
+        // The other nodes write here too: one that crashes in the middle must not make them look broken.
         let sql = super::ByEngine {
             sqlite: "UPDATE vestibule_health SET checked_at = $1, padding = $2",
             postgres: "UPDATE vestibule_health SET checked_at = $1, padding = $2 \
@@ -61,7 +61,7 @@ impl Store {
         let mut tx = self.begin().await?;
         let written = tx.run(self.text(sql), (now, padding)).await?;
         if written == 0 && self.is_shared() {
-            // A commit of nothing would wait for no disk and no standby, and prove nothing.
+            // An empty commit would wait for neither disk nor standby, and prove nothing.
             tx.run("SELECT pg_logical_emit_message(TRUE, 'vestibule', '')", ()).await?;
         }
         let signals = tx.find(
@@ -77,7 +77,7 @@ impl Store {
         Ok(signals)
     }
 
-    /// What time it is for the database, if it has a clock of its own.
+    /// Returns the database's time, if it has a clock of its own.
     pub(in crate::auth) async fn find_now(&self) -> Result<Option<Timestamp>> {
         if self.is_sqlite() {
             return Ok(None);
@@ -87,27 +87,27 @@ impl Store {
         Ok(found.map(|found| found.now))
     }
 
-    /// Notes the fingerprint of the secret key, if none is known; which one is.
+    /// Stores the fingerprint of the secret key if there is none. Returns the stored one.
     pub(in crate::auth) async fn update_fingerprint(&self, own: &[u8]) -> Result<Option<Vec<u8>>> {
         let sql = "SELECT key_fingerprint FROM vestibule_health";
         let found: Option<Fingerprint> = self.find(sql, ()).await?;
         if let Some(known) = found.and_then(|found| found.key_fingerprint) {
             return Ok(Some(known));
         }
-        // Of two at once, the later one finds the other's.
+        // If two nodes do this at once, the later one gets the other's.
         let sql = "UPDATE vestibule_health SET key_fingerprint = COALESCE(key_fingerprint, $1) \
                    RETURNING key_fingerprint";
         let written: Vec<Fingerprint> = self.returning(sql, (own.to_vec(),)).await?;
         Ok(written.into_iter().find_map(|row| row.key_fingerprint))
     }
 
-    /// Notes another one: the key was changed.
+    /// Replaces the fingerprint after the key was changed.
     pub(in crate::auth) async fn update_fingerprint_to(&self, own: &[u8]) -> Result<()> {
         self.run("UPDATE vestibule_health SET key_fingerprint = $1", (own.to_vec(),)).await?;
         Ok(())
     }
 
-    /// Begins a sweep, unless another node has begun one in the last `pause`.
+    /// Begins a sweep, unless another node began one within `pause`.
     pub(in crate::auth) async fn update_swept(
         &self,
         now: Timestamp,
@@ -117,7 +117,7 @@ impl Store {
         Ok(self.run(sql, (now, now - pause, now + CLOCKS_DIFFER)).await? == 1)
     }
 
-    /// Connections to the database: those in use, and those there are.
+    /// The number of connections in use, and of all connections.
     pub(in crate::auth) fn connections(&self) -> (usize, u32) {
         let (size, idle) = match &self.engine {
             Engine::Sqlite { read, write, .. } => {

@@ -1,4 +1,4 @@
-//! What is to be seen of a database without changing it: for a look before a start.
+//! Inspects a database without changing it, before a start.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -21,18 +21,18 @@ use crate::private_files;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// How far the tables of a database are.
+/// Whether the tables of a database are up to date.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tables {
-    /// There are none.
+    /// There are no tables.
     Missing,
-    /// Those of version 0.1, which had other names.
+    /// The tables of version 0.1, which had other names.
     OfVersion01,
-    /// Some migrations of this version are not done.
+    /// Some migrations of this version are missing.
     Older,
-    /// As this version has them.
+    /// All migrations of this version are applied.
     Current,
-    /// All migrations of this version are done, and some of a later one.
+    /// All migrations of this version are applied, and some of a later one.
     Newer,
 }
 
@@ -53,20 +53,20 @@ impl Tables {
         }
     }
 
-    /// Whether this version can work with them.
+    /// Whether this version can work with these tables.
     pub(super) fn are_enough(self) -> bool {
         matches!(self, Self::Current | Self::Newer)
     }
 }
 
-/// What was found.
+/// The state of the database.
 pub(in crate::auth) struct Found {
     pub(in crate::auth) tables: Tables,
-    /// The last migration that was done.
+    /// The last applied migration.
     pub(in crate::auth) version: Option<i64>,
     pub(in crate::auth) accounts: Option<i64>,
     pub(in crate::auth) key_fingerprint: Option<Vec<u8>>,
-    /// What the clock of the database shows, if it has one of its own.
+    /// The time of the database's clock, if it has its own.
     pub(in crate::auth) now: Option<Timestamp>,
 }
 
@@ -76,7 +76,7 @@ impl Found {
         Self { tables, version, accounts: None, key_fingerprint: None, now: None }
     }
 
-    /// By which statement the accounts are counted, if there is a table of them.
+    /// The statement that counts accounts, if there is a table of them.
     fn count_accounts(&self) -> Option<&'static str> {
         match self.tables {
             Tables::Missing => None,
@@ -88,8 +88,8 @@ impl Found {
 
 const KEY_FINGERPRINT: &str = "SELECT key_fingerprint FROM vestibule_health";
 
-/// Looks at the database that the settings name; `None` if it is a file that a start would make. Fails where a
-/// start would, which makes `folder` first.
+/// Inspects the configured database; `None` if it is a file that a start would create. Fails where a start would,
+/// which creates `folder` first.
 pub(in crate::auth) async fn find_out(figment: &Figment, folder: &Path) -> Result<Option<Found>> {
     let (config, own) = open::settings(&open::without_rocket(figment))?;
     let wait = Duration::from_secs(config.connect_timeout);
@@ -128,13 +128,13 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
         } else if may_migrate {
             may_change_tables(&mut conn, tables).await?;
         }
-        // Last, so that the way to here does not count.
+        // Last, so that the time until here does not count.
         let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
         found.now = Some(sqlx::query_scalar(now).fetch_one(&mut conn).await?);
         Result::Ok(found)
     };
     let mut found = timeout(wait, look).await.map_err(|_| no_answer())??;
-    // A large table may take its time, and a start counts nothing.
+    // Counting a large table may take longer than the deadline of a start, which does not do it.
     if let Some(sql) = found.count_accounts() {
         let count = timeout(wait, sqlx::query_scalar(sql).fetch_one(&mut conn)).await;
         found.accounts = count.ok().and_then(Result::ok);
@@ -143,7 +143,7 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
     Ok(found)
 }
 
-/// Fails if this role cannot bring the tables to this version.
+/// Fails if the role may not migrate the tables.
 async fn may_change_tables(conn: &mut PgConnection, tables: Tables) -> Result<()> {
     let table =
         if tables == Tables::OfVersion01 { "_sqlx_migrations" } else { "vestibule_migrations" };
@@ -161,7 +161,7 @@ async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option
     let file = options.get_filename().to_owned();
     let folder = private_files::parent(&file);
     let exists = file.try_exists().map_err(sqlx::Error::Io)?;
-    // What SQLite and the locks need is made in the folder of the file.
+    // SQLite and the locks create files in the folder of the database.
     if exists {
         private_files::check_writable(&file).map_err(sqlx::Error::Io)?;
     }
@@ -171,7 +171,7 @@ async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option
     if !exists {
         return Ok(None);
     }
-    // Where there is a log, a process may be writing; where there is none, reading would make one.
+    // If a write-ahead log exists, another process may be writing; if not, reading would create one.
     let is_quiet = !beside(&file, "-wal").exists();
     let options = options.create_if_missing(false).read_only(true).immutable(is_quiet);
     let mut conn = options.busy_timeout(wait).disable_statement_logging().connect().await?;
@@ -181,7 +181,7 @@ async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option
 }
 
 async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
-    // Whether it is a database at all.
+    // Whether the file is a database at all.
     let _: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut *conn).await?;
     let mut migrations_done =

@@ -1,4 +1,4 @@
-//! The tables `vestibule_links` and `vestibule_used_links`: what may be known of the links that were mailed.
+//! The tables `vestibule_links` and `vestibule_used_links`: digests of mailed links.
 
 use sqlx::FromRow;
 use uuid::Uuid;
@@ -10,7 +10,7 @@ use crate::auth::token::Digest;
 use crate::auth::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// A link about to be sent.
+/// A link that is about to be sent.
 pub(in crate::auth) struct NewLink {
     pub(in crate::auth) digest: Digest,
     pub(in crate::auth) purpose: Purpose,
@@ -18,7 +18,7 @@ pub(in crate::auth) struct NewLink {
     pub(in crate::auth) recipient: String,
     pub(in crate::auth) now: Timestamp,
     pub(in crate::auth) expires_at: Timestamp,
-    /// The message that it leaves in.
+    /// The message that contains it.
     pub(in crate::auth) message: Option<Uuid>,
 }
 
@@ -33,8 +33,7 @@ struct Taken {
 }
 
 impl Store {
-    /// Whose link it is, without using it up. It must have gone to the address that the account has
-    /// now.
+    /// Finds the user of a link without using the link up. It must have been sent to the account's current address.
     pub(in crate::auth) async fn find_link(
         &self,
         digest: Digest,
@@ -57,7 +56,7 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// Whose link it was that was used a moment ago.
+    /// Finds the user of a recently used link.
     pub(in crate::auth) async fn find_used_link(
         &self,
         digest: Digest,
@@ -116,7 +115,7 @@ impl Store {
     }
 }
 
-/// Of one message that may have left several times, all links are one.
+/// All links of one message, which may have been sent several times, count as one.
 const COUNT_OPEN: &str = "\
     SELECT COUNT(DISTINCT message_id) + COUNT(CASE WHEN message_id IS NULL THEN 1 END) AS n \
     FROM vestibule_links WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
@@ -133,8 +132,8 @@ impl Tx {
         Ok(open.map_or(0, |open| open.n))
     }
 
-    /// Adds a link unless the user has `most` open ones of this purpose by other messages: `false`, and nothing
-    /// is voided, since the owner may be about to open one of them. The user must be locked.
+    /// Inserts a link, unless other messages have brought `most` open ones of this purpose: then returns `false`.
+    /// Older links stay valid, since the owner may be about to open one. The user's row must be locked.
     pub(in crate::auth) async fn insert_link(
         &mut self,
         token: &NewLink,
@@ -164,8 +163,8 @@ impl Tx {
         Ok(inserted == 1)
     }
 
-    /// Uses a link up and returns where it had been sent. Of two who try at once, this one statement
-    /// lets one win.
+    /// Uses a link up and returns the address it was sent to. A single statement, so that only one of two
+    /// concurrent requests succeeds.
     pub(in crate::auth) async fn take_link(
         &mut self,
         digest: Digest,

@@ -1,4 +1,4 @@
-//! Bringing the tables to this version.
+//! Migrates the tables.
 
 use std::borrow::Cow;
 use std::fs::{File, TryLockError};
@@ -17,27 +17,27 @@ use crate::private_files;
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// How long a start waits at first for what holds a table that is to be changed, before it lets others pass and tries
-/// again: all who want that table queue behind it. Longer each time, up to two seconds.
+/// How long a start first waits for a lock on a table before it lets others pass and tries again: other statements
+/// for that table queue behind it. Doubles up to two seconds.
 pub(super) const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 const LONGEST_LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// And for how long it lets others pass.
+/// How long it lets others pass.
 const LET_PASS: Duration = Duration::from_secs(2);
 
-/// How long a start tries in all to change the tables.
+/// How long a start keeps trying to migrate.
 const MIGRATE_WITHIN: Duration = Duration::from_secs(60);
 
-/// How long a change of the tables may take in all.
+/// The longest time for a migration.
 const CHANGED_WITHIN: Duration = Duration::from_mins(15);
 
-/// How long PostgreSQL waits for a start that says nothing in the middle of a change.
+/// How long PostgreSQL waits for a silent client in the middle of a migration.
 const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
 
-/// How often a start looks whether the other one is done.
+/// How often a start checks whether another one is done.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Opens a connection for what a start has to do.
+/// Opens a connection for a start.
 pub(super) async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
     let server = format!("{}:{}", options.get_host(), options.get_port());
     let mut conn = match timeout(wait, options.connect()).await {
@@ -60,22 +60,22 @@ pub(super) async fn connect(options: &PgConnectOptions, wait: Duration) -> Resul
     Ok(conn)
 }
 
-/// Brings the tables to this version, if they are not: whoever may not change tables can start all the same.
+/// Migrates the tables if needed: a role without the right to do so can start when nothing is left to do.
 pub(super) async fn migrate_postgres(
     options: &PgConnectOptions,
     wait: Duration,
     may_migrate: bool,
 ) -> Result<()> {
     let begun_at = Instant::now();
-    // By its name it is told from those that have deadlines.
+    // The name distinguishes it from connections with deadlines.
     let name = format!("{} migrate", options.get_application_name().unwrap_or_default());
     let options = options.clone().application_name(&name).options([
         ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-        // Some roles have a short one by default; a large table takes its time.
+        // Some roles have a short default; a large table takes time.
         ("statement_timeout", 0.to_string()),
-        // It holds its locks until the commit, which must not wait for a standby that is gone.
+        // It holds locks until the commit, which must not wait for a lost standby.
         ("synchronous_commit", "local".into()),
-        // A start that is gone must not hold its locks.
+        // A process that died must not hold its locks.
         ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
     ]);
     let mut lock_timeout = LOCK_TIMEOUT;
@@ -86,11 +86,11 @@ pub(super) async fn migrate_postgres(
         timeout(wait, set).await.map_err(|_| no_answer())??;
         lock_timeout = (lock_timeout * 2).min(LONGEST_LOCK_TIMEOUT);
         let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
-        // Its locks go with it.
+        // Closing releases its locks.
         let _ = timeout(wait, conn.close()).await;
         match changed {
             Ok(()) => return Ok(()),
-            // A table is gone when another start took those of version 0.1 over.
+            // Another process has just migrated the tables of version 0.1, so one is missing.
             Err(error)
                 if (is_code(&error, LOCK_NOT_AVAILABLE) || is_code(&error, UNDEFINED_TABLE))
                     && begun_at.elapsed() < MIGRATE_WITHIN =>
@@ -136,7 +136,7 @@ async fn bring_up_to_date(
     timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?
 }
 
-/// Which migrations were done, with their checksums; none if there is no such table.
+/// Returns the applied migrations with their checksums; none if the table does not exist.
 pub(super) async fn migrations_done(
     conn: &mut PgConnection,
     sql: &'static str,
@@ -150,7 +150,7 @@ pub(super) async fn migrations_done(
     }
 }
 
-/// The error of the database behind that of a migration, by which the caller sees whether to try again.
+/// The database error inside a migration error, by which the caller decides whether to retry.
 fn cause(error: MigrateError) -> sqlx::Error {
     match error {
         MigrateError::Execute(cause) | MigrateError::ExecuteMigration(cause, _) => cause,
@@ -158,7 +158,7 @@ fn cause(error: MigrateError) -> sqlx::Error {
     }
 }
 
-/// Brings the tables to this version, if they are not. No other start does at the same time.
+/// Migrates the tables if needed. The caller holds the lock that keeps other processes out.
 pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: bool) -> Result<()> {
     let done: Vec<Done> = sqlx::query_as(DONE).fetch_all(&mut *conn).await.unwrap_or_default();
     if is_current(&SQLITE, &done) {
@@ -179,7 +179,7 @@ pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: boo
     Ok(SQLITE.run_direct(None, conn, false).await?)
 }
 
-/// A migration that was done: its version and its checksum.
+/// An applied migration: its version and checksum.
 pub(super) type Done = (i64, Vec<u8>);
 
 const TABLE: &str = "vestibule_migrations";
@@ -196,19 +196,19 @@ pub(super) static SQLITE: Migrator = Migrator {
     ..sqlx::migrate!("src/auth/store/migrations/sqlite")
 };
 
-/// The tables of version 0.1, which had no prefix.
+/// The migrations of version 0.1, whose tables had no prefix.
 pub(super) static POSTGRES_0_1: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/postgres") };
 pub(super) static SQLITE_0_1: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/sqlite") };
 pub(super) const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
 
-/// What nodes of version 0.1 have begun is done first, and nothing is written after it was copied.
+/// Waits for transactions of version 0.1 nodes, and keeps them from writing after the data was copied.
 const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
                         events, health IN ACCESS EXCLUSIVE MODE";
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
 
-/// Whether these are our migrations, not those of a host app in the same database.
+/// Whether these are our migrations, and not those of a host app in the same database.
 pub(super) fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
     let first = migrator.iter().next();
     first.is_some_and(|first| {
@@ -218,8 +218,8 @@ pub(super) fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
     })
 }
 
-/// Whether every migration of this version was done. Those of a later version are no fault: they only add, so
-/// that nodes of two versions can run side by side.
+/// Whether every migration of this version is applied. Later migrations are no error: they only add, so that nodes
+/// of two versions can run side by side.
 fn is_current(ours: &Migrator, done: &[Done]) -> bool {
     let tables = Tables::new(ours, done);
     if tables == Tables::Newer {
@@ -240,7 +240,7 @@ fn is_code(error: &sqlx::Error, code: &str) -> bool {
     told.is_some_and(|told| told == code)
 }
 
-/// Which processes of PostgreSQL hold tables of this schema, in words.
+/// Describes the backends that hold locks on tables of this schema.
 async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
     let look = async {
         let mut conn = options.connect().await?;
@@ -260,7 +260,7 @@ pub(super) fn no_answer() -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer from the server"))
 }
 
-/// Waits until no other start is changing the database.
+/// Waits until no other process is migrating the database.
 pub(super) async fn lock_for_migrations(path: &Path, wait: Duration) -> std::io::Result<File> {
     let lock = private_files::open(path)?;
     let begun_at = Instant::now();

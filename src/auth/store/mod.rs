@@ -1,6 +1,6 @@
-//! The only SQL in the crate. One text serves both engines: `SQLite` takes `$1`, `RETURNING` and
-//! `ON CONFLICT` as `PostgreSQL` does. Each table has a file; what a file offers is a verb:
-//! `find_*` reads, `insert_*`, `update_*` and `delete_*` write, `take_*` reads and deletes at once.
+//! The only SQL in the crate. Both engines use the same text: SQLite supports `$1`, `RETURNING` and `ON CONFLICT`
+//! as PostgreSQL does. Each table has a file. Names of methods: `find_*` and `list_*` read, `insert_*`, `update_*`
+//! and `delete_*` write, `take_*` reads and deletes in one statement.
 
 mod conn;
 mod events;
@@ -44,60 +44,60 @@ pub(crate) use unusable::Unusable;
 
 use crate::Error;
 
-/// The pool as Rocket holds it; its settings are `databases.vestibule.*`.
+/// The pool in Rocket's state; its settings are `databases.vestibule.*`.
 #[derive(Database)]
 #[database("vestibule")]
 pub(crate) struct Db(Store);
 
-/// The database. A handle is cheap to clone; a connection is taken for each read or write and never
-/// held while a password is hashed.
+/// The database. A handle is cheap to clone; a connection is taken for each read or transaction, and never held
+/// while a password is hashed.
 #[derive(Clone)]
 pub(crate) struct Store {
     engine: Engine,
-    /// Longest time for one statement.
+    /// The longest time for one statement.
     deadline: Duration,
-    /// Longest time for closing.
+    /// The longest time for closing.
     close_within: Duration,
     requests: Arc<Requests>,
     faults: Arc<Faults>,
-    /// Of those that read.
+    /// Permits to read.
     readers: Arc<FairSemaphore>,
-    /// Of those that write: one on SQLite; on PostgreSQL a few connections are left to those that read.
+    /// Permits to write: one on SQLite; on PostgreSQL all connections except a few that are reserved for reading.
     writers: Arc<FairSemaphore>,
 }
 
 #[derive(Clone)]
 enum Engine {
-    /// One connection writes, so that `SQLITE_BUSY` cannot happen within the process; several read.
+    /// A single connection writes, so that `SQLITE_BUSY` cannot happen within the process; several read.
     Sqlite {
         read: SqlitePool,
         write: SqlitePool,
-        /// Held by the process that sends the messages.
+        /// Locked by the process that sends messages.
         delivery_lock: Arc<File>,
     },
     Postgres(PgPool),
 }
 
-/// A transaction. Dropped without [`commit`](Tx::commit), it never happened.
+/// A transaction; dropping it without [`commit`](Tx::commit) rolls it back.
 pub(in crate::auth) struct Tx {
     conn: Conn,
-    /// Whether the connection is as it was before, so that others may use it.
+    /// Whether the transaction has ended, so that the connection may be reused.
     is_over: bool,
 }
 
 type Result<T> = std::result::Result<T, Error>;
 
-/// Most rows that one statement removes: none runs into its deadline, and nobody waits long for it.
+/// The maximum number of rows that one statement deletes, to stay within its deadline and not delay others.
 pub(in crate::auth) const BATCH: u64 = 1000;
 
-/// A text that PostgreSQL and SQLite have differently.
+/// SQL that differs between the engines.
 struct ByEngine {
     sqlite: &'static str,
     postgres: &'static str,
 }
 
-/// `SELECT` of the keys of rows that are then to be changed. Rows that somebody else has locked are left out on
-/// PostgreSQL: two that want the same rows in another order would wait for each other for ever.
+/// `SELECT` of the keys of rows that are about to be changed. On PostgreSQL it skips locked rows: two statements
+/// that lock the same rows in different orders would deadlock.
 macro_rules! keys_of {
     ($before:literal, $select:literal, $after:literal) => {
         super::ByEngine {
@@ -135,12 +135,12 @@ impl Store {
         self.reader().await?.list(sql, params).await
     }
 
-    /// Writes by one statement; the number of rows it touched.
+    /// Runs one writing statement and returns the number of affected rows.
     async fn run(&self, sql: &'static str, params: impl Params) -> Result<u64> {
         self.writer().await?.run(sql, params).await
     }
 
-    /// Writes by one statement that returns rows.
+    /// Runs one writing statement that returns rows.
     async fn returning<T: Row>(&self, sql: &'static str, params: impl Params) -> Result<Vec<T>> {
         self.writer().await?.list(sql, params).await
     }
@@ -161,20 +161,20 @@ impl Store {
     /// Begins a transaction that may write.
     pub(in crate::auth) async fn begin(&self) -> Result<Tx> {
         let mut conn = self.writer().await?;
-        // SQLite: a deferred transaction that permits into a write may find the lock taken, and then no
-        // time-out helps. Take it at once.
+        // On SQLite, a deferred transaction that turns into a write may find the lock taken, where no time-out
+        // helps. So take the lock at once.
         conn.control("BEGIN IMMEDIATE", "BEGIN").await?;
         Ok(Tx { conn, is_over: false })
     }
 
-    /// Counts a request in; see [`InFlight`].
+    /// Counts a request as in flight; see [`InFlight`].
     pub(in crate::auth) fn enter(&self) -> InFlight {
         self.requests.count.fetch_add(1, Ordering::AcqRel);
         InFlight(self.requests.clone())
     }
 
-    /// Whether this process alone may send messages from this database, from now on until it ends. On
-    /// SQLite: if no other process does. PostgreSQL's rows say themselves who has them.
+    /// Whether this process may send messages from this database until it ends. On SQLite: if no other process
+    /// does. On PostgreSQL each row says which process has claimed it.
     pub(in crate::auth) fn claim_delivery(&self) -> Delivery {
         let Engine::Sqlite { delivery_lock, .. } = &self.engine else { return Delivery::Shared };
         match delivery_lock.try_lock() {
@@ -184,10 +184,10 @@ impl Store {
     }
 }
 
-/// Who sends the messages of a database.
+/// Which processes send the messages of a database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::auth) enum Delivery {
-    /// This process alone: what another one had claimed, it will never send.
+    /// This process alone: claims of others are void.
     Ours,
     /// Another process.
     Theirs,
@@ -208,15 +208,14 @@ impl Tx {
         self.conn.run(sql, params).await
     }
 
-    /// Makes it true, on disk.
+    /// Commits to disk.
     pub(in crate::auth) async fn commit(mut self) -> Result<()> {
         self.conn.control("COMMIT", "COMMIT").await?;
         self.is_over = true;
         Ok(())
     }
 
-    /// Ends it as if it had never begun. A transaction that is merely dropped takes its connection with
-    /// it, which costs a new one.
+    /// Rolls back. A transaction that is merely dropped loses its connection, and another one must be opened.
     pub(in crate::auth) async fn rollback(mut self) {
         self.is_over = self.conn.control("ROLLBACK", "ROLLBACK").await.is_ok();
     }
@@ -230,7 +229,7 @@ impl Drop for Tx {
     }
 }
 
-/// The requests that are being answered.
+/// The number of requests in flight.
 #[derive(Default)]
 struct Requests {
     count: AtomicUsize,
@@ -238,7 +237,7 @@ struct Requests {
 }
 
 impl Requests {
-    /// Returns when none is left.
+    /// Returns when no request is in flight.
     async fn all_gone(&self) {
         loop {
             let left = self.none_left.notified();
@@ -250,7 +249,7 @@ impl Requests {
     }
 }
 
-/// A request that is being answered.
+/// A guard for a request in flight.
 pub(crate) struct InFlight(Arc<Requests>);
 
 impl Drop for InFlight {

@@ -1,4 +1,4 @@
-//! How the database is opened with the service, and closed with it.
+//! Opens and closes the database with the service.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -24,15 +24,15 @@ use crate::{Error, private_files};
 
 type Result<T> = std::result::Result<T, sqlx::Error>;
 
-/// What may be said of the database beside what `rocket_db_pools` knows.
+/// Settings of the pool that `rocket_db_pools` does not know.
 #[derive(Deserialize)]
 #[serde(crate = "rocket::serde", default)]
 pub(super) struct OwnConfig {
-    /// Longest time for one statement, in seconds.
+    /// The longest time for one statement, in seconds.
     statement_timeout: u64,
-    /// Whether a start may change the tables.
+    /// Whether a start may migrate the tables.
     pub(super) migrate: bool,
-    /// How long closing may take, in seconds: set to what Rocket's `shutdown.grace` is.
+    /// The longest time for closing, in seconds: set to Rocket's `shutdown.grace`.
     close_within: u64,
 }
 
@@ -42,22 +42,22 @@ impl Default for OwnConfig {
     }
 }
 
-/// Reads the settings of a pool.
+/// Reads the settings of the pool.
 pub(super) fn settings(figment: &Figment) -> Result<(Config, OwnConfig)> {
     let wrong = |error: figment::Error| sqlx::Error::Configuration(error.into());
     Ok((figment.extract().map_err(wrong)?, figment.extract_lossy().map_err(wrong)?))
 }
 
-/// The settings of the pool where there is no Rocket, which has defaults of its own.
+/// Adds the defaults of `rocket_db_pools`, for use without Rocket.
 pub(super) fn without_rocket(figment: &Figment) -> Figment {
     let default = Config { max_connections: 2, connect_timeout: 5, ..Config::default() };
     figment.focus("databases.vestibule").join(Serialized::defaults(default))
 }
 
-/// Brings the tables of the database to this version, whatever the setting `migrate` says.
+/// Migrates the tables, whatever the setting `migrate` says.
 ///
 /// # Errors
-/// When the database cannot be reached, or the role may not change tables.
+/// If the database cannot be reached, or the role may not change tables.
 pub(crate) async fn migrate(figment: &Figment) -> std::result::Result<(), Error> {
     let figment = without_rocket(figment).merge(("migrate", true));
     let store = Store::init(&figment).await.map_err(Error::database)?;
@@ -65,18 +65,18 @@ pub(crate) async fn migrate(figment: &Figment) -> std::result::Result<(), Error>
     Ok(())
 }
 
-/// A transaction that its node has left for so much longer than a statement may take is ended by PostgreSQL:
-/// the node is gone, and others wait for what it has locked.
+/// PostgreSQL ends a transaction that its client has left idle for this many times the deadline of a statement: the
+/// node is gone, and others wait for its locks.
 const LEFT_OPEN: u32 = 2;
 
-/// How long an idle connection may take to say that it is well, before another is opened.
+/// How long the ping of an idle connection may take before another one is opened.
 const SAYS_SO_WITHIN: Duration = Duration::from_secs(1);
 
-/// For connections to end whose last request has just been answered: Rocket looks once, as soon as this is
-/// over, and if one is left it waits for the whole of `shutdown.grace`.
+/// Time for connections to end after their last response: Rocket checks once after this, and if one is left it
+/// waits for the whole of `shutdown.grace`.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
-/// One connection of so many is never for a write: where commits hang, pages can still be read.
+/// One in this many connections is reserved for reading: if commits hang, pages can still be read.
 const RESERVED_FOR_READING: usize = 4;
 
 #[rocket::async_trait]
@@ -112,8 +112,8 @@ impl Pool for Store {
         Ok(self.clone())
     }
 
-    /// The pool fairing calls this when shutdown is asked for, while requests are still being
-    /// answered: wait for them, or they would meet a closed pool. A commit that hangs is not waited for.
+    /// The pool fairing calls this when shutdown is requested, while requests are still in flight. Waits for them,
+    /// or they would find a closed pool; does not wait for commits that hang.
     async fn close(&self) {
         let closed = async {
             self.requests.all_gone().await;
@@ -132,7 +132,7 @@ impl Pool for Store {
     }
 }
 
-/// Settings of the pool that are the same on both engines.
+/// Settings of the pool for both engines.
 fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
     let connections = u32::try_from(config.max_connections).unwrap_or(u32::MAX);
     let options = PoolOptions::new()
@@ -146,19 +146,19 @@ fn pool<DB: sqlx::Database>(config: &Config) -> PoolOptions<DB> {
     }
 }
 
-/// What every connection to PostgreSQL has.
+/// Options of all connections to PostgreSQL.
 pub(super) fn postgres_options(url: &str) -> Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)?.disable_statement_logging();
-    // As they stand in a URL.
+    // An IPv6 address has brackets in a URL.
     let host = options.get_host().trim_matches(['[', ']']).to_owned();
     let options = if host.contains(':') { options.host(&host) } else { options };
     let options = match options.get_application_name() {
         Some(_) => options,
         None => options.application_name("vestibule"),
     };
-    // Some roles have `serializable` by default; what is done here needs no more than this.
+    // Some roles default to `serializable`; this is all that the service needs.
     let options = options.options([("default_transaction_isolation", "read committed")]);
-    // What a node leaves behind that is gone, or whose network is, the server notices within a minute.
+    // Lets the server notice within a minute that a node or its network is gone.
     Ok(options.options([
         ("tcp_keepalives_idle", "30"),
         ("tcp_keepalives_interval", "10"),
@@ -171,11 +171,12 @@ async fn open_postgres(config: &Config, deadline: Duration, may_migrate: bool) -
     let options = postgres_options(&config.url)?;
     migrate_postgres(&options, Duration::from_secs(config.connect_timeout), may_migrate).await?;
     let options = options.options([
-        // The server gives up a little after the node has.
+        // The server gives up a little later than the node.
         ("statement_timeout", (deadline + SAYS_SO_WITHIN).as_millis()),
         ("idle_in_transaction_session_timeout", (deadline * LEFT_OPEN).as_millis()),
     ]);
-    // After a break of the network all that were idle then are as dead as the first that says nothing.
+    // After a network failure, all connections that were idle then are as dead as the first one that does not
+    // answer.
     let silent_at = Arc::new(Mutex::new(None));
     let pool: PgPoolOptions = pool(config).before_acquire(move |conn: &mut PgConnection, meta| {
         let silent_at = silent_at.clone();
@@ -200,17 +201,17 @@ async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
     let options = SqliteConnectOptions::from_str(&config.url)?
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // In WAL mode NORMAL may lose the last commits when the power fails.
+        // In WAL mode, NORMAL may lose the last commits in a power failure.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(wait)
-        // In KiB. Each connection has a cache of its own; what they read is in the system's anyway.
+        // In KiB. Each connection has its own cache; the pages are in the system's cache anyway.
         .pragma("cache_size", "-256")
         .disable_statement_logging();
     private_files::open(options.get_filename()).map_err(sqlx::Error::Io)?;
-    // By whatever name it was reached, it is one file, with one lock.
+    // Whatever path was configured, there is one file with one lock.
     let file = options.get_filename().canonicalize().map_err(sqlx::Error::Io)?;
-    // SQLite has no lock for migrations: two processes that start at once would both create tables.
+    // SQLite has no lock for migrations: two processes starting at once would both create tables.
     let lock = lock_for_migrations(&beside(&file, ".lock"), wait).await.map_err(sqlx::Error::Io)?;
     let write: SqlitePoolOptions = pool(config).min_connections(0).max_connections(1);
     let write = write.connect_with(options.clone()).await?;
@@ -223,7 +224,7 @@ async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
     Ok(Engine::Sqlite { read, write, delivery_lock: Arc::new(delivery_lock) })
 }
 
-/// A file of the same name with something more.
+/// The path with a suffix.
 pub(super) fn beside(file: &Path, ending: &str) -> PathBuf {
     let mut name = file.as_os_str().to_owned();
     name.push(ending);

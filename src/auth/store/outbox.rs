@@ -1,4 +1,4 @@
-//! The table `vestibule_outbox`: messages that are still to be sent.
+//! The table `vestibule_outbox`: messages to be sent.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,50 +10,49 @@ use super::{ByEngine, Result, Store, Tx, keys_of};
 use crate::auth::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// How far ahead a message may be put off: the longest delay between two tries, or the pace of sign-ups.
+/// How far ahead a message may be due: the longest retry delay, or the wait for a rate limit.
 pub(in crate::auth) const FURTHEST: Duration = Duration::from_hours(1);
 
-/// A message to be sent. It names who gets it, never what a link in it will be: the token is made
-/// when the message leaves.
+/// A message to be sent. It has the recipient but no link: tokens are made on delivery.
 #[derive(FromRow)]
 pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) id: Uuid,
     pub(in crate::auth) message: String,
-    /// The key of the address that it was meant for when it was put here.
+    /// The key of the recipient's address when the message was added.
     pub(in crate::auth) recipient: String,
-    /// `None`: to whoever has the address when the message leaves, if anybody has.
+    /// `None` means the user with this address at delivery, if there is one.
     pub(in crate::auth) user_id: Option<UserId>,
-    /// What else it says.
+    /// Further content.
     pub(in crate::auth) payload: Option<String>,
     pub(in crate::auth) device: String,
     pub(in crate::auth) ip: String,
     pub(in crate::auth) attempts: i64,
     pub(in crate::auth) created_at: Timestamp,
     pub(in crate::auth) due_at: Timestamp,
-    /// The key of the bucket in which it is still to be counted.
+    /// The key of the bucket in which it must still be counted.
     pub(in crate::auth) quota_key: Option<Vec<u8>>,
     pub(in crate::auth) priority: Priority,
-    /// The key of the site that caused it, if that tells one visitor from another.
+    /// The key of the site that caused it, unless the address does not tell clients apart.
     pub(in crate::auth) site_key: Option<Vec<u8>>,
-    /// The key of the domain that it goes to.
+    /// The key of the recipient's domain.
     pub(in crate::auth) domain_key: Option<Vec<u8>>,
-    /// How many times it was refused for good.
+    /// How often it was permanently refused.
     pub(in crate::auth) refusals: i64,
 }
 
-/// Which messages leave before others.
+/// The priority of a message.
 #[derive(Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[repr(i64)]
 pub(in crate::auth) enum Priority {
-    /// Somebody waits for it.
+    /// Somebody is waiting for it.
     Awaited = 0,
     /// To a new account.
     First = 1,
-    /// It did not leave the first time, or its site has many others.
+    /// A retry, or a message of a site with many others.
     Later = 2,
 }
 
-/// A message that this process has claimed; or its row cannot be read.
+/// A message claimed by this process, or the error in its row.
 pub(in crate::auth) struct Claimed {
     pub(in crate::auth) id: Uuid,
     pub(in crate::auth) row: std::result::Result<OutboxRow, sqlx::Error>,
@@ -72,11 +71,11 @@ where
     }
 }
 
-/// The keys of sites, or domains, that have as many messages under way as they may: one behind the other. (A key is an
-/// HMAC: that one is found across the border of two others happens never.)
+/// The concatenated keys of sites, or domains, at their limit of messages in delivery. (Keys are HMACs: a false
+/// match across two of them is not a practical concern.)
 pub(in crate::auth) type Busy = Vec<u8>;
 
-/// A site with so many messages in the outbox waits with more behind all others.
+/// Further messages of a site with this many in the outbox get the last priority.
 const MANY_OF_A_SITE: i64 = 40;
 
 #[derive(FromRow)]
@@ -90,7 +89,7 @@ const INSERT: &str = "INSERT INTO vestibule_outbox (id, message, recipient, user
                       (SELECT COUNT(*) FROM (SELECT 1 FROM vestibule_outbox WHERE site_key = $13 LIMIT $15) \
                       AS bounded) THEN 2 ELSE $12 END, $13, $14)";
 
-/// A walk along the index `vestibule_outbox_turn`, however many messages are due.
+/// Walks along the index `vestibule_outbox_turn`, so that the cost does not depend on the number of due messages.
 macro_rules! claim {
     ($due_at:literal, $site_is_busy:literal, $domain_is_busy:literal, $lock:literal) => {
         concat!(
@@ -111,7 +110,7 @@ macro_rules! claim {
     };
 }
 
-/// PostgreSQL is asked for an expression that no other index has: it would walk along `vestibule_outbox_due_at`, past all
+/// The expression matches no other index: PostgreSQL might otherwise walk along `vestibule_outbox_due_at`, past all
 /// messages of other priorities.
 const CLAIM: ByEngine = ByEngine {
     sqlite: claim!("due_at", "instr($4, site_key)", "instr($5, domain_key)", ""),
@@ -124,7 +123,7 @@ const CLAIM: ByEngine = ByEngine {
 };
 
 impl OutboxRow {
-    /// The address that caused it.
+    /// The client IP that caused it.
     pub(in crate::auth) fn sent_from(&self) -> IpAddr {
         self.ip.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]))
     }
@@ -151,9 +150,8 @@ impl OutboxRow {
 }
 
 impl Store {
-    /// Takes the first message of a priority that is due and not of a busy site or domain, for this process
-    /// alone: until `lease` has passed nobody else sees it. A process that dies meanwhile leaves it to the
-    /// next.
+    /// Claims the first due message of a priority that is not for a busy site or domain. Other processes ignore it
+    /// until `lease` has passed; if this process dies, the next one takes over.
     pub(in crate::auth) async fn claim_due_message(
         &self,
         priority: Priority,
@@ -165,7 +163,7 @@ impl Store {
         Ok(self.returning(self.text(CLAIM), values).await?.pop())
     }
 
-    /// Makes messages due that a clock which was wrong has put off further than any is.
+    /// Makes messages due that a wrong clock has put off too far.
     pub(in crate::auth) async fn update_far_messages(&self, now: Timestamp) -> Result<()> {
         let sql = keys_of!(
             "UPDATE vestibule_outbox SET due_at = $1 WHERE id IN ",
@@ -176,7 +174,7 @@ impl Store {
         Ok(())
     }
 
-    /// Lets messages leave at once that a process had claimed which is gone.
+    /// Makes messages due that were claimed by a process that has ended.
     pub(in crate::auth) async fn release_claims(
         &self,
         now: Timestamp,
@@ -186,7 +184,7 @@ impl Store {
         self.run(sql, (now, now + lease)).await
     }
 
-    /// Puts a message off that was not tried.
+    /// Puts a message off without counting an attempt.
     pub(in crate::auth) async fn update_put_off(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
         let sql = "UPDATE vestibule_outbox SET due_at = $2, attempts = attempts - 1 WHERE id = $1";
         self.run(sql, (id, due_at)).await?;
@@ -206,7 +204,7 @@ impl Store {
         Ok(waiting.is_some_and(|waiting| waiting.n > 0))
     }
 
-    /// How many messages of this bucket were not counted yet, up to `most`.
+    /// Counts the messages of this bucket that were not charged yet, up to `most`.
     pub(in crate::auth) async fn count_uncharged(&self, key: Vec<u8>, most: i64) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS n FROM \
                    (SELECT 1 FROM vestibule_outbox WHERE quota_key = $1 LIMIT $2) AS bounded";
@@ -214,14 +212,14 @@ impl Store {
         Ok(waiting.map_or(0, |waiting| waiting.n))
     }
 
-    /// How many messages wait, up to `most`.
+    /// Counts all messages, up to `most`.
     pub(in crate::auth) async fn count_messages(&self, most: i64) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS n FROM (SELECT 1 FROM vestibule_outbox LIMIT $1) AS bounded";
         let waiting: Option<Waiting> = self.find(sql, (most,)).await?;
         Ok(waiting.map_or(0, |waiting| waiting.n))
     }
 
-    /// How many messages of a site wait, up to `most`.
+    /// Counts the messages of a site, up to `most`.
     pub(in crate::auth) async fn count_messages_of(&self, site: Vec<u8>, most: i64) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS n FROM \
                    (SELECT 1 FROM vestibule_outbox WHERE site_key = $1 LIMIT $2) AS bounded";
@@ -229,20 +227,20 @@ impl Store {
         Ok(waiting.map_or(0, |waiting| waiting.n))
     }
 
-    /// Until then a message is this process's alone.
+    /// Extends the claim on a message.
     pub(in crate::auth) async fn update_lease(&self, id: Uuid, until: Timestamp) -> Result<()> {
         self.run("UPDATE vestibule_outbox SET due_at = $2 WHERE id = $1", (id, until)).await?;
         Ok(())
     }
 
-    /// A message did not leave; the next try.
+    /// Schedules the next attempt after a failure.
     pub(in crate::auth) async fn update_retry(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
         let sql = "UPDATE vestibule_outbox SET due_at = $2, priority = 2 WHERE id = $1";
         self.run(sql, (id, due_at)).await?;
         Ok(())
     }
 
-    /// A message was refused for good; the one more try.
+    /// Schedules the last attempt after a permanent refusal.
     pub(in crate::auth) async fn update_refused(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
         let sql = "UPDATE vestibule_outbox SET due_at = $2, priority = 2, refusals = refusals + 1 WHERE id = $1";
         self.run(sql, (id, due_at)).await?;
@@ -261,13 +259,13 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes a message's row as it is, as a commit needs something to write.
+    /// Writes the row unchanged, so that the commit has something to write.
     pub(in crate::auth) async fn touch_message(&mut self, id: Uuid) -> Result<()> {
         self.run("UPDATE vestibule_outbox SET id = id WHERE id = $1", (id,)).await?;
         Ok(())
     }
 
-    /// How many messages of this one's bucket are to be counted before it.
+    /// Counts the messages of the same bucket that will be charged before this one.
     pub(in crate::auth) async fn count_uncharged_before(
         &mut self,
         key: Vec<u8>,
@@ -279,13 +277,13 @@ impl Tx {
         Ok(before.map_or(0, |before| u32::try_from(before.n).unwrap_or(u32::MAX)))
     }
 
-    /// The message has been counted.
+    /// Marks the message as charged.
     pub(in crate::auth) async fn update_charged(&mut self, id: Uuid) -> Result<()> {
         self.run("UPDATE vestibule_outbox SET quota_key = NULL WHERE id = $1", (id,)).await?;
         Ok(())
     }
 
-    /// The next message of this bucket may leave now. Not one that is under way: it would leave twice.
+    /// Makes the next message of this bucket due, except if it is in delivery: it would be sent twice.
     pub(in crate::auth) async fn update_next_due(
         &mut self,
         key: Vec<u8>,
@@ -307,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    /// Promise 53: however many messages are due, one is found without looking at the others.
+    /// Promise 53: the cost of finding a due message does not depend on how many there are.
     #[rocket::async_test]
     async fn a_letter_is_claimed_by_a_walk_along_an_index() {
         let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();

@@ -11,7 +11,7 @@ use crate::auth::token::Digest;
 use crate::auth::{User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
-/// A session with its user, as found.
+/// A session with its user.
 #[derive(FromRow)]
 pub(in crate::auth) struct SessionRow {
     session_id: Uuid,
@@ -43,7 +43,7 @@ struct Owner {
     user_id: UserId,
 }
 
-/// The session that came after one that a changed password has ended.
+/// The session that replaced one after a password change.
 #[derive(FromRow)]
 pub(in crate::auth) struct RenewedRow {
     remembered: bool,
@@ -52,13 +52,13 @@ pub(in crate::auth) struct RenewedRow {
 }
 
 impl RenewedRow {
-    /// Whether it outlives the browser, and whose it is.
+    /// Whether it survives closing the browser, and its user.
     pub(in crate::auth) fn into_parts(self) -> (bool, User) {
         (self.remembered, self.user.into())
     }
 }
 
-/// A session that another one replaces.
+/// A session that another one replaced.
 #[derive(FromRow)]
 pub(in crate::auth) struct EndedSession {
     pub(in crate::auth) digest: Vec<u8>,
@@ -71,8 +71,8 @@ struct Surplus {
 }
 
 impl Store {
-    /// A session that is not past its absolute limit, of an account that is not disabled. One that was made
-    /// or used in the future is void.
+    /// Finds a session within its absolute limit, of an account that is not disabled. A session created or used in
+    /// the future is void.
     pub(in crate::auth) async fn find_session(
         &self,
         digest: Digest,
@@ -93,7 +93,7 @@ impl Store {
         .await
     }
 
-    /// What came after this session a moment ago, if that has not ended too.
+    /// Finds the session that recently replaced this one, if that has not ended too.
     pub(in crate::auth) async fn find_renewed_session(
         &self,
         ended: Digest,
@@ -115,7 +115,7 @@ impl Store {
         .await
     }
 
-    /// Whose session this is, or was until a change of the password ended it.
+    /// Finds the user of this session, or of one that a password change has ended.
     pub(in crate::auth) async fn find_user_of(
         &self,
         session: Digest,
@@ -149,7 +149,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes a batch of sessions past their limits: the absolute one, and the idle one of each kind; and void ones.
+    /// Deletes one batch of sessions past their absolute or idle limit, and of void ones.
     pub(in crate::auth) async fn delete_expired_sessions(
         &self,
         now: Timestamp,
@@ -168,7 +168,7 @@ impl Store {
 }
 
 impl Tx {
-    /// Adds a session; its key.
+    /// Inserts a session and returns its ID.
     pub(in crate::auth) async fn insert_session(
         &mut self,
         digest: Digest,
@@ -198,7 +198,7 @@ impl Tx {
         Ok(id)
     }
 
-    /// Notes which session came after another, and after those before it.
+    /// Records which session replaced this one, and the ones before it.
     pub(in crate::auth) async fn insert_renewed_session(
         &mut self,
         ended: EndedSession,
@@ -220,7 +220,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends what came after this session; which that was. The user must be locked.
+    /// Ends the session that replaced this one and returns it. The user's row must be locked.
     pub(in crate::auth) async fn delete_renewed_session(
         &mut self,
         ended: Digest,
@@ -231,26 +231,26 @@ impl Tx {
         self.find(sql, (ended.to_vec(), since)).await
     }
 
-    /// Nothing came after any session of this user any more.
+    /// Forgets which sessions of this user were replaced.
     pub(in crate::auth) async fn delete_renewed_sessions_of(&mut self, user: UserId) -> Result<()> {
         self.run("DELETE FROM vestibule_renewed_sessions WHERE user_id = $1", (user,)).await?;
         Ok(())
     }
 
-    /// Lets nobody else end the session until this transaction does; `false` if it has ended. Handlers
-    /// look a session up before they have read the body, and a client may take its time over that.
+    /// Keeps others from ending the session until this transaction is over; `false` if it has ended. Needed because
+    /// handlers look the session up before they read the body, which the client may delay.
     pub(in crate::auth) async fn lock_session(&mut self, id: Uuid) -> Result<bool> {
         Ok(self.run("UPDATE vestibule_sessions SET id = id WHERE id = $1", (id,)).await? == 1)
     }
 
-    /// Whether there was such a session.
+    /// Returns whether the session existed.
     pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<bool> {
         let sql = "DELETE FROM vestibule_sessions WHERE digest = $1";
         Ok(self.run(sql, (digest.to_vec(),)).await? > 0)
     }
 
-    /// Ends the sessions of a user beyond `most`, void ones first and then those that were not used for longest;
-    /// which they were. The user must be locked.
+    /// Ends the sessions of a user beyond `most`, void ones first, then the least recently used, and returns them.
+    /// The user's row must be locked.
     pub(in crate::auth) async fn delete_surplus_sessions(
         &mut self,
         user: UserId,

@@ -1,11 +1,11 @@
-//! Text that others may have written into the database.
+//! Text that other programs may have written.
 
 use sqlx::database::Database;
 use sqlx::error::BoxDynError;
 use sqlx::{Decode, Postgres, Sqlite, Type};
 
-/// A text, or `None` where it is not UTF-8: SQLite takes any bytes for a text, and an import may have brought
-/// Latin-1. One such row must not be a fault for whoever looks at it.
+/// Text, or `None` if it is not UTF-8: SQLite accepts any bytes as text, and an import may have brought Latin-1.
+/// Reading such a row must not be an error.
 pub(super) struct AnyText(pub(super) Option<String>);
 
 impl Type<Sqlite> for AnyText {

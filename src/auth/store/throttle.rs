@@ -1,6 +1,6 @@
-//! The table `vestibule_throttle`: how often something was tried. Each verb here is one statement that counts
-//! and decides, so that two tries at once count as two. A row that lies further ahead than it can was
-//! written by a clock that was wrong, and counts as past.
+//! The table `vestibule_throttle`: the buckets of rate limits. Each method is one statement that counts and
+//! decides, so that concurrent attempts are all counted. A row further in the future than possible was written by a
+//! wrong clock, and counts as past.
 
 use sqlx::FromRow;
 
@@ -8,19 +8,19 @@ use super::{Result, Store, Tx, keys_of};
 use crate::auth::throttle::{Backoff, BucketKey, Count, FixedWindow, Rate};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
-/// A charge that something took in a bucket with a rate, to be given back.
+/// A charge in a bucket with a rate, which can be refunded.
 pub(in crate::auth) struct Charge {
     /// The key of the bucket.
     pub(in crate::auth) key: Vec<u8>,
-    /// How much time the charge takes there, in milliseconds.
+    /// The time that the charge takes, in milliseconds.
     pub(in crate::auth) millis: i64,
 }
 
-/// Whether a bucket had room for one more.
+/// Whether a bucket had room.
 pub(in crate::auth) enum Quota<T = ()> {
-    /// It had, and one more is counted.
+    /// It had, and this attempt is counted.
     Counted(T),
-    /// It had none, and has none until then.
+    /// It is full until then.
     UsedUpUntil(Timestamp),
 }
 
@@ -29,7 +29,7 @@ impl<T> Quota<T> {
         matches!(self, Self::Counted(_))
     }
 
-    /// Without what is needed to take it back.
+    /// Drops what would be needed for a refund.
     pub(in crate::auth) fn for_good(self) -> Quota {
         match self {
             Self::Counted(_) => Quota::Counted(()),
@@ -49,15 +49,16 @@ struct Closed {
 }
 
 impl Tx {
-    /// Counts a try, or says until when there may be none. The wait after try `n` is none up to
-    /// `free - 1`, then doubles from `first` to `longest`. A try during the wait is not counted.
+    /// Counts an attempt, or returns until when none is allowed. There is no wait up to attempt `free - 1`; then it
+    /// doubles from `first` to `longest`. Attempts during the wait are not counted.
     pub(in crate::auth) async fn count_with_backoff(
         &mut self,
         key: BucketKey,
         rule: Backoff,
         now: Timestamp,
     ) -> Result<Quota<Count>> {
-        // No wait is 0 and not `now`: two at once read the clock in one order and arrive in another.
+        // No wait is stored as 0, not as `now`: two concurrent attempts may arrive in another order than they read
+        // the clock.
         let counted: Option<Counted> = self
             .find(
                 "INSERT INTO vestibule_throttle AS throttle (key, attempts, closed_until, forget_at) \
@@ -91,8 +92,7 @@ impl Tx {
         self.or_closed(counted, sql, key, now).await
     }
 
-    /// Counts one more in the window of time that began with the first, or says when the next window
-    /// begins.
+    /// Counts one in the fixed window that began with the first, or returns when the next window begins.
     pub(in crate::auth) async fn count_in_window(
         &mut self,
         key: BucketKey,
@@ -124,9 +124,9 @@ impl Tx {
         self.or_closed(counted, sql, key, now).await
     }
 
-    /// Counts one more that leaves at an even rate: `most` at once, and then one each `per / most`. Or says
-    /// when the next may. `closed_until` is when all that were counted would have left at that rate (the
-    /// "theoretical arrival time" of the generic cell rate algorithm, ITU-T I.371).
+    /// Counts one at a steady rate: a burst of `most`, then one per `per / most`. Or returns when the next one is
+    /// allowed. `closed_until` is when all that were counted would have passed at that rate (the "theoretical
+    /// arrival time" of the generic cell rate algorithm, ITU-T I.371).
     pub(in crate::auth) async fn count_at_rate(
         &mut self,
         key: BucketKey,
@@ -160,7 +160,7 @@ impl Tx {
         Ok(Quota::UsedUpUntil(now + wait))
     }
 
-    /// One that was counted counts no more.
+    /// Takes a charge back.
     pub(in crate::auth) async fn refund(&mut self, charge: &Charge) -> Result<()> {
         let sql = "UPDATE vestibule_throttle SET attempts = attempts - 1, closed_until = closed_until - $2, \
                    forget_at = forget_at - $2 WHERE key = $1 AND attempts > 0";
@@ -182,8 +182,7 @@ impl Tx {
         Ok(Quota::UsedUpUntil(closed.map_or(now, |closed| closed.closed_until)))
     }
 
-    /// Takes one try back, and the wait that followed from it unless a later try brought one of its
-    /// own.
+    /// Takes one attempt back, with its wait, unless a later attempt has set another.
     pub(in crate::auth) async fn uncount(&mut self, count: Count) -> Result<()> {
         self.run(
             "UPDATE vestibule_throttle SET attempts = attempts - 1, \
@@ -202,7 +201,7 @@ impl Tx {
 }
 
 impl Store {
-    /// `longest`: how far ahead the end of any bucket may lie.
+    /// `longest` is the furthest time ahead at which any bucket may end.
     pub(in crate::auth) async fn delete_forgotten_buckets(
         &self,
         now: Timestamp,
@@ -216,14 +215,14 @@ impl Store {
         self.run(self.text(sql), (now, now + longest + CLOCKS_DIFFER)).await
     }
 
-    /// How many buckets there are.
+    /// Counts the buckets.
     pub(in crate::auth) async fn count_buckets(&self) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS attempts FROM vestibule_throttle WHERE forget_at > $1";
         let counted: Option<Counted> = self.find(sql, (0_i64,)).await?;
         Ok(counted.map_or(0, |counted| counted.attempts))
     }
 
-    /// Removes so many buckets, those first in which least was tried, and of these the oldest.
+    /// Deletes this many buckets: those with the fewest attempts first, and of these the oldest.
     pub(in crate::auth) async fn delete_least_buckets(&self, surplus: i64) -> Result<u64> {
         let sql = keys_of!(
             "DELETE FROM vestibule_throttle WHERE key IN ",

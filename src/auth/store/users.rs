@@ -10,19 +10,19 @@ use crate::auth::password::hash::PasswordHash;
 use crate::auth::{Email, KnownDevice, Name, User, UserId};
 use crate::clock::Timestamp;
 
-/// A user with what opens the account. Stays within `auth`.
+/// A user with the password hash. Never leaves `auth`.
 pub(in crate::auth) struct Credentials {
     pub(in crate::auth) user: User,
-    /// `None`: nobody can read what stands in the table, and no password opens the account.
+    /// `None` if the stored hash cannot be read; then no password opens the account.
     pub(in crate::auth) password_hash: Option<PasswordHash>,
-    /// The hash as it stands in the table: an imported one has more than one spelling.
+    /// The hash as stored: an imported one has more than one spelling.
     pub(in crate::auth) stored_hash: String,
     pub(in crate::auth) password_version: PasswordVersion,
     pub(in crate::auth) is_disabled: bool,
 }
 
 impl Credentials {
-    /// What shows that this browser has opened the account before, if it is still valid.
+    /// The valid proof that this browser has opened the account before, if there is one.
     pub(in crate::auth) fn device_of<'c>(
         &self,
         client: &'c Client,
@@ -33,7 +33,7 @@ impl Credentials {
     }
 }
 
-/// What a sign-up writes.
+/// The columns of a new user.
 pub(in crate::auth) struct NewUser<'a> {
     pub(in crate::auth) id: UserId,
     pub(in crate::auth) email: &'a Email,
@@ -42,7 +42,7 @@ pub(in crate::auth) struct NewUser<'a> {
     pub(in crate::auth) now: Timestamp,
 }
 
-/// The columns that make a [`User`].
+/// The columns of a [`User`].
 #[derive(FromRow)]
 pub(super) struct UserRow {
     user_id: UserId,
@@ -58,7 +58,7 @@ impl From<UserRow> for User {
         Self {
             id: row.user_id,
             email: {
-                // Shown as it is looked for, if that can be read.
+                // Unreadable addresses are shown by their key, if that can be read.
                 let key = row.email_key.0.unwrap_or_default();
                 Email::from_row(row.email.0.unwrap_or_else(|| key.clone()), key)
             },
@@ -133,7 +133,7 @@ impl Store {
         }))
     }
 
-    /// How the stored hashes begin, each beginning once: their schemes and costs.
+    /// Lists the distinct beginnings of stored hashes: their schemes and costs.
     pub(in crate::auth) async fn list_hash_prefixes(&self) -> Result<Vec<String>> {
         // `$bcrypt-sha256$v=2,t=2b,r=12$` and `$2b$12$`
         let found: Vec<Prefix> = self
@@ -147,7 +147,7 @@ impl Store {
         Ok(found.into_iter().filter_map(|found| found.prefix.0).collect())
     }
 
-    /// An account that is not disabled, by its address.
+    /// Finds an account by address, unless it is disabled.
     pub(in crate::auth) async fn find_user_by_email(&self, key: &str) -> Result<Option<User>> {
         let found: Option<UserRow> = self
             .find(
@@ -162,7 +162,7 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// An account that is not disabled.
+    /// Finds an account, unless it is disabled.
     pub(in crate::auth) async fn find_user(&self, id: UserId) -> Result<Option<User>> {
         let found: Option<UserRow> = self
             .find(
@@ -177,7 +177,7 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// Replaces an outdated hash, unless it was replaced in the meantime.
+    /// Replaces an outdated hash, unless it has changed in the meantime.
     pub(in crate::auth) async fn update_outdated_hash(
         &self,
         id: UserId,
@@ -191,8 +191,7 @@ impl Store {
 }
 
 impl Tx {
-    /// `false` if the address is taken: the UNIQUE of the table decides, so that of two at once one
-    /// wins.
+    /// Returns `false` if the address is taken: the UNIQUE constraint decides between concurrent sign-ups.
     pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
         let inserted = self
             .run(
@@ -215,21 +214,22 @@ impl Tx {
         Ok(true)
     }
 
-    /// Lets nobody else change the user until this transaction ends. First in every transaction that
-    /// changes several rows of a user: on PostgreSQL two that take them in different order would wait
-    /// for each other. `false` if there is no such user, or the account is disabled.
+    /// Locks the user's row until the transaction ends. Must come first in every transaction that changes several
+    /// rows of a user: on PostgreSQL, two in different orders would deadlock. Returns `false` if there is no such
+    /// user, or the account is disabled.
     pub(in crate::auth) async fn lock_user(&mut self, id: UserId) -> Result<bool> {
         let sql = "UPDATE vestibule_users SET id = id WHERE id = $1 AND disabled_at IS NULL";
         Ok(self.run(sql, (id,)).await? == 1)
     }
 
-    /// [`lock_user`](Self::lock_user), if the password is still the same.
+    /// [`lock_user`](Self::lock_user), if the password has not changed.
     pub(in crate::auth) async fn lock_user_with_password(
         &mut self,
         id: UserId,
         version: PasswordVersion,
     ) -> Result<bool> {
-        // Two statements: one that waited for the lock would, on PostgreSQL, see other tables as they were before.
+        // Two statements: on PostgreSQL, a single one that waited for the lock would see the other tables as they
+        // were before.
         if !self.lock_user(id).await? {
             return Ok(false);
         }
@@ -248,8 +248,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Sets a password; every browser that opened the account before is a stranger again. The user must
-    /// be locked.
+    /// Sets a password, which makes all known devices strangers. The user's row must be locked.
     pub(in crate::auth) async fn update_password(
         &mut self,
         id: UserId,
@@ -266,8 +265,7 @@ impl Tx {
         Ok(set.map_or_else(PasswordVersion::default, |set| set.version))
     }
 
-    /// Notes that the person reads mail at `recipient`. `false` if it is no longer the account's
-    /// address.
+    /// Marks the address as verified. Returns `false` if `recipient` is no longer the account's address.
     pub(in crate::auth) async fn update_verified(
         &mut self,
         id: UserId,
@@ -284,7 +282,7 @@ impl Tx {
         Ok(updated == 1)
     }
 
-    /// Notes which charge this sign-up took.
+    /// Stores the charge of this sign-up.
     pub(in crate::auth) async fn update_sign_up_charge(
         &mut self,
         id: UserId,
@@ -295,7 +293,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Which charge that was, once, if the account was made since then. The user must be locked.
+    /// Takes the charge of this sign-up, if the account was created since then. The user's row must be locked.
     pub(in crate::auth) async fn take_sign_up_charge(
         &mut self,
         id: UserId,
@@ -315,7 +313,7 @@ impl Tx {
         Ok(Some(Charge { key, millis }))
     }
 
-    /// Forgets what somebody set up on an address that was never shown to be theirs.
+    /// Clears what was set up on an address that was never verified.
     pub(in crate::auth) async fn clear_unproven_profile(&mut self, id: UserId) -> Result<()> {
         self.run(
             "UPDATE vestibule_users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL",

@@ -1,4 +1,4 @@
-//! What is counted, under which key, and by which rule.
+//! Buckets, their keys, and the rules of counting.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,49 +10,49 @@ use crate::auth::{Client, Email, LinkToken, UserId};
 use crate::clock::millis;
 use crate::mail::Message;
 
-/// What is counted. The database sees an HMAC of it: who steals a copy learns nobody's address.
+/// What is counted. The database stores only an HMAC of it, so that a stolen copy reveals no addresses.
 pub(in crate::auth) enum Bucket<'a> {
-    /// Tries to open an account, by strangers.
+    /// Attempts to sign in to an account, by strangers.
     Account(&'a Email),
-    /// Tries to open an account by a browser that has opened it before.
+    /// Attempts to sign in by a browser that has opened the account before.
     KnownDevice(uuid::Uuid),
-    /// Tries of whatever kind from one network, in a minute.
+    /// Attempts of any kind from one IP prefix, per minute.
     IpPrefix(&'a Client),
-    /// The same of all networks of an IPv6 site.
+    /// The same for all prefixes of an IPv6 site.
     Site(IpAddr),
-    /// Tries of a site that cost a hash, in a day.
+    /// Attempts of a site that cost a hash, per day.
     SiteDay(&'a Client),
-    /// What one account changes of itself, in a minute.
+    /// Changes that one user makes to their account, per minute.
     Changes(UserId),
-    /// What one account does from one site that is noted, in a day.
+    /// Recorded events of one account from one site, per day.
     Records(UserId, Option<IpAddr>),
-    /// Tries of one site that cost no hash and are noted, in a day.
+    /// Recorded attempts of one site that cost no hash, per day.
     Invalid(Option<IpAddr>),
-    /// Changes of the password of one account.
+    /// Password changes of one account.
     PasswordChanges(UserId),
-    /// Tries to set a password with one link.
+    /// Attempts to set a password with one link.
     Link(&'a LinkToken),
     /// Messages of one kind to one address.
     Messages(Message, &'a Email),
     /// Messages that one site causes.
     MessagesOf(&'a Client),
-    /// Messages to addresses with `+` that lead to one mailbox.
+    /// Messages to all `+` addresses of one mailbox.
     Mailbox(&'a str),
-    /// Links for accounts of a mailbox that has had as many messages as it may, by the site that asks for them.
+    /// Links for accounts of a mailbox over its message limit, by the site that requests them.
     MailboxLinks(&'a str, &'a Client),
-    /// The same, whoever asks.
+    /// The same, for all sites together.
     AllMailboxLinks(&'a str),
-    /// Messages to new accounts of one site.
+    /// Messages to new accounts created by one site.
     SignUpsOf(Option<IpAddr>),
-    /// Messages with a link to set a password that one site asks for.
+    /// Password-reset messages requested by one site.
     ResetsOf(Option<IpAddr>),
-    /// Messages in the outbox that one site has caused.
+    /// Messages in the outbox caused by one site.
     OutboxOf(IpAddr),
-    /// Messages under way to one domain.
+    /// Messages in delivery to one domain.
     MailDomain(&'a str),
 }
 
-/// The key under which a bucket stands in the table.
+/// The key of a bucket in the table.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::auth) struct BucketKey([u8; 32]);
 
@@ -66,7 +66,7 @@ impl BucketKey {
     }
 }
 
-/// What turns buckets into keys; the same on every node.
+/// The HMAC key that turns buckets into keys; the same on every node.
 #[derive(Clone)]
 pub(crate) struct ThrottleKey([u8; 32]);
 
@@ -76,13 +76,13 @@ impl ThrottleKey {
         Self(mac(secret_key.as_bytes(), "vestibule throttle"))
     }
 
-    /// By which nodes see whether they have the same key, and which tells nothing of it.
+    /// Lets nodes compare their keys without revealing them.
     pub(in crate::auth) fn fingerprint(&self) -> [u8; 32] {
         mac(&self.0, "fingerprint")
     }
 
     pub(super) fn key(&self, bucket: &Bucket<'_>) -> BucketKey {
-        // All who come by a proxy that nobody named share one.
+        // All clients behind an untrusted proxy share one bucket.
         let of =
             |network: Option<IpAddr>| network.map_or_else(|| "all".into(), |ip| ip.to_string());
         let text = match bucket {
@@ -120,7 +120,7 @@ fn mac(key: &[u8], text: &str) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// A backoff wait: none for the first tries, then doubling.
+/// A backoff: no wait for the first attempts, then doubling.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Backoff {
     pub(in crate::auth) free: i64,
@@ -129,14 +129,14 @@ pub(in crate::auth) struct Backoff {
     pub(in crate::auth) forget_after: Duration,
 }
 
-/// So many in a window of time.
+/// A maximum number in a fixed window of time.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct FixedWindow {
     pub(in crate::auth) most: i64,
     pub(in crate::auth) per: Duration,
 }
 
-/// An even rate: so many at once, and then one after the other, so many in a length of time.
+/// A steady rate of `most` per `per`, with a burst of `most`.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Rate {
     pub(in crate::auth) most: i64,
@@ -144,18 +144,18 @@ pub(in crate::auth) struct Rate {
 }
 
 impl Rate {
-    /// The time between two, in milliseconds.
+    /// The interval between two, in milliseconds.
     pub(in crate::auth) fn each(self) -> i64 {
         (millis(self.per) / self.most.max(1)).max(1)
     }
 
-    /// The time between two.
+    /// The interval between two.
     pub(in crate::auth) fn interval(self) -> Duration {
         Duration::from_millis(self.each().unsigned_abs())
     }
 }
 
-/// A try in a bucket: which one it was there.
+/// A counted attempt, and its number in the bucket.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Count {
     pub(in crate::auth) key: BucketKey,

@@ -1,4 +1,4 @@
-//! Buckets that were full a moment ago.
+//! A cache of full buckets.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::bucket::BucketKey;
 use crate::clock::Timestamp;
 
-/// The buckets that were full a moment ago: whoever goes on asking is answered without the database. For a second:
-/// tries that turn out right are taken back, and let others in.
+/// Recently full buckets. Further requests of the same client are refused without the database. Entries last a
+/// second only: successful attempts are refunded and let others in.
 #[derive(Default)]
 pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, Closure>>);
 
@@ -19,15 +19,15 @@ pub(super) struct Closure {
 }
 
 impl ClosedBuckets {
-    /// Most of them that are remembered; the others ask the database.
+    /// The maximum number of entries; further buckets are checked in the database.
     pub(super) const MOST: usize = 10_000;
-    /// For how long.
+    /// How long an entry lasts.
     pub(super) const FOR: Duration = Duration::from_secs(1);
 
     pub(super) fn until(&self, key: BucketKey, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Closure { noted_at, until } = *closed.get(&key)?;
-        // A clock that was set back makes it old, too.
+        // If the clock was set back, the entry counts as old.
         if noted_at <= now && now.since(noted_at) < Self::FOR && until > now {
             return Some(until);
         }

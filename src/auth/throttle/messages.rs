@@ -1,4 +1,4 @@
-//! How many messages may be asked for.
+//! Limits on messages.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering;
@@ -10,32 +10,32 @@ use crate::auth::store::{Charge, FURTHEST, OutboxRow, Quota, Tx};
 use crate::auth::{Auth, Client, Email, Limited, UserId};
 use crate::mail::Message;
 
-/// How many customers an IPv6 site is taken for where messages are counted.
+/// The number of customers that an IPv6 site counts as in the limits on messages.
 const CUSTOMERS_OF_A_SITE: i64 = 3;
 
-/// For how many customers the site of this address is taken where messages are counted: by site, since its owner
-/// could pass for 65,536 networks.
+/// The number of customers that the site of this address counts as. Counted by site, since the owner of one has
+/// 65,536 prefixes.
 fn customers(address: IpAddr) -> i64 {
     if address.is_ipv6() { CUSTOMERS_OF_A_SITE } else { 1 }
 }
 
-/// How many times as many messages a mailbox gets by all its addresses as one address does.
+/// A mailbox gets this many times the messages of one address, over all its addresses.
 const OF_A_MAILBOX: i64 = 3;
 
-/// And for how many sites' links it has room: many addresses must not bomb it.
+/// A mailbox gets links requested by this many sites, so that many clients together cannot flood it.
 const SITES_OF_A_MAILBOX: i64 = 3;
 
-/// Most messages that may wait. With a mail server that is gone, strangers could let it grow for days.
+/// The maximum number of messages in the outbox. Without a mail server, strangers could otherwise fill it for days.
 pub(in crate::auth) const MOST_MESSAGES: i64 = 40_000;
 
-/// Most of them that one site may have caused.
+/// The maximum number of them caused by one site.
 const MOST_OF_A_SITE: i64 = MOST_MESSAGES / 10;
 
 impl Auth {
-    /// Whether one more may sign up from this network: not when so many messages to new accounts wait that
-    /// one more would not leave within an hour.
+    /// Refuses a sign-up if so many messages to new accounts of this site are waiting that another one would not
+    /// leave within an hour.
     pub(in crate::auth) async fn check_backlog(&self, client: &Client) -> Result<(), Limited> {
-        // Half of the room is for messages that somebody waits for.
+        // Half of the outbox is reserved for messages that somebody is waiting for.
         if self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES / 2 {
             return Err(Wait::Outbox(MINUTE).into());
         }
@@ -45,27 +45,27 @@ impl Auth {
         if waiting >= rate.most { Err(Wait::SignUps(rate.interval()).into()) } else { Ok(()) }
     }
 
-    /// Whether one more link may be asked for from this network: not when so many wait that it would be out of
-    /// patience before its own leaves.
+    /// Refuses a password-reset request if so many messages of this site are waiting that another one would leave
+    /// too late.
     pub(in crate::auth) async fn check_resets(&self, client: &Client) -> Result<(), Limited> {
         if self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES {
             return Err(Wait::Outbox(MINUTE).into());
         }
         self.check_room_of(client).await?;
         let rate = self.reset_rate(client.address, client.allowance);
-        // As many leave at once as may wait.
+        // As many may leave at once as may wait.
         let most = rate.most.saturating_mul(2);
         let waiting = self.store.count_uncharged(self.reset_key(client), most).await?;
         if waiting >= most { Err(Wait::Messages(rate.interval()).into()) } else { Ok(()) }
     }
 
-    /// Whether there is room for one more message.
+    /// Whether the outbox has room for another message.
     pub(in crate::auth) async fn has_outbox_room(&self, client: &Client) -> Result<bool, Error> {
         let is_full = self.messages_waiting.load(Ordering::Relaxed) >= MOST_MESSAGES;
         Ok(!is_full && self.has_room_of_site(client).await?)
     }
 
-    /// Whether a site has not yet filled its part of the outbox: nobody else is to be refused for it.
+    /// Whether the site is within its share of the outbox, so that others are not refused because of it.
     async fn has_room_of_site(&self, client: &Client) -> Result<bool, Error> {
         let Some(key) = self.outbox_key(client) else { return Ok(true) };
         let most = MOST_OF_A_SITE.saturating_mul(client.allowance);
@@ -80,23 +80,23 @@ impl Auth {
         }
     }
 
-    /// The key under which messages in the outbox stand that this client's site has caused.
+    /// The key of the outbox messages caused by this client's site.
     pub(in crate::auth) fn outbox_key(&self, client: &Client) -> Option<Vec<u8>> {
         client.site().map(|site| self.throttle_key.key(&Bucket::OutboxOf(site)).to_vec())
     }
 
-    /// The key under which messages stand to the domain of this address: whoever owns one makes any number below
-    /// it.
+    /// The key of messages to the domain of this address. By registered domain, since its owner can create any
+    /// number of subdomains.
     pub(in crate::auth) fn domain_key(&self, email: &Email) -> Vec<u8> {
         self.throttle_key.key(&Bucket::MailDomain(email.registered_domain())).to_vec()
     }
 
-    /// The key under which messages to new accounts of this client's network are counted.
+    /// The key of messages to new accounts created by this client's site.
     pub(in crate::auth) fn sign_up_key(&self, client: &Client) -> Vec<u8> {
         self.throttle_key.key(&Bucket::SignUpsOf(client.site())).to_vec()
     }
 
-    /// Counts the message to a new account as it is about to leave; when it may if it is not its turn yet.
+    /// Counts a message to a new account when it is about to leave. If it must wait, returns until when.
     pub(in crate::auth) async fn count_sign_up(
         &self,
         tx: &mut Tx,
@@ -115,13 +115,13 @@ impl Auth {
         Ok(room)
     }
 
-    /// The key under which links that this client's site asks for are counted.
+    /// The key of links requested by this client's site.
     pub(in crate::auth) fn reset_key(&self, client: &Client) -> Vec<u8> {
         self.throttle_key.key(&Bucket::ResetsOf(client.site())).to_vec()
     }
 
-    /// Counts the message with a link to set a password, as it is about to leave or to be dropped since nobody
-    /// has the address: alike, or the rate of one's own messages would tell who has an account.
+    /// Counts a password-reset message when it is about to leave, or to be dropped because the address has no
+    /// account. Both count equally, or the rate of an attacker's own messages would reveal who has an account.
     pub(in crate::auth) async fn count_reset(
         &self,
         tx: &mut Tx,
@@ -146,15 +146,15 @@ impl Auth {
         let Quota::UsedUpUntil(next) = tx.count_at_rate(key, rate, now).await? else {
             return Ok(Quota::Counted(()));
         };
-        // One after the other: if all came due with the next charge, each would be put off many times.
+        // Spread them out: if all became due with the next charge, each would be put off many times.
         let before = tx.count_uncharged_before(key.to_vec(), message).await?;
         let until = next + rate.interval().saturating_mul(before);
         Ok(Quota::UsedUpUntil(until.min(now + FURTHEST)))
     }
 
-    /// Somebody who signed up has shown that the address is theirs: it counts no more, and the next one
-    /// who waits need not. A class behind one address gets its messages as quickly as it opens them; whoever
-    /// signs up with strangers' addresses does not.
+    /// Refunds the message to a new account whose owner has verified the address, and lets the next one leave. A
+    /// class behind one address gets its messages as quickly as it opens them; an attacker who signs up with
+    /// strangers' addresses does not.
     pub(in crate::auth) async fn return_sign_up(
         &self,
         tx: &mut Tx,
@@ -177,7 +177,7 @@ impl Auth {
         Rate { most: most.saturating_mul(customers(address)), per: HOUR }
     }
 
-    /// Counts a message to an address that nobody has proven, at one of the many that a mailbox may have.
+    /// Counts a message to an unverified address that shares its mailbox with others.
     pub(in crate::auth) async fn count_mailbox(
         &self,
         tx: &mut Tx,
@@ -190,8 +190,8 @@ impl Auth {
         tx.count_at_rate(key, Rate { most, per: HOUR }, self.clock.now()).await
     }
 
-    /// Counts a link to one of these addresses when there may be no other message. By site: strangers elsewhere
-    /// must not use up what the owner waits for.
+    /// Counts a link to an address whose mailbox has used up its quota. By site: strangers elsewhere must not use
+    /// up the owner's links.
     pub(in crate::auth) async fn count_mailbox_link(
         &self,
         tx: &mut Tx,
@@ -218,7 +218,7 @@ impl Auth {
         most.saturating_mul(allowance)
     }
 
-    /// Counts a message of one kind to one address.
+    /// Counts a message of this kind to this address.
     pub(in crate::auth) async fn count_message_to(
         &self,
         tx: &mut Tx,

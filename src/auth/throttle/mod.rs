@@ -1,6 +1,5 @@
-//! How often something may be attempt. The counts are in the database, so that all nodes share them and
-//! a restart forgets nothing; one SQL statement counts and decides, so that many tries at once count
-//! as many.
+//! Rate limits. The counts are in the database, so that all nodes share them and they survive a restart. A single
+//! SQL statement counts and decides, so that concurrent attempts are all counted.
 
 mod bucket;
 mod closed;
@@ -29,37 +28,37 @@ const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
 
-/// How many minutes' worth of tries a site has in a day: each leaves a row in `throttle` or `events`.
+/// A site gets this many times its attempts per minute in a day: each leaves a row in `throttle` or `events`.
 const MINUTES_A_DAY: i64 = 100;
 
-/// How many log-ins, log-outs and new names of one account from one site are noted in a day, and how many tries that cost no
-/// hash.
+/// The number of sign-ins, sign-outs and name changes of one account from one site that are recorded in a day; also
+/// the number of attempts of one site that cost no hash.
 const RECORDED_A_DAY: i64 = 100;
 
-/// How many networks an IPv6 site is taken for, in a minute and in a day.
+/// The number of IP prefixes that an IPv6 site counts as, per minute and per day.
 const NETWORKS_OF_A_SITE: i64 = 16;
 
-/// In what a try was counted.
+/// The buckets that counted an attempt.
 enum Counted {
-    /// By a browser that is known: in its own bucket alone.
+    /// A known browser: only its own bucket.
     AsKnown(Count),
-    /// In the network's buckets, and in the account's if an address could be read. They are always touched in
-    /// this order: on PostgreSQL two tries that take them in different order would wait for each other.
+    /// The buckets of the IP prefix, and the account's if the address was valid. Always updated in this order: on
+    /// PostgreSQL, two attempts in different orders would deadlock.
     AsStranger { network: CountedIp, account: Option<Count> },
 }
 
-/// What was counted for a network.
+/// The counts of an IP prefix.
 struct CountedIp {
-    /// In its minute, and in that of its site if it is one of many.
+    /// Per minute: of the prefix, and of its site if it is IPv6.
     minutes: Vec<Count>,
-    /// In its site's day, if something is hashed.
+    /// Per day: of the site, if the attempt costs a hash.
     day: Option<Charge>,
 }
 
-/// A try that was let in and counted. Say how it ended.
+/// A counted attempt that may proceed. Its outcome must be reported.
 pub(in crate::auth) struct Attempt {
     counted: Counted,
-    /// When its password is hashed.
+    /// The slot to hash its password.
     pub(in crate::auth) slot: HashSlot,
 }
 
@@ -76,9 +75,9 @@ impl CountedIp {
 }
 
 impl Auth {
-    /// Counts a try to open an account before anything is hashed. A try that will not be hashed, since it can be
-    /// nobody's password, gets no `email`: it would leave a row for nothing. `found` is the account, if there is
-    /// one; the answer does not depend on it, but for browsers that opened it before.
+    /// Counts an attempt to sign in, before hashing. `email` is `None` for an attempt that will not be hashed
+    /// because the password is invalid: it would leave a useless row. `found` is the account, if it exists; it only
+    /// matters for browsers that have opened it before.
     pub(in crate::auth) async fn count_attempt(
         &self,
         email: Option<&Email>,
@@ -88,8 +87,8 @@ impl Auth {
         let (now, limits) = (self.clock.now(), &self.config.throttle);
         let device = found.and_then(|found| found.device_of(client, now));
         if let Some(device) = device {
-            // Where the turns of those who are known are taken, by others of its site, it waits among the strangers;
-            // its tries are its own all the same.
+            // If others of its site have taken all slots for known clients, it waits among the strangers, but still
+            // counts in its own bucket.
             let slot = self.hasher.slot_for(device.user, client);
             let key = self.throttle_key.key(&Bucket::KnownDevice(device.id));
             let window = FixedWindow { most: limits.free_attempts, per: limits.forget_after };
@@ -131,7 +130,7 @@ impl Auth {
         Ok(Attempt { counted: Counted::AsStranger { network, account }, slot })
     }
 
-    /// Why a stranger would be refused as things stand, as far as is known without the database.
+    /// Why a stranger would be refused now, as far as is known without the database.
     pub(in crate::auth) fn refuse_stranger(
         &self,
         email: Option<&Email>,
@@ -141,8 +140,8 @@ impl Auth {
         wait.or_else(|| self.hasher.look_for_room(client).err().map(Limited::from))
     }
 
-    /// Whether this browser has opened the account of this address before. Looks up those that it has opened, and
-    /// not the address: it takes as long for any.
+    /// Whether this browser has opened the account of this address before. Looks up the accounts in its cookie, not
+    /// the address, so that the time is the same for any address.
     pub(in crate::auth) async fn may_be_known(
         &self,
         email: Option<&Email>,
@@ -156,7 +155,7 @@ impl Auth {
         Ok(is_known)
     }
 
-    /// How long a stranger has to wait for this account, or this network, as it was a moment ago.
+    /// How long a stranger must wait for this account or IP prefix, according to the cache.
     pub(in crate::auth) fn closed_wait(
         &self,
         email: Option<&Email>,
@@ -170,8 +169,9 @@ impl Auth {
         Some(Wait::until(at, now))
     }
 
-    /// Counts in the buckets of a network; until when there may be none if one is full. Only what is hashed counts
-    /// for the day: whoever has the address or the site together with others could use it up in no time.
+    /// Counts in the buckets of an IP prefix. If one is full, returns until when. The daily limit counts only
+    /// attempts that cost a hash: otherwise a single client could use up the share of all others on the same
+    /// address or site.
     async fn count_ip_in(
         &self,
         tx: &mut Tx,
@@ -197,7 +197,7 @@ impl Auth {
             return Ok(Quota::Counted(CountedIp { minutes, day: None }));
         }
         let most = if site.is_some() { most_of_site } else { most };
-        // At a rate: past it neighbours wait for seconds, not for tomorrow.
+        // A steady rate: once it is reached, neighbours wait for seconds, not until tomorrow.
         let day = Rate { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
         let key = self.throttle_key.key(&Bucket::SiteDay(client));
         match tx.count_at_rate(key, day, now).await? {
@@ -212,13 +212,13 @@ impl Auth {
         }
     }
 
-    /// The key of an IPv6 site: its owner could pass for 65,536 networks.
+    /// The key of an IPv6 site, whose owner has 65,536 prefixes.
     fn site_key(&self, client: &Client) -> Option<BucketKey> {
         let site = client.site().filter(IpAddr::is_ipv6)?;
         Some(self.throttle_key.key(&Bucket::Site(site)))
     }
 
-    /// Until when a network may try nothing of this kind, as it was a moment ago.
+    /// Until when the client's buckets are full, according to the cache.
     fn closed_ip(&self, client: &Client, is_hashed: bool) -> Option<Timestamp> {
         let now = self.clock.now();
         let network = self.throttle_key.key(&Bucket::IpPrefix(client));
@@ -227,7 +227,7 @@ impl Auth {
         keys.find_map(|key| self.closed_buckets.until(key, now))
     }
 
-    /// The try opened the account: its own bucket is emptied, and it was no failure of its network.
+    /// Reports success: empties the account's or device's bucket and refunds the IP prefix.
     pub(in crate::auth) async fn attempt_succeeded(&self, attempt: &Attempt) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         match &attempt.counted {
@@ -243,7 +243,7 @@ impl Auth {
         tx.commit().await
     }
 
-    /// The try was never carried out: it tells nobody anything, and counts for nothing.
+    /// Reports that the attempt was not carried out: refunds all counts.
     pub(in crate::auth) async fn attempt_dropped(&self, attempt: &Attempt) -> Result<(), Error> {
         let mut tx = self.store.begin().await?;
         match &attempt.counted {
@@ -258,8 +258,8 @@ impl Auth {
         tx.commit().await
     }
 
-    /// Counts something that a network may do so often: sign-ups, changes, requests for a message. Not for the day:
-    /// what is refused leaves nothing behind, and what is not has limits of its own.
+    /// Counts a request that is limited by IP prefix: sign-ups, changes, requests for a message. Not in the daily
+    /// limit: a refused request leaves no row, and others have limits of their own.
     pub(in crate::auth) async fn count_ip(&self, client: &Client) -> Result<(), Limited> {
         let now = self.clock.now();
         if let Some(at) = self.closed_ip(client, false) {
@@ -275,14 +275,14 @@ impl Auth {
         }
     }
 
-    /// Counts something that somebody may do so often who is signed in: it is no matter of the network.
+    /// Counts a change by a signed-in user, independent of the client IP.
     pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.attempts_by_ip;
         self.count(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
     }
 
-    /// Whether a log-in, a log-out or a new name is to be noted: right ones count for nothing else, and would fill
-    /// `events`, or push out what else happened to the account.
+    /// Whether to record a successful sign-in, a sign-out or a name change. These have no other limit, and would
+    /// fill `events` or push out other events of the account.
     pub(in crate::auth) async fn may_record(
         &self,
         tx: &mut Tx,
@@ -295,7 +295,7 @@ impl Auth {
         Ok(tx.count_in_window(key, window, self.clock.now()).await?.is_counted())
     }
 
-    /// Whether a try is to be noted that cost no hash.
+    /// Whether to record an attempt that cost no hash.
     pub(in crate::auth) async fn may_record_invalid(&self, client: &Client) -> Result<bool, Error> {
         let key = self.throttle_key.key(&Bucket::Invalid(client.site()));
         let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
@@ -305,7 +305,7 @@ impl Auth {
         Ok(room.is_counted())
     }
 
-    /// Counts rows that strangers may have added; at some tenth of what there may be, the sweep comes early.
+    /// Counts rows that strangers may have added. At about a tenth of the maximum, the sweep runs early.
     fn note_new_rows(&self, rows: i64) {
         if self.new_rows.fetch_add(rows, Ordering::Relaxed) + rows
             > self.config.throttle.max_rows / 10
@@ -315,14 +315,13 @@ impl Auth {
         }
     }
 
-    /// Counts a change of a password.
+    /// Counts a password change.
     pub(in crate::auth) async fn count_password_change(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.password_changes;
         self.count(&Bucket::PasswordChanges(user), FixedWindow { most, per: HOUR }).await
     }
 
-    /// Counts a try to set a password with a link: looking at how strong it is costs as much as a page
-    /// costs, many times over.
+    /// Counts an attempt to set a password with a link: its strength check costs as much as many pages.
     pub(in crate::auth) async fn count_link_attempt(
         &self,
         token: &LinkToken,
@@ -342,7 +341,7 @@ impl Auth {
         }
     }
 
-    /// Ends an account's wait: its owner has just read the mail.
+    /// Ends an account's wait: its owner has just proved access to the mailbox.
     pub(in crate::auth) async fn forget_attempts(
         &self,
         tx: &mut Tx,
@@ -351,7 +350,7 @@ impl Auth {
         let key = self.throttle_key.key(&Bucket::Account(email));
         self.closed_buckets.open(key);
         tx.delete_bucket(key).await?;
-        // All links are void: another one may be asked for.
+        // All links are void, so that another one may be requested.
         tx.delete_bucket(self.throttle_key.key(&Bucket::Messages(Message::PasswordReset, email)))
             .await
     }

@@ -1,21 +1,21 @@
-//! Not now.
+//! Refusals for a limited time.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// Not now: why, and how long to wait.
+/// Why to refuse, and how long to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wait {
-    /// It has been tried too often.
+    /// Too many attempts.
     TooManyAttempts(Duration),
-    /// So many people have signed up from one network that their messages have to wait.
+    /// Too many messages to new accounts of one site are waiting.
     SignUps(Duration),
-    /// Too many people want their passwords hashed at the same time.
+    /// Too many passwords to hash at once.
     Busy(Duration),
-    /// So many messages wait to leave that no more are taken.
+    /// The outbox is full.
     Outbox(Duration),
-    /// Likewise, of those that one site has caused.
+    /// One site's share of the outbox is full.
     Messages(Duration),
 }
 
@@ -24,7 +24,7 @@ impl Wait {
         Self::TooManyAttempts(at.since(now))
     }
 
-    /// Whole seconds, at least one.
+    /// Rounded up to whole seconds, at least one.
     pub(crate) fn seconds(self) -> u64 {
         let (Self::TooManyAttempts(time)
         | Self::SignUps(time)

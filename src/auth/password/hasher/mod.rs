@@ -1,8 +1,8 @@
-//! The threads that hash passwords: a fixed number, of low priority, behind one queue. Each works on
-//! several hashes side by side, see [`eksblowfish`].
+//! The threads that hash passwords: a fixed number, of low priority, behind one queue. Each works on several hashes
+//! at once, see [`eksblowfish`].
 //!
-//! A hash takes a quarter of a second of one core. On the async threads it would hold up every other
-//! request; on threads of its own without a bound, a crowd of logins would hold up the machine.
+//! A hash takes a quarter of a second of one core. On the async threads it would delay every other request; with an
+//! unlimited number of threads, a burst of sign-ins would slow the whole machine.
 
 mod queue;
 mod worker;
@@ -27,23 +27,23 @@ use crate::auth::{Client, NewPassword, Password, Refused, UserId, WeakPassword};
 use crate::config::Config;
 use crate::seldom::Seldom;
 
-/// The only user of bcrypt. The last handle to go ends the threads.
+/// The only user of bcrypt. Dropping the last handle ends the threads.
 pub(in crate::auth) struct Hasher {
     queue: Arc<Queue>,
     cost: u32,
-    /// The largest cost of any stored hash, as far as is known.
+    /// The largest known cost of any stored hash.
     largest_cost: AtomicU32,
     max_wait: Duration,
     dummy: PasswordHash,
     crowds: Seldom,
 }
 
-/// Whether a password is the one of a hash.
+/// The result of verifying a password.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Verdict {
     pub(in crate::auth) matches: bool,
-    /// How much longer it would have taken against the largest cost of any stored hash. Whoever is refused
-    /// has to wait for it, or the clock would tell which accounts exist.
+    /// How much longer a hash of the largest stored cost would have taken. A refused client waits for that, or
+    /// timing would reveal which accounts exist.
     pub(in crate::auth) shortfall: Duration,
 }
 
@@ -54,8 +54,8 @@ impl Hasher {
         let workers = config.hashing.workers.unwrap_or_else(cores);
         let jobs = Mutex::new(Jobs::new(config.hashing.queue));
         let queue = Arc::new(Queue { jobs, ready: Condvar::new(), workers });
-        // Whoever builds this for another processor or with another compiler gets the crate's hashes,
-        // quick or not.
+        // A build for another processor or with another compiler falls back to the `bcrypt` crate if results
+        // differ, however slow that is.
         let batch =
             if agrees_with_the_crate(config.hashing.batch) { config.hashing.batch } else { 0 };
         if batch == 0 {
@@ -80,12 +80,12 @@ impl Hasher {
         })
     }
 
-    /// What to check the password of an account against that does not exist.
+    /// The hash to verify against if the account does not exist.
     pub(in crate::auth) fn dummy(&self) -> &PasswordHash {
         &self.dummy
     }
 
-    /// A turn among the known; `None` if this account or site has enough of them.
+    /// A slot for a known client; `None` if this account or site has enough of them.
     pub(in crate::auth) fn slot_for_known(
         &self,
         user: UserId,
@@ -100,24 +100,24 @@ impl Hasher {
         Some(self.turn(Lane::Known(known)))
     }
 
-    /// A turn among the strangers.
+    /// A slot for a stranger.
     pub(in crate::auth) fn slot_for_stranger(&self, client: &Client) -> HashSlot {
         self.turn(Lane::Stranger(client.site(), Source::Network(client.ip_prefix())))
     }
 
-    /// Busy, if a stranger's job would find no room just now: looked at before anything is counted, which costs
-    /// two writes to disk.
+    /// Returns an error if a stranger's job would find the queue full. Checked before the attempt is counted, which
+    /// costs two writes to disk.
     pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
         let source = Source::Network(client.ip_prefix());
         let has_room = self.queue.lock().strangers.has_room(source.group(client.site()), source);
         if has_room { Ok(()) } else { Err(self.busy()) }
     }
 
-    /// A turn for somebody with a session or a good link, or whose browser has opened the account before.
+    /// A slot for a client with a session or a valid link, or whose browser has opened the account before.
     pub(in crate::auth) fn slot_for(&self, user: UserId, client: &Client) -> HashSlot {
         self.slot_for_known(user, client).unwrap_or_else(|| {
             let (site, own) = (client.site(), Source::Account(user));
-            // Where others of the site have filled it with their accounts, it goes with the strangers.
+            // If other accounts of the site have filled the queue, use the strangers' part.
             let has_room = self.queue.lock().strangers.has_room(own.group(site), own);
             let source = if has_room { own } else { Source::Network(client.ip_prefix()) };
             self.turn(Lane::Stranger(site, source))
@@ -128,7 +128,7 @@ impl Hasher {
         HashSlot { queue: self.queue.clone(), lane, left: self.max_wait, has_hashed: false }
     }
 
-    /// The hash to store of `password`.
+    /// Hashes `password` for storage.
     pub(in crate::auth) async fn hash(
         &self,
         password: &Password,
@@ -139,9 +139,9 @@ impl Hasher {
         Ok(PasswordHash::finish(cost, salt, self.compute(bcrypt, 0..0, slot).await?.answer))
     }
 
-    /// Whether `password` is the one of `hash`. It takes as long against an imported hash of lower cost
-    /// as against any other: the missing rounds are done for nothing, and in the same turn, so that
-    /// neither the clock nor a crowd tells which accounts exist.
+    /// Whether `password` matches `hash`. An imported hash of lower cost takes as long as any other: the missing
+    /// rounds are computed on a dummy, within the same job, so that neither timing nor load reveals which accounts
+    /// exist.
     pub(in crate::auth) async fn verify(
         &self,
         password: &Password,
@@ -164,7 +164,7 @@ impl Hasher {
         Ok(verdict)
     }
 
-    /// There is a stored hash of this cost. One that is never verified holds nobody up.
+    /// Records the cost of a stored hash. Ignores those that are too costly to be verified.
     pub(in crate::auth) fn note_cost(&self, cost: u32) {
         if cost <= MAX_COST.max(self.cost) {
             self.largest_cost.fetch_max(cost, Ordering::Relaxed);
@@ -180,7 +180,7 @@ impl Hasher {
         hash.is_outdated(self.cost) || password.was_typed_otherwise()
     }
 
-    /// Whether `password` may be set. `context`: words that an attacker would try first.
+    /// Whether `password` may be set. `context` are words that an attacker would try first.
     pub(in crate::auth) async fn check(
         &self,
         password: Password,
@@ -204,19 +204,19 @@ impl Hasher {
         Ok(done)
     }
 
-    /// Queues a task and waits for its answer; for its turn no longer than is left.
+    /// Queues a task and waits for the result. The time in the queue is limited by the slot.
     async fn wait<T>(
         &self,
         task: Task,
         mut answer: oneshot::Receiver<Done<T>>,
         slot: &mut HashSlot,
     ) -> Result<Done<T>, Error> {
-        // No room drops the reply, which is the answer "busy".
+        // If the queue is full, the reply is dropped, which means "busy".
         let id = self.queue.push(slot.lane, slot.left, task);
         let done = match timeout(slot.left, &mut answer).await {
             Ok(done) => done,
             Err(_) if self.queue.withdraw(slot.lane, id) => return Err(self.busy()),
-            // It is having its slot.
+            // A worker has already taken it.
             Err(_) => answer.await,
         };
         let done = done.map_err(|_| self.busy())?;
@@ -263,7 +263,7 @@ mod tests {
         Hasher::start(&config).unwrap()
     }
 
-    /// Promise 26: seventy browsers that are known to one account, five times each at once.
+    /// Promise 26: seventy browsers known to one account, five requests each at once.
     #[test]
     fn neither_one_network_nor_one_account_has_more_than_a_few_turns_among_the_known() {
         let hasher = hasher(1);
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(site.len(), 4, "an IPv6 site is one");
     }
 
-    /// Promise 26: an account that comes a hundred times at once takes no turns from others at its address.
+    /// Promise 26: an account with a hundred requests at once takes no slots from others at its address.
     #[test]
     fn an_account_beyond_its_turns_stands_in_no_neighbour_s_way() {
         let hasher = hasher(0);
@@ -305,7 +305,7 @@ mod tests {
             matches!(answer.try_recv(), Err(TryRecvError::Empty))
         };
         assert!(theirs.iter_mut().all(still_waits), "nobody is turned away");
-        // The known come in between.
+        // Jobs of known clients come in between.
         for _ in 0..8 {
             hasher.queue.wait();
         }
@@ -316,7 +316,7 @@ mod tests {
         assert!(crowd.iter_mut().any(still_waits), "while the crowd waits");
     }
 
-    /// Promise 26: nor do many accounts from strangers there.
+    /// Promise 26: nor do many accounts take slots from strangers there.
     #[test]
     fn many_accounts_leave_every_other_turn_to_strangers_at_their_address() {
         let hasher = hasher(0);
@@ -332,7 +332,7 @@ mod tests {
         assert!(hasher.queue.lock().strangers.len() > 20);
     }
 
-    /// Promise 26: whoever waits is told so when the time is over, whether or not a worker comes by.
+    /// Promise 26: a waiting client gets its answer on time, whether or not a worker is free.
     #[rocket::async_test]
     async fn nobody_waits_for_longer_than_was_promised() {
         let mut config = Config::default();
@@ -345,7 +345,7 @@ mod tests {
         assert_eq!(waiting(&hasher.queue), (0, 0), "nobody hashes it afterwards");
     }
 
-    /// Promise 9: the clock does not tell which account has an imported hash of higher cost.
+    /// Promise 9: timing does not reveal which account has an imported hash of higher cost.
     #[rocket::async_test]
     async fn a_refusal_makes_up_for_the_largest_cost_in_the_table() {
         let hasher = hasher(1);
@@ -363,7 +363,7 @@ mod tests {
         assert_eq!(high.shortfall, Duration::ZERO);
     }
 
-    /// Promise 26: looking at a password costs milliseconds, and whoever has a session can ask for it.
+    /// Promise 26: a strength check takes milliseconds, and any signed-in client can request it.
     #[rocket::async_test]
     async fn a_flood_of_strength_checks_stops_no_hash() {
         let hasher = hasher(1);

@@ -1,4 +1,4 @@
-//! Whose password is hashed next.
+//! The order in which passwords are hashed.
 
 use std::net::IpAddr;
 use std::ops::Range;
@@ -17,8 +17,7 @@ pub(super) struct Queue {
     pub(super) workers: usize,
 }
 
-/// A lane among those whose passwords are hashed, for one request: in which lane, and how long it may
-/// still wait there, all its hashes together.
+/// The right to hash for one request: its lane, and how long all its hashes together may still wait.
 pub(in crate::auth) struct HashSlot {
     pub(super) queue: Arc<Queue>,
     pub(super) lane: Lane,
@@ -26,62 +25,62 @@ pub(in crate::auth) struct HashSlot {
     pub(super) has_hashed: bool,
 }
 
-/// Workers take from both lanes in turn, so that a crowd of strangers holds up nobody who has been here
-/// before; and within a lane from each source in slot.
+/// Workers alternate between the lanes, so that many strangers do not delay known clients; within a lane, sources
+/// are served round-robin.
 #[derive(Clone, Copy)]
 pub(super) enum Lane {
-    /// Browsers that opened the account before, and whoever has a session or a good link.
+    /// Clients with a session or a valid link, and browsers that have opened the account before.
     Known(Known),
-    /// Everybody else, by site.
+    /// All others, by site.
     Stranger(Option<IpAddr>, Source),
 }
 
-/// Which of a site take turns with each other, and with those of other sites.
+/// Strangers are served round-robin by group: a site, and whether its jobs are for accounts.
 pub(super) type Group = (Option<IpAddr>, bool);
 
-/// Whose turn it is among the strangers.
+/// What counts as one client among the strangers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Source {
-    /// A network; `None`: those whose address says nothing.
+    /// An IP prefix; `None` for all clients whose address does not tell them apart.
     Network(Option<IpAddr>),
-    /// An account that has enough turns among the known: however many more it takes, it stands in nobody else's way.
+    /// An account that has used up its slots among the known clients. Its further jobs delay nobody else.
     Account(UserId),
 }
 
 impl Source {
-    /// However many accounts come from a site, every other of its turns is for those who have none.
+    /// Half of a site's slots are for clients without an account, however many accounts there are.
     pub(super) fn group(self, site: Option<IpAddr>) -> Group {
         (site, matches!(self, Self::Account(_)))
     }
 }
 
-/// Who is known.
+/// A known client.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) user: UserId,
-    /// From where, if limits by address are fair.
+    /// The site, if limits by address are fair for it.
     pub(super) site: Option<IpAddr>,
 }
 
 impl Known {
-    /// Whether it may well be the same person.
+    /// Whether both may be the same person.
     pub(super) fn resembles(self, other: Self) -> bool {
         self.user == other.user || (self.site.is_some() && self.site == other.site)
     }
 }
 
-/// Most requests of one account or one site among the known. Anybody can have an account, and with it
-/// come back a hundred times at once; the others then are strangers.
+/// The number of requests of one account or one site among the known clients. Anybody can sign up and send a
+/// hundred requests at once; the rest count as strangers.
 pub(super) const MOST_OF_ONE: usize = 4;
 
 pub(super) struct Jobs {
     pub(super) known: FairQueue<UserId, UserId, Job>,
     pub(super) strangers: FairQueue<Group, Source, Job>,
-    /// Those who have a [`HashSlot`] among the known.
+    /// The clients that have a [`HashSlot`] among the known.
     pub(super) known_slots: Vec<Known>,
-    /// Whether the next job comes from the known, if there is one.
+    /// Whether the next job comes from the lane of known clients, if it has one.
     pub(super) known_next: bool,
-    /// Jobs that workers have in hand.
+    /// Jobs that workers are running.
     pub(super) in_hand: usize,
     pub(super) next_id: u64,
     pub(super) closed: bool,
@@ -89,7 +88,7 @@ pub(super) struct Jobs {
 
 impl Jobs {
     pub(super) fn new(most: usize) -> Self {
-        // A quarter for one site: a class logs in at once, and three quarters are for others.
+        // A quarter for one site: a class signs in at once, and three quarters remain for others.
         let of_one = most.div_ceil(4);
         Self {
             known: FairQueue::new(most, MOST_OF_ONE.min(most)),
@@ -121,19 +120,19 @@ impl Jobs {
 pub(super) struct Job {
     pub(super) id: u64,
     pub(super) queued_at: Instant,
-    /// How long it may wait.
+    /// The longest time in the queue.
     pub(super) at_most: Duration,
     pub(super) task: Task,
 }
 
 pub(super) enum Task {
-    /// A hash; afterwards those of these costs are done for nothing.
+    /// A hash, followed by dummy hashes of these costs.
     Hash(Bcrypt, Range<u32>, oneshot::Sender<Done<[u8; 24]>>),
     Check(Password, Vec<String>, oneshot::Sender<Done<Result<NewPassword, WeakPassword>>>),
 }
 
 impl Task {
-    /// Whether nobody waits for it any more.
+    /// Whether the receiver is gone.
     pub(super) fn is_given_up(&self) -> bool {
         match self {
             Self::Hash(_, _, reply) => reply.is_closed(),
@@ -142,32 +141,32 @@ impl Task {
     }
 }
 
-/// What a worker found.
+/// The result of a task.
 pub(super) struct Done<T> {
     pub(super) answer: T,
-    /// How long it waited for its slot.
+    /// The time in the queue.
     pub(super) waited: Duration,
-    /// How long the turn was.
+    /// The time of the work.
     pub(super) took: Duration,
 }
 
 impl HashSlot {
-    /// How long it may still wait.
+    /// The remaining time that it may wait.
     pub(in crate::auth) fn left(&self) -> Duration {
         self.left
     }
 
-    /// Whether a hash was computed in it, so that it may have told something.
+    /// Whether a hash was computed, so that its result may have become observable.
     pub(in crate::auth) fn has_hashed(&self) -> bool {
         self.has_hashed
     }
 
-    /// Lets it wait no longer than this.
+    /// Limits the remaining time.
     pub(in crate::auth) fn wait_at_most(&mut self, left: Duration) {
         self.left = self.left.min(left);
     }
 
-    /// Whether it is among the known.
+    /// Whether it belongs to a known client.
     #[cfg(test)]
     pub(super) fn is_known(&self) -> bool {
         matches!(self.lane, Lane::Known(_))
@@ -186,13 +185,13 @@ impl Drop for HashSlot {
 }
 
 impl Queue {
-    /// Puts a job into its lane, or drops it if there is no room.
+    /// Adds a job to its lane. If the lane is full, a job is dropped.
     pub(super) fn push(&self, lane: Lane, at_most: Duration, task: Task) -> u64 {
         let mut jobs = self.lock();
         let id = jobs.next_id;
         jobs.next_id += 1;
         let job = Job { id, queued_at: Instant::now(), at_most, task };
-        // Whoever is dropped, this one or another, is answered "busy" by that.
+        // Dropping a job, this one or another, answers its client with "busy".
         let _dropped = match lane {
             Lane::Known(Known { user, .. }) => jobs.known.push(user, user, job),
             Lane::Stranger(site, source) => jobs.strangers.push(source.group(site), source, job),
@@ -201,7 +200,7 @@ impl Queue {
         id
     }
 
-    /// Takes a job back; `false` if a worker has it already.
+    /// Removes a job from the queue; `false` if a worker has already taken it.
     pub(super) fn withdraw(&self, lane: Lane, id: u64) -> bool {
         let mut jobs = self.lock();
         match lane {
@@ -213,7 +212,7 @@ impl Queue {
         .is_some()
     }
 
-    /// The next job; waits for one. `None` when the service is gone.
+    /// Waits for the next job. `None` when the service ends.
     pub(super) fn wait(&self) -> Option<Job> {
         let mut jobs = self.lock();
         loop {
@@ -227,15 +226,15 @@ impl Queue {
         }
     }
 
-    /// Another job for a worker that has some already, up to its share: the more side by side, the
-    /// longer each takes, so all workers should have the same number.
+    /// Another job for a worker that already has some, up to its share: the more hashes in one worker, the longer
+    /// each takes, so all workers should have the same number.
     pub(super) fn join(&self, has: usize) -> Option<Job> {
         let mut jobs = self.lock();
         let all = jobs.in_hand + jobs.waiting();
         if has < all.div_ceil(self.workers) { jobs.pop() } else { None }
     }
 
-    /// A worker has finished a job.
+    /// Records that a worker has finished a job.
     pub(super) fn finished(&self) {
         self.lock().in_hand -= 1;
     }
@@ -255,7 +254,7 @@ pub(super) mod tests {
         Queue { jobs: Mutex::new(Jobs::new(100)), ready: Condvar::new(), workers }
     }
 
-    /// A task, and who waits for it.
+    /// A task and the receiver of its result.
     fn task() -> (Task, oneshot::Receiver<Done<[u8; 24]>>) {
         let bcrypt = Bcrypt { cost: 4, salt: [0; 16], key: vec![0].into() };
         let (reply, answer) = oneshot::channel();
@@ -294,7 +293,7 @@ pub(super) mod tests {
         assert_eq!(waiting(&queue), (0, 8));
     }
 
-    /// Promise 26: however many come from one network, somebody from another is next but one.
+    /// Promise 26: however many jobs one client queues, another client is next but one.
     #[test]
     fn no_network_makes_another_wait() {
         let queue = queue(1);

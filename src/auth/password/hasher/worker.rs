@@ -17,13 +17,13 @@ use crate::config::PasswordConfig;
 pub(super) struct Worker {
     pub(super) queue: Arc<Queue>,
     pub(super) policy: PasswordConfig,
-    /// Most hashes side by side; 0: the crate hashes, one after the other.
+    /// The maximum number of hashes at once; 0 uses the `bcrypt` crate, one hash after the other.
     pub(super) batch: usize,
 }
 
-/// A hash on its way through a batch.
+/// A hash in a batch.
 pub(super) struct Running {
-    /// Set when only what is done for nothing is left.
+    /// The result, once only dummy rounds are left.
     pub(super) hash: Option<[u8; 24]>,
     pub(super) then: Range<u32>,
     pub(super) waited: Duration,
@@ -31,21 +31,20 @@ pub(super) struct Running {
     pub(super) reply: oneshot::Sender<Done<[u8; 24]>>,
 }
 
-/// What is hashed for nothing: a salt and a key.
+/// Salt and key of dummy hashes.
 pub(super) const NOTHING: ([u8; 16], &[u8]) = ([0x5a; 16], b"nothing\0");
 
-/// After so many turns, a millisecond or two, a worker looks whether somebody else waits: a hash joins
-/// those that are under way, and leaves when it is done, so that nobody waits for company.
+/// Every this many turns, a millisecond or two, a worker looks for further jobs. A hash joins a batch that is under
+/// way and leaves when it is done, so that no hash waits for others.
 pub(super) const TURNS: u64 = 32;
 
-/// So many turns lie between two jobs that are no hashes: a flood of them slows down the hashes under way
-/// and does not stop them.
+/// The minimum number of turns between two strength checks: many of them slow the hashes down but do not stop them.
 pub(super) const TURNS_BETWEEN_OTHERS: u64 = 8 * TURNS;
 
 impl Worker {
     pub(super) fn work(&self) {
-        // Pages stay quick beside a crowd of logins; 10, not 19, so that a busy neighbour on the
-        // machine does not starve logins. Where the system refuses, hashing merely competes.
+        // Pages stay fast during many sign-ins. 10, not 19, so that other busy processes do not starve sign-ins. If
+        // the system refuses, hashing merely competes.
         #[cfg(target_os = "linux")]
         let _ = rustix::process::setpriority_process(None, 10);
         let (mut batch, mut running) = (Batch::default(), Vec::<Running>::new());
@@ -70,8 +69,7 @@ impl Worker {
                         turns = TURNS_BETWEEN_OTHERS;
                         break;
                     }
-                    // Whoever has been kept too long is not served any more: dropping the reply answers
-                    // "busy".
+                    // It has waited too long: dropping the reply answers "busy".
                     None => self.queue.finished(),
                 }
             }
@@ -84,7 +82,7 @@ impl Worker {
                     running.push(done);
                 } else {
                     self.queue.finished();
-                    // An answer that nobody waits for any more is no fault.
+                    // It is no error if the receiver is gone.
                     let Running { waited, began_at, reply, .. } = done;
                     let _ = reply.send(Done { answer: hash, waited, took: began_at.elapsed() });
                 }
@@ -92,7 +90,7 @@ impl Worker {
         }
     }
 
-    /// Begins a hash; anything else is done at once.
+    /// Begins a hash; other tasks are completed at once.
     pub(super) fn begin(&self, task: Task, waited: Duration, batch: &mut Batch) -> Option<Running> {
         let began_at = Instant::now();
         match task {
@@ -109,8 +107,7 @@ impl Worker {
                 None
             }
             Task::Check(password, context, reply) => {
-                // Strangers choose what zxcvbn looks at; a panic in there must cost an answer, not a
-                // worker.
+                // Strangers choose the input of zxcvbn; a panic in it must fail one request, not the worker.
                 let check = AssertUnwindSafe(|| password.meets(&self.policy, &context));
                 match catch_unwind(check) {
                     Ok(answer) => {
@@ -124,8 +121,8 @@ impl Worker {
     }
 }
 
-/// Whether a small batch of this size gives the same bytes as the `bcrypt` crate, on this machine, as it
-/// was built: milliseconds. If it ever does not, the crate hashes alone.
+/// Whether a batch of this size computes the same hashes as the `bcrypt` crate, on this machine and in this build.
+/// If not, the crate is used alone. Takes milliseconds.
 pub(super) fn agrees_with_the_crate(size: usize) -> bool {
     let mut batch = Batch::default();
     let mut left: Vec<u8> = (0..16).take(size).collect();
