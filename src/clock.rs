@@ -1,4 +1,4 @@
-//! The one place that asks what time it is, so that a test can move it.
+//! The only source of the current time, so that tests can change it.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -9,15 +9,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Where every part of the service gets the time from. Clones share one hand: a test that advances
-/// its own clone moves the whole service.
+/// The clock of the service. Clones share their state: a test that advances its own clone advances the whole
+/// service.
 #[derive(Clone, Debug)]
 pub struct Clock {
     ahead_ms: Arc<AtomicI64>,
     started_at: Instant,
-    /// What the clock that is followed showed at `started_at`; [`NONE`] if none is.
+    /// The time of the followed clock at `started_at`; [`NONE`] if there is none.
     followed: Arc<AtomicI64>,
-    /// Set: it moves only when it is told to.
+    /// The time of a stopped clock, which only moves when told to.
     stopped_at: Option<Timestamp>,
 }
 
@@ -36,16 +36,15 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// A clock that shows the present instant until it is moved, for tests: a slow machine changes
-    /// nothing.
+    /// A clock for tests that stands still until it is advanced, however slow the machine is.
     pub fn stopped() -> Self {
         let stopped_at = Some(Self::default().now());
         Self { stopped_at, ..Self::default() }
     }
 
-    /// The present instant.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
-        // What is followed goes on by a clock that nobody sets: a step of this machine's own changes nothing.
+        // A followed clock advances by a monotonic clock: setting this machine's clock changes nothing.
         let Timestamp(here) = match self.followed.load(Ordering::Relaxed) {
             NONE => self.stopped_at.unwrap_or_else(of_this_machine),
             followed => Timestamp(followed) + self.started_at.elapsed(),
@@ -53,8 +52,8 @@ impl Clock {
         Timestamp(here + self.ahead_ms.load(Ordering::Relaxed))
     }
 
-    /// Goes from here on by a clock that shows `now`; how far it is from this machine's. One that is stopped
-    /// goes by none.
+    /// Follows a clock that now shows `now`, unless this one is stopped. Returns its difference from this
+    /// machine's.
     pub(crate) fn follow(&self, now: Timestamp) -> Duration {
         if self.stopped_at.is_some() {
             return Duration::ZERO;
@@ -65,7 +64,7 @@ impl Clock {
         Duration::from_millis((now.0 - ahead - of_this_machine().0).unsigned_abs())
     }
 
-    /// Moves this clock, and every clone of it, ahead.
+    /// Advances this clock and all its clones.
     pub fn advance(&self, by: Duration) {
         self.ahead_ms.fetch_add(millis(by), Ordering::Relaxed);
     }
@@ -76,18 +75,17 @@ fn of_this_machine() -> Timestamp {
     SystemTime::now().into()
 }
 
-/// How far two clocks of nodes may be apart. What lies further ahead was written by a clock that was wrong:
-/// a wait, a session or a link from then would otherwise last until the time that it showed.
+/// The maximum difference between the clocks of nodes. Anything further ahead was written by a wrong clock: a wait,
+/// a session or a link would otherwise last until the time it showed.
 pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
-/// An instant in UTC, in milliseconds since 1970. Stored as such, so that both databases compare it
-/// as a plain number.
+/// An instant in UTC, in milliseconds since 1970. Stored as an integer, so that both databases compare it alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Reads what [`as_millis`](Self::as_millis) gave.
+    /// Reads the value of [`as_millis`](Self::as_millis).
     pub(crate) fn from_millis(ms: i64) -> Self {
         Self(ms)
     }
@@ -102,7 +100,7 @@ impl Timestamp {
         self.utc().format(&Rfc3339).unwrap_or_default()
     }
 
-    /// How long after `earlier` this is; zero if it is not after.
+    /// The time since `earlier`; zero if that is later than this.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
@@ -140,7 +138,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// In milliseconds; what is longer than time itself is that.
+/// In milliseconds, saturating.
 pub(crate) fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,13 @@
-//! What the person at the keyboard cannot fix.
+//! Errors that the user cannot fix.
 
 use std::fmt;
 use std::time::Duration;
 
-/// A failure of the service itself: the database is away, the disk is full, all hash workers are
-/// taken. A refusal of what somebody typed is never an `Error`; each verb has an enum for those.
+/// A failure of the service itself: the database is not reachable, the disk is full, all hash workers are busy.
+/// Refusing a user's input is never an `Error`; each method has an enum for that.
 ///
-/// Opaque on purpose: callers show a plain page (see [`Error::retry_after`]), and the cause goes to
-/// the log through [`std::error::Error::source`].
+/// Opaque on purpose: callers show a general page (see [`Error::retry_after`]), and the cause goes to the log
+/// through [`std::error::Error::source`].
 #[derive(Debug)]
 pub struct Error {
     what: &'static str,
@@ -23,13 +23,12 @@ impl Error {
         Self { what, retry_after: None, source: Some(source.into()) }
     }
 
-    /// Everything works, there is only too much at once; worth another try after `retry_after`. The one
-    /// kind without a cause.
+    /// Too much load; the request may be repeated after `retry_after`. The only kind without a cause.
     pub(crate) fn busy(what: &'static str, retry_after: Duration) -> Self {
         Self { what, retry_after: Some(retry_after), source: None }
     }
 
-    /// Worth another try after this long, if nothing is broken.
+    /// When to repeat the request, if the only problem is load.
     pub(crate) fn busy_for(&self) -> Option<Duration> {
         self.retry_after.filter(|_| self.source.is_none())
     }
@@ -42,8 +41,8 @@ impl Error {
         }
     }
 
-    /// When another try makes sense (HTTP: 503 with `Retry-After`); `None` if the fault is not known
-    /// to pass by itself (HTTP: 500).
+    /// When to repeat the request (HTTP: 503 with `Retry-After`); `None` if the error is not known to be temporary
+    /// (HTTP: 500).
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }

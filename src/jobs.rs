@@ -1,4 +1,4 @@
-//! What happens without being asked: letters leave, and what expired is swept.
+//! Background jobs: delivering messages and removing expired data.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +14,13 @@ use rocket::{Orbit, Rocket, Shutdown};
 use crate::auth::{Auth, LOOK_EVERY};
 use crate::error::{Error, error_chain};
 
-/// How often what expired is removed.
+/// How often expired data is removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(15);
 
-/// For how long a letter under way holds up the end of the service. One that is cut off comes again, from
-/// the next process.
+/// How long messages in delivery may delay shutdown. The next process sends those that are cut off.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
-/// A job that has not moved for so long is begun anew: it waits for something that will never come.
+/// A job without progress for this long is restarted: it waits for something that will never happen.
 const STALLED_AFTER: Duration = Duration::from_mins(1);
 
 /// Starts the background jobs with the service.
@@ -45,7 +44,7 @@ pub(crate) fn fairing() -> AdHoc {
     })
 }
 
-/// When a job last moved.
+/// The time of a job's last progress.
 #[derive(Clone)]
 struct Pulse(Arc<Mutex<Instant>>);
 
@@ -54,7 +53,7 @@ impl Pulse {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    /// Returns when there has been no beat for so long.
+    /// Returns when there has been no beat for this long.
     async fn stops(&self, stalled_after: Duration) {
         loop {
             let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -67,7 +66,7 @@ impl Pulse {
     }
 }
 
-/// Runs a job to its end, and begins it anew if it panics or stalls.
+/// Runs a job until it ends; restarts it if it panics or stalls.
 async fn keep_going<F>(job: &str, stalled_after: Duration, begin: impl Fn(Pulse) -> F)
 where
     F: Future<Output = ()> + Send + 'static,
@@ -88,12 +87,12 @@ where
     }
 }
 
-/// Sends letters as they come, and stops with those that are under way.
+/// Delivers messages as they arrive. On shutdown, finishes those in delivery.
 async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
     loop {
         pulse.beat();
         {
-            // The pool stays open until this round is done.
+            // Keeps the pool open until this round is done.
             let _in_flight = auth.enter();
             let is_over = || {
                 pulse.beat();
@@ -150,7 +149,7 @@ async fn sweep(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
     }
 }
 
-/// What a node without jobs has to know nevertheless.
+/// Updates what a node without jobs needs to know.
 async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
     loop {
         {
@@ -177,11 +176,11 @@ fn report(done: Result<(), Error>) {
     }
 }
 
-/// One round of the background jobs, for tests of an app that sets `jobs = false`: sends every letter
-/// that is due and sweeps what expired.
+/// Runs the background jobs once, for tests of an app with `jobs = false`: sends all due messages and removes
+/// expired data.
 ///
 /// # Errors
-/// When the database fails, or Vestibule is not attached.
+/// If the database fails, or Vestibule is not attached.
 pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
     let auth: Option<&Auth> = rocket.state();
     let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;
@@ -199,7 +198,7 @@ mod tests {
 
     use super::*;
 
-    /// Promise 53: nothing that hangs ends the delivery of letters for good.
+    /// Promise 53: nothing that hangs ends the delivery of messages for good.
     #[rocket::async_test]
     async fn a_job_that_panics_or_stalls_begins_anew() {
         let (begun, mut beginnings) = mpsc::unbounded_channel();

@@ -1,5 +1,5 @@
-//! **Vestibule** is the entrance hall of a web application: user accounts as one binary, or as a
-//! part of your own Rocket app.
+//! **Vestibule** provides user accounts for a web application, as a single binary or as a part of your own Rocket
+//! app.
 //!
 //! ```no_run
 //! use rocket::{get, launch, routes};
@@ -19,18 +19,18 @@
 //!
 //! | Where | What |
 //! |---|---|
-//! | `auth` | what is true: users, passwords, sessions, mailed links, and the flows between them |
+//! | `auth` | the rules: users, passwords, sessions, mailed links, and the flows between them |
 //! | `auth::store` | the database; the only SQL |
-//! | `web` | what is shown: pages, forms, JSON; the checks that every request passes |
-//! | `mail` | the mails that the service sends, and how they leave |
-//! | `words` | every sentence that a person can read |
-//! | `urls` | the paths that pages, mails and redirects name |
-//! | `jobs` | what happens without being asked |
-//! | `server` | HTTP, with limits on what strangers send |
+//! | `web` | pages, forms, JSON; the checks that every request passes |
+//! | `mail` | the messages that the service sends, and their transport |
+//! | `words` | every sentence that users read |
+//! | `urls` | the paths in pages, messages and redirects |
+//! | `jobs` | background jobs |
+//! | `server` | an HTTP server with limits on what clients send |
 //! | `setup` | from the settings to a service: data folder, database, secret key, routes |
-//! | `config`, `private_files`, `clock`, `error`, `log` | settings, own files, time, faults, the log |
+//! | `config`, `private_files`, `clock`, `error`, `log` | settings, private files, time, errors, the log |
 //!
-//! `web` and `jobs` know `auth`; `auth` knows `mail`; nobody but `auth` knows the database.
+//! `web` and `jobs` use `auth`; `auth` uses `mail`; only `auth` uses the database.
 
 mod auth;
 mod clock;
@@ -64,9 +64,9 @@ pub use server::{ServeError, serve};
 pub use setup::Report;
 pub use web::RecentLogin;
 
-/// Rocket's figment with the defaults that a service of this kind needs: nothing says what it is
-/// built with, no header says who the client is, bodies are small, and requests in flight are
-/// answered before the process ends. `Rocket.toml` and `ROCKET_…` win, as always.
+/// Rocket's figment with the defaults of this service: no header reveals the software, no header is trusted for the
+/// client IP, bodies are small, and requests in flight are answered before the process ends. `Rocket.toml` and
+/// `ROCKET_…` override them, as usual.
 pub fn figment() -> Figment {
     let ours = [
         ("ident", "false"),
@@ -83,47 +83,47 @@ pub fn figment() -> Figment {
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
 }
 
-/// Looks at what a start of the service would find, and whether it would succeed. Makes and changes nothing.
+/// Reports what a start of the service would find, and whether it would succeed. Creates and changes nothing.
 pub async fn check(figment: Figment) -> Report {
     setup::check(figment).await
 }
 
-/// Whether Rocket can run with these settings: it panics where it cannot.
+/// Checks that Rocket can run with these settings: it panics if it cannot.
 ///
 /// # Errors
-/// Names the key, the place and the reason.
+/// If a setting is wrong. The error names the key, the place and the reason.
 pub fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
     config::check_rocket(figment)
 }
 
-/// Brings the tables of the database that the settings name to this version, as a start does that may.
+/// Migrates the tables of the configured database to this version, as a start does if it may.
 ///
 /// # Errors
-/// When the settings are wrong, the database cannot be reached, or the role may not change tables.
+/// If the settings are wrong, the database cannot be reached, or the role may not change tables.
 pub async fn migrate(figment: Figment) -> Result<(), Error> {
     setup::migrate(figment).await.map_err(|error| {
         Error::new(words::start::TABLES_NOT_CHANGED, words::start::refusal(&error))
     })
 }
 
-/// The pages, `/api/v1`, the database and the jobs, for `attach`ing to a Rocket of yours. Their
-/// checks and headers hold for their own paths alone, but for three: an `Accept` of more than 1 KiB
-/// is refused on every path (431), a request that cannot be read gets our 400 unless your Rocket has
-/// a catcher for it, and [`User`] refuses a change that another site sends (403).
-/// Your handlers take a [`User`] argument.
+/// The pages, `/api/v1`, the database and the jobs, to `attach` to your Rocket.
 ///
-/// Settings are read from your Rocket's figment, table `vestibule`, and the environment; see
-/// [`Config`]. If your Rocket manages a [`Clock`] or [`Mailbox`] already, those are used.
+/// The checks and headers apply to its own paths only, with three exceptions: an `Accept` of more than 1 KiB is
+/// refused on every path (431), a malformed request gets our 400 unless your Rocket has a catcher for it, and
+/// [`User`] refuses a change that another site sends (403). Your handlers take a [`User`] argument.
+///
+/// Settings are read from your Rocket's figment, table `vestibule`, and from the environment; see [`Config`]. If
+/// your Rocket already manages a [`Clock`] or [`Mailbox`], it is used.
 pub fn stage() -> AdHoc {
     setup::stage()
 }
 
-/// The whole service, as the binary runs it: [`stage`], the front page, the routes of older clients,
-/// and error pages for everything else.
+/// The whole service, as the binary runs it: [`stage`], the front page, the routes of older clients, and error
+/// pages for all other paths.
 pub fn service(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .manage(web::WholeService)
-        // Rocket's own headers allow framing by the same site; ours stand instead.
+        // Rocket's own headers allow framing by the same site; ours do not.
         .attach(Shield::new())
         .attach(stage())
 }

@@ -1,4 +1,4 @@
-//! One line for each thing that happened, on standard error: time, level, place, message.
+//! The log: one line per event on standard error, with time, level, module and message.
 
 use std::borrow::Cow;
 use std::io::Write;
@@ -14,15 +14,15 @@ use crate::Clock;
 struct Lines {
     clock: Clock,
     rocket: LogLevel,
-    /// For lines of others.
+    /// For lines of other crates.
     budget: Mutex<Budget>,
     /// For our own warnings and errors.
     own_budget: Mutex<Budget>,
 }
 
-/// Logs to standard error, one line for each thing that happened. Call it before `rocket::custom`: Rocket
-/// keeps the log that it finds. Its own prints the paths of requests that it could not read, and so the
-/// secrets in mailed links, whose senders may be mail scanners with methods of their own.
+/// Logs to standard error, one line per event. Call it before `rocket::custom`: Rocket keeps an existing logger.
+/// Rocket's own prints the paths of requests that it could not parse, and thus the secrets of mailed links, since
+/// mail scanners may use unknown methods.
 pub fn init(figment: &Figment) {
     let rocket = figment.extract_inner("log_level").unwrap_or(LogLevel::Normal);
     let max = if rocket == LogLevel::Off { LevelFilter::Off } else { LevelFilter::Info };
@@ -37,12 +37,12 @@ pub fn init(figment: &Figment) {
     }
 }
 
-/// How many lines of others are written in a minute: strangers can cause any number of them.
+/// The number of lines of other crates per minute: strangers can cause any number of them.
 const OTHERS_A_MINUTE: u64 = 60;
-/// How many warnings and errors of our own: with a database that is away, each request has one.
+/// The number of our own warnings and errors per minute: while the database is down, each request has one.
 const OWN_A_MINUTE: u64 = 600;
 
-/// What is left of them.
+/// The remaining lines of this minute.
 #[derive(Default)]
 struct Budget {
     began_at: Option<Instant>,
@@ -51,7 +51,7 @@ struct Budget {
 }
 
 impl Budget {
-    /// Whether one more may be written, and how many were left out before it.
+    /// Takes one line; returns how many were dropped before it, or `None` if none is left.
     fn take(&mut self, most: u64) -> Option<u64> {
         const MINUTE: Duration = Duration::from_secs(60);
         if self.began_at.is_none_or(|began_at| began_at.elapsed() >= MINUTE) {
@@ -74,10 +74,10 @@ impl Log for Lines {
             return level <= Level::Info;
         }
         match self.rocket {
-            // Deeper than that, Rocket and hyper print form fields and cookies.
+            // At lower levels, Rocket and hyper print form fields and cookies.
             LogLevel::Debug => level <= Level::Info,
-            // Rocket's lines that end in "_" repeat each request; what it launches with says nothing
-            // that the settings don't.
+            // Rocket's targets that end in "_" repeat each request; what it prints at launch only repeats the
+            // settings.
             LogLevel::Normal | LogLevel::Critical => {
                 level <= Level::Warn && !from.ends_with('_') && from != "rocket::launch"
             }
@@ -89,10 +89,10 @@ impl Log for Lines {
         if !self.enabled(record.metadata()) {
             return;
         }
-        // One line for one thing: what strangers sent must not begin a line of its own.
+        // Strangers' input must not begin a line of its own.
         let mut message = record.args().to_string().replace(|c: char| c.is_control(), " ");
         let (now, level, from) = (self.clock.now(), record.level(), record.target());
-        // The link that a newcomer is shown stays whole.
+        // The link that is printed during development stays whole.
         if from != "vestibule::mail"
             && let Cow::Owned(redacted) = without_secrets(&message)
         {
@@ -101,7 +101,7 @@ impl Log for Lines {
         let (budget, most) = match (is_ours(from), level) {
             (true, Level::Error | Level::Warn) => (Some(&self.own_budget), OWN_A_MINUTE),
             (true, _) => (None, 0),
-            // What is asked for at `debug` is wanted whole.
+            // At `debug`, all lines are wanted.
             (false, _) if self.rocket == LogLevel::Debug => (None, 0),
             (false, _) => (Some(&self.budget), OTHERS_A_MINUTE),
         };
@@ -122,14 +122,14 @@ impl Log for Lines {
     fn flush(&self) {}
 }
 
-/// Rocket's macros write from within our modules, with a mark at the end: one line for each body that a stranger
-/// sends malformed.
+/// Rocket's macros log from within our modules, with a mark at the end of the target: one line for each malformed
+/// body of a stranger.
 fn is_ours(from: &str) -> bool {
     from.starts_with("vestibule") && !from.ends_with('_')
 }
 
-/// The line without what may be the secret of a mailed link: a run of as many characters as a token has, or
-/// nearly, however they are escaped.
+/// Removes what may be the secret of a mailed link: a run of about as many characters as a token has, however they
+/// are escaped.
 fn without_secrets(line: &str) -> Cow<'_, str> {
     const SHORTEST: usize = 40;
     let is_part = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'%');

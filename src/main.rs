@@ -12,8 +12,8 @@ use zeroizing_alloc::ZeroAlloc;
 
 use commands::Command;
 
-/// Wipes what is given back. hyper, Rocket and serde each copy the body with the password in it, and a copy
-/// that is freed as it is would show up in a core dump.
+/// Wipes freed memory. hyper, Rocket and serde each copy the body with the password in it, and a freed copy would
+/// otherwise appear in a core dump.
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 
@@ -24,7 +24,7 @@ struct CommandLine {
     command: Option<Command>,
 }
 
-/// Ends with 2 if the command line cannot be read, and with 1 if the command fails.
+/// The exit code is 2 for a wrong command line, 1 if the command fails.
 fn main() -> ExitCode {
     CommandLine::parse().command.unwrap_or(Command::Serve).run()
 }

@@ -1,11 +1,11 @@
-//! Lines in the log that strangers can cause: one a minute, with how many there were.
+//! Rate-limited log lines for events that strangers can cause: one per minute, with a count.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Something that happens seldom, or very often.
+/// An event that may happen rarely or very often.
 #[derive(Default)]
 pub(crate) struct Seldom(Mutex<State>);
 
@@ -16,8 +16,8 @@ struct State {
 }
 
 impl Seldom {
-    /// It happened again. Calls `write` the first time, and then at most once a minute, with how many
-    /// times it has happened since the last call.
+    /// Counts the event. Calls `write` the first time, and then at most once a minute, with the number of events
+    /// since the last call.
     pub(crate) fn note(&self, write: impl FnOnce(u64)) {
         let times = {
             let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,5 +1,4 @@
-//! Where people are sent: the paths that pages, mails and redirects name. The table of routes is tested
-//! against them.
+//! The paths in pages, messages and redirects. A test compares them with the routes.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -15,17 +14,17 @@ pub(crate) const STYLE: &str = "/static/style.css";
 pub(crate) const THEME: &str = "/static/theme.css";
 pub(crate) const FAVICON: &str = "/static/favicon.svg";
 
-/// Where requests are led that are answered without being looked at.
+/// Internal paths for requests that are refused before routing.
 pub(crate) const CROSS_SITE: &str = "/-/cross-site";
 pub(crate) const TOO_LONG: &str = "/-/too-long";
 pub(crate) const UNKNOWN_METHOD: &str = "/-/unknown-method";
 pub(crate) const UNREADABLE: &str = "/-/unreadable";
 
-/// What needs an escape in the value of a query; a slash reads better without.
+/// The characters to escape in the value of a query; a slash stays readable.
 const QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A page that leads on to `next`; an empty text leads nowhere.
+/// The URL of a page that leads on to `next`, unless that is empty.
 pub(crate) fn and_then(page: &str, next: &str) -> String {
     if next.is_empty() {
         return page.to_owned();
@@ -33,7 +32,7 @@ pub(crate) fn and_then(page: &str, next: &str) -> String {
     format!("{page}?next={}", utf8_percent_encode(next, QUERY))
 }
 
-/// The path of a mailed link: its page, and its secret.
+/// The path of a mailed link.
 pub(crate) fn link(page: &str, secret: &str) -> String {
     format!("{page}/{secret}")
 }

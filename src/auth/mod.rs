@@ -78,7 +78,7 @@ pub(crate) struct Auth {
     /// The last health check.
     last_look: Arc<Mutex<Option<Health>>>,
     clock_differs: Arc<Seldom>,
-    unnoted_sessions: Arc<Seldom>,
+    unrecorded_sessions: Arc<Seldom>,
     is_leaving: Arc<AtomicBool>,
     delivery_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
@@ -126,7 +126,7 @@ impl Auth {
             sweep_is_due: Arc::default(),
             last_look: Arc::default(),
             clock_differs: Arc::default(),
-            unnoted_sessions: Arc::default(),
+            unrecorded_sessions: Arc::default(),
             is_leaving: Arc::default(),
             delivery_at: Arc::default(),
         };

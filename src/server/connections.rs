@@ -1,4 +1,4 @@
-//! Connections: how many there may be, and for how long they may stand still.
+//! Limits on connections: how many, and how long they may be idle.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -19,25 +19,25 @@ use socket2::SockRef;
 
 use crate::seldom::Seldom;
 
-/// How long a client may take to read on. What it does not read is kept in memory.
+/// How long a client may take to read more of a response, which is kept in memory until then.
 const WRITE_WITHIN: Duration = Duration::from_secs(30);
-/// What the kernel keeps of an answer that a client does not read, in bytes.
+/// The kernel's send buffer for a client that does not read, in bytes.
 const SEND_BUFFER: usize = 64 * 1024;
-/// How long a client is heard out after the last answer, and how much of it.
+/// How long the server reads on after the last response, and how much.
 const HEARD_FOR: Duration = Duration::from_secs(2);
 const HEARD_AT_MOST: usize = 256 * 1024;
-/// Files that are not for connections: the database, the log, what is listened on.
+/// File descriptors reserved for other uses: the database, the log, the listener.
 const OTHER_FILES: u64 = 200;
-/// Most connections, if the system lets us open so many files.
+/// The maximum number of connections, if the system allows that many open files.
 const MAX_CONNECTIONS: u64 = 10_000;
-/// Which part of them one address may have, and of those that are free.
+/// One address may have one in this many connections, both of all and of the free ones.
 const SHARE_OF_ONE: usize = 16;
-/// Most requests of one client at the same time, all that wait for a hash among them. A named network has as many
-/// times more as it may do of everything.
+/// The maximum number of concurrent requests of one client, including those that wait for a hash. Multiplied by the
+/// client's allowance.
 const MAX_REQUESTS_OF_ONE: usize = 128;
 
-/// How many connections there are, in all and by peer, and how many requests by client: whoever opens thousands of
-/// them and says nothing must not take those of everybody else.
+/// Counts connections in total and by peer, and requests by client: a client that opens thousands of connections
+/// must not use up those of others.
 pub(super) struct Connections {
     free: Arc<Semaphore>,
     by_peer: Arc<BySite>,
@@ -46,19 +46,19 @@ pub(super) struct Connections {
     no_more: Seldom,
 }
 
-/// A connection that counts.
+/// A counted connection.
 pub(super) struct Counted {
     _by_peer: Option<CountedBySite>,
     _permit: OwnedSemaphorePermit,
 }
 
-/// How many there are of each site.
+/// Counts by site.
 struct BySite {
     most: usize,
     counts: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One of them.
+/// One unit of the count.
 pub(super) struct CountedBySite {
     all: Arc<BySite>,
     site: IpAddr,
@@ -84,51 +84,51 @@ impl Connections {
         })
     }
 
-    /// Waits until there may be another one.
+    /// Waits until another connection is allowed.
     pub(super) async fn permit(&self) -> OwnedSemaphorePermit {
         if self.free.available_permits() == 0 {
             self.no_more.note(|times| warn!("no connection is free; {times} had to wait"));
         }
         match self.free.clone().acquire_owned().await {
             Ok(permit) => permit,
-            // Nobody closes it.
+            // The semaphore is never closed.
             Err(_) => std::future::pending().await,
         }
     }
 
-    /// Counts a connection of this peer, unless it stands for everybody; `None` if it has too many.
+    /// Counts a connection of this peer, unless the peer stands for many clients; `None` if it has too many.
     pub(super) fn count(
         &self,
         peer: IpAddr,
         stands_for_many: bool,
         permit: OwnedSemaphorePermit,
     ) -> Option<Counted> {
-        // The fewer are free the less one may have: a handful of addresses must not take them all.
+        // The fewer are free, the fewer one address may have: a handful of addresses must not take them all.
         let most = self.free.available_permits() / SHARE_OF_ONE;
         let by_peer = if stands_for_many { None } else { Some(self.by_peer.count(peer, 1, most)?) };
         Some(Counted { _by_peer: by_peer, _permit: permit })
     }
 
-    /// Counts a request of this client whose body has arrived; `None` if it has too many.
+    /// Counts a request whose body has arrived; `None` if this client has too many.
     pub(super) fn count_request(&self, client: IpAddr, allowance: i64) -> Option<CountedBySite> {
         self.requests.count(client, usize::try_from(allowance).unwrap_or(1), usize::MAX)
     }
 
-    /// Counts a request of this client whose body is still on its way. A proxy that passes bodies on as they come
-    /// would spend all its connections on one client; and a client that lets bodies trickle must not keep its
-    /// neighbours out, who have the same address: when there are too many, the oldest gives way.
+    /// Counts a request whose body is still arriving. Without a limit, a proxy that streams bodies would spend all
+    /// its connections on one client. If there are too many, the oldest gives way: a slow client must not lock out
+    /// others at the same address.
     pub(super) fn begin_reading(&self, client: IpAddr, allowance: i64) -> Reading {
         self.reading.begin(client, usize::try_from(allowance).unwrap_or(1))
     }
 }
 
-/// The requests whose bodies are on their way, by site, oldest first.
+/// Requests whose bodies are arriving, by site, oldest first.
 struct Readings {
     most: usize,
     begun: Mutex<HashMap<IpAddr, VecDeque<Arc<Notify>>>>,
 }
 
-/// One of them.
+/// One of these requests.
 pub(super) struct Reading {
     all: Arc<Readings>,
     site: IpAddr,
@@ -155,7 +155,7 @@ impl Readings {
 }
 
 impl Reading {
-    /// Returns when it is to make room for a newer one.
+    /// Returns when it must make room for a newer one.
     pub(super) async fn gives_way(&self) {
         self.gives_way.notified().await;
     }
@@ -178,7 +178,7 @@ impl BySite {
         Arc::new(Self { most, counts: Mutex::default() })
     }
 
-    /// One more, if there are not so many times as many as there may be, or `at_most`.
+    /// Adds one, if the count is below the limit and below `at_most`.
     fn count(
         self: &Arc<Self>,
         address: IpAddr,
@@ -199,7 +199,7 @@ impl BySite {
     }
 }
 
-/// Who owns the address, and with IPv6 all of its neighbours (a /48, RFC 6177).
+/// The site of the address: with IPv6, its /48 (RFC 6177).
 pub(super) fn site(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
@@ -219,9 +219,9 @@ impl Drop for CountedBySite {
     }
 }
 
-/// A connection that ends when the client reads nothing any more, and when it ends hears the client out: if it were
-/// closed while a body is still on its way, the system would break it off, and the client, or the proxy that then
-/// takes us for broken, would never see the answer (RFC 9112, 9.6).
+/// A connection that closes when the client stops reading. Before closing, it reads the rest of what the client
+/// sends: closing during a body would reset the connection, and the client would never see the response; a proxy
+/// would also take this server for broken (RFC 9112, 9.6).
 pub(super) struct Socket {
     stream: TcpStream,
     reading: Arc<Body>,
@@ -229,7 +229,7 @@ pub(super) struct Socket {
     last_words: Option<LastWords>,
 }
 
-/// What is still heard of a client after the last answer.
+/// What may still be read after the last response.
 struct LastWords {
     until: Pin<Box<Sleep>>,
     heard: usize,
@@ -237,7 +237,7 @@ struct LastWords {
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, reading: Arc<Body>) -> Self {
-        // Or the kernel would keep megabytes for a client that asks and never reads.
+        // Otherwise the kernel would buffer megabytes for a client that never reads.
         let _ = SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER);
         Self { stream, reading, stuck: None, last_words: None }
     }
@@ -253,7 +253,7 @@ impl Socket {
         }
         let stuck = self.stuck.get_or_insert_with(|| Box::pin(sleep(WRITE_WITHIN)));
         ready!(stuck.as_mut().poll(context));
-        // Reset and not closed in order: the kernel would keep what was not read for minutes.
+        // Reset instead of a regular close: the kernel would keep unread data for minutes.
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -272,8 +272,8 @@ impl AsyncRead for Socket {
     }
 }
 
-/// How many bytes a body may still take on the wire, chunk sizes and all: a chunk's size may begin with zeros for as
-/// long as a client likes.
+/// How many bytes a body may still take on the wire, including chunk sizes, which a client may pad with zeros
+/// indefinitely.
 pub(super) struct Body(AtomicUsize);
 
 impl Default for Body {
@@ -288,7 +288,7 @@ impl Body {
         self.0.store(most, Ordering::Relaxed);
     }
 
-    /// It is over.
+    /// The body has ended.
     pub(super) fn ends(&self) {
         self.0.store(usize::MAX, Ordering::Relaxed);
     }
@@ -374,7 +374,7 @@ mod tests {
         for _ in 0..50 {
             held.extend(connections.count(proxy, true, connections.permit().await));
         }
-        // Where few are free, each newcomer has one.
+        // When few are free, each newcomer gets one.
         let other = IpAddr::from([203, 0, 113, 2]);
         for n in 0..2 {
             let counted = connections.count(other, false, connections.permit().await);

@@ -1,8 +1,8 @@
-//! The HTTP server of the binary. Rocket 0.5.2 has its own, which cannot be given limits: it parses headers
-//! of any length before anything of ours runs, and some of its parsers take memory in the square of that; it
-//! drops a whole `Cookie` header for one byte that is not UTF-8, waits for ever for what is never sent, and
-//! answers unknown methods without any fairing. So hyper, which is below it anyway, reads the requests here,
-//! and Rocket gets them through its local client, bounded and whole.
+//! The HTTP server of the binary. Rocket 0.5.2's own server cannot be given limits: it parses headers of any length
+//! before any fairing runs, and some of its parsers take memory in the square of that; it drops a whole `Cookie`
+//! header for one byte that is not UTF-8, waits forever for data that never arrives, and answers unknown methods
+//! without any fairing. So hyper, on which Rocket is built, reads the requests here, and Rocket gets them through
+//! its local client, complete and within limits.
 
 mod connections;
 
@@ -50,58 +50,59 @@ use crate::seldom::Seldom;
 use crate::{urls, web, words};
 use connections::{Body, Connections, Socket};
 
-/// Most bytes of a request's head. What is longer hyper answers itself, with 431.
+/// The maximum size of a request's head. hyper answers longer ones with 431.
 const MAX_HEAD: usize = 16 * 1024;
-/// Most headers.
+/// The maximum number of headers.
 const MAX_HEADERS: usize = 100;
-/// Longest `Content-Type`, in bytes.
+/// The maximum length of `Content-Type`, in bytes.
 const MAX_CONTENT_TYPE: usize = 1024;
-/// Most cookies; browsers keep fewer for a site.
+/// The maximum number of cookies; browsers keep fewer per site.
 const MAX_COOKIES: usize = 200;
-/// Longest place to go to, in bytes: nginx takes a node whose answer has more than 4 KiB of headers for broken.
+/// The maximum length of `Location`, in bytes: nginx treats a response with more than 4 KiB of headers as an error
+/// of the node.
 const MAX_LOCATION: usize = 1200;
-/// How many times as long as its data a body may be on the wire, for those that come in chunks.
+/// A chunked body may take this many times the size of its data on the wire.
 const WIRE_FACTOR: usize = 2;
-/// How long a client may take for the head of a request, and how long again for its body.
+/// How long a client may take for the head of a request, and again for its body.
 const READ_WITHIN: Duration = Duration::from_secs(30);
-/// How long, once the end is near, requests that have only begun may still arrive.
+/// How long requests that have just begun may still arrive during shutdown.
 const LAST_REQUESTS: Duration = Duration::from_secs(2);
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
-/// How long a handshake may take that was begun before nobody was let in any more; whoever is behind a load balancer
-/// believes to be connected by then.
+/// How long a handshake in progress may take when the port closes; a client behind a load balancer considers itself
+/// connected.
 const HANDSHAKES: Duration = Duration::from_millis(200);
-/// How long the database has for its end, if requests took all of `shutdown.grace`.
+/// How long the database has for closing if requests took all of `shutdown.grace`.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
-/// How long the server sleeps when it can't accept a connection: as a rule it has too many open files.
+/// How long the server sleeps when it cannot accept a connection, usually because too many files are open.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 
-/// Serves a Rocket until SIGTERM or SIGINT, or until its [`Shutdown`](rocket::Shutdown) is notified; then
-/// answers what is in flight, for `shutdown.grace` seconds at most.
+/// Serves a Rocket until SIGTERM or SIGINT, or until its [`Shutdown`](rocket::Shutdown) is notified; then answers
+/// requests in flight, for at most `shutdown.grace` seconds.
 ///
-/// For your own app as well, in place of `launch()`: with limits on what strangers send. Each request and each
-/// answer is in memory as a whole, so it is not for apps that stream or take large files, and TLS is left to
-/// a proxy.
+/// Use it for your own app in place of `launch()` to limit what clients send. Requests and responses are held in
+/// memory as a whole, so it is not for apps that stream or take large files. TLS is left to a proxy.
 ///
 /// # Errors
-/// When the address cannot be listened on, or a fairing refuses the start.
+/// If the server cannot listen on the address, or a fairing refuses the start.
 pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let config = rocket::Config::try_from(rocket.figment());
     let config = config.map_err(|e| ConfigError::from(&e))?;
     let address = SocketAddr::new(config.address, config.port);
     let listen = |error| ServeError(NotServed::Listen { address, error });
-    // Bound and not yet listened on: a proxy that is refused asks another node, one that connects would wait for
-    // this one to come up.
+    // Bound, but not listening yet: a proxy that is refused asks another node; one that connects would wait until
+    // this node is ready.
     let socket = bind(address).map_err(listen)?;
     let port = socket.local_addr().map_err(listen)?.port();
-    // Links name the port: with 0 it is known only now.
+    // Links contain the port: with port 0 it is known only now.
     let figment = rocket.figment().clone().merge(("port", port));
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
     let max_body = max_body(&config, is_whole_service);
     let mut stop = Stop::listen();
     let started = select! {
         started = Client::untracked(rocket.configure(figment)) => started,
-        // A start may wait for others for minutes, and the first process of a container ignores what nobody asks for.
+        // A start may wait for others for minutes, and the first process of a container ignores signals without a
+        // handler.
         () = stop.asked() => {
             info!("asked to stop before it was ready");
             return Ok(());
@@ -112,7 +113,7 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
         .map_err(|_| ConfigError::must("vestibule.client_ip_header", Must::HeaderName))?;
-    // Not before the database is open and its tables are right, which may take a minute.
+    // Only now are the database open and its tables migrated, which may take a minute.
     let listener = socket.listen(BACKLOG).map_err(listen)?;
     let origin = settings.origin();
     info!("{}", words::start::listening(address.ip(), port, &origin));
@@ -124,7 +125,7 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for the connections of the process before.
+    // A restart must not wait for the connections of the previous process.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     Ok(socket)
@@ -133,17 +134,17 @@ fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
 struct App {
     client: Client,
     max_body: usize,
-    /// Whether it is nothing but this service: a host app's answers are its own.
+    /// Whether there is no host app, whose responses are its own concern.
     is_whole_service: bool,
-    /// The header in which proxies say who the client is.
+    /// The header with the client IPs that proxies have added.
     hops: HeaderName,
     settings: Arc<Config>,
     counts: Arc<Connections>,
-    /// Whether the end is near, and every answer is the last one of its connection.
+    /// Whether the server is shutting down, so that every response is the last one of its connection.
     is_leaving: AtomicBool,
 }
 
-/// The largest body that any of the app's limits lets in.
+/// The largest of the app's body limits.
 fn max_body(config: &rocket::Config, is_whole_service: bool) -> usize {
     let ours = ["form", "data-form", "json", "string"].iter();
     let theirs = ["bytes", "file", "msgpack"].iter().filter(|_| !is_whole_service);
@@ -151,11 +152,11 @@ fn max_body(config: &rocket::Config, is_whole_service: bool) -> usize {
     usize::try_from(largest.unwrap_or_else(|| 32.kibibytes()).as_u64()).unwrap_or(usize::MAX)
 }
 
-/// Accepts connections until the end is near, and waits for those that are left.
+/// Accepts connections until shutdown, and waits for the remaining ones.
 async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config, mut stop: Stop) {
     let shutdown = app.client.rocket().shutdown();
     let (end, is_over) = watch::channel(());
-    // Each connection and each request holds one of these.
+    // Each connection and each request holds a sender.
     let (alive, mut all_gone) = mpsc::channel::<Infallible>(1);
     let mut builder = http1::Builder::new();
     builder
@@ -210,20 +211,20 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config, mut 
     let is_clean = select! {
         _ = all_gone.recv() => true,
         () = sleep_until(end) => false,
-        // Whoever asks twice means at once.
+        // A second signal means to stop at once.
         () = stop.asked() => false,
     };
     if !is_clean {
         warn!("{} connections are cut off", connections.len());
     }
     connections.shutdown().await;
-    // A request that is at work still holds it. It will meet a closed database at worst.
+    // A request still in progress holds the app. At worst, it finds a closed database.
     if let Ok(app) = Arc::try_unwrap(app) {
         let _ = timeout_at(end.max(Instant::now() + CLOSE_WITHIN), app.client.terminate()).await;
     }
 }
 
-/// The connections that are served.
+/// The connections being served.
 struct Serving {
     builder: http1::Builder,
     app: Arc<App>,
@@ -233,13 +234,13 @@ struct Serving {
 }
 
 impl Serving {
-    /// Serves one more, if its peer has not too many.
+    /// Serves a new connection, if its peer has not too many.
     fn take(&mut self, stream: TcpStream, peer: SocketAddr, permit: OwnedSemaphorePermit) {
         while self.connections.try_join_next().is_some() {}
-        // A proxy, or whatever else runs on this machine, stands for everybody.
+        // A proxy, or another process of this machine, stands for many clients.
         let stands_for_many =
             self.app.settings.is_proxy(peer.ip()) || peer.ip().to_canonical().is_loopback();
-        // Too many of one: hung up.
+        // The peer has too many: close the connection.
         let Some(counted) = self.app.counts.count(peer.ip(), stands_for_many, permit) else {
             return;
         };
@@ -253,8 +254,8 @@ impl Serving {
         });
     }
 
-    /// Serves those who have connected already, and closes the port: the kernel hangs up on whom nobody has
-    /// accepted.
+    /// Serves the clients that are already connected, and closes the port: the kernel resets connections that were
+    /// not accepted.
     async fn take_last(&mut self, listener: TcpListener, handshakes: Duration) {
         let_nobody_in(&listener);
         let until = Instant::now() + handshakes;
@@ -276,12 +277,12 @@ impl Serving {
     }
 }
 
-/// From here on the kernel drops whatever would begin a connection, so that nobody slips in between the last one
-/// that is accepted and the end of the port. Whoever asks again, as TCP does, finds it closed.
+/// Makes the kernel drop packets that begin a connection, so that none is established between the last accept and
+/// the closing of the port. TCP clients retry, and find the port closed.
 #[cfg(target_os = "linux")]
 fn let_nobody_in(listener: &TcpListener) {
-    // In the language of linux/filter.h: of the byte with the flags (RFC 9293, 3.1) keep SYN and ACK; if it is SYN
-    // alone nothing of the packet is taken, else all: what ends a handshake that has been answered must come in.
+    // BPF as in linux/filter.h: take SYN and ACK from the byte with the flags (RFC 9293, 3.1); drop the packet if
+    // only SYN is set, and accept all others: the end of a handshake in progress must get through.
     let _ = SockRef::from(listener).attach_filter(&[
         SockFilter::new(0x30, 0, 0, 13),
         SockFilter::new(0x54, 0, 0, 0x12),
@@ -294,7 +295,7 @@ fn let_nobody_in(listener: &TcpListener) {
 #[cfg(not(target_os = "linux"))]
 fn let_nobody_in(_: &TcpListener) {}
 
-/// Serves one connection to its end; once all is over, to that of the request at hand.
+/// Serves one connection to its end; during shutdown, to the end of the current request.
 async fn connection(
     builder: http1::Builder,
     stream: TcpStream,
@@ -310,7 +311,7 @@ async fn connection(
         let (alive, is_at_work) = (alive.clone(), is_at_work.clone());
         let (has_begun, reading) = (has_begun.clone(), reading.clone());
         service_fn(move |request: hyper::Request<Incoming>| {
-            // Now: hyper reads on while the request is on its way to where it is looked at.
+            // Now, because hyper reads on while the request is being dispatched.
             if !request.body().is_end_stream() {
                 reading.begins(WIRE_FACTOR.saturating_mul(app.max_body).saturating_add(MAX_HEAD));
             }
@@ -321,22 +322,22 @@ async fn connection(
     };
     let stream = TokioIo::new(Socket::new(stream, reading));
     let mut served = std::pin::pin!(builder.serve_connection(stream, service));
-    // A client that breaks off is no fault.
+    // A client that disconnects is no error.
     select! {
         _ = served.as_mut() => return,
         _ = is_over.changed() => {}
     }
-    // One that has only just connected has its request on the way: hyper would take it for idle and hang up.
+    // A connection that was just established has its request on the way: hyper would take it for idle and close it.
     if has_begun.load(Ordering::Relaxed) {
         served.as_mut().graceful_shutdown();
     }
     loop {
         select! {
-            // First: an answer that is ready is written.
+            // First, so that a finished response is written.
             biased;
             _ = served.as_mut() => return,
             () = sleep(LAST_REQUESTS) => {
-                // What has begun and not arrived never will.
+                // A request that has begun but not arrived by now never will.
                 if !is_at_work.load(Ordering::Acquire) {
                     return;
                 }
@@ -345,8 +346,8 @@ async fn connection(
     }
 }
 
-/// What asks for the end. One for the whole life of the process: a signal that comes while nobody waits for one is
-/// kept until somebody does.
+/// The shutdown signals. Registered once for the whole life of the process, so that a signal that arrives while
+/// nothing waits for it is not lost.
 struct Stop(Option<(Signal, Signal)>);
 
 impl Stop {
@@ -356,7 +357,7 @@ impl Stop {
         Self(signals.inspect_err(|e| warn!("signals cannot be listened for: {e}")).ok())
     }
 
-    /// Returns when SIGTERM or SIGINT has come.
+    /// Returns after SIGTERM or SIGINT.
     async fn asked(&mut self) {
         let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
         select! {
@@ -368,13 +369,13 @@ impl Stop {
 
 type Answer = hyper::Response<Full<Bytes>>;
 
-/// A request that has begun, to its connection.
+/// Tells the connection that a request has begun.
 struct Begun {
     is_at_work: Arc<AtomicBool>,
     reading: Arc<Body>,
 }
 
-/// Each request runs in a task of its own: what was begun is finished, whether or not the client stays.
+/// Each request runs in its own task, so that it completes even if the client disconnects.
 async fn answer(
     app: Arc<App>,
     request: hyper::Request<Incoming>,
@@ -383,11 +384,11 @@ async fn answer(
     begun: Begun,
 ) -> Result<Answer, Infallible> {
     let is_at_work = begun.is_at_work.clone();
-    // In a box: a task is moved about while it is made, and this one is large.
+    // Boxed: a task is moved while it is created, and this one is large.
     let task = spawn(Box::pin(async move {
         let mut answer = app.answer(request, peer, &begun).await;
         if app.is_leaving.load(Ordering::Relaxed) {
-            // Or a proxy would send the next request by a connection that is about to be closed.
+            // Otherwise a proxy would send the next request over a connection that is about to close.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         drop((app, alive));
@@ -399,7 +400,7 @@ async fn answer(
 }
 
 impl App {
-    /// Tells whoever asks that the end is near.
+    /// Announces the shutdown.
     fn leave(&self) {
         self.is_leaving.store(true, Ordering::Relaxed);
         if let Some(auth) = self.client.rocket().state::<Auth>() {
@@ -414,7 +415,7 @@ impl App {
         begun: &Begun,
     ) -> Answer {
         let (head, body) = request.into_parts();
-        // RFC 9112, 3.2: a proxy in front may have gone by the other one.
+        // RFC 9112, 3.2: a proxy in front may have used the other one.
         let hosts = head.headers.get_all(HOST).iter().count();
         if hosts > 1 || (hosts == 0 && head.version == hyper::Version::HTTP_11) {
             return bare(hyper::StatusCode::BAD_REQUEST);
@@ -425,7 +426,7 @@ impl App {
         let client = web::client_address(peer.ip(), &said, &self.settings);
         let stands_for_many = web::is_internal(client) || self.settings.is_proxy(client);
         let allowance = self.settings.allowance(client, false);
-        // No proxy has more under way unless it is being abused.
+        // A proxy has no more in flight unless it is being abused.
         let allowance = if stands_for_many { 8 * allowance.min(1_000) } else { allowance };
         let reading = (!body.is_end_stream()).then(|| self.counts.begin_reading(client, allowance));
         let gives_way = async {
@@ -435,7 +436,7 @@ impl App {
             }
         };
         let body = select! {
-            // A body that has arrived is not given up.
+            // A body that has arrived is not dropped.
             biased;
             body = self.read(&head.headers, body, &begun.reading) => match body {
                 Ok(body) => body,
@@ -443,7 +444,7 @@ impl App {
             },
             () = gives_way => return bare(hyper::StatusCode::REQUEST_TIMEOUT),
         };
-        // What has no body waits for no hash: pages stay open to those at the address of a crowd.
+        // A request without a body does not wait for a hash: pages stay available at the address of a crowd.
         let counted = match reading {
             Some(_) => match self.counts.count_request(client, allowance) {
                 Some(counted) => Some(counted),
@@ -452,7 +453,7 @@ impl App {
             None => None,
         };
         let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
-        // Rocket takes `get` for `GET`; methods are case-sensitive (RFC 9110, 9.1).
+        // Rocket accepts `get` as `GET`; methods are case-sensitive (RFC 9110, 9.1).
         let method = Method::from_str(head.method.as_str()).ok();
         let method = method.filter(|method| method.as_str() == head.method.as_str());
         let local = match (method, acceptable(uri)) {
@@ -463,8 +464,8 @@ impl App {
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);
         begun.is_at_work.store(true, Ordering::Release);
-        // Whoever has the address takes turns at the database with others.
-        // Pinned where it is: it is too large to be moved about.
+        // Clients of one site share their permits for the database.
+        // Pinned in place: the future is too large to be moved.
         let dispatched = pin!(local.dispatch());
         let dispatched = on_behalf_of(Some(connections::site(client)), dispatched);
         let mut answer = respond(dispatched.await).await;
@@ -477,7 +478,7 @@ impl App {
         answer
     }
 
-    /// Reads a body, up to a byte more than is let in: what reads it then sees that it is too large.
+    /// Reads a body, up to one byte more than is allowed, so that the reader notices that it is too large.
     async fn read(
         &self,
         head: &HeaderMap,
@@ -491,7 +492,7 @@ impl App {
         if said.is_some_and(|said: usize| said > self.max_body) {
             return Ok(Vec::new());
         }
-        // Copied: each piece would keep the whole buffer that it was read into, 8 KiB for a byte.
+        // Copied: each piece would keep the whole buffer that it was read into, 8 KiB for one byte.
         let collect = async {
             let mut all = Vec::new();
             while let Some(frame) = body.frame().await {
@@ -514,7 +515,7 @@ impl App {
     }
 }
 
-/// The path and query as Rocket takes them. Browsers leave some characters as they are that it does not.
+/// The path and query in Rocket's syntax. Browsers do not escape some characters that it rejects.
 fn acceptable(uri: &str) -> Option<Origin<'_>> {
     if let Ok(uri) = Origin::parse(uri) {
         return Some(uri);
@@ -531,7 +532,7 @@ fn acceptable(uri: &str) -> Option<Origin<'_>> {
     Origin::parse_owned(escaped).ok()
 }
 
-/// Passes on what Rocket can read at a bearable price.
+/// Passes on the headers that Rocket can parse cheaply.
 fn with_headers<'c>(
     mut request: LocalRequest<'c>,
     head: &'c HeaderMap,
@@ -543,7 +544,7 @@ fn with_headers<'c>(
             continue;
         }
         let value = if name == hops { last_hops(value.as_bytes()) } else { value.as_bytes() };
-        // What is not UTF-8 is skipped, never replaced.
+        // A value that is not UTF-8 is skipped, never replaced.
         if let Ok(value) = std::str::from_utf8(value) {
             known.add_header(Header::new(name.as_str(), value));
         }
@@ -564,24 +565,24 @@ fn with_headers<'c>(
     request
 }
 
-/// What a list of hops says after its last byte that is not ASCII: what stands there was added by proxies, and
-/// must not be lost for what a client has put in front of it.
+/// The part of a list of hops after its last non-ASCII byte: proxies have added it, and a client must not be able
+/// to hide it by what it puts in front.
 fn last_hops(list: &[u8]) -> &[u8] {
     let Some(bad) = list.iter().rposition(|b| !b.is_ascii()) else { return list };
     let comma = list[bad..].iter().position(|b| *b == b',');
     comma.map_or(&[], |comma| &list[bad + comma + 1..])
 }
 
-/// All lines of a header as one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
+/// All lines of a header joined into one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
 fn joined<'h>(head: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
     let mut lines = head.get_all(name).iter().map(|line| std::str::from_utf8(line.as_bytes()).ok());
     let first = Cow::from(lines.next()??);
     lines.try_fold(first, |all, line| Some(all + ", " + line?))
 }
 
-/// The cookies, but for those that are not UTF-8: they belong to somebody else on this domain, and must not
-/// take ours with them. A name is what stands there: to the browser, `%5F%5FHost-a` has no prefix and may be set by
-/// any subdomain, so it must not be read as `__Host-a`.
+/// The cookies that are UTF-8: others belong to another site on this domain, and must not take ours with them.
+/// Names are not unescaped: to the browser, `%5F%5FHost-a` has no prefix and may be set by any subdomain, so it
+/// must not be read as `__Host-a`.
 fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     let lines = head.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let pairs = lines.flat_map(|line| line.split(|b| *b == b';')).take(MAX_COOKIES);
@@ -602,9 +603,9 @@ async fn respond(mut response: LocalResponse<'_>) -> Answer {
             answer.headers_mut().append(name, value);
         }
     }
-    // The answer to a HEAD has a length and no body.
+    // The response to a HEAD has a length and no body.
     let length = response.body().preset_size();
-    // Room for a little more: who reads it looks for more until there is none.
+    // Some extra capacity: `read_to_end` reads on until there is no more data.
     let mut body = Vec::with_capacity(length.unwrap_or_default() + 64);
     if response.read_to_end(&mut body).await.is_err() {
         body.clear();
@@ -618,7 +619,7 @@ async fn respond(mut response: LocalResponse<'_>) -> Answer {
     answer
 }
 
-/// An answer to somebody who does not speak HTTP, or not to the end.
+/// A response to a client whose request is not complete, valid HTTP.
 fn bare(status: hyper::StatusCode) -> Answer {
     let mut answer = hyper::Response::new(Full::default());
     *answer.status_mut() = status;
@@ -633,14 +634,14 @@ fn bare(status: hyper::StatusCode) -> Answer {
     answer
 }
 
-/// An answer to a client that has too many requests under way.
+/// A response to a client with too many requests in flight.
 fn too_many() -> Answer {
     let mut answer = bare(hyper::StatusCode::TOO_MANY_REQUESTS);
     answer.headers_mut().insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("1"));
     answer
 }
 
-/// Why a service did not start.
+/// Why the server did not start.
 #[derive(Debug)]
 pub struct ServeError(pub(crate) NotServed);
 
@@ -651,7 +652,7 @@ pub(crate) enum NotServed {
         address: SocketAddr,
         error: std::io::Error,
     },
-    /// What Rocket says, which has logged the reason.
+    /// Rocket's message; it has logged the reason itself.
     Rocket(String),
 }
 

@@ -95,12 +95,12 @@ impl Auth {
     pub(in crate::auth) fn wake_delivery(&self) {
         // A rough count until the next `count_messages`: many messages may arrive in between.
         self.messages_waiting.fetch_add(1, Ordering::Relaxed);
-        self.delivery_wakeup.ring();
+        self.delivery_wakeup.wake();
     }
 
     /// Returns shortly after this process has added a message.
     pub(crate) async fn message_waits(&self) {
-        self.delivery_wakeup.rings().await;
+        self.delivery_wakeup.woken().await;
     }
 
     /// Whether this process may send messages: only one may per SQLite file. When it first may, it takes over the

@@ -12,16 +12,16 @@ use rocket::tokio::time::sleep_until;
 pub(in crate::auth) struct Wakeup {
     /// When the job wakes up. Fixed by the first call of `wake`; later calls do not change it.
     pub(super) at: Mutex<Option<Instant>>,
-    pub(super) rung: Notify,
+    pub(super) notify: Notify,
 }
 
 impl Wakeup {
-    pub(super) fn ring(&self) {
+    pub(super) fn wake(&self) {
         self.at().get_or_insert_with(|| Instant::now() + moment());
-        self.rung.notify_one();
+        self.notify.notify_one();
     }
 
-    pub(super) async fn rings(&self) {
+    pub(super) async fn woken(&self) {
         loop {
             let at = *self.at();
             match at {
@@ -30,7 +30,7 @@ impl Wakeup {
                     *self.at() = None;
                     return;
                 }
-                None => self.rung.notified().await,
+                None => self.notify.notified().await,
             }
         }
     }
@@ -58,12 +58,12 @@ mod tests {
     /// Promise 10.
     #[rocket::async_test]
     async fn delivery_begins_at_another_moment_each_time() {
-        let sets_out_at_once = |_: &i32| {
-            let bell = Wakeup::default();
-            bell.ring();
-            bell.rings().now_or_never().is_some()
+        let wakes_at_once = |_: &i32| {
+            let wakeup = Wakeup::default();
+            wakeup.wake();
+            wakeup.woken().now_or_never().is_some()
         };
-        assert!((0..100).filter(sets_out_at_once).count() < 10);
+        assert!((0..100).filter(wakes_at_once).count() < 10);
         let moments: HashSet<Duration> = (0..100).map(|_| moment()).collect();
         assert!(moments.len() > 30, "{moments:?}");
         assert!(moments.iter().all(|moment| *moment < Duration::from_millis(1100)));
@@ -71,19 +71,19 @@ mod tests {
 
     /// Promise 10: other work in between does not change the moment.
     #[rocket::async_test]
-    async fn the_moment_is_fixed_when_somebody_rings() {
-        let bell = Wakeup::default();
-        bell.ring();
-        let at = *bell.at();
+    async fn the_moment_is_fixed_by_the_first_wake() {
+        let wakeup = Wakeup::default();
+        wakeup.wake();
+        let at = *wakeup.at();
         assert!(at.is_some());
         for _ in 0..100 {
-            if bell.rings().now_or_never().is_some() {
+            if wakeup.woken().now_or_never().is_some() {
                 return;
             }
-            bell.ring();
-            assert_eq!(*bell.at(), at);
+            wakeup.wake();
+            assert_eq!(*wakeup.at(), at);
         }
-        bell.rings().await;
+        wakeup.woken().await;
         assert!(Some(Instant::now()) >= at);
     }
 }

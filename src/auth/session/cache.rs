@@ -31,7 +31,7 @@ pub(in crate::auth) struct SessionCache {
 #[derive(Default)]
 struct Shard {
     /// When the use of a session was last recorded.
-    noted: HashMap<Digest, Timestamp>,
+    recorded: HashMap<Digest, Timestamp>,
     entries: HashMap<Digest, Entry>,
     /// The number of entries at which the shard is swept next.
     sweep_at: usize,
@@ -146,24 +146,24 @@ impl SessionCache {
     }
 
     /// Whether this request should record that the session is in use: of many concurrent ones, only one writes.
-    pub(in crate::auth) fn is_first_to_note(
+    pub(in crate::auth) fn is_first_to_record(
         &self,
         digest: Digest,
         now: Timestamp,
         every: Duration,
     ) -> bool {
         let mut shard = self.shard(digest);
-        let may_record = |at: &Timestamp| *at <= now && now.since(*at) < every;
-        if shard.noted.get(&digest).is_some_and(may_record) {
+        let is_recent = |at: &Timestamp| *at <= now && now.since(*at) < every;
+        if shard.recorded.get(&digest).is_some_and(is_recent) {
             return false;
         }
-        if shard.noted.len() >= MOST {
-            shard.noted.retain(|_, at| may_record(at));
+        if shard.recorded.len() >= MOST {
+            shard.recorded.retain(|_, at| is_recent(at));
         }
-        if shard.noted.len() >= MOST {
-            shard.noted.clear();
+        if shard.recorded.len() >= MOST {
+            shard.recorded.clear();
         }
-        shard.noted.insert(digest, now);
+        shard.recorded.insert(digest, now);
         true
     }
 
@@ -256,11 +256,11 @@ mod tests {
         let cache = SessionCache::new(Duration::from_secs(1));
         let (minute, at) = (Duration::from_secs(60), Timestamp::from_millis);
         let (digest, other) = (session().0, session().0);
-        let firsts = (0..100).filter(|n| cache.is_first_to_note(digest, at(1_000 + n), minute));
+        let firsts = (0..100).filter(|n| cache.is_first_to_record(digest, at(1_000 + n), minute));
         assert_eq!(firsts.count(), 1);
-        assert!(cache.is_first_to_note(other, at(1_000), minute));
-        assert!(cache.is_first_to_note(digest, at(61_000), minute));
-        assert!(cache.is_first_to_note(digest, at(5), minute), "the clock was set back");
+        assert!(cache.is_first_to_record(other, at(1_000), minute));
+        assert!(cache.is_first_to_record(digest, at(61_000), minute));
+        assert!(cache.is_first_to_record(digest, at(5), minute), "the clock was set back");
     }
 
     #[test]

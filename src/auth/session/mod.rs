@@ -159,10 +159,10 @@ impl Auth {
         let mut session = row.into_session();
         if now.since(session.last_seen_at) >= SEEN_EVERY {
             // A page view must not fail because the database cannot be written.
-            if self.sessions.is_first_to_note(digest, now, SEEN_EVERY)
+            if self.sessions.is_first_to_record(digest, now, SEEN_EVERY)
                 && let Err(error) = self.store.update_last_seen(digest, now).await
             {
-                self.unnoted_sessions.note(|times| {
+                self.unrecorded_sessions.note(|times| {
                     let cause = error_chain(&error);
                     warn!("that {times} sessions are in use was not noted: {cause}");
                 });

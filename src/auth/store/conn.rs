@@ -18,8 +18,8 @@ use sqlx::{
 };
 
 use super::Result;
+use super::abandoned::Abandoned;
 use super::fair_semaphore::{FairSemaphore, Permit};
-use super::given_up::GivenUp;
 use crate::Error;
 use crate::seldom::Seldom;
 
@@ -39,7 +39,7 @@ pub(super) struct Conn {
 
 /// State that outlives broken connections.
 pub(super) struct Faults {
-    pub(super) given_up: GivenUp,
+    pub(super) abandoned: Abandoned,
     /// Whether PostgreSQL's disk was full at the last attempt to write more than fits into an existing page.
     disk_is_full: AtomicBool,
     none_free: Seldom,
@@ -47,9 +47,9 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    pub(super) fn new(given_up: GivenUp) -> Arc<Self> {
+    pub(super) fn new(abandoned: Abandoned) -> Arc<Self> {
         Arc::new(Self {
-            given_up,
+            abandoned,
             disk_is_full: AtomicBool::default(),
             none_free: Seldom::default(),
             no_permit: Seldom::default(),
@@ -306,7 +306,7 @@ impl Drop for Conn {
             // Detach it instead of closing it properly, which might never finish; the pool opens another one.
             Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
             Some(Link::Postgres(link)) if !self.is_sound => {
-                GivenUp::keep(&self.faults, link, self.permit.take());
+                Abandoned::keep(&self.faults, link, self.permit.take());
             }
             Some(link) => match &mut self.permit {
                 Some(permit) => permit.link = Some(link),

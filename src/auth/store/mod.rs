@@ -2,10 +2,10 @@
 //! as PostgreSQL does. Each table has a file. Names of methods: `find_*` and `list_*` read, `insert_*`, `update_*`
 //! and `delete_*` write, `take_*` reads and deletes in one statement.
 
+mod abandoned;
 mod conn;
 mod events;
 mod fair_semaphore;
-mod given_up;
 mod health;
 mod inspect;
 mod links;

@@ -16,8 +16,8 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
+use super::abandoned::Abandoned;
 use super::fair_semaphore::FairSemaphore;
-use super::given_up::GivenUp;
 use super::migrate::{lock_for_migrations, migrate_postgres, migrate_sqlite, no_answer};
 use super::{Engine, Faults, Store};
 use crate::{Error, private_files};
@@ -98,7 +98,7 @@ impl Pool for Store {
             Engine::Postgres(pool) => Some(pool.connect_options()),
         };
         let most = config.max_connections;
-        let faults = Faults::new(GivenUp::new(options, most, deadline));
+        let faults = Faults::new(Abandoned::new(options, most, deadline));
         let writers = match &engine {
             Engine::Sqlite { .. } => 1,
             Engine::Postgres(_) => (most - most.div_ceil(RESERVED_FOR_READING)).max(1),

@@ -14,7 +14,7 @@ pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, Closure>>);
 
 #[derive(Clone, Copy)]
 pub(super) struct Closure {
-    pub(super) noted_at: Timestamp,
+    pub(super) closed_at: Timestamp,
     pub(super) until: Timestamp,
 }
 
@@ -26,21 +26,21 @@ impl ClosedBuckets {
 
     pub(super) fn until(&self, key: BucketKey, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Closure { noted_at, until } = *closed.get(&key)?;
+        let Closure { closed_at, until } = *closed.get(&key)?;
         // If the clock was set back, the entry counts as old.
-        if noted_at <= now && now.since(noted_at) < Self::FOR && until > now {
+        if closed_at <= now && now.since(closed_at) < Self::FOR && until > now {
             return Some(until);
         }
         closed.remove(&key);
         None
     }
 
-    pub(super) fn close(&self, key: BucketKey, until: Timestamp, noted_at: Timestamp) {
+    pub(super) fn close(&self, key: BucketKey, until: Timestamp, closed_at: Timestamp) {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if closed.len() >= Self::MOST {
             closed.clear();
         }
-        closed.insert(key, Closure { noted_at, until });
+        closed.insert(key, Closure { closed_at, until });
     }
 
     pub(super) fn open(&self, key: BucketKey) {

@@ -133,7 +133,7 @@ pub(super) enum Task {
 
 impl Task {
     /// Whether the receiver is gone.
-    pub(super) fn is_given_up(&self) -> bool {
+    pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Self::Hash(_, _, reply) => reply.is_closed(),
             Self::Check(_, _, reply) => reply.is_closed(),

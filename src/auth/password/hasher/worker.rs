@@ -60,7 +60,7 @@ impl Worker {
                     break;
                 };
                 let waited = job.queued_at.elapsed();
-                let is_late = waited > job.at_most || job.task.is_given_up();
+                let is_late = waited > job.at_most || job.task.is_abandoned();
                 match (!is_late).then(|| self.begin(job.task, waited, &mut batch)) {
                     Some(Some(hash)) => running.push(hash),
                     Some(None) if is_idle => self.queue.finished(),

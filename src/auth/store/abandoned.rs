@@ -19,7 +19,7 @@ use super::fair_semaphore::Permit;
 
 /// This many times the pool's connections may be abandoned before others have to wait, so that two network failures
 /// in a row delay nobody by more than a second.
-const GIVEN_UP: usize = 2;
+const TIMES_THE_POOL: usize = 2;
 
 /// PostgreSQL should end a statement by itself after this many deadlines.
 const ENDED_AFTER: u32 = 2;
@@ -42,7 +42,7 @@ const END_HANGING: &str = "\
     AND query_start < clock_timestamp() - make_interval(secs => $1)";
 
 /// The abandoned connections.
-pub(super) struct GivenUp {
+pub(super) struct Abandoned {
     /// The number of connections that may still be abandoned outside the pool.
     room: Arc<Semaphore>,
     /// How to connect to PostgreSQL. `None` for SQLite, where nothing hangs forever.
@@ -52,13 +52,13 @@ pub(super) struct GivenUp {
     seen: Mutex<Option<(Instant, Option<bool>)>>,
 }
 
-impl GivenUp {
+impl Abandoned {
     pub(super) fn new(
         options: Option<Arc<PgConnectOptions>>,
         connections: usize,
         deadline: Duration,
     ) -> Self {
-        let room = Arc::new(Semaphore::new(GIVEN_UP * connections));
+        let room = Arc::new(Semaphore::new(TIMES_THE_POOL * connections));
         Self { room, options, ended_after: deadline * ENDED_AFTER, seen: Mutex::default() }
     }
 
@@ -70,15 +70,15 @@ impl GivenUp {
         permit: Option<Permit>,
     ) {
         let faults = faults.clone();
-        if let Ok(room) = faults.given_up.room.clone().try_acquire_owned() {
+        if let Ok(room) = faults.abandoned.room.clone().try_acquire_owned() {
             let mut link = link.detach();
             spawn(async move {
-                faults.given_up.is_over(&mut link).await;
+                faults.abandoned.is_over(&mut link).await;
                 drop((link, room));
             });
         } else {
             spawn(async move {
-                faults.given_up.is_over(&mut link).await;
+                faults.abandoned.is_over(&mut link).await;
                 drop((link.detach(), permit));
             });
         }
@@ -86,11 +86,11 @@ impl GivenUp {
 
     /// Returns when PostgreSQL has answered, closed the connection, or noticed that the network is gone.
     async fn is_over(&self, link: &mut PgConnection) {
-        let given_up_at = Instant::now();
+        let abandoned_at = Instant::now();
         let mut answer = pin!(link.ping());
         while timeout(self.ended_after, &mut answer).await.is_err() {
             let hangs = self.end_hanging().await;
-            if hangs == Some(false) && given_up_at.elapsed() > NOTICED_WITHIN {
+            if hangs == Some(false) && abandoned_at.elapsed() > NOTICED_WITHIN {
                 return;
             }
         }
