@@ -1,5 +1,5 @@
-//! A service and a browser for one journey: the real binary on a port of its own, and Debian's
-//! Chromium driven by its `ChromeDriver`.
+//! A service and a browser for one test: the real binary on a port of its own, and Debian's Chromium driven by its
+//! `ChromeDriver`.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -20,19 +20,19 @@ use tokio::sync::{Mutex, MutexGuard};
 pub const PASSWORD: &str = "seven purple lanterns";
 pub const NEW_PASSWORD: &str = "a quiet morning tide";
 
-/// How the person looks at the pages.
+/// How the user views the pages.
 #[derive(Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is on or off")]
 pub struct Look {
     pub scripts: bool,
     pub dark: bool,
-    /// A phone of 360 CSS pixels; else a window of 1,100.
+    /// A phone of 360 CSS pixels; otherwise a window of 1,100.
     pub phone: bool,
     /// Firefox instead of Chromium.
     pub firefox: bool,
 }
 
-/// A browser before a service. Ends both when dropped.
+/// A browser in front of a service. Ends both when dropped.
 pub struct Journey {
     pub page: Client,
     look: Look,
@@ -51,16 +51,16 @@ impl Drop for Process {
     }
 }
 
-/// Two cores: one browser at a time is quickest.
+/// With two cores, one browser at a time is fastest.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 impl Journey {
-    /// `None`, loudly, where there is no browser; in CI that is a failure.
+    /// Returns `None`, with a message, if there is no browser; in CI that is a failure.
     pub async fn begin(look: Look) -> Option<Self> {
         Self::begin_with(look, &[]).await
     }
 
-    /// The same with settings.
+    /// With other settings.
     pub async fn begin_with(look: Look, settings: &[(&str, &str)]) -> Option<Self> {
         let found = |name: &str| {
             std::env::split_paths(&std::env::var_os("PATH")?)
@@ -121,14 +121,14 @@ impl Journey {
         self.page.goto(&format!("{}{path}", self.origin)).await.unwrap();
     }
 
-    /// Types into the field with this name, over what stands there.
+    /// Types into the field of this name, replacing its value.
     pub async fn type_into(&self, name: &str, text: &str) {
         let field = self.find(&format!("main [name={name}]")).await;
         field.clear().await.unwrap();
         field.send_keys(text).await.unwrap();
     }
 
-    /// Presses the button or link that reads `text`, and waits for the next page.
+    /// Presses the button or link with this `text`, and waits for the next page.
     pub async fn press(&self, text: &str) {
         let path = format!("//main//*[self::button or self::a][normalize-space()='{text}']");
         let button = self.page.find(Locator::XPath(&path)).await;
@@ -136,7 +136,7 @@ impl Journey {
         self.click(button).await;
     }
 
-    /// Presses the button that reads `text` twice, before anything came of the first time.
+    /// Presses the button with this `text` twice, before the first click has an effect.
     pub async fn press_twice(&self, text: &str) {
         let before = self.page_id().await.unwrap();
         let buttons = "for (const b of document.querySelectorAll('main button'))
@@ -145,7 +145,7 @@ impl Journey {
         self.waits_for_another_than(before).await;
     }
 
-    /// The page is not one of somebody who is signed in.
+    /// Asserts that the page shows no signed-in user.
     pub async fn shows_nobody(&self) {
         self.says("Sign in").await;
         let body = self.find("html").await.html(false).await.unwrap();
@@ -156,7 +156,7 @@ impl Journey {
         self.page.find(Locator::Css("html")).await.map(|e| e.element_id())
     }
 
-    /// Clicks what leads to another page, and waits for that.
+    /// Clicks a link to another page, and waits for it.
     pub async fn click(&self, button: Element) {
         let before = self.page_id().await.unwrap();
         button.click().await.unwrap();
@@ -195,7 +195,7 @@ impl Journey {
         );
     }
 
-    /// The path of the link in the newest letter that has one to `page`.
+    /// The path of the link in the newest email with a link to `page`.
     pub async fn link(&self, page: &str) -> String {
         let marker = format!("{}{page}/", self.origin);
         for _ in 0..100 {
@@ -204,7 +204,7 @@ impl Journey {
                 .map(|entry| entry.unwrap().path())
                 .filter(|path| path.extension().is_some_and(|end| end == "eml"))
                 .collect();
-            // Named by UUIDv7: the newest comes last.
+            // File names are UUIDv7: the newest sorts last.
             files.sort();
             for file in files.iter().rev() {
                 let text = fs::read_to_string(file).unwrap().replace("=\r\n", "");
@@ -215,15 +215,15 @@ impl Journey {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("no letter with a link to {page}");
+        panic!("no email with a link to {page}");
     }
 
-    /// Looks at the page as it stands: nothing is wider than the screen, everything pressable is
-    /// large enough, axe-core finds nothing; and keeps a picture.
+    /// Checks the current page: nothing is wider than the screen, all controls are large enough, and axe-core finds
+    /// nothing. Takes a screenshot.
     pub async fn look_at(&self, name: &str) {
         let look = self.look;
         if !look.scripts {
-            // axe-core needs scripts; the pages have none, so they look the same.
+            // axe-core needs scripts; pages have none, so they look the same.
             return;
         }
         let file = format!(
@@ -258,20 +258,20 @@ impl Journey {
         }
     }
 
-    /// Nothing that the browser has blocked, or any script has complained of.
+    /// Asserts that the browser has blocked nothing and no script has reported an error.
     pub async fn console_is_clean(&self, name: &str) {
         let said = self.page.issue_cmd(ReadConsole).await.unwrap();
         let said: Vec<&Value> = said
             .as_array()
             .unwrap()
             .iter()
-            // That an answer was 422 is what the page is about.
+            // A 422 is expected on such a page.
             .filter(|entry| entry["source"] != "network")
             .collect();
         assert!(said.is_empty(), "{name}: {said:#?}");
     }
 
-    /// Emulates a medium, or a screen, by Chromium's own commands.
+    /// Emulates a medium, or a screen, with Chromium's commands.
     pub async fn emulate(&self, command: &'static str, params: Value) {
         self.page.issue_cmd(Chromium(command, params)).await.unwrap();
     }
@@ -281,7 +281,7 @@ impl Journey {
         self.page.active_element().await.unwrap().send_keys(keys).await.unwrap();
     }
 
-    /// Presses Tab until what has the focus is named, or reads, `text`; as somebody does who has no mouse.
+    /// Presses Tab until the element with the focus is named, or reads, `text`, as a keyboard user does.
     pub async fn tab_to(&self, text: &str) {
         let here = "const e = document.activeElement; return e.name || e.textContent.trim()";
         for _ in 0..30 {
@@ -300,7 +300,7 @@ impl Journey {
         self.waits_for_another_than(before).await;
     }
 
-    /// Nothing is wider than the screen, or cut off.
+    /// Asserts that nothing is wider than the screen, or cut off.
     pub async fn fits(&self, name: &str) {
         let outside = self
             .run(
@@ -316,13 +316,13 @@ impl Journey {
         assert_eq!(outside, json!([]), "{name}: does not fit");
     }
 
-    /// Runs a script in the page, as a test alone may.
+    /// Runs a script in the page.
     pub async fn run(&self, script: &str) -> Value {
         self.page.execute(script, Vec::new()).await.unwrap()
     }
 }
 
-/// A command of Chromium's own (the Chrome `DevTools` Protocol).
+/// A command of Chromium (the Chrome `DevTools` Protocol).
 #[derive(Debug)]
 struct Chromium(&'static str, Value);
 
@@ -341,7 +341,7 @@ impl WebDriverCompatibleCommand for Chromium {
     }
 }
 
-/// What the console has shown since it was last read.
+/// The console messages since the last read.
 #[derive(Debug)]
 struct ReadConsole;
 
@@ -367,7 +367,7 @@ fn binary() -> PathBuf {
     path
 }
 
-/// Starts a program and waits for the line of its output that says it is ready.
+/// Starts a program and waits for the line of output that says it is ready.
 fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Process, T) {
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let output: Box<dyn std::io::Read + Send> = match child.stdout.take() {
@@ -377,7 +377,7 @@ fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Proce
     let process = Process(child);
     let mut lines = BufReader::new(output).lines();
     let found = lines.by_ref().map_while(Result::ok).find_map(|line| ready(&line));
-    // Somebody has to read on, or the program waits for its pipe.
+    // Keep reading, or the program blocks on its full pipe.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
     (process, found.expect("the program says that it is ready"))
 }

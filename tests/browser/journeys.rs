@@ -1,4 +1,4 @@
-//! Journeys through the service in a real browser.
+//! Tests in a real browser.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -9,7 +9,7 @@ use fantoccini::key::Key;
 use harness::{Journey, Look, NEW_PASSWORD, PASSWORD};
 use serde_json::json;
 
-/// Sign up, confirm the address, log out, forget the password, get back in; looking at every page.
+/// Sign up, verify the address, sign out, reset the password, sign in again; checks every page.
 async fn whole_way(look: Look) {
     let Some(journey) = Journey::begin(look).await else { return };
     let j = &journey;
@@ -123,15 +123,15 @@ async fn in_firefox() {
     whole_way(Look { firefox: true, ..PLAIN }).await;
 }
 
-/// In the light of day, for pictures and axe-core; Chromium's phones cannot be without scripts.
+/// With axe-core and screenshots, in light mode; Chromium's phone emulation needs scripts.
 #[tokio::test]
 async fn on_a_phone() {
     whole_way(Look { scripts: true, dark: false, phone: true, firefox: false }).await;
 }
 
-/// The summary gets the focus, and leads to the field.
+/// The error summary gets the focus, and links to the field.
 #[tokio::test]
-async fn mistakes_are_mended_by_keyboard() {
+async fn mistakes_are_corrected_by_keyboard() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
     let j = &journey;
     j.visit("/signup").await;
@@ -151,7 +151,7 @@ async fn mistakes_are_mended_by_keyboard() {
     journey.page.close().await.unwrap();
 }
 
-/// The tab key goes through the page in the order in which it reads, and where it is can be seen.
+/// The Tab key follows the reading order, and the focus is visible.
 #[tokio::test]
 async fn everything_is_reached_by_keyboard() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
@@ -183,7 +183,7 @@ async fn everything_is_reached_by_keyboard() {
     journey.page.close().await.unwrap();
 }
 
-/// What password managers go by (WCAG 2.2, 1.3.5; HTML, autofill).
+/// What password managers rely on (WCAG 2.2, 1.3.5; HTML, autofill).
 #[tokio::test]
 async fn password_managers_know_each_field() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
@@ -215,7 +215,7 @@ async fn password_managers_know_each_field() {
             "email: username",
             "password: current-password",
             "email: username",
-            // Shown to password managers alone: whose link it is.
+            // For password managers only: the account of the link.
             ": username",
             "password: current-password",
             "username: username",
@@ -225,7 +225,7 @@ async fn password_managers_know_each_field() {
     journey.page.close().await.unwrap();
 }
 
-/// What each field of the page says it is for.
+/// The `autocomplete` of each field of the page.
 async fn autocomplete(j: &Journey, path: &str) -> Vec<String> {
     j.visit(path).await;
     let mut fields = Vec::new();
@@ -238,17 +238,17 @@ async fn autocomplete(j: &Journey, path: &str) -> Vec<String> {
     fields
 }
 
-/// Promise 36: whoever comes to this screen after the owner has logged out sees nothing of theirs, neither by
-/// the back button, nor in a tab that was left or is opened again.
+/// Promise 36: after the owner has signed out, the next person at this screen sees nothing of theirs: not by the
+/// back button, and not in a tab that was left open or is opened again.
 #[tokio::test]
-async fn nothing_comes_back_after_logging_out() {
+async fn nothing_comes_back_after_signing_out() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
     let j = &journey;
     sign_up(j).await;
     j.visit("/").await;
     j.says("ada@example.com").await;
     j.press("Go to your profile").await;
-    // A tab that was left on a page after the profile: the browser may keep that page whole.
+    // A tab on a page after the profile: the browser may keep the profile whole.
     let left = j.page.window().await.unwrap();
     j.visit("/password-change").await;
     let other = j.page.new_window(true).await.unwrap().handle;
@@ -273,7 +273,7 @@ async fn nothing_comes_back_after_logging_out() {
     journey.page.close().await.unwrap();
 }
 
-/// Promise 63: a button that was pressed twice.
+/// Promise 63: a button pressed twice.
 #[tokio::test]
 async fn a_double_click_is_one_click() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
@@ -305,9 +305,9 @@ async fn sign_up(j: &Journey) {
     j.is_at("/profile").await;
 }
 
-/// Nobody needs a mouse: the keys alone lead from the front page into an account and out of it.
+/// The keyboard alone is enough, from the front page into an account and out of it.
 #[tokio::test]
-async fn the_keys_alone_lead_in_and_out() {
+async fn the_keyboard_alone_is_enough() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
     let j = &journey;
     j.visit("/").await;
@@ -319,7 +319,7 @@ async fn the_keys_alone_lead_in_and_out() {
     j.tab_to("password").await;
     j.keys("short").await;
     j.enter().await;
-    // The summary has the focus, and leads to what is to be mended.
+    // The summary has the focus, and links to the invalid field.
     j.keys(&Key::Tab.to_string()).await;
     j.keys(&Key::Enter.to_string()).await;
     j.keys(PASSWORD).await;
@@ -346,7 +346,7 @@ async fn the_keys_alone_lead_in_and_out() {
     journey.page.close().await.unwrap();
 }
 
-/// Going back after a mistake, or after a link was used, sends nothing anew and accuses nobody.
+/// Going back after a mistake, or after a link was used, sends nothing again and shows no error.
 #[tokio::test]
 async fn going_back_sends_nothing_anew() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
@@ -374,7 +374,7 @@ async fn going_back_sends_nothing_anew() {
     journey.page.close().await.unwrap();
 }
 
-/// Two tabs: what the other one has ended is said, and leads back to where one was.
+/// Two tabs: one learns that the session was ended in the other, and returns to its page after signing in.
 #[tokio::test]
 async fn a_session_that_ends_while_a_form_is_filled_in() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
@@ -393,17 +393,17 @@ async fn a_session_that_ends_while_a_form_is_filled_in() {
     j.type_into("password", PASSWORD).await;
     j.press("Sign in").await;
     j.is_at("/profile").await;
-    // Two people in two tabs: the later one is who both are.
+    // Two users in two tabs: the later sign-in counts for both.
     j.page.switch_to_window(j.page.windows().await.unwrap().pop().unwrap()).await.unwrap();
     j.visit("/profile").await;
     j.says("ada@example.com").await;
     journey.page.close().await.unwrap();
 }
 
-/// WCAG 1.4.10 and 1.4.12, and the longest texts that there can be: 320 pixels wide, with room between letters and
-/// lines, in the system's own colours.
+/// WCAG 1.4.10 and 1.4.12, with the longest possible texts: 320 pixels wide, with extra spacing between emails and
+/// lines, in the system's colours.
 #[tokio::test]
-async fn everything_fits_whoever_looks() {
+async fn pages_fit_narrow_screens_and_large_text() {
     let longest = [("VESTIBULE_SITE_NAME", "The Association of Long-Winded Names")];
     let Some(journey) = Journey::begin_with(PLAIN, &longest).await else { return };
     let j = &journey;
@@ -430,7 +430,7 @@ async fn everything_fits_whoever_looks() {
             j.run(spaced).await;
             j.fits(path).await;
         }
-        // What can be pressed or typed into has an edge to be seen by.
+        // Every control has a visible border.
         if is_forced {
             let edges = "return [...document.querySelectorAll('button, input:not([type=hidden])')].filter(e =>
                          getComputedStyle(e).borderStyle === 'none' && getComputedStyle(e).outlineStyle === 'none')
@@ -441,9 +441,9 @@ async fn everything_fits_whoever_looks() {
     journey.page.close().await.unwrap();
 }
 
-/// What is refused for too many tries, or for its size, is a page like any other.
+/// A request refused for too many attempts, or for its size, gets a regular page.
 #[tokio::test]
-async fn refusals_are_pages_like_any_other() {
+async fn refusals_are_regular_pages() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };
     let j = &journey;
     for _ in 0..6 {
@@ -463,10 +463,10 @@ async fn refusals_are_pages_like_any_other() {
     journey.page.close().await.unwrap();
 }
 
-/// Nor does a crowd lose what was typed.
+/// Too much load does not lose the user's input either.
 #[tokio::test]
-async fn a_crowd_is_told_on_the_page_with_the_form() {
-    // Nobody's turn comes so soon.
+async fn overload_is_shown_on_the_page_with_the_form() {
+    // No hash gets a worker that soon.
     let crowd = [("VESTIBULE_HASHING__MAX_WAIT", "1ns")];
     let Some(journey) = Journey::begin_with(PLAIN, &crowd).await else { return };
     let j = &journey;
@@ -480,7 +480,7 @@ async fn a_crowd_is_told_on_the_page_with_the_form() {
     journey.page.close().await.unwrap();
 }
 
-/// Promises 32 and 35: another website posts a form here and puts a page of ours into a frame.
+/// Promises 32 and 35: another website posts a form here and shows a page of ours in a frame.
 #[tokio::test]
 async fn another_website_can_neither_post_nor_frame() {
     let Some(journey) = Journey::begin(PLAIN).await else { return };

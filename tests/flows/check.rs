@@ -1,4 +1,4 @@
-//! `vestibule check`: what it says of a start, and that it changes nothing.
+//! `vestibule check`: its output, and that it changes nothing.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::SECRET_KEY;
 use crate::harness::process::{Process, command, new_folder};
 
-/// What was said, and whether a start would succeed.
+/// The output, and whether a start would succeed.
 fn check(folder: &Path, settings: &[(&str, &str)]) -> (bool, String) {
     let before = files(folder);
     let mut command = command(folder, settings);
@@ -29,7 +29,7 @@ fn check(folder: &Path, settings: &[(&str, &str)]) -> (bool, String) {
     (succeeds, said)
 }
 
-/// Every file below a folder, when it was changed, and how long it is.
+/// Every file below a folder, with its time of modification and length.
 fn files(folder: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
     let mut all = BTreeMap::new();
     for entry in folder.read_dir().unwrap().map(Result::unwrap) {
@@ -37,7 +37,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, (SystemTime, u64)> {
         if about.is_dir() {
             all.extend(files(&path));
         }
-        // Memory that SQLite's connections share: whoever reads notes there how far.
+        // Memory shared by SQLite's connections: readers write their position there.
         if path.to_string_lossy().ends_with("-shm") {
             continue;
         }
@@ -53,7 +53,7 @@ fn is_said(said: &str, lines: &[(&str, &str)]) {
     }
 }
 
-/// A start with these settings fails, and `check` knew why.
+/// Asserts that a start with these settings fails, and that `check` gives the same reason.
 fn fails_alike(folder: &Path, settings: &[(&str, &str)], reason: &str) {
     let (succeeds, said) = check(folder, settings);
     let refusal = said.split("A start would fail: ").nth(1).unwrap_or_default().trim();
@@ -64,7 +64,7 @@ fn fails_alike(folder: &Path, settings: &[(&str, &str)], reason: &str) {
 }
 
 #[test]
-fn a_first_start_would_succeed_and_nothing_is_made() {
+fn a_first_start_would_succeed_and_nothing_is_created() {
     let folder = TempDir::new().unwrap();
     let (succeeds, said) = check(folder.path(), &[("VESTIBULE_SERVICE_HOST", "10.0.0.1")]);
     assert!(succeeds, "{said}");
@@ -88,12 +88,12 @@ fn a_first_start_would_succeed_and_nothing_is_made() {
 
 /// On both engines, while the service runs and afterwards.
 #[test]
-fn what_is_there_is_told() {
+fn the_current_state_is_reported() {
     let folder = new_folder();
     let settings = [
         ("VESTIBULE_PUBLIC_URL", "https://accounts.example.com"),
         ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16"),
-        ("VESTIBULE_MAIL__SMTP_URL", "smtp://postman:hunter2@127.0.0.1:1"),
+        ("VESTIBULE_MAIL__SMTP_URL", "smtp://delivery:hunter2@127.0.0.1:1"),
         ("VESTIBULE_JOBS", "false"),
     ];
     let service = Process::start(folder.path(), &settings);
@@ -122,7 +122,7 @@ fn what_is_there_is_told() {
 }
 
 #[test]
-fn a_wrong_setting_is_told_in_the_words_of_a_start() {
+fn a_wrong_setting_is_reported_as_by_a_start() {
     let folder = TempDir::new().unwrap();
     for (variable, value, reason) in [
         ("VESTIBULE_PASSWORD__COST", "3", "password.cost must be from 4 to 20"),
@@ -152,7 +152,7 @@ fn a_wrong_setting_is_told_in_the_words_of_a_start() {
 }
 
 #[test]
-fn a_database_that_is_not_there_is_told() {
+fn a_missing_database_is_reported() {
     let folder = TempDir::new().unwrap();
     let settings = [
         ("VESTIBULE_DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/accounts"),
@@ -165,13 +165,13 @@ fn a_database_that_is_not_there_is_told() {
 
     let folder = TempDir::new().unwrap();
     std::fs::create_dir(folder.path().join("data")).unwrap();
-    std::fs::write(folder.path().join("data/vestibule.sqlite3"), "a letter to ada ".repeat(99))
+    std::fs::write(folder.path().join("data/vestibule.sqlite3"), "an email to ada ".repeat(99))
         .unwrap();
     fails_alike(folder.path(), &[], "file is not a database");
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_told() {
+fn a_read_only_folder_is_reported() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("data"), "in the way").unwrap();
     fails_alike(folder.path(), &[], "the data folder data cannot be made");
@@ -193,9 +193,9 @@ fn a_folder_that_cannot_be_written_is_told() {
     }
 }
 
-/// A key that was changed signs everybody out where there is one node, and stops the start where there are more.
+/// A changed key signs everybody out on a single node, and stops the start if there are several.
 #[test]
-fn another_secret_key_is_told() {
+fn another_secret_key_is_reported() {
     let folder = new_folder();
     let start = |key: &str| {
         let service = Process::start(folder.path(), &[("ROCKET_SECRET_KEY", key)]);

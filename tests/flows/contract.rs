@@ -13,7 +13,7 @@ fn course() -> TestApp {
     })
 }
 
-/// The profile as `Rocket.toml` has it.
+/// The profile in `Rocket.toml`.
 fn course_as_shipped() -> TestApp {
     use rocket::figment::providers::{Format, Toml};
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Rocket.toml");
@@ -57,12 +57,12 @@ fn reset_token(app: &Browser, email: &str) -> String {
 }
 
 #[test]
-fn what_is_missing_or_wrong_is_named_in_a_message() {
+fn missing_or_wrong_fields_are_named_in_a_message() {
     let app = course();
     for (method, path) in
         [(Post, "/users"), (Post, "/sessions"), (Post, "/reset_password"), (Put, "/reset_password")]
     {
-        // As most of the older servers have it.
+        // As in most of the older servers.
         let missing = match (method, path) {
             (Post, "/users") => 400,
             (Post, "/sessions") => 401,
@@ -131,7 +131,7 @@ fn signing_up_here_sets_no_cookie_and_mails_the_verification() {
     let form = [("email", ADA), ("password", PASSWORD)];
     let seen = app.call(Post, "/users", form).is(200);
     assert_eq!(seen.header("set-cookie"), None);
-    assert!(app.last_letter().link().starts_with("/verify-email/"));
+    assert!(app.last_email().link().starts_with("/verify-email/"));
 }
 
 /// Promises 10 and 18.
@@ -144,9 +144,9 @@ fn by_default_the_token_is_only_mailed_and_every_address_gets_the_same_answer() 
             app.call(Post, path, [("email", email)]).is(200).is_json(&wanted);
         }
     }
-    let letters = app.letters();
-    assert_eq!(letters.len(), 3, "one that confirms the address, and one for each time");
-    let token = letters[2].token();
+    let emails = app.emails();
+    assert_eq!(emails.len(), 3, "one that confirms the address, and one for each time");
+    let token = emails[2].token();
     let fields = [("email", ADA), ("reset_token", &token), ("new_password", NEW_PASSWORD)];
     app.call(Put, "/reset_password", fields).is(200);
     app.call(Post, "/users", [("email", "bob@example.com"), ("password", "b4l0u")])
@@ -203,7 +203,7 @@ fn errors_are_json_for_programs_and_pages_for_people() {
 
 /// Promise 70.
 #[test]
-fn reset_tokens_are_revealed_to_this_machine_alone() {
+fn reset_tokens_are_only_revealed_to_loopback_clients() {
     use rocket::local::blocking::Client;
     let starts = |settings: &[(&str, &str)]| {
         let folder = tempfile::TempDir::new().unwrap();
@@ -239,7 +239,7 @@ fn reset_tokens_are_revealed_to_this_machine_alone() {
     }
 }
 
-/// Older clients read the first cookie of an answer, whatever it is.
+/// Older clients read the first cookie of a response, whatever it is.
 #[test]
 fn the_session_is_the_only_cookie_of_the_older_routes_and_the_first_of_all() {
     let app = course();
@@ -259,9 +259,9 @@ fn the_session_is_the_only_cookie_of_the_older_routes_and_the_first_of_all() {
     }
 }
 
-/// Promise 70: a name of somebody else's that points to this machine gets no token.
+/// Promise 70: another host name that resolves to this machine gets no token.
 #[test]
-fn a_reset_token_is_told_to_this_machine_alone() {
+fn a_reset_token_is_revealed_to_this_machine_only() {
     let app = course();
     app.call(Post, "/users", [("email", ADA), ("password", "x")]).is(200);
     let ask = |path: &str, host: &str| {
@@ -280,9 +280,9 @@ fn a_reset_token_is_told_to_this_machine_alone() {
     }
 }
 
-/// The profile of the course lets a class of graders work, whose clients share this machine.
+/// The course profile is enough for a class of graders whose clients share this machine.
 #[test]
-fn a_class_of_graders_is_not_held_up() {
+fn a_class_of_graders_is_not_delayed() {
     let app = course_as_shipped();
     for n in 0..if in_ci() { 100 } else { 30 } {
         let email = format!("pupil{n}@example.com");

@@ -16,10 +16,10 @@ fn post_by_https(app: &TestApp, path: &str, body: &str) -> Seen {
     app.request(Method::Post, path, &headers, Some(body))
 }
 
-/// Promise 41: where Rocket's own server decodes the names of cookies, one that becomes ours by that counts as
-/// an attempt to plant a session: nobody is signed in.
+/// Promise 41: Rocket's own server decodes the names of cookies. One that becomes ours in this way counts as an
+/// attempt to plant a session: the request is not signed in.
 #[test]
-fn a_feigned_cookie_signs_nobody_in() {
+fn a_forged_cookie_signs_nobody_in() {
     let app = TestApp::with_ada();
     let own = app.cookies.borrow()["session_id"].clone();
     for (name, status) in [("session_id", 200), ("session%5Fid", 401)] {
@@ -44,7 +44,7 @@ fn the_session_cookie_is_sealed_and_kept_from_scripts_and_other_sites() {
     let seen = app.other_browser().log_in_and_stay(ADA, PASSWORD);
     let cookie = seen.set_cookie("session_id");
     assert!(cookie.contains(&format!("Max-Age={}", 30 * 24 * 3600)), "{cookie}");
-    // Sealed: another byte, and it is no cookie.
+    // Sealed: changing a byte makes it invalid.
     let sealed = app.session_cookie().unwrap();
     let (first, rest) = sealed.split_at(1);
     let forged = format!("session_id={}{rest}", if first == "A" { "B" } else { "A" });
@@ -71,7 +71,7 @@ fn behind_https_the_cookie_is_bound_to_the_host_and_removed_whole() {
     }
 }
 
-/// Promises 28 and 41: by https every cookie is bound to this very host.
+/// Promises 28 and 41: over https, every cookie is bound to this host.
 #[test]
 fn behind_https_no_other_subdomain_can_plant_a_cookie() {
     let app = behind_https();

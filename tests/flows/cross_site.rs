@@ -1,4 +1,4 @@
-//! What other sites can make a browser do here, and what every answer tells the browser.
+//! What other sites can make a browser do here, and the security headers of every response.
 
 use rocket::http::Method::{self, Delete, Get, Head, Post, Put};
 
@@ -64,7 +64,7 @@ fn a_form_cannot_smuggle_another_method_past_the_check() {
         let body = format!("_method={method}");
         app.request(Post, "/sessions", &headers, Some(&body)).is(403);
     }
-    // As a GET it is answered as one, and a GET changes nothing.
+    // It is answered as a GET, which changes nothing.
     app.request(Post, "/profile", &headers, Some("_method=get&name=x")).is(200);
     app.request(Post, "/logout", &headers, Some("_method=get")).is(404);
     assert!(app.is_signed_in());
@@ -73,11 +73,11 @@ fn a_form_cannot_smuggle_another_method_past_the_check() {
 
 /// Promise 33.
 #[test]
-fn looking_changes_nothing() {
+fn checking_changes_nothing() {
     let app = TestApp::with_ada();
     app.submit("/password-reset", [("email", ADA)]);
-    let links: Vec<String> = app.letters().iter().map(super::harness::Letter::link).collect();
-    // A look at whether all is well writes there.
+    let links: Vec<String> = app.emails().iter().map(super::harness::Email::link).collect();
+    // The readiness check writes there.
     let before = app.dump_without(&["vestibule_health"]);
     let mut paths = app.paths();
     paths.extend(links);
@@ -113,13 +113,13 @@ fn next_leads_nowhere_else() {
         app.sign_out();
     }
     app.visit("/login?next=//evil.example").is(200).does_not_say("evil");
-    // Nor so far that no proxy takes the answer.
+    // Nor so long that proxies refuse the response.
     let far = format!("/{}", "a".repeat(3_000));
     let form = [("email", ADA), ("password", PASSWORD), ("next", &*far)];
     app.post("/login", form).redirects_to("/profile");
     app.visit(&format!("/login?next={far}")).redirects_to("/profile");
     app.sign_out();
-    // It is made from GETs only: what was posted without a session is not posted again.
+    // Only GETs are resumed: a form posted without a session is not posted again.
     app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");
 }
 
@@ -189,8 +189,8 @@ fn behind_https_browsers_are_told_to_stay_there() {
     );
 }
 
-/// A proxy that sends `Referrer-Policy: no-referrer` makes browsers say `null`; a wrong `public_url` makes
-/// them say something else. The page says which.
+/// A proxy that sends `Referrer-Policy: no-referrer` makes browsers send `null`; a wrong `public_url` makes them
+/// send another origin. The page says which.
 #[test]
 fn a_refusal_says_which_origins_differ() {
     let app = TestApp::with(|f| f.merge(("vestibule.public_url", "http://accounts.lan:8795")));

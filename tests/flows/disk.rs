@@ -1,5 +1,5 @@
-//! Promises 53 and 55: the disk is full, the database rolls back by itself, a connection is cut in the middle
-//! of a transaction. Once the cause is gone everything works again.
+//! Promises 53 and 55: the disk is full, the database rolls back by itself, a connection breaks during a
+//! transaction. Everything works again once the cause is gone.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use crate::harness::process::{Process, answer, command, form_post, sign_up_form};
 use crate::harness::{ADA, PASSWORD, TestApp};
 
-/// A transaction that the database ends on its own, at its first, its last or its middle statement.
+/// A transaction that the database aborts at its first, middle or last statement.
 #[test]
-fn a_transaction_that_the_database_ended_spoils_nothing() {
+fn an_aborted_transaction_breaks_nothing() {
     let app = TestApp::with_ada();
     let login = [("email", ADA), ("password", PASSWORD)];
     for table in ["vestibule_throttle", "vestibule_sessions", "vestibule_events"] {
@@ -19,7 +19,7 @@ fn a_transaction_that_the_database_ended_spoils_nothing() {
                  BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END"
             ));
         } else {
-            // The server is gone, and the connection with it.
+            // The server closes the connection.
             app.sql(
                 "CREATE OR REPLACE FUNCTION fault() RETURNS trigger LANGUAGE plpgsql AS \
                  'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END'",
@@ -38,9 +38,9 @@ fn a_transaction_that_the_database_ended_spoils_nothing() {
     }
 }
 
-/// What fails only when everything is written: the commit.
+/// An error that only occurs at the commit.
 #[test]
-fn a_commit_that_fails_spoils_nothing() {
+fn a_failed_commit_breaks_nothing() {
     let app = TestApp::with_ada();
     let login = [("email", ADA), ("password", PASSWORD)];
     if app.is_sqlite() {
@@ -74,8 +74,8 @@ fn a_commit_that_fails_spoils_nothing() {
     app.other_browser().post("/login", login).redirects_to("/profile");
 }
 
-/// Promise 55: where a page has room left, a small update succeeds though PostgreSQL's disk is full. Readiness is
-/// not taken in by that, and is back as soon as there is room.
+/// Promise 55: a small update within a page succeeds although PostgreSQL's disk is full. Readiness detects this,
+/// and recovers as soon as there is room.
 #[test]
 fn readiness_sees_that_the_disk_of_postgresql_is_full() {
     let app = TestApp::new();
@@ -116,7 +116,7 @@ impl SmallDisk {
     }
 
     fn fill(&self) {
-        // As much as fits, down to the last page.
+        // Fill it to the last page.
         let _ = Command::new("dd")
             .args(["if=/dev/zero", "bs=4k"])
             .arg(format!("of={}", self.0.path().join("filler").display()))
@@ -145,7 +145,7 @@ fn readiness(service: &Process) -> u16 {
     service.get("/health/ready").split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap()
 }
 
-/// Readiness is looked at once a second.
+/// Readiness is checked once a second.
 fn becomes(readiness: impl Fn() -> u16, wanted: u16) {
     let start = Instant::now();
     while readiness() != wanted {
@@ -173,7 +173,7 @@ fn a_full_disk_is_survived() {
     assert!(service.sign_up(ADA).contains("303 See Other"));
     for _ in 0..2 {
         disk.fill();
-        // What the log of the database still has room for may be written; then nothing is.
+        // The database may still write what fits into its log, and then nothing.
         let refused = (0..500).find(|_| log_in(&service) == "503");
         assert!(refused.is_some(), "the disk is full");
         becomes(|| readiness(&service), 503);

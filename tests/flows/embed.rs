@@ -1,4 +1,4 @@
-//! Vestibule within somebody else's Rocket.
+//! Vestibule in a host app.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 mod example;
 
 #[test]
-fn the_example_greets_whoever_is_signed_in() {
+fn the_example_greets_the_signed_in_user() {
     let app = TestApp::start(|figment| figment, example::app);
     app.visit("/hello").redirects_to("/login?next=/hello");
     app.sign_up(ADA);
@@ -21,9 +21,9 @@ fn the_example_greets_whoever_is_signed_in() {
     app.visit("/hello").says("Hello, Ada!");
 }
 
-/// What may take an account over asks again who is there (ASVS 7.5.1).
+/// Critical actions require a recent sign-in (ASVS 7.5.1).
 #[test]
-fn a_host_asks_for_a_recent_login() {
+fn a_host_requires_a_recent_sign_in() {
     #[get("/delete-everything")]
     fn dangerous(recent: vestibule::RecentLogin) -> String {
         format!("ready, {}", recent.user.email)
@@ -75,7 +75,7 @@ fn a_host_keeps_its_own_paths_to_itself() {
     app.request(Post, "/hook", &cross_site, None).is(200);
     app.request(Post, "/logout", &cross_site, None).is(403);
     app.request(Post, "/api/v1/logout", &cross_site, None).is(403);
-    // In disguise they are ours too.
+    // Other spellings are still our paths.
     for path in ["/%6Cogout", "//logout", "/api//v1/logout", "/%73ignup"] {
         let seen = app.request(Post, path, &cross_site, None).is(403);
         assert!(seen.header("content-security-policy").is_some(), "{path}");
@@ -102,11 +102,11 @@ fn a_host_authorises_on_a_proven_address_only() {
     );
     app.sign_up(ADA);
     app.visit("/mail").says("unproven");
-    app.visit(&app.last_letter().link()).and_submit([]).redirects_to("/profile");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/profile");
     app.visit("/mail").says(ADA);
 }
 
-/// Promise 32: the host's own routes are as worth protecting as ours.
+/// Promise 32: the host's own routes are protected too.
 #[test]
 fn another_website_changes_nothing_on_a_host_s_own_routes() {
     #[post("/notes")]
@@ -141,7 +141,7 @@ fn another_website_changes_nothing_on_a_host_s_own_routes() {
     app.request(Post, "/logout", &[("Sec-Fetch-Site", "cross-site")], None).is(403);
 }
 
-/// A host that runs behind our server has its limits, and a body of the size that it allows itself.
+/// A host that runs behind our server has its limits, and its own limit on bodies.
 #[test]
 fn a_host_may_use_our_server() {
     #[post("/length", data = "<text>")]

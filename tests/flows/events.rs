@@ -1,4 +1,4 @@
-//! What is noted of what happened, and for how long.
+//! Security events: what is recorded, and for how long.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Promise 52.
 #[test]
-fn what_happens_to_accounts_is_noted() {
+fn events_of_accounts_are_recorded() {
     let app = TestApp::with_ada();
     app.submit("/profile", [("name", "Ada")]);
     app.sign_out();
     app.guess(ADA);
     app.other_browser().log_in("a stranger's password", "x").is(401);
     app.submit("/password-reset", [("email", ADA)]);
-    let letters = app.letters();
-    app.reset_password(&letters[1].link(), NEW_PASSWORD);
+    let emails = app.emails();
+    app.reset_password(&emails[1].link(), NEW_PASSWORD);
     app.log_in(ADA, NEW_PASSWORD);
     let kinds = app.texts("SELECT kind FROM vestibule_events ORDER BY id");
     assert_eq!(
@@ -40,12 +40,12 @@ fn what_happens_to_accounts_is_noted() {
     app.clock.advance(181 * DAY);
     app.run_jobs();
     assert_eq!(app.count("events"), 0);
-    app.letters_do_not_matter();
+    app.emails_do_not_matter();
 }
 
-/// Promise 67: whoever logs in all day long leaves so many events.
+/// Promise 67: a client that signs in all day leaves a limited number of events.
 #[test]
-fn an_account_keeps_so_many_events() {
+fn an_account_has_a_maximum_of_events() {
     let app = TestApp::with_ada();
     let (id, now) = if app.is_sqlite() {
         ("randomblob(16)", "(SELECT MAX(at) FROM vestibule_events)")
@@ -61,9 +61,9 @@ fn an_account_keeps_so_many_events() {
     assert_eq!(app.count("events"), 5_001);
 }
 
-/// Promise 67: logging in and out without end, or coming with a cookie that has ended, leaves so many rows.
+/// Promise 67: endless sign-ins and sign-outs, or requests with an ended session, leave a limited number of rows.
 #[test]
-fn right_log_ins_fill_no_table() {
+fn successful_sign_ins_fill_no_table() {
     let app = TestApp::with_ada();
     for _ in 0..70 {
         app.post("/login", [("email", ADA), ("password", PASSWORD)]).is(303);

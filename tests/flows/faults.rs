@@ -1,4 +1,4 @@
-//! What breaks around the service, and what people see of it.
+//! Faults around the service, and what users see of them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::harness::{ADA, PASSWORD, TestApp};
 
 /// Promise 53.
 #[test]
-fn a_broken_database_gives_a_plain_page_and_no_detail() {
+fn a_broken_database_gives_a_plain_page_without_details() {
     let app = TestApp::with_ada();
     app.sql("ALTER TABLE vestibule_sessions RENAME TO gone");
     let seen = app.visit("/profile").is(503).says("cannot do this right now").says("reference");
@@ -22,7 +22,7 @@ fn a_broken_database_gives_a_plain_page_and_no_detail() {
     assert_eq!(seen.json()["reference"].as_str().unwrap().len(), 8);
     app.ask(Get, "/profile").is(503).says("message");
     app.call(Method::Delete, "/sessions", []).is(503);
-    // Signing in fails closed, and whoever has no session still sees the pages.
+    // Signing in fails closed, and visitors without a session still see the pages.
     let other = app.other_browser();
     other.visit("/login").is(200);
     other.log_in(ADA, PASSWORD).is(503);
@@ -39,7 +39,7 @@ fn nothing_is_half_done() {
     let form = [("email", ADA), ("password", PASSWORD)];
     app.call(Post, "/users", form).is(503);
     app.call(Post, "/reset_password", [form[0]]).is(503);
-    assert_eq!(app.count("users"), 0, "no account without its letter");
+    assert_eq!(app.count("users"), 0, "no account without its email");
     app.sql("ALTER TABLE gone RENAME TO vestibule_outbox");
     app.call(Post, "/users", form).is(200);
 }
@@ -58,7 +58,7 @@ fn health_tells_a_live_process_from_a_ready_one() {
 
 /// Promises 53 and 55.
 #[test]
-fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
+fn a_read_only_database_shows_pages_and_accepts_no_changes() {
     let app = TestApp::with_ada();
     let tables =
         ["users", "passwords", "sessions", "links", "outbox", "throttle", "events", "health"]
@@ -96,12 +96,12 @@ fn a_database_that_only_reads_shows_pages_and_takes_nothing() {
     other.submit("/password-reset", [("email", ADA)]).is(503);
     assert!(other.session_cookie().is_none(), "fails closed");
     assert!(app.is_signed_in());
-    // Not even that the session is in use can be noted.
+    // Not even the use of the session can be recorded.
     app.clock.advance(Duration::from_secs(61));
     app.visit("/profile").is(200);
 }
 
-/// Promise 9: nobody is told which accounts an import has left with such hashes.
+/// Promise 9: the answer does not reveal which accounts have such imported hashes.
 #[test]
 fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
     let app = TestApp::with_ada();
@@ -113,7 +113,7 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
         "$2x$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC",
         "{CRYPT}$2y$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC",
         "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNo",
-        // It would take hours.
+        // Verifying it would take hours.
         "$2b$30$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC",
     ] {
         app.sql(&format!("UPDATE vestibule_passwords SET hash = '{hash}'"));
@@ -125,7 +125,7 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
         }
         stranger.log_in(ADA, PASSWORD).is(429);
     }
-    // What other systems write around a hash is no part of it.
+    // Whitespace that other systems write around a hash is ignored.
     let known = "$2a$06$.rCVZVOThsIa97pEDOxvGuRRgzG64bvtJ0938xuqzv18d3ZpQhstC";
     app.sql(&format!("UPDATE vestibule_passwords SET hash = ' {known}\n'"));
     app.sql("DELETE FROM vestibule_throttle");
@@ -133,8 +133,8 @@ fn a_stored_hash_that_nobody_can_read_is_a_wrong_password() {
     assert!(app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$"));
 }
 
-/// Promises 12 and 53: SQLite takes any bytes for a text, and an import may have brought Latin-1. Such a row is no
-/// fault, tells nobody that there is an account, and gets its letters.
+/// Promises 12 and 53: SQLite accepts any bytes as text, and an import may have brought Latin-1. Such a row is no
+/// error, does not reveal that there is an account, and gets its emails.
 #[test]
 fn text_that_is_not_utf8_is_no_fault() {
     let app = TestApp::new();
@@ -148,17 +148,17 @@ fn text_that_is_not_utf8_is_no_fault() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
     app.visit("/profile").is(200).says(ADA);
     stranger.post("/password-reset", [("email", ADA)]).is(200);
-    assert!(app.letters().iter().all(|letter| letter.to == ADA));
+    assert!(app.emails().iter().all(|email| email.to == ADA));
     app.sql("UPDATE vestibule_passwords SET hash = CAST(x'2432e9' AS TEXT)");
     stranger.log_in(ADA, PASSWORD).is(401);
 }
 
-/// Promise 26: a hash that has waited too long is not computed, and the answer is honest.
+/// Promise 26: a hash that has waited too long is not computed, and the answer says so.
 #[test]
-fn a_crowd_that_is_too_large_is_told_to_come_back() {
+fn too_many_hashes_at_once_are_refused_with_a_wait() {
     let app = TestApp::with(|figment| {
         figment
-            // Whenever a worker comes, it is too late.
+            // Every worker comes too late.
             .merge(("vestibule.hashing.max_wait", "1ns"))
             .merge(("vestibule.password.cost", 20))
     });
@@ -170,7 +170,7 @@ fn a_crowd_that_is_too_large_is_told_to_come_back() {
     }
 }
 
-/// Promise 53: another process holds the database for longer than we wait.
+/// Promise 53: another process locks the database for longer than we wait.
 #[test]
 fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
     let app = TestApp::with(|figment| figment.merge(("databases.vestibule.connect_timeout", 1)));
@@ -187,9 +187,9 @@ fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
-/// Promises 53 and 55: PostgreSQL is gone for a while.
+/// Promises 53 and 55: PostgreSQL is down for a while.
 #[test]
-fn a_database_that_went_and_came_back() {
+fn a_database_that_comes_back_is_used_again() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return; // It is in the process.
@@ -217,9 +217,9 @@ fn a_database_that_went_and_came_back() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
-/// Promise 53: PostgreSQL ends every connection, as when it restarts.
+/// Promise 53: PostgreSQL closes all connections, as in a restart.
 #[test]
-fn connections_that_the_database_ended_are_made_anew() {
+fn connections_that_the_database_closed_are_reopened() {
     let app = TestApp::with_ada();
     if app.is_sqlite() {
         return;
@@ -236,7 +236,7 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     let right = app.clock.now();
     app.sign_up(ADA);
     let before = app.cookies.borrow().clone();
-    // Somebody sets it to next year, and people go on.
+    // The clock is set to next year, and the service is used.
     app.clock.advance(Duration::from_secs(400 * 24 * 3600));
     let (thief, later) = (app.other_browser(), app.other_browser());
     for _ in 0..9 {
@@ -249,7 +249,7 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     later.sign_up("eve@example.com");
     let of_then = later.cookies.borrow().clone();
     later.submit("/password-reset", [("email", "eve@example.com")]).is(200);
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     later.submit("/password-reset", [("email", ADA)]).is(200);
     // And back again.
     let app = app.restarted_at(vestibule::Clock::stopped());
@@ -266,8 +266,8 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     app.log_in("eve@example.com", PASSWORD).is(429);
     *app.cookies.borrow_mut() = before;
     app.submit("/password-reset", [("email", ADA)]).is(200);
-    let letters = app.letters().into_iter().filter(|letter| letter.to == ADA).count();
-    assert_eq!(letters, 3, "the one that waited leaves at once, as does the new one");
+    let emails = app.emails().into_iter().filter(|email| email.to == ADA).count();
+    assert_eq!(emails, 3, "the one that waited leaves at once, as does the new one");
     app.run_jobs();
     assert_eq!(app.count("sessions"), 1, "the new one; what was of next year is swept");
 }

@@ -1,5 +1,5 @@
-//! Random requests at every door: whatever strangers send, no answer is a fault of ours. Seconds in
-//! `cargo test`; `FUZZ_REQUESTS=100000 cargo test fuzz` for more.
+//! Random requests to every route: no input of a stranger causes an error of ours. Takes seconds in `cargo test`;
+//! `FUZZ_REQUESTS=100000 cargo test fuzz` runs more.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -29,7 +29,7 @@ const KINDS: [&str; 7] = [
     "application/x-www-form-urlencoded; charset=\"",
 ];
 
-/// Text as strangers write it: mostly nearly right.
+/// Text as strangers send it: mostly almost valid.
 fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => "[a-z]{1,8}@[a-z]{1,8}\\.(com|example|\u{fc}b\u{fc}cher)",
@@ -47,7 +47,7 @@ fn body() -> impl Strategy<Value = String> {
         4 => prop::sample::select(vec![
             "email", "password", "new_password", "name", "next", "remember", "reset_token", "_method"
         ]).prop_map(str::to_owned),
-        // As Rocket nests fields.
+        // Rocket's syntax for nested fields.
         1 => "[a-z]{0,5}[.\\[\\]:=]{1,3}[a-z]{0,5}[\\]=]{0,2}",
         1 => text(),
     ];
@@ -131,7 +131,7 @@ fn no_request_is_answered_with_a_fault() {
         assert!(seen.status < 500, "{method} {uri} {kind} {body:?} {cookie:?}: {}", seen.status);
         browser.cookies.borrow_mut().clear();
         sent += 1;
-        // Some of them log out, or change the password that was signed in with.
+        // Some requests sign out, or change the password.
         if signed > 1 {
             signed_in += 1;
             let owner = app.other_browser();
@@ -147,6 +147,6 @@ fn no_request_is_answered_with_a_fault() {
         }
     }
     assert!(signed_in > requests / 3, "{signed_in} of {requests} were signed in");
-    // Some asked for another link.
-    app.letters();
+    // Some requested another link.
+    app.emails();
 }

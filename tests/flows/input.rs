@@ -1,4 +1,4 @@
-//! What strangers may send.
+//! Input that strangers may send.
 
 use rocket::http::Method::{self, Get, Patch, Post};
 
@@ -69,7 +69,7 @@ fn malformed_json_is_refused() {
 
 /// Promise 39.
 #[test]
-fn odd_bytes_are_nobodys_fault() {
+fn odd_bytes_cause_no_error() {
     let app = TestApp::new();
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for body in [
@@ -120,9 +120,9 @@ fn a_page_that_is_not_there_has_a_page() {
     app.request(Method::Post, "/nowhere", &[("Accept", "text/html")], None).is(404);
 }
 
-/// Promise 39: Rocket takes field names apart, and never comes to an end of some.
+/// Promise 39: Rocket splits field names, and never finishes for some.
 #[test]
-fn no_field_name_holds_a_thread_for_ever() {
+fn no_field_name_blocks_a_thread() {
     let folder = new_folder();
     let service = Process::start(folder.path(), &[]);
     let request = |path: &str, kind: &str, body: &str| {
@@ -155,9 +155,9 @@ fn no_field_name_holds_a_thread_for_ever() {
     }
 }
 
-/// Promise 69: what is not UTF-8 is no password, and opens nobody's account.
+/// Promise 69: text that is not UTF-8 is no password, and opens no account.
 #[test]
-fn what_cannot_be_read_is_refused_by_name() {
+fn unreadable_input_is_refused_by_field() {
     let app = TestApp::new();
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     let send = |path: &str, body: &str| app.request(Post, path, &[form], Some(body));
@@ -169,7 +169,7 @@ fn what_cannot_be_read_is_refused_by_name() {
     assert!(errors["password"].is_array() && errors.get("email").is_none(), "{errors}");
     send("/users", unreadable).is(400).says("password");
     assert_eq!(app.count("users"), 0);
-    // Two that become one where such bytes are replaced.
+    // Two passwords that become one if such bytes are replaced.
     let replaced = "email=ada%40example.com&password=quartz-lemon-otter-\u{fffd}\u{fffd}\u{fffd}";
     app.other_browser().request(Post, "/signup", &[form], Some(replaced)).redirects_to("/profile");
     send("/login", "email=ada%40example.com&password=quartz-lemon-otter-%E0%E1%E2").is(422);
@@ -181,9 +181,9 @@ fn what_cannot_be_read_is_refused_by_name() {
     app.visit("/profile").shows_in("name", "Ren\u{e9}");
 }
 
-/// Promise 69: a JSON number is no text: which one it was is lost on the way.
+/// Promise 69: a JSON number is not accepted as text: its exact value would be lost.
 #[test]
-fn json_is_read_as_it_is_meant() {
+fn json_variants_are_understood() {
     let app = TestApp::new();
     for number in ["73910462850174936251047", "928374650.1900", "12345678901", "[]", "{}"] {
         let body = format!(r#"{{"email":"ada@example.com","password":{number}}}"#);
@@ -193,7 +193,7 @@ fn json_is_read_as_it_is_meant() {
         app.send_json(Post, "/users", &body).is(400).says("password");
         app.send_json(Post, "/sessions", &body).is(400).says("password");
     }
-    // What some programs put before or beside it.
+    // What some programs send before or beside the object.
     for (n, body) in [
         "\u{feff}{\"email\":\"ada0@example.com\",\"password\":\"P\"}",
         "{\"email\":\"ada1@example.com\",\"password\":\"P\",\"meta\":{\"app\":[1,2.5]}}",
@@ -209,7 +209,7 @@ fn json_is_read_as_it_is_meant() {
     }
 }
 
-/// Promise 4: it does not matter how a keyboard writes an accent.
+/// Promise 4: it does not matter how a keyboard encodes an accent.
 #[test]
 fn a_password_in_another_normal_form_is_the_same() {
     let app = TestApp::new();
@@ -221,7 +221,7 @@ fn a_password_in_another_normal_form_is_the_same() {
     app.other_browser().log_in(ADA, nfc).redirects_to("/profile");
     app.other_browser().log_in(ADA, nfd).redirects_to("/profile");
     app.other_browser().log_in(ADA, "Grusse aus Koln 17 Apfel").is(401);
-    // A hash from before is of what was typed then, and is renewed.
+    // An older hash was made from the password as typed, and is renewed.
     let old = bcrypt::hash(nfd, 4).unwrap();
     app.sql(&format!("UPDATE vestibule_passwords SET hash = '{old}'"));
     app.other_browser().log_in(ADA, nfc).is(401);
@@ -229,9 +229,9 @@ fn a_password_in_another_normal_form_is_the_same() {
     app.other_browser().log_in(ADA, nfc).redirects_to("/profile");
 }
 
-/// Promise 13: an address that was pasted is found, one that is refused is told why.
+/// Promise 13: a pasted address is accepted, or refused with a reason.
 #[test]
-fn an_address_is_read_as_it_is_meant() {
+fn a_pasted_address_is_understood() {
     let app = TestApp::new();
     for (n, text) in [
         "ada0@example.com\u{a0}",
@@ -251,7 +251,7 @@ fn an_address_is_read_as_it_is_meant() {
     for (text, why) in [
         ("ada..x@docomo.example", "two dots in a row"),
         ("ada.@docomo.example", "begin or end with a dot"),
-        ("j\u{f6}rg@example.com", "letters such as"),
+        ("j\u{f6}rg@example.com", "emails such as"),
         ("ada@\u{131}s\u{131}tma.example", "only looks like another"),
         ("ada @example.com", "without spaces"),
         ("ada@example", "not a domain that mail can be sent to"),
@@ -262,9 +262,9 @@ fn an_address_is_read_as_it_is_meant() {
     }
 }
 
-/// Promises 1 and 5: what the page asks for is what it takes.
+/// Promises 1 and 5: the page accepts what it asks for.
 #[test]
-fn a_random_password_that_is_too_short_is_told_to_be_longer() {
+fn a_short_random_password_is_asked_to_be_longer() {
     let app = TestApp::new();
     app.visit("/signup").says("At least 9 characters.");
     for password in ["J6-dk9Fq", "Xv3?kQ9w", "u+8RmZ1c", "雪国長靴納豆風呂", "Ж9ёя#Щ2ъ"]
@@ -285,7 +285,7 @@ fn a_random_password_that_is_too_short_is_told_to_be_longer() {
     }
 }
 
-/// Promise 36: only what will never change is kept for ever.
+/// Promise 36: only files that never change are cached for a long time.
 #[test]
 fn a_file_of_another_version_is_not_kept() {
     let app = TestApp::new();

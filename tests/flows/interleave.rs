@@ -1,8 +1,8 @@
-//! One request is stopped at each point at which it waits for something, one point after the other, and another one
-//! passes meanwhile: what luck finds in one run of thousands is tried in each run.
+//! Stops one request at each point where it waits for something, and lets another one pass in the meantime. This
+//! finds in every run the races that would otherwise take luck.
 //!
-//! Requests of the local client are futures in the test's own thread. A request that is not polled stands still: with
-//! a look-up done, a hash computed, a transaction open or committed, whatever came before that point.
+//! Requests of the local client are futures in the test's own thread. A future that is not polled stands still:
+//! with a query done, a hash computed, a transaction open or committed, whatever came before that point.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -17,7 +17,7 @@ use rocket::tokio::time::timeout;
 
 use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, Seen, TestApp, some_of, urlencoded};
 
-/// What stands still may hold what the other one needs, such as SQLite's writer. After this long it goes on.
+/// The stopped request may hold what the other one needs, such as SQLite's writer. It continues after this time.
 const STANDS_STILL_FOR: Duration = Duration::from_millis(40);
 
 /// More points than any request has.
@@ -25,8 +25,8 @@ const MANY: usize = 500;
 
 type Form<'a> = (&'a str, &'a [(&'a str, &'a str)]);
 
-/// Polls `stopped` so many times, then lets `passing` pass, then goes on. Both answers, and whether there was such
-/// a point.
+/// Polls `stopped` a number of times, lets `passing` run, then continues. Returns both results, and whether there
+/// was such a point.
 fn stopped_at<A, B>(
     app: &TestApp,
     point: usize,
@@ -73,18 +73,17 @@ async fn post(browser: &Browser, (path, fields): Form<'_>) -> Seen {
     browser.dispatch(Post, path, &headers, Some(&urlencoded(&fields))).await
 }
 
-/// Tries each point in an app of its own, until the request has no more of them; a tenth of them on a laptop, which
-/// tenth by chance.
+/// Tries each point in a new app, until the request has no more of them. Outside CI, tries a random tenth of them.
 fn at_each_point(story: impl Fn(usize) -> bool) {
     let mut points = some_of(0..MANY, 10).take_while(|point| story(*point)).count();
     if points == 0 {
-        // It has fewer than that.
+        // The request has fewer points.
         points = usize::from(story(0));
     }
     assert!((1..some_of(0..MANY, 10).count()).contains(&points), "{points} points");
 }
 
-/// An app with somebody who is signed in, and the link to reset their password.
+/// An app with a signed-in user, and a link to reset their password.
 fn app_with_link() -> (TestApp, String) {
     let app = TestApp::with_ada();
     let link = app.reset_link();
@@ -95,7 +94,7 @@ const EMAIL: (&str, &str) = ("email", ADA);
 const OLD: (&str, &str) = ("password", PASSWORD);
 const NEW: (&str, &str) = ("new_password", NEW_PASSWORD);
 
-/// Promises 15, 23 and 44: whoever logs in with the old password is not signed in once the reset is done.
+/// Promises 15, 23 and 44: signing in with the old password does not succeed once the reset is done.
 #[test]
 fn a_reset_passes_a_login() {
     at_each_point(|point| {
@@ -115,12 +114,12 @@ fn a_reset_passes_a_login() {
     });
 }
 
-/// Promise 23: nor does a log-in that writes an old hash anew write the old password back.
+/// Promise 23: a sign-in that renews an old hash does not restore the old password.
 #[test]
 fn a_reset_passes_a_login_that_renews_the_hash() {
     at_each_point(|point| {
         let (app, link) = app_with_link();
-        // Of this password, as another system would have stored it.
+        // A hash of this password, as another system would have stored it.
         let hash = bcrypt::hash_with_result(PASSWORD, 4).unwrap().to_string();
         app.sql(&format!(
             "UPDATE vestibule_passwords SET hash = '{hash}' \
@@ -141,7 +140,7 @@ fn a_reset_passes_a_login_that_renews_the_hash() {
     });
 }
 
-/// Promises 23 and 47: whoever changes the password with the old one, while its owner resets it.
+/// Promises 23 and 47: the password is changed with the old one while its owner resets it.
 #[test]
 fn a_reset_passes_a_change() {
     const THIRD: &str = "nine lazy harbour cats";
@@ -162,7 +161,7 @@ fn a_reset_passes_a_change() {
     });
 }
 
-/// The same the other way round: what was set last is what opens the account, and nothing else does.
+/// The same in the other order: only the password that was set last opens the account.
 #[test]
 fn a_change_passes_a_reset() {
     const THIRD: &str = "nine lazy harbour cats";
@@ -184,7 +183,7 @@ fn a_change_passes_a_reset() {
     });
 }
 
-/// Promise 45: a session that is being looked up when it is ended is not remembered as one that lives.
+/// Promise 45: a session that is ended during its lookup is not cached as valid.
 #[test]
 fn a_reset_passes_a_visit() {
     for was_seen_before in [false, true] {
@@ -203,13 +202,13 @@ fn a_reset_passes_a_visit() {
             );
             reset.redirects_to("/login");
             assert!(!thief.is_signed_in(), "point {point}");
-            // A look-up has few points; the last one is when there are none left.
+            // A lookup has few points; this was the last one if there is none left.
             is_point || point < 3
         });
     }
 }
 
-/// Promise 20: two who use one link; and the one who wins is told so.
+/// Promise 20: two uses of one link; the one that succeeds says so.
 #[test]
 fn of_two_resets_with_one_link_one_counts() {
     at_each_point(|point| {
@@ -229,7 +228,7 @@ fn of_two_resets_with_one_link_one_counts() {
     });
 }
 
-/// Promise 44: whoever logs out while the same browser changes something is logged out.
+/// Promise 44: signing out during another change in the same browser ends the session.
 #[test]
 fn a_log_out_passes_what_the_session_does() {
     let change = [OLD, NEW];
@@ -247,12 +246,12 @@ fn a_log_out_passes_what_the_session_does() {
     }
 }
 
-/// Promise 44: a session that has ended confirms no address.
+/// Promise 44: an ended session does not verify an address.
 #[test]
 fn a_log_out_passes_a_confirmation() {
     at_each_point(|point| {
         let app = TestApp::with_ada();
-        let link = app.last_letter().link();
+        let link = app.last_email().link();
         let witness = app.elsewhere();
         let beside = app.copy();
         let is_confirmed = |seen: Seen| {
@@ -271,7 +270,7 @@ fn a_log_out_passes_a_confirmation() {
     });
 }
 
-/// One account for one address, and both are signed in to it or told that it is taken.
+/// One account for one address; both are signed in to it or told that it is taken.
 #[test]
 fn of_two_sign_ups_one_makes_the_account() {
     at_each_point(|point| {
@@ -285,7 +284,7 @@ fn of_two_sign_ups_one_makes_the_account() {
         );
         assert!(app.is_signed_in() && other.is_signed_in(), "point {point}");
         assert_eq!(app.count("users"), 1);
-        assert_eq!(app.letters().len(), 1);
+        assert_eq!(app.emails().len(), 1);
         is_point
     });
 }

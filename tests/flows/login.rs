@@ -1,4 +1,4 @@
-//! Signing in: with which password, and what is said of a wrong one.
+//! Signing in: which passwords work, and how wrong ones are answered.
 
 use std::time::{Duration, Instant};
 
@@ -7,7 +7,7 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp, in_ci};
 const WRONG: &str = "The email address or the password is wrong.";
 
 #[test]
-fn a_person_logs_in_and_out() {
+fn a_user_signs_in_and_out() {
     let app = TestApp::with_ada();
     let seen = app.sign_out().redirects_to("/");
     assert_eq!(seen.header("clear-site-data"), None, "it holds Chromium up for seconds");
@@ -22,17 +22,17 @@ fn a_person_logs_in_and_out() {
 
 /// Promise 9.
 #[test]
-fn nobody_learns_which_addresses_have_an_account() {
+fn no_answer_reveals_accounts() {
     let app = TestApp::with_ada();
     app.other_browser().sign_up("gone@example.com");
     app.sql("UPDATE vestibule_users SET disabled_at = 1 WHERE email_key = 'gone@example.com'");
-    let tries = [
+    let attempts = [
         (ADA, NEW_PASSWORD),
         ("nobody@example.com", PASSWORD),
         ("gone@example.com", PASSWORD),
         ("no address", PASSWORD),
     ];
-    let answers: Vec<_> = tries
+    let answers: Vec<_> = attempts
         .map(|(email, password)| {
             let seen = app.other_browser().log_in(email, password).is(401).says(WRONG);
             (seen.body.replace(email, "…"), seen.headers)
@@ -47,7 +47,7 @@ fn nobody_learns_which_addresses_have_an_account() {
     }
 }
 
-/// Promise 9: also for an imported hash of lower cost, whose missing rounds are done too.
+/// Promise 9: also for an imported hash of lower cost, whose missing rounds are computed too.
 #[test]
 fn a_wrong_password_takes_as_long_for_any_account() {
     let app = TestApp::with(|figment| {
@@ -74,11 +74,11 @@ fn a_wrong_password_takes_as_long_for_any_account() {
             times.push(start.elapsed());
         }
     }
-    // The quickest of each: whatever else the machine does only adds.
+    // The fastest of each: other work of the machine only adds time.
     let [known, imported, unknown] =
         times.map(|times| times.into_iter().min().unwrap().as_secs_f64());
-    // The promise is a tenth, which `cargo bench` measures; here a machine at work must not fail the
-    // suite, and a short cut (an eighth of the work, or none) must.
+    // The promise is a tenth, which `cargo bench` measures. Here a busy machine must not fail the test, and a
+    // shortcut (an eighth of the work, or none) must.
     for other in [imported, unknown] {
         let ratio = other / known;
         assert!((0.3..3.0).contains(&ratio), "takes {ratio:.2} times as long");
@@ -87,7 +87,7 @@ fn a_wrong_password_takes_as_long_for_any_account() {
 
 /// Promise 6.
 #[test]
-fn an_imported_hash_opens_the_account_and_is_written_anew() {
+fn an_imported_hash_opens_the_account_and_is_renewed() {
     let app = TestApp::with_ada();
     let hash = || app.texts("SELECT hash FROM vestibule_passwords").remove(0);
     // From the test vectors of Openwall's crypt_blowfish.
@@ -103,7 +103,7 @@ fn an_imported_hash_opens_the_account_and_is_written_anew() {
 }
 
 #[test]
-fn a_hash_of_lower_cost_is_written_anew_at_the_next_login() {
+fn a_hash_of_lower_cost_is_renewed_at_the_next_sign_in() {
     let app = TestApp::with_ada();
     let app = app.restarted_with(|figment| figment.merge(("vestibule.password.cost", 5)));
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
@@ -111,7 +111,7 @@ fn a_hash_of_lower_cost_is_written_anew_at_the_next_login() {
 }
 
 #[test]
-fn what_is_missing_is_named_and_what_was_typed_is_kept() {
+fn missing_fields_are_named_and_the_input_is_kept() {
     let app = TestApp::new();
     app.submit("/login", [("email", ADA), ("password", "")])
         .is(422)
@@ -129,10 +129,10 @@ fn what_is_missing_is_named_and_what_was_typed_is_kept() {
 
 /// Promise 49.
 #[test]
-fn every_signed_in_page_has_a_button_to_log_out() {
+fn every_signed_in_page_has_a_button_to_sign_out() {
     let app = TestApp::with_ada();
     app.submit("/password-reset", [("email", ADA)]).says("action=\"/logout\"");
-    let links: Vec<String> = app.letters().iter().map(super::harness::Letter::link).collect();
+    let links: Vec<String> = app.emails().iter().map(super::harness::Email::link).collect();
     for path in ["/", "/profile", "/password-reset", &links[0], &links[1]] {
         app.visit(path).is(200).says("<form method=\"post\" action=\"/logout\">");
     }

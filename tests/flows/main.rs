@@ -1,6 +1,5 @@
-//! The service as people and programs meet it, through Rocket's local client. `cargo test` runs these
-//! stories on `SQLite`, and again on `PostgreSQL` if `TEST_POSTGRES_URL` names a server; see
-//! `postgres.rs`.
+//! Tests of the service as people and programs use it, through Rocket's local client. `cargo test` runs them on
+//! SQLite, and again on PostgreSQL if `TEST_POSTGRES_URL` names a server; see `postgres.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -18,8 +17,8 @@ mod faults;
 mod fuzz;
 mod input;
 mod interleave;
-mod letters;
 mod login;
+mod mail;
 mod nodes;
 mod password_change;
 mod password_reset;

@@ -8,7 +8,7 @@ const WRONG: &str = "This is not your current password.";
 
 /// Promises 7, 43, 47.
 #[test]
-fn whoever_knows_the_password_changes_it_and_stays_signed_in_here_alone() {
+fn a_changed_password_ends_all_other_sessions() {
     let app = TestApp::with_ada();
     let elsewhere = app.elsewhere();
     let stolen = app.copy();
@@ -47,15 +47,15 @@ fn without_the_current_password_nothing_changes() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
-/// Promises 7 and 28: somebody at an unlocked screen guesses no longer than anybody else.
+/// Promises 7 and 28: somebody at an unlocked screen has no more guesses than anybody else.
 #[test]
-fn wrong_tries_count_for_the_throttle() {
+fn wrong_attempts_count_for_the_throttle() {
     let app = TestApp::with_ada();
     let guess = || {
         let form = [("password", "wrong"), ("new_password", NEW_PASSWORD)];
         app.submit("/password-change", form)
     };
-    // Five as a browser that is known, five as a stranger.
+    // Five as a known browser, five as a stranger.
     for _ in 0..10 {
         guess().is(422).says_beside("password", WRONG);
     }
@@ -87,17 +87,17 @@ fn browsers_that_were_known_are_strangers_afterwards() {
     app.post("/login", form).redirects_to("/profile");
 }
 
-/// Promise 51; and a thief who knows the password does not void the owner's way back.
+/// Promise 51; and a thief who knows the password does not void the owner's reset links.
 #[test]
-fn the_owner_is_told_and_links_to_reset_it_stay_good() {
+fn the_owner_is_notified_and_reset_links_stay_valid() {
     let app = TestApp::with_ada();
     let link = app.reset_link();
     app.visit(&link).is(200);
     app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
-    let letter = app.last_letter();
-    assert_eq!(letter.to, ADA);
-    assert_eq!(letter.subject, "Your Vestibule password was changed");
-    assert!(letter.text.contains("Firefox on Linux, IP address 127.0.0.1"));
+    let email = app.last_email();
+    assert_eq!(email.to, ADA);
+    assert_eq!(email.subject, "Your Vestibule password was changed");
+    assert!(email.text.contains("Firefox on Linux, IP address 127.0.0.1"));
     let owner = app.other_browser();
     owner
         .visit(&link)
@@ -107,7 +107,7 @@ fn the_owner_is_told_and_links_to_reset_it_stay_good() {
 }
 
 #[test]
-fn keep_me_logged_in_is_kept() {
+fn keep_me_signed_in_is_kept() {
     let app = TestApp::with_ada();
     app.sign_out();
     app.log_in_and_stay(ADA, PASSWORD).redirects_to("/profile");
@@ -120,21 +120,21 @@ fn keep_me_logged_in_is_kept() {
 fn of_two_changes_at_once_one_wins() {
     let app = TestApp::with_ada();
     let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
-    // Promise 63: all three are told so.
+    // Promise 63: all three succeed.
     assert_eq!(app.post_at_once(3, "/password-change", form), [303; 3]);
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
     assert_eq!(app.count("sessions"), 1);
-    assert_eq!(app.letters().len(), 2, "one about the address, one about the change");
+    assert_eq!(app.emails().len(), 2, "one about the address, one about the change");
 }
 
 #[test]
-fn whoever_is_not_signed_in_logs_in_first() {
+fn a_visitor_has_to_sign_in_first() {
     let app = TestApp::new();
     app.visit("/password-change").redirects_to("/login?next=/password-change");
     let form = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
     app.post("/password-change", form).redirects_to("/login?next=/password-change");
     app.call(Post, "/api/v1/password_change", form).is(401);
-    // Where password managers look for it.
+    // The path that password managers use.
     app.visit("/.well-known/change-password").redirects_to("/password-change");
 }
 
@@ -153,9 +153,9 @@ fn a_program_changes_the_password_of_its_user() {
     app.other_browser().log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
-/// Promise 45: whoever logs out with the cookie that a change has just replaced means the session that came next.
+/// Promise 45: signing out with the cookie that a change has just replaced ends the new session.
 #[test]
-fn a_log_out_right_after_a_change_ends_what_came_next() {
+fn signing_out_right_after_a_change_ends_the_new_session() {
     for (method, path) in [(Delete, "/sessions"), (Post, "/api/v1/logout"), (Post, "/logout")] {
         let app = TestApp::with_ada();
         let before = app.copy();

@@ -14,7 +14,7 @@ fn app_with_link() -> (TestApp, String) {
 }
 
 #[test]
-fn somebody_who_forgot_the_password_gets_back_in() {
+fn a_forgotten_password_is_reset() {
     let (app, link) = app_with_link();
     app.visit(&link)
         .is(200)
@@ -29,25 +29,25 @@ fn somebody_who_forgot_the_password_gets_back_in() {
 
 /// Promise 10.
 #[test]
-fn asking_tells_nobody_who_has_an_account() {
+fn requesting_a_reset_does_not_reveal_accounts() {
     let app = TestApp::with_ada();
-    let letters = app.letters().len();
+    let emails = app.emails().len();
     let browser = app.other_browser();
     let ask = |email: &str| {
         let seen = browser.submit("/password-reset", [("email", email)]).is(200);
         (seen.body.replace(email, "…"), seen.headers)
     };
-    // Of one length, so that headers can be compared whole.
+    // Of the same length, so that headers can be compared as a whole.
     assert_eq!(ask(ADA), ask("bob@example.com"));
     assert_eq!(app.count("outbox"), 2);
-    assert_eq!(app.letters().len(), letters + 1);
+    assert_eq!(app.emails().len(), emails + 1);
     assert_eq!(app.count("outbox"), 0);
 }
 
-/// Promise 10: whoever asks and writes something right after it waits for what the request and the postman
-/// write: as many transactions for nobody as for somebody.
+/// Promise 10: a request right after a reset request waits for its writes and for those of the delivery job: as
+/// many transactions whether or not there is an account.
 #[test]
-fn as_much_is_written_for_nobody_as_for_somebody() {
+fn a_reset_writes_as_much_without_an_account() {
     let app = TestApp::new();
     if !app.is_sqlite() {
         return; // On PostgreSQL, writes do not wait for each other.
@@ -62,11 +62,11 @@ fn as_much_is_written_for_nobody_as_for_somebody() {
     });
     assert_eq!(writes[0], writes[1]);
     assert!(writes[0].0 > 0 && writes[0].1 > 0, "{writes:?}");
-    assert_eq!(app.letters().len(), 2);
+    assert_eq!(app.emails().len(), 2);
 }
 
 #[test]
-fn what_cannot_be_an_address_is_said_so() {
+fn an_invalid_address_is_refused_with_a_reason() {
     let app = TestApp::new();
     let seen = app.submit("/password-reset", [("email", "ada")]).is(422).shows_in("email", "ada");
     assert!(seen.title().starts_with("Error: "));
@@ -74,22 +74,22 @@ fn what_cannot_be_an_address_is_said_so() {
 
 /// Promise 14.
 #[test]
-fn letters_go_to_the_address_of_the_account() {
+fn emails_go_to_the_address_of_the_account() {
     let app = TestApp::new();
     app.sign_up("Ada@example.com");
     app.submit("/password-reset", [("email", "ADA@EXAMPLE.COM")]);
-    assert_eq!(app.last_letter().to, "Ada@example.com");
+    assert_eq!(app.last_email().to, "Ada@example.com");
 }
 
 /// Promises 17 and 18.
 #[test]
-fn the_token_is_in_the_letter_and_nowhere_else() {
+fn the_token_is_in_the_email_and_nowhere_else() {
     let app = TestApp::with_ada();
     let asked = app.submit("/password-reset", [("email", ADA)]);
-    let letter = app.last_letter();
-    let token = letter.token();
+    let email = app.last_email();
+    let token = email.token();
     assert_eq!(token.len(), 43);
-    let page = app.visit(&letter.link());
+    let page = app.visit(&email.link());
     for seen in [&asked, &page] {
         assert!(!seen.body.contains(&token) && !format!("{:?}", seen.headers).contains(&token));
     }
@@ -155,7 +155,7 @@ fn a_stranger_who_asks_again_and_again_voids_nothing() {
     for _ in 0..4 {
         app.other_browser().submit("/password-reset", [("email", ADA)]).is(200);
     }
-    let resets = app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    let resets = app.emails().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets, 3);
     app.reset_password(&first, NEW_PASSWORD).redirects_to("/login");
     assert_eq!(app.count("links"), 0, "a completed reset voids every link");
@@ -167,7 +167,7 @@ fn a_link_for_one_thing_does_not_do_another() {
     let (app, link) = app_with_link();
     let token = link.rsplit('/').next().unwrap();
     app.visit(&format!("/verify-email/{token}")).is(404);
-    let verify = app.letters()[0].token();
+    let verify = app.emails()[0].token();
     app.visit(&format!("/password-reset/{verify}")).is(404);
     app.post(&format!("/password-reset/{verify}"), [("new_password", NEW_PASSWORD)]).is(404);
     app.visit(&link).is(200);
@@ -183,20 +183,20 @@ fn a_link_that_went_to_an_older_address_is_dead() {
     );
     app.visit(&link).is(404);
     app.post(&link, [("new_password", NEW_PASSWORD)]).is(404);
-    app.letters_do_not_matter();
+    app.emails_do_not_matter();
 }
 
 /// Promise 23.
 #[test]
-fn a_reset_signs_everybody_out_and_tells_the_owner() {
+fn a_reset_ends_all_sessions_and_notifies_the_owner() {
     let (app, link) = app_with_link();
     let thief = app.elsewhere();
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     assert!(!thief.is_signed_in() && !app.is_signed_in());
-    let letter = app.last_letter();
-    assert!(letter.subject.contains("was changed"), "{}", letter.subject);
-    assert!(letter.text.contains("From: Firefox on Linux, IP address 127.0.0.1"));
-    assert!(letter.text.contains(" UTC"));
+    let email = app.last_email();
+    assert!(email.subject.contains("was changed"), "{}", email.subject);
+    assert!(email.text.contains("From: Firefox on Linux, IP address 127.0.0.1"));
+    assert!(email.text.contains(" UTC"));
 }
 
 /// Promise 24.
@@ -210,9 +210,9 @@ fn a_forged_host_changes_no_link() {
         ("Content-Type", "application/x-www-form-urlencoded"),
     ];
     app.request(Method::Post, "/password-reset", &headers, Some("email=ada@example.com")).is(200);
-    let letter = app.last_letter();
-    assert!(letter.text.contains("http://localhost:8000/password-reset/"));
-    assert!(!format!("{letter:?}").contains("evil"));
+    let email = app.last_email();
+    assert!(email.text.contains("http://localhost:8000/password-reset/"));
+    assert!(!format!("{email:?}").contains("evil"));
 }
 
 /// Promise 25.
@@ -225,11 +225,11 @@ fn a_link_page_keeps_its_address_to_itself() {
         assert_eq!(seen.header("referrer-policy"), Some("strict-origin"));
         assert!(!seen.body.contains("://"), "nothing from elsewhere: {}", seen.body);
     }
-    for junk in
+    for invalid in
         ["/password-reset/x", "/password-reset/a/b", "/password-reset/%00", "/password-reset/link"]
     {
-        app.visit(junk).is(404).says(DEAD);
-        app.post(junk, [("new_password", NEW_PASSWORD)]).is(404).says(DEAD);
+        app.visit(invalid).is(404).says(DEAD);
+        app.post(invalid, [("new_password", NEW_PASSWORD)]).is(404).says(DEAD);
     }
 }
 
@@ -254,17 +254,17 @@ fn a_reset_proves_the_mailbox_and_clears_what_a_first_comer_set_up() {
         .submit("/signup", [("email", ADA), ("password", PASSWORD), ("name", "Mallory")])
         .redirects_to("/profile");
     app.submit("/password-reset", [("email", ADA)]);
-    let letters = app.letters();
-    app.reset_password(&letters[1].link(), NEW_PASSWORD).redirects_to("/login");
+    let emails = app.emails();
+    app.reset_password(&emails[1].link(), NEW_PASSWORD).redirects_to("/login");
     assert!(!squatter.is_signed_in());
-    app.visit(&letters[0].link()).is(404);
+    app.visit(&emails[0].link()).is(404);
     app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
     app.visit("/profile").says("Confirmed").does_not_say("Mallory");
-    // Whoever has shown once that the address is theirs keeps what they set up.
+    // A user who has verified the address keeps the profile.
     app.submit("/profile", [("name", "Ada")]);
     app.sign_out();
     app.submit("/password-reset", [("email", ADA)]);
-    app.visit(&app.last_letter().link()).and_submit([("new_password", PASSWORD)]);
+    app.visit(&app.last_email().link()).and_submit([("new_password", PASSWORD)]);
     app.log_in(ADA, PASSWORD);
     app.visit("/profile").shows_in("name", "Ada");
 }
@@ -274,7 +274,7 @@ fn a_disabled_account_gets_no_link() {
     let (app, link) = app_with_link();
     app.sql("UPDATE vestibule_users SET disabled_at = 1");
     app.visit(&link).is(404);
-    let letters = app.letters().len();
+    let emails = app.emails().len();
     app.submit("/password-reset", [("email", ADA)]).is(200);
-    assert_eq!(app.letters().len(), letters);
+    assert_eq!(app.emails().len(), emails);
 }

@@ -23,7 +23,7 @@ fn a_name_that_is_too_long_is_refused_and_kept_in_the_field() {
 }
 
 #[test]
-fn whoever_is_not_signed_in_logs_in_first() {
+fn a_visitor_has_to_sign_in_first() {
     let app = TestApp::new();
     app.visit("/profile").redirects_to("/login?next=/profile");
     app.post("/profile", [("name", "x")]).redirects_to("/login?next=/profile");

@@ -1,5 +1,5 @@
-//! The proxies of `docs/deployment.md`, set up as it says, before the real binary: what is sent slowly is
-//! cut off, and the service learns who the client is.
+//! The proxies of `docs/deployment.md`, configured as documented, in front of the real binary: slow requests are
+//! cut off, and the service learns the client IP.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -16,19 +16,19 @@ use crate::harness::process::{Process, form_post, sign_up_form};
 
 const DOCUMENT: &str = include_str!("../../docs/deployment.md");
 
-/// What the document says in this language. Nobody at a laptop waits as long as it says.
+/// The documented configuration, with shorter time-outs outside CI.
 fn quick(language: &str) -> String {
     let within = if in_ci() { "10s" } else { "2s" };
     snippet(language).replace("10s", within)
 }
 
-/// What the document says in this language.
+/// The documented configuration in this language.
 pub fn snippet(language: &str) -> &'static str {
     let rest = DOCUMENT.split_once(&format!("```{language}\n")).unwrap().1;
     rest.split("```").next().unwrap()
 }
 
-/// A proxy at `port`, without TLS; the time-outs are what is tested.
+/// A proxy at `port`, without TLS.
 pub struct Proxy {
     child: Child,
     pub port: u16,
@@ -42,7 +42,7 @@ impl Drop for Proxy {
 }
 
 impl Proxy {
-    /// `None`, loudly, where there is no such program; in CI that is a failure.
+    /// `None`, with a message, if the program is not installed; in CI that is a failure.
     pub fn start(program: &str, folder: &Path, words: &[&str], port: u16) -> Option<Self> {
         let path = std::env::var("PATH").unwrap_or_default();
         let child = Command::new(program)
@@ -70,7 +70,7 @@ impl Proxy {
         Some(proxy)
     }
 
-    /// Sends this from another address of this machine; what came back until somebody hung up.
+    /// Sends this from another address of this machine; returns what arrives until the connection closes.
     fn send(&self, request: &str) -> String {
         let runtime = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
         let to: SocketAddr = ([127, 0, 0, 1], self.port).into();
@@ -96,7 +96,7 @@ fn start_service(folder: &Path) -> Process {
     Process::start(folder, &[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")])
 }
 
-/// Promise 30, and what Rocket cannot do: no time-out of it cuts off who sends slowly.
+/// Promise 30, and what Rocket cannot do: it has no time-out for slow requests.
 fn does_its_part(proxy: &Proxy, service: &mut Process) {
     let form = form_post("/signup", &sign_up_form(ADA));
     let forged = form.replacen("Host:", "X-Forwarded-For: 6.6.6.6\r\nHost:", 1);
@@ -111,14 +111,14 @@ fn does_its_part(proxy: &Proxy, service: &mut Process) {
         for request in slow {
             scope.spawn(move || {
                 let seen = proxy.send(request);
-                // Some versions of Caddy say 200, and nothing else.
+                // Some versions of Caddy answer 200 without a body.
                 assert!(!seen.contains("<html lang="), "{request:?} {seen}");
             });
         }
     });
 }
 
-/// Promise 18: whatever happens to a request, the secret of its link is in no log.
+/// Promise 18: whatever happens to a request, no log contains the secret of its link.
 fn keeps_secrets(proxy: &Proxy, service: Process, logs: &[&Path]) {
     const TOKEN: &str = "Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q";
     let ask_all = || {
@@ -137,7 +137,7 @@ fn keeps_secrets(proxy: &Proxy, service: Process, logs: &[&Path]) {
     };
     ask_all();
     drop(service);
-    // The proxy finds nobody to ask, and says so.
+    // The proxy cannot reach the service, and logs that.
     ask_all();
     proxy.send("GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     let mut all = String::new();

@@ -1,4 +1,4 @@
-//! With `public_url`, as behind a proxy that ends TLS: where links lead, whose forms count, what each page says.
+//! With `public_url`, as behind a TLS proxy: links, accepted forms, and headers.
 
 use rocket::http::Method::{Get, Post};
 
@@ -54,7 +54,7 @@ fn only_forms_of_this_very_origin_count() {
     post_from(&app, OURS, "/logout", "").redirects_to("/");
 }
 
-/// Promise 17: not to the address by which the request came, which strangers choose.
+/// Promise 17: not to the address of the request, which strangers choose.
 #[test]
 fn every_link_in_every_mail_leads_here() {
     let app = app();
@@ -68,10 +68,10 @@ fn every_link_in_every_mail_leads_here() {
     app.request(Post, "/password-reset", &host, Some("email=ada@example.com")).is(200);
     let form = format!("password={PASSWORD}&new_password={NEW_PASSWORD}").replace(' ', "+");
     post_from(&app, OURS, "/password-change", &form).redirects_to("/profile");
-    let letters = app.letters();
-    assert_eq!(letters.len(), 3, "{letters:?}");
-    for letter in &letters {
-        for body in [&letter.text, &letter.html] {
+    let emails = app.emails();
+    assert_eq!(emails.len(), 3, "{emails:?}");
+    for email in &emails {
+        for body in [&email.text, &email.html] {
             let links: Vec<&str> = body.match_indices("http").map(|(at, _)| &body[at..]).collect();
             assert!(!links.is_empty());
             for link in links {
@@ -80,8 +80,8 @@ fn every_link_in_every_mail_leads_here() {
             }
         }
     }
-    for letter in &letters[..2] {
-        let link = letter.text.split(OURS).nth(1).unwrap().split_whitespace().next().unwrap();
+    for email in &emails[..2] {
+        let link = email.text.split(OURS).nth(1).unwrap().split_whitespace().next().unwrap();
         app.visit(link).is(200);
     }
 }

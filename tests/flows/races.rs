@@ -1,4 +1,4 @@
-//! Two things at once.
+//! Concurrent requests.
 
 use std::io::Write;
 
@@ -17,7 +17,7 @@ fn calm(figment: rocket::figment::Figment) -> rocket::figment::Figment {
         .merge(("vestibule.throttle.emails_by_ip", 1000))
 }
 
-/// Promises 15, 23 and 44: whoever logs in with the old password while it is being reset.
+/// Promises 15, 23 and 44: signing in with the old password during a reset.
 #[test]
 fn a_login_in_flight_during_a_reset_leaves_no_session() {
     let app = TestApp::with(|figment| calm(figment).merge(("vestibule.password.cost", 7)));
@@ -26,7 +26,7 @@ fn a_login_in_flight_during_a_reset_leaves_no_session() {
         let (old, new) =
             if round % 2 == 0 { (PASSWORD, NEW_PASSWORD) } else { (NEW_PASSWORD, PASSWORD) };
         app.submit("/password-reset", [("email", ADA)]);
-        let link = app.last_letter().link();
+        let link = app.last_email().link();
         let login = [("email", ADA), ("password", old)];
         let answers = app.post_beside(8, "/login", login, &link, [("new_password", new)]);
         assert_eq!(answers[8].status, 303, "the reset");
@@ -36,7 +36,7 @@ fn a_login_in_flight_during_a_reset_leaves_no_session() {
 
 /// Promise 20.
 #[test]
-fn of_several_links_used_at_once_one_wins_and_nobody_waits_in_a_circle() {
+fn of_several_links_used_at_once_one_wins_without_a_deadlock() {
     let app = TestApp::with(|figment| calm(figment).merge(("vestibule.reveal_reset_token", true)));
     for n in 0..5 {
         let email = format!("p{n}@example.com");
@@ -71,12 +71,12 @@ fn never_are_more_than_three_links_open() {
         app.run_jobs();
     }
     assert_eq!(app.count("links"), 15);
-    assert_eq!(app.letters().len(), 15);
+    assert_eq!(app.emails().len(), 15);
 }
 
-/// Promise 53: a process that dies after it made a link, when nobody can say whether its letter left.
+/// Promise 53: a process dies after it made a link, so that it is unknown whether its email was sent.
 #[test]
-fn a_try_that_broke_off_uses_up_no_link() {
+fn an_attempt_that_broke_off_uses_up_no_link() {
     let app = TestApp::with_ada();
     for n in 1..=3 {
         let digest = if app.is_sqlite() {
@@ -89,17 +89,17 @@ fn a_try_that_broke_off_uses_up_no_link() {
              SELECT {digest}, 'verify-email', user_id, 'ada@example.com', 0, 99999999999999, id FROM vestibule_outbox"
         ));
     }
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     app.visit(&link).is(200);
-    assert_eq!(app.count("links"), 4, "all copies of the letter are good");
+    assert_eq!(app.count("links"), 4, "all copies of the email are good");
     app.visit("/profile").and_submit([]).redirects_to("/profile");
     app.visit("/profile").says("We have sent you an email with a link.");
-    assert_eq!(app.letters().len(), 2);
+    assert_eq!(app.emails().len(), 2);
 }
 
 /// A password that makes the strength estimate of a debug build overflow.
 #[test]
-fn no_password_takes_a_hash_worker_away() {
+fn no_password_stops_a_hash_worker() {
     let app = TestApp::with(|figment| calm(figment).merge(("vestibule.hashing.workers", 1)));
     for password in ["mn".repeat(52), "4a@s$5e3".repeat(16), "qwerty12".repeat(30)] {
         let status =
@@ -109,9 +109,9 @@ fn no_password_takes_a_hash_worker_away() {
     app.other_browser().sign_up(ADA);
 }
 
-/// Promise 6: whoever renews an imported hash a moment later keeps nobody out.
+/// Promise 6: a sign-in that renews an imported hash a moment later still succeeds.
 #[test]
-fn several_logins_at_once_renew_an_imported_hash() {
+fn concurrent_sign_ins_renew_an_imported_hash() {
     let app = TestApp::with(calm);
     app.sign_up(ADA);
     let imported = "$2a$05$CCCCCCCCCCCCCCCCCCCCC.VGOzA784oUp/Z0DY336zx7pLYAy0lwK";
@@ -125,14 +125,14 @@ fn several_logins_at_once_renew_an_imported_hash() {
     }
 }
 
-/// Promise 28: a browser that logs in with the old password while it is reset is a stranger then.
+/// Promise 28: a browser that signs in with the old password during a reset becomes a stranger.
 #[test]
 fn no_device_cookie_of_the_old_password_outlives_a_reset() {
     let app = TestApp::with_ada();
     app.sign_out();
     let link = app.reset_link();
     let login = [("email", ADA), ("password", PASSWORD)];
-    // One that is done in the same millisecond, and some on their way.
+    // One that is done in the same millisecond, and some in progress.
     let first = app.other_browser().post("/login", login).redirects_to("/profile");
     let mut answers = app.post_beside(4, "/login", login, &link, [("new_password", NEW_PASSWORD)]);
     answers.pop().unwrap().redirects_to("/login");
@@ -150,8 +150,8 @@ fn no_device_cookie_of_the_old_password_outlives_a_reset() {
     }
 }
 
-/// Promises 15 and 44: a client that holds back its body acts for a session that has ended meanwhile. The
-/// server reads a request to its end before anybody looks who sent it.
+/// Promises 15 and 44: a client delays its body until its session has ended. The server reads the whole request
+/// before the session is looked up.
 #[test]
 fn a_body_that_was_held_back_does_nothing_for_a_dead_session() {
     let folder = new_folder();

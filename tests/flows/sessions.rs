@@ -21,7 +21,7 @@ fn a_copy_of_the_database_gives_no_session() {
 
 /// Promise 43.
 #[test]
-fn logging_in_makes_a_new_session_and_ends_the_one_before() {
+fn signing_in_makes_a_new_session_and_ends_the_previous_one() {
     let app = TestApp::with_ada();
     let planted = app.session_cookie().unwrap();
     let form = [("email", ADA), ("password", PASSWORD)];
@@ -35,7 +35,7 @@ fn logging_in_makes_a_new_session_and_ends_the_one_before() {
 
 /// Promise 44.
 #[test]
-fn a_session_is_dead_after_logout_and_when_the_account_is_disabled() {
+fn a_session_ends_at_sign_out_and_when_the_account_is_disabled() {
     let app = TestApp::with_ada();
     let thief = app.copy();
     assert!(thief.is_signed_in());
@@ -49,7 +49,7 @@ fn a_session_is_dead_after_logout_and_when_the_account_is_disabled() {
 
 /// Promise 45.
 #[test]
-fn a_session_ends_when_nothing_happens_in_it() {
+fn an_idle_session_ends() {
     let app = TestApp::with_ada();
     app.clock.advance((2 * HOUR).checked_sub(MINUTE).unwrap());
     assert!(app.is_signed_in());
@@ -73,7 +73,7 @@ fn no_activity_moves_the_absolute_limit() {
 
 /// Promise 45.
 #[test]
-fn a_remembered_session_lasts_longer_but_not_for_ever() {
+fn a_remembered_session_lasts_longer_but_not_forever() {
     let app = TestApp::with_ada();
     app.log_in_and_stay(ADA, PASSWORD);
     app.sign_out();
@@ -107,7 +107,7 @@ fn reading_pages_writes_at_most_once_a_minute() {
 
 /// Promise 50.
 #[test]
-fn what_expired_is_swept() {
+fn expired_data_is_removed() {
     let app = TestApp::with_ada();
     app.reset_link();
     app.other_browser().log_in_and_stay(ADA, PASSWORD);
@@ -124,9 +124,9 @@ fn what_expired_is_swept() {
     assert_eq!((app.count("sessions"), app.count("links")), (0, 0));
 }
 
-/// A cap on sessions: the one that was not used for longest ends.
+/// The maximum number of sessions: the least recently used one ends.
 #[test]
-fn an_account_has_so_many_sessions() {
+fn an_account_has_a_maximum_of_sessions() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.session.max_per_account", 3)));
     app.sign_up(ADA);
     app.other_browser().sign_up("bob@example.com");
@@ -145,9 +145,9 @@ fn an_account_has_so_many_sessions() {
     assert_eq!(app.count("sessions"), 4, "and bob's");
 }
 
-/// Promise 66: sessions from the future are void, and take no place from those that are not.
+/// Promise 66: sessions from the future are void, and do not count towards the maximum.
 #[test]
-fn void_sessions_fill_no_place() {
+fn void_sessions_do_not_count_towards_the_maximum() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.session.max_per_account", 1)));
     app.sign_up(ADA);
     app.sql(
@@ -159,9 +159,9 @@ fn void_sessions_fill_no_place() {
     assert_eq!(app.count("sessions"), 1);
 }
 
-/// Promise 26: a crowd of log-outs with one cookie is one.
+/// Promise 26: many concurrent sign-outs with one cookie write once.
 #[test]
-fn many_log_outs_at_once_are_one() {
+fn many_sign_outs_at_once_write_once() {
     let app = TestApp::with_ada();
     let statuses = app.post_at_once(20, "/logout", []);
     assert!(statuses.iter().all(|status| *status == 303), "{statuses:?}");
@@ -169,7 +169,7 @@ fn many_log_outs_at_once_are_one() {
     assert_eq!(app.count("sessions"), 0);
 }
 
-/// Promise 45: what another node revokes counts here within a second, what this one does at once.
+/// Promise 45: a revocation by another node takes effect within a second, one by this node at once.
 #[test]
 fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {
     let app = TestApp::with_ada();

@@ -23,7 +23,7 @@ fn sign_up_leads_on_to_where_the_person_wanted_to_go() {
 }
 
 #[test]
-fn every_mistake_is_named_beside_its_field_and_nothing_typed_is_lost() {
+fn every_mistake_is_shown_beside_its_field_and_no_input_is_lost() {
     let app = TestApp::new();
     let long_name = "x".repeat(101);
     let seen = app
@@ -69,7 +69,7 @@ fn spellings_of_one_address_are_one_account_and_the_typed_one_is_shown() {
 }
 
 #[test]
-fn two_who_sign_up_with_one_address_at_once_make_one_account() {
+fn concurrent_sign_ups_with_one_address_make_one_account() {
     let app = TestApp::new();
     let forms =
         [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"].map(|p| {
@@ -80,7 +80,7 @@ fn two_who_sign_up_with_one_address_at_once_make_one_account() {
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 422, 422, 422]);
     assert_eq!(app.count("users"), 1);
-    assert_eq!(app.letters().len(), 1);
+    assert_eq!(app.emails().len(), 1);
 }
 
 /// Promise 1.
@@ -155,7 +155,7 @@ fn a_guessable_password_is_refused_with_advice() {
     assert_eq!(app.count("users"), 0);
 }
 
-/// Promise 5: nor is one good that is made of the parts of one's own address or name.
+/// Promise 5: nor is a password made of parts of the address or name accepted.
 #[test]
 fn a_password_of_the_parts_of_an_address_is_guessable() {
     let app = TestApp::new();
@@ -224,7 +224,7 @@ fn unknown_fields_are_never_bound() {
 
 /// Promise 38.
 #[test]
-fn what_people_type_is_shown_as_text() {
+fn user_input_is_shown_as_text() {
     let app = TestApp::new();
     let name = "<script>alert(1)</script>\"'&";
     app.submit(
@@ -234,8 +234,8 @@ fn what_people_type_is_shown_as_text() {
     .redirects_to("/profile");
     let page = app.visit("/profile").body;
     assert!(!page.contains("<script") && page.contains("&#60;script&#62;"), "{page}");
-    let letter = app.last_letter();
-    assert!(letter.html.contains("o&#39;hara&#38;co@example.com"), "{}", letter.html);
+    let email = app.last_email();
+    assert!(email.html.contains("o&#39;hara&#38;co@example.com"), "{}", email.html);
     for name in ["a\0b", "a\r\nBcc: b@example.com"] {
         app.other_browser()
             .post("/signup", [("email", "x@example.com"), ("password", PASSWORD), ("name", name)])

@@ -1,4 +1,4 @@
-//! How the service ends, gently or not, on either database.
+//! How the service stops, gracefully or not, on either database.
 
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
@@ -8,9 +8,9 @@ use crate::harness::process::{
     Process, answer, ask, form_post, new_folder, session_cookie, sign_up_form,
 };
 
-/// Promise 54: killed while a crowd signs up.
+/// Promise 54: killed during many sign-ups.
 #[test]
-fn what_was_answered_survives_a_kill_at_any_moment() {
+fn an_answered_request_survives_a_kill_at_any_moment() {
     let folder = new_folder();
     for (round, answers) in [1, 7, 30].into_iter().enumerate() {
         let service =
@@ -22,7 +22,7 @@ fn what_was_answered_survives_a_kill_at_any_moment() {
                 scope.spawn(move || {
                     for n in 0.. {
                         let email = format!("p{round}-{person}-{n}@example.com");
-                        // Nothing, or half an answer, promises nothing.
+                        // No response, or half of one, promises nothing.
                         let seen = ask(port, &form_post("/signup", &sign_up_form(&email)));
                         let Some(cookie) = seen.as_deref().and_then(session_cookie) else { return };
                         sender.send((email, cookie.to_owned())).unwrap();
@@ -49,8 +49,7 @@ fn what_was_answered_survives_a_kill_at_any_moment() {
     }
 }
 
-/// Promise 53: requests in flight, those that wait for a hash included, are answered before the
-/// database closes.
+/// Promise 53: requests in flight, including those that wait for a hash, are answered before the database closes.
 #[test]
 fn a_stop_answers_what_is_in_flight() {
     let folder = new_folder();
@@ -64,7 +63,7 @@ fn a_stop_answers_what_is_in_flight() {
     let waiting: Vec<TcpStream> = (0..4)
         .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
         .collect();
-    // The stop comes when at least one has been worked on and others wait.
+    // The signal comes when at least one was handled and others wait.
     service.line("event=signed-up");
     service.signal("-TERM");
     let is_open = |stream: &&TcpStream| {
@@ -89,10 +88,9 @@ fn a_stop_answers_what_is_in_flight() {
     }
 }
 
-/// Whoever began to say something and never went on holds up no stop for longer than the grace, and nobody who
-/// comes after it is kept waiting: the door is shut.
+/// An incomplete request delays shutdown no longer than the grace period, and new connections are refused at once.
 #[test]
-fn a_stop_shuts_the_door_and_cuts_off_who_says_nothing() {
+fn a_stop_closes_the_port_and_ends_silent_connections() {
     let folder = new_folder();
     let service = Process::start(folder.path(), &[("ROCKET_SHUTDOWN", "{grace=1,mercy=1}")]);
     let half = service.send("POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Le");
@@ -108,7 +106,7 @@ fn a_stop_shuts_the_door_and_cuts_off_who_says_nothing() {
     drop(half);
 }
 
-/// However early: a signal between the last step of a start and the first request was lost once.
+/// However early: a signal between the last step of a start and the first request was once lost.
 #[test]
 fn a_stop_is_heard_as_soon_as_the_port_is_open() {
     let folder = new_folder();

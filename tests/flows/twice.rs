@@ -1,5 +1,4 @@
-//! Promise 63: a button that was pressed twice, a page that was loaded anew. What was done is done once, and
-//! looks like success both times.
+//! Promise 63: a button pressed twice, or a page loaded again. The action is done once, and both requests succeed.
 
 use std::time::Duration;
 
@@ -13,14 +12,13 @@ fn signing_up_twice_signs_in_twice() {
     let form = [("email", ADA), ("password", PASSWORD), ("next", "/")];
     assert_eq!(app.post_at_once(2, "/signup", form), [303; 2]);
     assert!(app.is_signed_in());
-    // A while later.
+    // Some time later.
     let again = app.other_browser();
     again.post("/signup", form).redirects_to("/");
     assert!(again.is_signed_in());
     assert_eq!(app.count("users"), 1);
-    assert_eq!(app.letters().len(), 1);
-    // Whoever does not know the password is told that the address is taken, and tries no oftener than at the
-    // log-in page.
+    assert_eq!(app.emails().len(), 1);
+    // A client with a wrong password is told that the address is taken, and has no more attempts than at sign-in.
     let thief = app.other_browser();
     for _ in 0..5 {
         thief
@@ -30,14 +28,14 @@ fn signing_up_twice_signs_in_twice() {
     }
     thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(429);
     thief.post("/login", [form[0], ("password", PASSWORD)]).is(429);
-    // Programs are told, as they always were.
+    // Programs are told, as before.
     app.call(Post, "/users", form).is(400).says("email already registered");
     app.call(Post, "/api/v1/register", form).is(400).says("already in use");
 }
 
-/// Promise 8: a log-out that comes with the session that a change has just ended means the one that came next.
+/// Promise 8: signing out with the session that a change has just ended ends the new session.
 #[test]
-fn logging_out_beside_a_change_leaves_no_session() {
+fn signing_out_during_a_change_leaves_no_session() {
     let app = TestApp::with_ada();
     let beside = app.copy();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
@@ -62,17 +60,17 @@ fn changing_the_password_twice_changes_it_once() {
     again.visit("/profile").is(200).says("Your new password is set");
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
     assert_eq!(app.count("sessions"), 1);
-    // With the session that it led to it is one more change, and the current password is another.
+    // With the new session it is one more change, and the current password is another.
     again
         .submit("/password-change", change)
         .is(422)
         .says_beside("password", "This is not your current password.");
-    // Another new password is no second time.
+    // With another new password it is not a repetition.
     let late = app.copy();
     late.cookies.borrow_mut().insert("session_id".into(), ended.clone());
     let other = [("password", PASSWORD), ("new_password", "something else again")];
     late.post("/password-change", other).redirects_to("/login?next=/password-change");
-    // Nor is it one without the session that was ended, nor after the next one was.
+    // Nor is it one without the ended session, or after the new one has ended.
     let stranger = app.other_browser();
     stranger.post("/password-change", change).redirects_to("/login?next=/password-change");
     again.sign_out();
@@ -81,10 +79,10 @@ fn changing_the_password_twice_changes_it_once() {
     assert!(!late.is_signed_in() && !stranger.is_signed_in());
 }
 
-/// Promise 44: a log-out may overtake the answer of one change or of several, sent once or twice: what came last
-/// of the session that it names is what it ends.
+/// Promise 44: a sign-out may overtake the responses of one or several changes, sent once or twice: it ends the
+/// latest session that followed from the one it names.
 #[test]
-fn logging_out_beside_changes_ends_what_came_of_them() {
+fn signing_out_during_changes_ends_the_latest_session() {
     let app = TestApp::with_ada();
     let first = app.session_cookie().unwrap();
     let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
@@ -105,7 +103,7 @@ fn logging_out_beside_changes_ends_what_came_of_them() {
     assert_eq!(app.count("sessions"), 0);
 }
 
-/// Promise 44: but whoever finds such a cookie much later ends nothing with it.
+/// Promise 44: but such a cookie ends nothing when used much later.
 #[test]
 fn an_old_cookie_ends_no_newer_session() {
     let app = TestApp::with_ada();
@@ -119,9 +117,9 @@ fn an_old_cookie_ends_no_newer_session() {
     assert!(app.is_signed_in());
 }
 
-/// Promise 44: whoever has logged out is not signed in again by a form that the browser sends once more.
+/// Promise 44: after signing out, a form that the browser sends again does not sign in.
 #[test]
-fn nothing_that_is_sent_again_signs_in_after_logging_out() {
+fn nothing_sent_again_signs_in_after_signing_out() {
     let app = TestApp::with_ada();
     let wrong = [("password", "mistyped"), ("new_password", NEW_PASSWORD)];
     app.submit("/password-change", wrong).is(422);
@@ -140,18 +138,18 @@ fn resetting_twice_resets_once() {
     let app = TestApp::with_ada();
     let owner = app.other_browser();
     owner.submit("/password-reset", [("email", ADA)]);
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     let form = [("new_password", NEW_PASSWORD)];
     assert_eq!(owner.post_at_once(3, &link, form), [303; 3]);
     owner.post(&link, form).redirects_to("/login");
     owner.visit("/login").says("Your new password is set");
     assert_eq!(app.count("events WHERE kind = 'password-reset'"), 1);
     assert_eq!(app.count("sessions"), 0, "it logs nobody in");
-    // Once more, after logging in with the new password: that is nothing to be undone.
+    // Once more, after signing in with the new password: that session stays.
     owner.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
     owner.post(&link, form).redirects_to("/login");
     assert!(owner.is_signed_in());
-    // Whoever finds the used link has a dead one.
+    // For anybody else, the used link is dead.
     owner.visit(&link).is(404);
     owner.post(&link, [("new_password", "something else again")]).is(404);
     let token = link.rsplit('/').next().unwrap();
@@ -162,9 +160,9 @@ fn resetting_twice_resets_once() {
 }
 
 #[test]
-fn confirming_twice_confirms_once() {
+fn verifying_twice_verifies_once() {
     let app = TestApp::with_ada();
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     assert_eq!(app.post_at_once(2, &link, []), [303; 2]);
     app.post(&link, []).redirects_to("/profile");
     app.visit("/profile").says("Your email address is confirmed.");
@@ -173,13 +171,13 @@ fn confirming_twice_confirms_once() {
     stranger.post(&link, []).is(404);
     stranger.post(&link, [("password", "wrong")]).is(404);
     assert!(!stranger.is_signed_in());
-    // By the password, in a browser that is not signed in.
+    // With the password, in a browser that is not signed in.
     stranger.post(&link, [("password", PASSWORD)]).redirects_to("/profile");
     assert!(stranger.is_signed_in());
 }
 
 #[test]
-fn the_rest_bears_it_too() {
+fn other_requests_take_memory_in_proportion_too() {
     let app = TestApp::with_ada();
     assert_eq!(app.post_at_once(2, "/profile", [("name", "Ada")]), [303; 2]);
     let login = [("email", ADA), ("password", PASSWORD)];

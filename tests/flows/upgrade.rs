@@ -1,4 +1,4 @@
-//! From the version before to this one. `PREVIOUS_VESTIBULE` names the program of that version.
+//! Upgrades from the previous version. `PREVIOUS_VESTIBULE` names its program.
 
 use std::io::Write;
 
@@ -14,7 +14,7 @@ use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
-/// The service in the version before; `None`, loudly, where it is not at hand; in CI that is a failure.
+/// The service in the previous version; `None`, with a message, without it; in CI that is a failure.
 fn start_previous(folder: &TempDir) -> Option<Process> {
     let Some(program) = std::env::var_os(PREVIOUS) else {
         assert!(!crate::harness::in_ci(), "{PREVIOUS} must be set in CI");
@@ -45,10 +45,10 @@ fn post(at: &Process, cookie: &str, path: &str, form: &str) -> String {
     answer(at.send(&form_post(path, form).replacen("Content-Type", &with_cookie, 1)))
 }
 
-/// Promise 87: nobody is lost, and whoever was signed in stays so; the version before says why it does not start
-/// on what it does not know.
+/// Promise 87: no account is lost, and sessions continue; the previous version says why it does not start with the
+/// new tables.
 #[test]
-fn a_database_of_the_version_before_is_taken_over() {
+fn a_database_of_the_previous_version_is_taken_over() {
     let folder = new_folder();
     let Some(previous) = start_previous(&folder) else { return };
     assert!(previous.sign_up("ada@example.com").contains("303 See Other"));
@@ -70,9 +70,9 @@ fn a_database_of_the_version_before_is_taken_over() {
     assert!(!refused.status.success() && log.contains("migration"), "{log}");
 }
 
-/// The nodes of 0.1 step aside: they are not ready any more, write nothing, and nobody is lost.
+/// The nodes of 0.1 step aside: they are no longer ready, write nothing, and no account is lost.
 #[test]
-fn nodes_of_the_version_before_step_aside() {
+fn nodes_of_the_previous_version_step_aside() {
     if crate::harness::postgres::new_postgres_database().is_none() {
         return;
     }
@@ -96,15 +96,15 @@ fn nodes_of_the_version_before_step_aside() {
     }
 }
 
-/// Promise 87, row by row: an installation of 0.1 with people, sessions, links and messages that wait is the same
-/// afterwards, and lives on.
+/// Promise 87, row by row: an installation of 0.1 with accounts, sessions, links and waiting messages is the same
+/// afterwards, and works.
 #[test]
-fn every_row_of_the_version_before_is_taken_over() {
+fn every_row_of_the_previous_version_is_taken_over() {
     let app = TestApp::new();
     app.sign_up("ada@example.com");
-    app.visit(&app.last_letter().link()).and_submit([]).redirects_to("/profile");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/profile");
     app.other_browser().post("/password-reset", [("email", "ada@example.com")]).is(200);
-    let reset = app.last_letter().link();
+    let reset = app.last_email().link();
     app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
     app.other_browser().log_in("ada@example.com", "not the password").is(401);
     app.other_browser().sign_up("bob@example.com");
@@ -119,7 +119,7 @@ fn every_row_of_the_version_before_is_taken_over() {
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 1);
     let profile = app.request(Method::Get, "/profile", &[("Cookie", &cookie)], None);
     profile.is(200).says("Ada");
-    assert_eq!(app.last_letter().to, "bob@example.com");
+    assert_eq!(app.last_email().to, "bob@example.com");
     app.visit(&reset).is(200);
     app.restarted().log_in("ada@example.com", PASSWORD).redirects_to("/profile");
 }
@@ -138,7 +138,7 @@ fn migrations_of_a_host_are_left_alone() {
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 2);
 }
 
-/// What `take_over.sql` does, the other way round.
+/// Reverts `take_over.sql`.
 const BACK_TO_0_1: &str = "\
     INSERT INTO users SELECT id, email, email_key, name, hash, email_verified_at, disabled_at, created_at, version, \
     charged_key, charged_millis FROM vestibule_users JOIN vestibule_passwords ON user_id = id; \

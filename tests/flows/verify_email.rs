@@ -3,12 +3,12 @@ use std::time::Duration;
 use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
 
 #[test]
-fn a_person_confirms_their_address() {
+fn a_user_verifies_their_address() {
     let app = TestApp::with_ada();
     app.visit("/profile").says("Not confirmed yet");
-    let letter = app.last_letter();
-    let link = letter.link();
-    app.keeps_only_the_digest_of(&letter.token());
+    let email = app.last_email();
+    let link = email.link();
+    app.keeps_only_the_digest_of(&email.token());
     app.visit(&link)
         .is(200)
         .does_not_say("type=\"password\"")
@@ -17,7 +17,7 @@ fn a_person_confirms_their_address() {
     app.visit("/profile")
         .says("Your email address is confirmed.")
         .does_not_say("Not confirmed yet");
-    app.keeps_only_the_digest_of(&letter.token());
+    app.keeps_only_the_digest_of(&email.token());
     app.other_browser().visit(&link).is(404).says("The link has been used or is too old");
     app.visit(&link).redirects_to("/profile");
     app.visit("/profile").says("Your email address is confirmed.");
@@ -25,9 +25,9 @@ fn a_person_confirms_their_address() {
 
 /// Promise 19.
 #[test]
-fn only_the_button_confirms() {
+fn only_the_button_verifies() {
     let app = TestApp::with_ada();
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     for _ in 0..10 {
         app.visit(&link).is(200);
     }
@@ -36,9 +36,9 @@ fn only_the_button_confirms() {
 
 /// Promise 15.
 #[test]
-fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
+fn verifying_from_another_browser_requires_the_password() {
     let app = TestApp::with_ada();
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     let owner = app.other_browser();
     owner.sign_up("other@example.com");
     for browser in [owner, app.other_browser()] {
@@ -53,7 +53,7 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
     let elsewhere = app.other_browser();
     elsewhere.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
     elsewhere.visit("/profile").is(200).says("Your email address is confirmed.");
-    // Used, it is a success for whoever shows once more that the account is theirs, and for nobody else.
+    // A used link succeeds again for a client that shows once more that the account is theirs, and for nobody else.
     let other = app.other_browser();
     other.log_in("other@example.com", PASSWORD);
     other.post(&link, []).is(404).says("The link has been used or is too old");
@@ -61,16 +61,16 @@ fn whoever_is_not_signed_in_to_the_account_gives_its_password() {
 }
 
 #[test]
-fn the_letter_is_sent_again_on_request() {
+fn the_email_is_sent_again_on_request() {
     let app = TestApp::with_ada();
     app.visit("/profile").and_submit([]).redirects_to("/profile");
     app.visit("/profile").says("We have sent you an email with a link.");
-    let letters = app.letters();
-    assert_eq!(letters.len(), 2);
-    app.visit(&letters[0].link()).and_submit([]).redirects_to("/profile");
-    app.other_browser().visit(&letters[1].link()).is(404);
+    let emails = app.emails();
+    assert_eq!(emails.len(), 2);
+    app.visit(&emails[0].link()).and_submit([]).redirects_to("/profile");
+    app.other_browser().visit(&emails[1].link()).is(404);
     app.post("/verify-email", []).redirects_to("/profile");
-    assert_eq!(app.letters().len(), 2, "nothing is left to confirm");
+    assert_eq!(app.emails().len(), 2, "nothing is left to confirm");
     app.other_browser().post("/verify-email", []).redirects_to("/login?next=/profile");
 }
 
@@ -78,7 +78,7 @@ fn the_letter_is_sent_again_on_request() {
 #[test]
 fn a_link_dies_after_a_day() {
     let app = TestApp::with_ada();
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     app.clock.advance(Duration::from_secs(24 * 3600 - 1));
     app.visit(&link).is(200);
     app.clock.advance(Duration::from_secs(1));
@@ -94,5 +94,5 @@ fn three_links_may_be_open_and_no_more() {
         app.post("/verify-email", []).redirects_to("/profile");
     }
     app.visit("/profile").says("several emails whose links still work");
-    assert_eq!(app.letters().len(), 3);
+    assert_eq!(app.emails().len(), 3);
 }

@@ -1,6 +1,6 @@
-//! The worst that one request can be: every header, path, query and body of every shape that a parser may not
-//! like, in growing sizes. What is counted is what it makes the service allocate, in bytes: that depends on
-//! nobody's machine. On a laptop some of the shapes are tried, by chance; in CI all.
+//! The most expensive requests: every header, path, query and body in every shape that a parser may dislike, in
+//! growing sizes. Counts the bytes that a request makes the service allocate, which do not depend on the machine.
+//! Outside CI, tries a random sample of the shapes.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -18,10 +18,10 @@ use crate::proxies::free_port;
 
 const KB: usize = 1024;
 
-/// Most bytes that a request may hold at a time (promise 68).
+/// The most bytes that a request may hold at a time (promise 68).
 const MOST_AT_ONCE: u64 = 4 * 1024 * 1024;
 
-/// The service as the binary runs it, on one thread, so that all it allocates is counted.
+/// The service as the binary runs it, on one thread, so that all its allocations are counted.
 struct Server {
     runtime: Runtime,
     address: SocketAddr,
@@ -48,19 +48,19 @@ impl Server {
                 rocket::tokio::task::yield_now().await;
             }
         });
-        // What is made once, at the first request, is not what is measured.
+        // Do not count what is allocated once, at the first request.
         server.send(b"GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         server
     }
 
-    /// Sends this; the status, or 0 if the connection was merely closed, and what it cost.
+    /// Sends this; returns the status, or 0 if the connection was closed, and its cost.
     fn send(&self, request: &[u8]) -> (u16, AllocationInfo) {
         let status = Cell::new(0);
         let info = measure(|| {
             self.runtime.block_on(async {
                 let mut stream = TcpStream::connect(self.address).await.unwrap();
                 let mut buffer = [0; 4096];
-                // A server that has read enough hangs up while we still write.
+                // A server that has read enough closes the connection while we still write.
                 let _ = stream.write_all(request).await;
                 let _ = stream.shutdown().await;
                 let mut first = true;
@@ -112,7 +112,7 @@ fn with_body(path: &str, kind: &str, body: &[u8]) -> Vec<u8> {
     request
 }
 
-/// Sends the same shape in growing sizes: nothing is a fault, nothing takes much, and what is read takes
+/// Sends the same shape in growing sizes: none is an error of ours, none takes much memory, and what is read takes
 /// memory in proportion.
 fn grows_in_proportion(server: &Server, what: &str, request: impl Fn(usize) -> Vec<u8>) {
     let sizes = [KB, 4 * KB, 15 * KB, 31 * KB, 64 * KB, 128 * KB, KB * KB];
@@ -122,7 +122,7 @@ fn grows_in_proportion(server: &Server, what: &str, request: impl Fn(usize) -> V
         assert!(status < 500, "{what}, {size} bytes: {status}");
         assert!(cost.bytes_max < MOST_AT_ONCE, "{what}, {size} bytes: {} at once", cost.bytes_max);
         let smallest = *smallest.get_or_insert(cost.bytes_total);
-        // What is too long is not read at all; what is read may cost so much a byte.
+        // Input that is too long is not read; the rest may take this much per byte.
         let read = u64::try_from(size.min(32 * KB)).unwrap();
         let most = smallest + 160 * read;
         assert!(cost.bytes_total < most, "{what}, {size} bytes: {} in all", cost.bytes_total);
@@ -260,13 +260,13 @@ fn no_body_costs_more_than_its_length() {
             grows_in_proportion(&server, &what, |size| with_body(path, kind, &fill(shape, size)));
         }
     }
-    // As much in one value, in one name.
+    // As much in one value, or in one name.
     for start in [&b"email="[..], b"email=a%40example.com&password=", b"", b"next=/"] {
         grows_in_proportion(&server, "one value", |size| {
             with_body("/login", form, &[start, &*fill(b"a", size)].concat())
         });
     }
-    // A length that was not said.
+    // A body without a declared length.
     grows_in_proportion(&server, "chunks", |size| {
         let head = format!(
             "POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: {form}\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -275,8 +275,7 @@ fn no_body_costs_more_than_its_length() {
     });
 }
 
-/// Promise 68: within a host's own Rocket, whose server reads whatever comes, no long `Accept` is parsed, on
-/// any path.
+/// Promise 68: in a host's Rocket, whose server reads anything, no long `Accept` is parsed on any path.
 #[test]
 fn in_any_rocket_a_long_accept_is_refused_unread() {
     let app = TestApp::start(

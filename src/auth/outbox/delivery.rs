@@ -337,7 +337,7 @@ mod tests {
 
     /// Promise 66.
     #[test]
-    fn the_tries_of_a_letter_take_four_days() {
+    fn the_attempts_to_send_a_message_take_four_days() {
         let delays: Duration = (1..LEAST_TRIES).map(retry_delay).sum();
         assert!(delays < GIVE_UP_AFTER && delays + HOUR > GIVE_UP_AFTER, "{delays:?}");
     }

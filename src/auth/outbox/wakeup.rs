@@ -57,7 +57,7 @@ mod tests {
 
     /// Promise 10.
     #[rocket::async_test]
-    async fn delivery_begins_at_another_moment_each_time() {
+    async fn delivery_begins_after_a_random_delay() {
         let wakes_at_once = |_: &i32| {
             let wakeup = Wakeup::default();
             wakeup.wake();

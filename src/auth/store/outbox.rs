@@ -307,7 +307,7 @@ mod tests {
 
     /// Promise 53: the cost of finding a due message does not depend on how many there are.
     #[rocket::async_test]
-    async fn a_letter_is_claimed_by_a_walk_along_an_index() {
+    async fn a_message_is_claimed_by_a_walk_along_an_index() {
         let mut db = SqliteConnection::connect("sqlite::memory:").await.unwrap();
         sqlx::migrate!("src/auth/store/migrations/sqlite").run(&mut db).await.unwrap();
         let explain = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {}", CLAIM.sqlite));

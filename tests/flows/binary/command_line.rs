@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::harness::process::command;
 
 #[test]
-fn the_command_line_answers_and_refuses() {
+fn the_command_line_has_help_and_refuses_mistakes() {
     let folder = TempDir::new().unwrap();
     let run = |words: &[&str]| {
         let mut command = command(folder.path(), &[]);

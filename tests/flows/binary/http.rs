@@ -1,4 +1,4 @@
-//! HTTP as the binary reads it.
+//! HTTP, as the binary reads it.
 
 use std::io::{Read, Write};
 
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::harness::ADA;
 use crate::harness::process::{Process, answer, new_folder, session_cookie};
 
-/// Promise 39: Rocket makes a HEAD of it, whose answer has no body; the client waits for one.
+/// Promise 39: Rocket turns it into a HEAD, whose response has no body; the client would wait for one.
 #[test]
 fn a_form_that_asks_for_head_gets_an_answer() {
     let folder = TempDir::new().unwrap();
@@ -18,7 +18,7 @@ fn a_form_that_asks_for_head_gets_an_answer() {
     }
 }
 
-/// RFC 9112, 3.2: of two hosts a proxy may have gone by the other one.
+/// RFC 9112, 3.2: with two hosts, a proxy may have used the other one.
 #[test]
 fn a_request_names_one_host() {
     let folder = TempDir::new().unwrap();
@@ -35,7 +35,7 @@ fn a_request_names_one_host() {
     }
 }
 
-/// Promises 35 and 37: what no handler answers has all headers too.
+/// Promises 35 and 37: responses without a handler have all headers too.
 #[test]
 fn an_unknown_method_is_refused_like_anything_else() {
     let folder = TempDir::new().unwrap();
@@ -65,9 +65,9 @@ fn an_unknown_method_is_refused_like_anything_else() {
     assert_eq!(length(&head), length(&service.get("/login")));
 }
 
-/// Promises 15 and 41: a subdomain may set a cookie whose name becomes ours when it is decoded or trimmed.
+/// Promises 15 and 41: a subdomain may set a cookie whose name becomes ours when decoded or trimmed.
 #[test]
-fn a_cookie_that_only_reads_like_ours_is_none_of_ours() {
+fn a_cookie_with_a_similar_name_is_not_ours() {
     let folder = new_folder();
     let settings = [("VESTIBULE_PUBLIC_URL", "https://accounts.example.com")];
     let service = Process::start(folder.path(), &settings);
@@ -95,7 +95,7 @@ fn a_cookie_that_only_reads_like_ours_is_none_of_ours() {
     }
 }
 
-/// Promise 69: a cookie of somebody else's on this domain, in an old character set.
+/// Promise 69: another site's cookie on this domain, in a legacy character set.
 #[test]
 fn a_foreign_cookie_signs_nobody_out() {
     let folder = TempDir::new().unwrap();
@@ -117,10 +117,10 @@ fn a_foreign_cookie_signs_nobody_out() {
     }
 }
 
-/// Promise 53: an answer that comes before the body has arrived reaches whoever is still sending it, and the
-/// connection ends in order; a proxy would otherwise take the node for broken.
+/// Promise 53: a response that is sent before the body has arrived reaches the client, and the connection closes
+/// properly; otherwise a proxy would consider the node broken.
 #[test]
-fn an_early_refusal_is_heard_by_whoever_is_still_sending() {
+fn an_early_refusal_reaches_a_client_that_is_still_sending() {
     let folder = TempDir::new().unwrap();
     let service = Process::start(folder.path(), &[]);
     let many = "X: y\r\n".repeat(120);
@@ -135,7 +135,7 @@ fn an_early_refusal_is_heard_by_whoever_is_still_sending() {
             "POST {path} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n"
         );
         let mut stream = service.send(&head);
-        // The answer is there before the body is.
+        // The response arrives before the body is sent.
         let mut line = [0; 12];
         stream.read_exact(&mut line).unwrap();
         assert_eq!(line, format!("HTTP/1.1 {status}").as_bytes());

@@ -1,4 +1,4 @@
-//! What it bears: slow, silent and malformed clients, and a full disk.
+//! Limits: slow, silent and malformed clients, and a full disk.
 
 use std::io::Write;
 use std::net::{Shutdown, TcpStream};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::harness::process::{Process, answer, command, form_post, sign_up_form};
 use crate::harness::{ADA, in_ci};
 
-/// Promise 26: hashes run on so many threads, of low priority, and on no others.
+/// Promise 26: only the configured number of threads hash, at low priority.
 #[cfg(target_os = "linux")]
 #[test]
 fn hashes_run_on_threads_of_their_own() {
@@ -20,7 +20,7 @@ fn hashes_run_on_threads_of_their_own() {
     let tasks = std::fs::read_dir(format!("/proc/{}/task", service.id())).unwrap();
     let nice: Vec<i32> = tasks
         .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok())
-        // proc_pid_stat(5): the name in brackets, then the fields from the third on.
+        // proc_pid_stat(5): the name in parentheses, then the fields from the third on.
         .filter_map(|stat| {
             let (name, rest) = stat.split_once(") ")?;
             name.contains("(hash-").then(|| rest.split(' ').nth(16)?.parse().ok())?
@@ -29,7 +29,7 @@ fn hashes_run_on_threads_of_their_own() {
     assert_eq!(nice, [10, 10, 10]);
 }
 
-/// Promise 68: a body that comes byte by byte takes no more memory than its bytes.
+/// Promise 68: a body that arrives byte by byte takes no more memory than its bytes.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_body_in_tiny_pieces_takes_no_more_memory() {
@@ -59,13 +59,12 @@ fn a_body_in_tiny_pieces_takes_no_more_memory() {
     }
 }
 
-/// Promise 68: a proxy passes bodies on as they come. One client's half requests must not hold all of its
-/// connections.
+/// Promise 68: a proxy streams bodies. One client's incomplete requests must not use up its connections.
 #[test]
-fn half_requests_of_one_client_keep_nobody_out() {
+fn incomplete_requests_of_one_client_lock_nobody_out() {
     let folder = TempDir::new().unwrap();
     let service = Process::start(folder.path(), &[("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")]);
-    // Half of them send something before it that is not ASCII, as nginx would pass it on.
+    // Half of them begin with a hop that is not ASCII, as nginx would pass it on.
     let half = |network: usize| {
         let said: &[u8] = if network.is_multiple_of(2) { b"" } else { b"\xe9, " };
         let head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: ";
@@ -75,7 +74,7 @@ fn half_requests_of_one_client_keep_nobody_out() {
         service.send_bytes(&[head, said, rest.as_bytes()].concat())
     };
     let held: Vec<TcpStream> = (0..160).map(half).collect();
-    // More than it may have: the oldest give way as soon as the others are there.
+    // More than the limit: the oldest give way as soon as the others arrive.
     let begun_at = Instant::now();
     let is_over = |stream: &TcpStream| {
         stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
@@ -88,7 +87,7 @@ fn half_requests_of_one_client_keep_nobody_out() {
     gave_way.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
     let gave_way = answer(gave_way);
     assert!(gave_way.starts_with("HTTP/1.1 408"), "{gave_way}");
-    // Neither a neighbour nor anybody else waits for them.
+    // Neither a neighbour nor anybody else has to wait for them.
     for from in ["2001:db8:1:ffff::1", "198.51.100.1"] {
         let form = sign_up_form(&format!("p{}@example.com", from.len()));
         let post = form_post("/signup", &form).replacen(
@@ -101,7 +100,7 @@ fn half_requests_of_one_client_keep_nobody_out() {
     }
 }
 
-/// Promise 68: a chunk's size that goes on for ever costs no more than a body may.
+/// Promise 68: an endless chunk size costs no more than a body may.
 #[test]
 fn a_body_is_bounded_on_the_wire() {
     let folder = TempDir::new().unwrap();
@@ -114,7 +113,7 @@ fn a_body_is_bounded_on_the_wire() {
              Content-Type: application/x-www-form-urlencoded\r\n\r\n",
         );
         let body = piece.repeat(if status == "422" { 1_000 } else { 1_000_000 });
-        // The service stops listening before that.
+        // The service stops reading before that.
         let _ = stream.write_all(body.as_bytes());
         let _ = stream.write_all(b"0\r\n\r\n");
         let seen = answer(stream);
@@ -126,10 +125,10 @@ fn a_body_is_bounded_on_the_wire() {
     }
 }
 
-/// Thousands who say nothing, and hundreds who say it slowly.
+/// Thousands of silent connections, and hundreds of slow ones.
 #[cfg(unix)]
 #[test]
-fn silent_and_slow_connections_hold_up_nobody() {
+fn silent_and_slow_connections_delay_nobody() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -152,7 +151,7 @@ fn silent_and_slow_connections_hold_up_nobody() {
     drop((silent, slow));
 }
 
-/// What strangers can cause does not fill the log.
+/// Events that strangers can cause do not fill the log.
 #[test]
 fn malformed_requests_do_not_fill_the_log() {
     let folder = TempDir::new().unwrap();
@@ -173,7 +172,7 @@ fn malformed_requests_do_not_fill_the_log() {
     assert_eq!(warned, 1);
 }
 
-/// Promise 53: the disk is full. (The limit on a file's size stands in for it: the same error.)
+/// Promise 53: a full disk. (Simulated by the limit on file sizes, which gives the same error.)
 #[cfg(unix)]
 #[test]
 fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
@@ -219,12 +218,11 @@ fn a_full_disk_gives_a_plain_answer_and_loses_nothing() {
     }
 }
 
-/// A state of a connection (`tcp_states.h`).
+/// A TCP state (`tcp_states.h`).
 #[cfg(target_os = "linux")]
 const ESTABLISHED: &str = "01";
 
-/// What the kernel keeps of the answers on each connection to this port, in bytes, with the state of the connection
-/// (`proc_net_tcp(5)`).
+/// The bytes in the send queue of each connection to this port, with its state (`proc_net_tcp(5)`).
 #[cfg(target_os = "linux")]
 fn unread(port: u16) -> Vec<(String, usize)> {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
@@ -237,18 +235,18 @@ fn unread(port: u16) -> Vec<(String, usize)> {
     .collect()
 }
 
-/// Promise 68: clients that ask and read nothing cost little, nobody waits for them, and half a minute later they are
-/// reset: nothing that they did not read is kept.
+/// Promise 68: clients that do not read their responses cost little and delay nobody. After half a minute their
+/// connections are reset, and nothing is kept for them.
 #[cfg(target_os = "linux")]
 #[test]
-fn clients_that_read_nothing_are_cut_off() {
+fn clients_that_do_not_read_are_disconnected() {
     const CLIENTS: usize = 32;
     let folder = TempDir::new().unwrap();
     let service = Process::start(folder.path(), &[]);
     service.sign_up("eve@example.com");
     let before = service.resident_kib();
-    // More answers than the kernel keeps, to requests that the service reads at once: it would break off a connection
-    // from which something is left to be read in any case.
+    // More responses than the kernel buffers, to requests that the service reads at once: with unread input, a
+    // connection would be reset in any case.
     let request = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let requests = &request.repeat(120)[..];
     let streams: Vec<TcpStream> = (0..CLIENTS).map(|_| service.send_bytes(requests)).collect();
@@ -258,7 +256,7 @@ fn clients_that_read_nothing_are_cut_off() {
     while stuck() < CLIENTS {
         assert!(begun_at.elapsed() < Duration::from_secs(20), "{:?}", unread(service.port));
     }
-    // Half of them go on asking.
+    // Half of them keep sending requests.
     std::thread::scope(|scope| {
         for mut stream in streams.iter().step_by(2) {
             // Writing fails when the connection is reset.
@@ -271,7 +269,7 @@ fn clients_that_read_nothing_are_cut_off() {
         let grown = service.resident_kib().saturating_sub(before);
         assert!(grown < 8 * 1024, "{grown} KiB");
         if !in_ci() {
-            // Nobody at a laptop waits half a minute.
+            // Outside CI, do not wait half a minute.
             for stream in &streams {
                 stream.shutdown(Shutdown::Both).unwrap();
             }

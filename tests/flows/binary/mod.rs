@@ -1,4 +1,4 @@
-//! The binary itself: its words, its settings, its files, how it starts, and what it bears.
+//! The binary: its command line, settings, files, start and limits.
 
 mod command_line;
 mod http;

@@ -1,4 +1,4 @@
-//! Tokens and passwords stay out of the log and of memory.
+//! Tokens and passwords appear neither in the log nor in memory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use tempfile::TempDir;
 use crate::harness::process::{Process, answer, new_folder, session_cookie};
 use crate::harness::{ADA, SECRET_KEY, some_of};
 
-/// Promises 18 and 35: in no profile and at no level; what no handler answers is told as carefully as the rest.
+/// Promises 18 and 35: in no profile and at no level; including responses without a handler.
 #[test]
-fn no_log_holds_a_token_or_a_password() {
+fn no_log_contains_a_token_or_a_password() {
     for (profile, level) in [
         ("course", "debug"),
         ("course", "normal"),
@@ -18,15 +18,15 @@ fn no_log_holds_a_token_or_a_password() {
         ("release", "debug"),
         ("release", "normal"),
     ] {
-        no_log_holds_a_token_or_a_password_at(profile, level);
+        no_log_contains_a_token_or_a_password_at(profile, level);
     }
 }
 
-fn no_log_holds_a_token_or_a_password_at(profile: &str, level: &str) {
+fn no_log_contains_a_token_or_a_password_at(profile: &str, level: &str) {
     let folder = TempDir::new().unwrap();
     let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/Rocket.toml");
     std::fs::copy(settings, folder.path().join("Rocket.toml")).unwrap();
-    // Not the debug profile, which shows a newcomer the link, but with all that Rocket says.
+    // Not the debug profile, which prints the link during development, but with Rocket's full log.
     let settings = [
         ("ROCKET_PROFILE", profile),
         ("ROCKET_LOG_LEVEL", level),
@@ -61,7 +61,7 @@ fn no_log_holds_a_token_or_a_password_at(profile: &str, level: &str) {
             "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
         )));
         for header in ["cache-control: no-store", "content-security-policy: default-src"] {
-            // What cannot be read as a request is hyper's to answer.
+            // hyper answers a request that it cannot parse.
             let is_unread = seen.starts_with("HTTP/1.1 400 ") && !seen.contains("<html");
             assert!(is_unread || seen.contains(header), "{line}: {seen}");
         }
@@ -76,13 +76,13 @@ fn no_log_holds_a_token_or_a_password_at(profile: &str, level: &str) {
     assert_eq!(log.contains(warning), profile == "course", "{log}");
 }
 
-/// The token in the first letter of the folder.
+/// The token in the first email of the folder.
 fn mailed_token(folder: &Path) -> String {
     let begun_at = Instant::now();
     loop {
-        assert!(begun_at.elapsed() < Duration::from_secs(20), "no letter");
-        let Ok(letters) = folder.read_dir() else { continue };
-        let texts = letters.filter_map(|letter| std::fs::read_to_string(letter.ok()?.path()).ok());
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "no email");
+        let Ok(emails) = folder.read_dir() else { continue };
+        let texts = emails.filter_map(|email| std::fs::read_to_string(email.ok()?.path()).ok());
         let unwrapped = texts.map(|text| text.replace("=\r\n", "").replace("=\n", ""));
         let token = unwrapped.into_iter().find_map(|text| {
             let (_, rest) = text.split_once("/verify-email/")?;
@@ -95,8 +95,7 @@ fn mailed_token(folder: &Path) -> String {
     }
 }
 
-/// What was typed as a password is wiped once the request is over, wherever the libraries copied it: a core
-/// dump or a swapped page gives none away.
+/// A password is wiped after the request, wherever the libraries copied it: it is in no core dump or swapped page.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_password_stays_in_memory() {
@@ -123,7 +122,7 @@ fn no_password_stays_in_memory() {
     let changed = post("/password-change", "application/x-www-form-urlencoded", form);
     assert!(changed.starts_with("HTTP/1.1 303"), "{changed}");
     for password in ["kennel12", "MarkWhitmoreKenn", "SevenPurpleKennels"] {
-        // The client has the answer before the service has put everything away.
+        // The client gets the response before the service has finished.
         let begun_at = Instant::now();
         while service.memory_holds(password.as_bytes()) {
             assert!(begun_at.elapsed() < Duration::from_secs(20), "{password} stays in memory");

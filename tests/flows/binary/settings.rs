@@ -1,4 +1,4 @@
-//! Settings: what is read, refused and warned of.
+//! Settings: read, refused, or warned about.
 
 use tempfile::TempDir;
 
@@ -82,7 +82,7 @@ fn an_unknown_variable_only_warns() {
     );
 }
 
-/// A text is a text, whatever it looks like.
+/// Text is taken literally, whatever it looks like.
 #[test]
 fn a_name_that_looks_like_a_number_is_a_name() {
     for name in ["1901", "007", "1.50", "true", "[a]"] {
@@ -97,9 +97,9 @@ fn a_name_that_looks_like_a_number_is_a_name() {
     assert!(service.get("/login").contains("– 1901</title>"));
 }
 
-/// Whoever meant another database and misspelt it must not start on an empty one.
+/// A misspelt database setting must not start the service on an empty one.
 #[test]
-fn a_database_that_was_meant_is_used_or_the_start_stops() {
+fn a_configured_database_is_used_or_the_start_stops() {
     let url = "postgres://vestibule:hunter2@127.0.0.1:1/vestibule";
     let table = |text: &str| text.replace("URL", url);
     let cases = [
@@ -175,7 +175,7 @@ fn with_postgresql_the_secret_key_must_be_set() {
 
 /// Promise 30.
 #[test]
-fn a_proxy_that_nobody_named_is_warned_of() {
+fn an_unknown_proxy_causes_a_warning() {
     let folder = TempDir::new().unwrap();
     let https = ("VESTIBULE_PUBLIC_URL", "https://accounts.example.com");
     let mut service = Process::start(folder.path(), &[https]);

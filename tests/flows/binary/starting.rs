@@ -1,4 +1,4 @@
-//! How it starts: the files it makes, and whom it waits for.
+//! Starting: the files it creates, and what it waits for.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use crate::harness::process::{Process, command};
 
 #[cfg(unix)]
 #[test]
-fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
+fn a_first_start_needs_no_setting_and_shows_the_link() {
     use std::os::unix::fs::PermissionsExt;
     let folder = TempDir::new().unwrap();
-    // What `cargo run` uses.
+    // The profile of `cargo run`.
     let mut service = Process::start(folder.path(), &[("ROCKET_PROFILE", "debug")]);
     assert!(service.get("/").contains("200 OK"));
     assert!(service.sign_up(ADA).contains("303 See Other"));
@@ -26,7 +26,7 @@ fn a_first_start_needs_no_setting_and_shows_the_newcomer_the_link() {
     assert_eq!(data.join("mail").read_dir().unwrap().count(), 1);
 }
 
-/// Somebody made the folder before, and everybody may look into it.
+/// The folder exists already, and is readable for everybody.
 #[cfg(unix)]
 #[test]
 fn the_database_is_private_in_any_folder() {
@@ -44,7 +44,7 @@ fn the_database_is_private_in_any_folder() {
     }
 }
 
-/// Two starts at once: the second one waits, and says so.
+/// Two concurrent starts: the second one waits, and says so.
 #[test]
 fn a_start_waits_for_another_one_and_says_so() {
     let folder = TempDir::new().unwrap();
@@ -62,7 +62,7 @@ fn a_start_waits_for_another_one_and_says_so() {
         }
         (child, log)
     };
-    // Nor does it keep a stop waiting.
+    // It does not delay shutdown either.
     let (mut stopped, _log) = start();
     let pid = stopped.id().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
@@ -78,9 +78,9 @@ fn a_start_waits_for_another_one_and_says_so() {
     child.wait().unwrap();
 }
 
-/// It does not wait for ever: whatever started it should hear of it.
+/// It does not wait forever: whatever started it must notice.
 #[test]
-fn a_start_that_waits_in_vain_says_for_which_file_and_gives_up() {
+fn a_start_that_cannot_get_the_lock_names_the_file_and_gives_up() {
     let folder = TempDir::new().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();

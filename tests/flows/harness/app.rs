@@ -1,4 +1,4 @@
-//! A whole service for one story.
+//! A whole service for one test.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -18,7 +18,7 @@ use super::limit::TimeLimit;
 use super::messages::Inbox;
 use super::{SECRET_KEY, log};
 
-/// The service and its surroundings. Derefs to a first browser.
+/// The service and its environment. Derefs to a first browser.
 pub struct TestApp {
     browser: Browser,
     pub clock: Clock,
@@ -26,7 +26,7 @@ pub struct TestApp {
     pub(super) database: String,
     pub folder: Rc<TempDir>,
     _limit: TimeLimit,
-    /// Whoever made the database has one; those who share it do not.
+    /// `Some` in the app that created the database, `None` in those that share it.
     pub(super) bystander: Option<Bystander>,
 }
 
@@ -36,7 +36,7 @@ impl Drop for TestApp {
             && !std::thread::panicking()
         {
             bystander.is_untouched(&self.rows_of(bystander), &self.clock);
-            self.every_letter_has_a_cause();
+            self.every_email_has_a_cause();
         }
     }
 }
@@ -51,12 +51,12 @@ impl TestApp {
         Self::start(change, vestibule::service)
     }
 
-    /// With other settings, behind a proxy that says who asks.
+    /// With other settings, behind a proxy that reports the client IP.
     pub fn behind_a_proxy(change: impl FnOnce(Figment) -> Figment) -> Self {
         Self::with(|figment| change(figment.merge(("vestibule.trusted_proxies", "127.0.0.1"))))
     }
 
-    /// With other settings, around another Rocket.
+    /// With other settings, in another Rocket.
     pub fn start(
         change: impl FnOnce(Figment) -> Figment,
         build: impl FnOnce(Figment) -> rocket::Rocket<rocket::Build>,
@@ -80,12 +80,12 @@ impl TestApp {
         app
     }
 
-    /// The same service after a restart: what was not on disk is gone.
+    /// Restarts the service: only what was on disk remains.
     pub fn restarted(self) -> Self {
         self.restarted_with(|figment| figment)
     }
 
-    /// The same service after a restart, with another time of day.
+    /// Restarts the service with another time.
     pub fn restarted_at(mut self, clock: Clock) -> Self {
         if let Some(bystander) = self.bystander.as_mut().filter(|_| clock.now() < self.clock.now())
         {
@@ -101,19 +101,19 @@ impl TestApp {
         let rocket = vestibule::service(figment).manage(clock).manage(Mailbox::default());
         match self.block_on(Client::untracked(rocket)) {
             Ok(client) => {
-                // Connections close within the runtime that opened them.
+                // Connections must close within the runtime that opened them.
                 self.block_on(async move { drop(client) });
                 true
             }
             Err(error) => {
-                // Rocket panics if nobody asks for the reason.
+                // Rocket panics if the error is not looked at.
                 let _ = error.kind();
                 false
             }
         }
     }
 
-    /// The same service after a restart with other settings.
+    /// Restarts the service with other settings.
     pub fn restarted_with(mut self, change: impl FnOnce(Figment) -> Figment) -> Self {
         let bystander = self.bystander.take();
         let (folder, database) = (self.folder.clone(), self.database.clone());
@@ -187,17 +187,17 @@ impl TestApp {
         routes
     }
 
-    /// Somebody else at this client IP, for a service behind a proxy.
+    /// Another browser at this client IP, for a service behind a proxy.
     pub fn browser_at(&self, ip: &str) -> Browser {
         self.other_browser().at(ip)
     }
 
-    /// Somebody else, with a browser of their own.
+    /// A browser of another person.
     pub fn other_browser(&self) -> Browser {
         Browser::new(self.browser.server.clone())
     }
 
-    /// One round of the background job.
+    /// Runs the background jobs once.
     pub fn run_jobs(&self) {
         self.try_run_jobs().unwrap();
     }
@@ -207,7 +207,7 @@ impl TestApp {
         server.runtime.block_on(vestibule::run_jobs(server.client().rocket()))
     }
 
-    /// One round on this node and on `twin` at once.
+    /// Runs the jobs on this node and on `twin` at once.
     pub fn run_jobs_with(&self, twin: &Self) {
         let (here, there) = (&self.browser.server, &twin.browser.server);
         let both = rocket::futures::future::join(
@@ -239,7 +239,7 @@ pub struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let client = self.client.take();
-        // Connections close within the runtime that opened them.
+        // Connections must close within the runtime that opened them.
         self.runtime.block_on(async move { drop(client) });
     }
 }
@@ -254,7 +254,7 @@ pub fn new_runtime() -> Rc<Runtime> {
     Rc::new(Builder::new_current_thread().enable_all().build().unwrap())
 }
 
-/// The settings of every test: a database and a data folder of its own.
+/// The settings of every test, with their own database and data folder.
 pub fn settings(folder: &Path, database: &str) -> Figment {
     vestibule::figment()
         .merge(("databases.vestibule.url", database))

@@ -1,4 +1,4 @@
-//! Somebody at a browser, or a program: keeps cookies, and sends what a page or a story says.
+//! A browser or a program: keeps cookies, and sends forms and requests.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,11 +9,11 @@ use rocket::http::{Cookie, Header, Method};
 use super::app::Server;
 use super::page::Seen;
 
-/// Somebody at a browser.
+/// A browser.
 #[derive(Clone)]
 pub struct Browser {
     pub(super) server: Rc<Server>,
-    /// Where a proxy in front says that it is.
+    /// The client IP that the proxy in front reports.
     ip: Option<String>,
     pub cookies: Rc<RefCell<BTreeMap<String, String>>>,
 }
@@ -23,7 +23,7 @@ impl Browser {
         Self { server, ip: None, cookies: Rc::default() }
     }
 
-    /// This browser at another address; see [`TestApp::behind_a_proxy`](super::TestApp::behind_a_proxy).
+    /// This browser with another client IP; see [`TestApp::behind_a_proxy`](super::TestApp::behind_a_proxy).
     pub(super) fn at(self, ip: &str) -> Self {
         Self { ip: Some(ip.to_owned()), ..self }
     }
@@ -33,12 +33,12 @@ impl Browser {
         self.request(Method::Get, path, &[("Accept", "text/html,*/*;q=0.8")], None)
     }
 
-    /// Opens the page at `path`, fills in its form, and sends it.
+    /// Opens the page at `path`, fills in its form, and submits it.
     pub fn submit<const N: usize>(&self, path: &str, fields: [(&str, &str); N]) -> Seen {
         self.visit(path).and_submit(fields)
     }
 
-    /// Sends a form that was not read first, as a browser would.
+    /// Posts a form without opening its page, with a browser's headers.
     pub fn post<const N: usize>(&self, path: &str, fields: [(&str, &str); N]) -> Seen {
         let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
         self.post_form(path, &fields)
@@ -54,7 +54,7 @@ impl Browser {
         self.request(Method::Post, path, &headers, Some(&urlencoded(fields)))
     }
 
-    /// What a program sends: a form, and no word about where it comes from.
+    /// Sends a form as a program does, without an `Origin`.
     pub fn call<const N: usize>(
         &self,
         method: Method,
@@ -66,18 +66,18 @@ impl Browser {
         self.request(method, path, &[("Accept", "*/*"), form], Some(&urlencoded(&fields)))
     }
 
-    /// What a program sends without a body.
+    /// Sends a request as a program does, without a body.
     pub fn ask(&self, method: Method, path: &str) -> Seen {
         self.request(method, path, &[("Accept", "*/*")], None)
     }
 
-    /// What a program sends as JSON.
+    /// Sends JSON as a program does.
     pub fn send_json(&self, method: Method, path: &str, body: &str) -> Seen {
         let headers = [("Accept", "*/*"), ("Content-Type", "application/json")];
         self.request(method, path, &headers, Some(body))
     }
 
-    /// Sends anything.
+    /// Sends any request.
     pub fn request(
         &self,
         method: Method,
@@ -88,7 +88,7 @@ impl Browser {
         self.server.runtime.block_on(self.dispatch(method, path, headers, body))
     }
 
-    /// Sends anything, for tests that do two things at once.
+    /// Sends any request, for tests of concurrent requests.
     pub async fn dispatch(
         &self,
         method: Method,
@@ -108,7 +108,7 @@ impl Browser {
         if let Some(ip) = self.ip.as_ref().filter(|_| !named("X-Forwarded-For")) {
             request.add_header(Header::new("X-Forwarded-For", ip.clone()));
         }
-        // The local client reads no `Cookie` header.
+        // The local client does not parse `Cookie` headers.
         let kept = || {
             let jar = self.cookies.borrow();
             jar.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>()
@@ -147,7 +147,7 @@ impl Browser {
         Seen { browser: self.clone(), path: path.to_owned(), status, headers, body }
     }
 
-    /// What is inside a sealed cookie; `None` if it is not there or not sealed with the key.
+    /// The content of a sealed cookie; `None` if it is missing or not sealed with the key.
     pub fn unsealed(&self, name: &str) -> Option<String> {
         let value = self.cookies.borrow().get(name)?.clone();
         let cookie = Cookie::parse_encoded(format!("{name}={value}")).ok()?.into_owned();
@@ -155,12 +155,12 @@ impl Browser {
         request.inner().cookies().get_private(name).map(|cookie| cookie.value().to_owned())
     }
 
-    /// The cookie of the session.
+    /// The session cookie.
     pub fn session_cookie(&self) -> Option<String> {
         self.cookies.borrow().get("session_id").cloned()
     }
 
-    /// Whether this browser is signed in, asking the server.
+    /// Asks the server whether this browser is signed in.
     #[track_caller]
     pub fn is_signed_in(&self) -> bool {
         let seen = self.ask(Method::Get, "/api/v1/session");
@@ -171,7 +171,7 @@ impl Browser {
         }
     }
 
-    /// Another browser with the same cookies: those of a thief, or of a second tab that has not seen later ones.
+    /// Another browser with the same cookies: a thief's, or a second tab that has not seen later ones.
     pub fn copy(&self) -> Self {
         Self { cookies: Rc::new(self.cookies.as_ref().clone()), ..self.clone() }
     }

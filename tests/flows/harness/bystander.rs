@@ -1,5 +1,5 @@
-//! Somebody who has an account in every database under test and takes no part: whatever the others do, nothing of
-//! it must touch them. A statement that forgets its `WHERE` does.
+//! A user with rows in every test database who takes no part in the test: nothing that others do may change these
+//! rows. A statement without its `WHERE` would.
 
 use std::cell::RefCell;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use vestibule::{Clock, Timestamp};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-/// The tables in which the bystander has a row, and how it is found.
+/// The tables in which the bystander has a row, and how to find it.
 pub const TABLES: [(&str, &str); 7] = [
     ("vestibule_users", "id = @id"),
     ("vestibule_passwords", "user_id = @id"),
@@ -19,16 +19,15 @@ pub const TABLES: [(&str, &str); 7] = [
     ("vestibule_throttle", "key = @key"),
 ];
 
-/// Where no letter goes.
+/// No email may be sent there.
 pub const EMAIL: &str = "bystander@example.org";
 
-/// An account with a name, a password, a session that is kept, a link that is open and one that was used, tries that
-/// were counted, and a past.
+/// An account with a name, a password, a remembered session, an open and a used link, counted attempts, and events.
 pub struct Bystander {
     is_sqlite: bool,
     begun_at: Timestamp,
     is_old: bool,
-    /// What stood in each table; `None` where that cannot be read.
+    /// The rows of each table; `None` if they cannot be read.
     before: RefCell<Vec<Option<Vec<String>>>>,
 }
 
@@ -37,7 +36,7 @@ impl Bystander {
         Self { is_sqlite, begun_at: clock.now(), is_old: false, before: RefCell::default() }
     }
 
-    /// What makes the account.
+    /// The statements that create the account.
     pub fn inserts(&self) -> Vec<String> {
         let now = self.begun_at.since(Timestamp::from(std::time::UNIX_EPOCH)).as_millis();
         let (past, soon) = (now - HOUR.as_millis(), now + 23 * HOUR.as_millis());
@@ -80,7 +79,7 @@ impl Bystander {
         .into()
     }
 
-    /// What `SELECT` has to begin with to see everybody but the bystander.
+    /// The beginning of a `SELECT` that hides the bystander.
     pub fn hidden(&self) -> String {
         let schema = if self.is_sqlite { "main." } else { "" };
         let others = TABLES.map(|(table, own)| {
@@ -89,7 +88,7 @@ impl Bystander {
         self.named(&format!("WITH {} ", others.join(", ")))
     }
 
-    /// What reads the bystander's rows in each table, given what reads a whole row of it as text.
+    /// Queries for the bystander's rows in each table, given expressions for a whole row as text.
     pub fn selects(&self, rows: &[String]) -> Vec<String> {
         let all = TABLES.iter().zip(rows);
         all.map(|((table, own), row)| {
@@ -98,23 +97,23 @@ impl Bystander {
         .collect()
     }
 
-    /// Notes what stands there; also after a story has changed it by its own hand.
+    /// Records the current rows; also after a test has changed them itself.
     pub fn is_now(&self, rows: Vec<Option<Vec<String>>>) {
         *self.before.borrow_mut() = rows;
     }
 
-    /// By a clock that was ahead for a while much has passed.
+    /// A clock was ahead for a while, so that expired rows may be gone.
     pub fn saw_a_wrong_clock(&mut self) {
         self.is_old = true;
     }
 
-    /// Compares.
+    /// Asserts that nothing has changed.
     pub fn is_untouched(&self, rows: &[Option<Vec<String>>], clock: &Clock) {
         let now = clock.now();
         let is_old = self.is_old || now < self.begun_at;
         let passed = if is_old { HOUR * 10_000 } else { now.since(self.begun_at) };
         for (((table, _), before), rows) in TABLES.iter().zip(&*self.before.borrow()).zip(rows) {
-            // What is swept one day, or by a clock that was wrong.
+            // The time after which the sweep may remove the rows.
             let lasts = match *table {
                 "vestibule_users" | "vestibule_passwords" => HOUR * 10_000_000,
                 "vestibule_sessions" => HOUR * 24 * 13,

@@ -1,4 +1,4 @@
-//! Many requests at once.
+//! Concurrent requests.
 
 use rocket::futures::future::{join, join_all};
 use rocket::http::Method;
@@ -8,7 +8,7 @@ use super::browser::{Browser, urlencoded};
 use super::page::Seen;
 
 impl Browser {
-    /// Sends the same form `n` times at once; the statuses of the answers.
+    /// Sends the same form `n` times at once; returns the statuses.
     pub fn post_at_once<const N: usize>(
         &self,
         n: usize,
@@ -24,7 +24,7 @@ impl Browser {
         seen.into_iter().map(|seen| seen.status).collect()
     }
 
-    /// Sends forms at once; the statuses of the answers, in order.
+    /// Sends forms at once; returns the statuses, in order.
     pub fn send_all<const N: usize>(
         &self,
         requests: impl Iterator<Item = (Method, String, [(String, String); N])>,
@@ -36,7 +36,7 @@ impl Browser {
         self.server.runtime.block_on(join_all(all))
     }
 
-    /// Sends a form `n` times, and once another beside it, all at once; the answers, the other's last.
+    /// Sends a form `n` times and another one once, all at once; returns the responses, the other's last.
     pub fn post_beside<const N: usize, const M: usize>(
         &self,
         n: usize,
@@ -56,8 +56,8 @@ impl Browser {
         self.server.runtime.block_on(join_all(all))
     }
 
-    /// Sends a form `n` times at once, and visits pages before any of that is answered; the statuses
-    /// of both.
+    /// Sends a form `n` times at once, and visits pages before any of them is answered; returns the statuses of
+    /// both.
     pub fn during_storm<const N: usize>(
         &self,
         n: usize,
@@ -87,8 +87,8 @@ impl Browser {
         self.server.runtime.block_on(join(storm, visits))
     }
 
-    /// Logs one account in `n` times at once from one address, with the cookies of this browser, and beside
-    /// that some strangers, `p0@example.com` and so on, each from an address of their own; the statuses.
+    /// Signs in to one account `n` times at once from one address, with this browser's cookies, and in parallel to
+    /// those of some strangers, `p0@example.com` and so on, each from its own address; returns the statuses.
     pub fn storm_beside_others(&self, n: usize, email: &str, strangers: usize) -> Vec<u16> {
         let form = |email: &str| {
             urlencoded(&[("email".into(), email.into()), ("password".into(), PASSWORD.into())])

@@ -1,4 +1,4 @@
-//! The database of a story, behind the service's back.
+//! Direct access to the database of a test.
 
 use std::path::Path;
 use std::time::Duration;
@@ -22,8 +22,7 @@ impl TestApp {
         self.database.starts_with("sqlite")
     }
 
-    /// Changes the database behind the service's back, as another node would: what it revokes counts
-    /// after a second.
+    /// Changes the database directly, as another node would: revocations take effect after a second.
     pub fn sql(&self, sql: &str) {
         self.clock.advance(Duration::from_secs(1));
         let reads = ["INSERT", "UPDATE", "DELETE"].iter().any(|verb| sql.starts_with(verb));
@@ -34,7 +33,7 @@ impl TestApp {
         }
     }
 
-    /// Runs these by one connection.
+    /// Runs these statements on one connection.
     pub(super) fn execute(&self, statements: &[String]) {
         let statements = statements.iter().cloned().map(AssertSqlSafe);
         self.block_on(async {
@@ -54,7 +53,7 @@ impl TestApp {
         });
     }
 
-    /// The first column of what is found, as text; of all but the bystander.
+    /// Returns the first column of the result as text, without the bystander's rows.
     pub fn texts(&self, sql: &str) -> Vec<String> {
         let of_others = self.bystander.as_ref().map(Bystander::hidden).unwrap_or_default();
         self.try_texts(&format!("{of_others}{sql}"))
@@ -65,7 +64,7 @@ impl TestApp {
         self.try_all(&[sql.to_owned()]).remove(0)
     }
 
-    /// The first column of what each of these finds, by one connection; `None` where that cannot be read.
+    /// Returns the first column of each result, using one connection; `None` for a query that fails.
     pub(super) fn try_all(&self, queries: &[String]) -> Vec<Option<Vec<String>>> {
         let queries = queries.iter().cloned().map(AssertSqlSafe);
         self.block_on(async {
@@ -89,14 +88,14 @@ impl TestApp {
         })
     }
 
-    /// How many rows there are, `FROM` what is given; without those of the bystander.
+    /// Counts the rows of a `FROM` clause, without the bystander's.
     pub fn count(&self, from: &str) -> i64 {
         let text = self.texts(&format!("SELECT CAST(COUNT(*) AS TEXT) FROM vestibule_{from}"));
         text[0].parse().unwrap()
     }
 
-    /// How many transactions of `act` have written to the SQLite file: every commit leaves one page in its
-    /// write-ahead log that says how large the database then was (<https://sqlite.org/fileformat2.html#walformat>).
+    /// Counts the write transactions of `act` in the SQLite file: every commit writes one frame to the write-ahead
+    /// log that has the size of the database (<https://sqlite.org/fileformat2.html#walformat>).
     pub fn count_writes(&self, act: impl FnOnce()) -> usize {
         let path = format!("{}-wal", self.database.strip_prefix("sqlite:").unwrap());
         let (header, frame) = (32, 24 + 4096);
@@ -110,12 +109,12 @@ impl TestApp {
         commits() - before
     }
 
-    /// Every value of every table, as text: what somebody has who stole a copy.
+    /// Every value of every table, as text: what a thief of a copy has.
     pub fn dump(&self) -> String {
         self.dump_without(&[])
     }
 
-    /// The same without some tables.
+    /// The same, without some tables.
     pub fn dump_without(&self, left_out: &[&str]) -> String {
         let tables = if self.is_sqlite() {
             "SELECT name FROM sqlite_schema WHERE type = 'table'"
@@ -132,7 +131,7 @@ impl TestApp {
         rows.collect::<Vec<_>>().join("\n")
     }
 
-    /// Promises 17 and 42: a token rests in the database as its SHA-256, and in no other form.
+    /// Promises 17 and 42: the database has only the SHA-256 of a token.
     #[track_caller]
     pub fn keeps_only_the_digest_of(&self, token: &str) {
         let secret = URL_SAFE_NO_PAD.decode(token).expect("a token");
@@ -145,7 +144,7 @@ impl TestApp {
         assert!(dump.contains(&hex(&Sha256::digest(&secret))), "the database has no digest of it");
     }
 
-    /// What reads a row of each of these tables as one text.
+    /// Expressions for a whole row of each of these tables as one text.
     fn whole_rows(&self, tables: &[&str]) -> Vec<String> {
         if !self.is_sqlite() {
             return tables.iter().map(|table| format!("CAST({table} AS TEXT)")).collect();
@@ -158,7 +157,7 @@ impl TestApp {
             .collect()
     }
 
-    /// Does something while another process holds the SQLite file for writing.
+    /// Runs `act` while another process has locked the SQLite file for writing.
     pub fn while_locked(&self, act: impl FnOnce()) {
         let mut db = self.block_on(sqlite(&self.database));
         self.block_on(sqlx::query("BEGIN IMMEDIATE").execute(&mut db)).unwrap();
@@ -171,7 +170,7 @@ impl TestApp {
     }
 }
 
-/// A database that nobody has used: a file, or a schema on the server of the second run.
+/// A new database: a file, or a schema on the server of the second run.
 pub async fn fresh_database(folder: &Path) -> String {
     match std::env::var(SECOND_RUN) {
         Ok(server) => fresh_schema(&server).await,

@@ -1,4 +1,4 @@
-//! A way to a server that can be shut, silenced and opened again.
+//! A TCP proxy in front of a server that can be closed, silenced and opened again.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub struct Gate {
 struct Shared {
     is_shut: AtomicBool,
     links: Mutex<Vec<Link>>,
-    /// What swallows itself and all that comes after it on its connection.
+    /// The message with this text is dropped, and all later data of its connection.
     swallowed: Mutex<Option<&'static str>>,
 }
 
@@ -32,7 +32,7 @@ impl Gate {
         let shared = gate.shared.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
-                // Under the lock, so that nobody slips through a gate that is being shut.
+                // Under the lock, so that no connection is missed while the gate closes.
                 let mut links = shared.links.lock().unwrap();
                 if !shared.is_shut.load(Ordering::SeqCst) {
                     let far = TcpStream::connect(server).unwrap();
@@ -46,7 +46,7 @@ impl Gate {
         gate
     }
 
-    /// Cuts every connection and lets nobody through.
+    /// Closes all connections and refuses new ones.
     pub fn shut(&self) {
         self.shared.is_shut.store(true, Ordering::SeqCst);
         for link in self.shared.links.lock().unwrap().drain(..) {
@@ -55,20 +55,20 @@ impl Gate {
         }
     }
 
-    /// Swallows from now on whatever comes by the connections that there are, as when an address has moved
-    /// to another machine: no side hears of it. New ones get through.
+    /// Silently drops all further data of existing connections, as when an address has moved to another machine:
+    /// neither side notices. New connections work.
     pub fn silence(&self) {
         for link in self.shared.links.lock().unwrap().iter() {
             link.is_silent.store(true, Ordering::SeqCst);
         }
     }
 
-    /// Swallows the next message to the server that holds this text, and all that follows by its connection.
+    /// Drops the next message to the server with this text, and all later data of its connection.
     pub fn swallow(&self, text: &'static str) {
         *self.shared.swallowed.lock().unwrap() = Some(text);
     }
 
-    /// Returns when that has happened.
+    /// Returns when a message was dropped.
     pub fn has_swallowed(&self) {
         while !self.shared.links.lock().unwrap().iter().any(Link::is_silent) {
             std::thread::yield_now();
@@ -86,7 +86,7 @@ impl Link {
         self.is_silent.load(Ordering::SeqCst)
     }
 
-    /// Carries what comes from one side to the other, in a thread.
+    /// Copies data from one side to the other, in a thread.
     fn carry(&self, from: &TcpStream, to: &TcpStream, shared: &Arc<Shared>) {
         let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         let (is_silent, shared) = (self.is_silent.clone(), shared.clone());

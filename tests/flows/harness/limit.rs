@@ -1,11 +1,11 @@
-//! No story takes for ever: one that hangs is named, instead of the whole run being cut off.
+//! A time limit: a test that hangs is named, instead of the whole run being cut off.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_mins(5);
 
-/// Ends the run, loudly, unless it is dropped in time.
+/// Aborts the run with a message, unless dropped in time.
 pub struct TimeLimit(#[expect(dead_code, reason = "it is dropped")] Sender<()>);
 
 impl TimeLimit {

@@ -1,8 +1,8 @@
-//! What the service logs stands beside a story that fails.
+//! Shows the service's log with a test that fails.
 
 use ::log::{Level, LevelFilter, Log, Metadata, Record};
 
-/// Prints it, so that the test runner keeps it with the story.
+/// Prints the log, so that the test runner captures it.
 pub fn capture() {
     if ::log::set_logger(&Captured).is_ok() {
         ::log::set_max_level(LevelFilter::Info);

@@ -1,5 +1,4 @@
-//! A mail server that takes letters, or does not, as it is told: a real SMTP conversation (RFC 5321)
-//! on a socket of this machine.
+//! A mail server that behaves as told: a real SMTP conversation (RFC 5321) on a local socket.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,40 +10,40 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// How the server treats one connection.
+/// The behaviour on one connection.
 #[derive(Clone, Copy)]
 pub enum Manner {
-    /// Takes the letter.
+    /// Accepts the email.
     Takes,
     /// Answers this to the first command that begins with `at`; `""` is the greeting.
     Says { at: &'static str, answer: &'static str },
-    /// Hangs up in the middle of the letter.
+    /// Closes the connection in the middle of the email.
     DropsInData,
-    /// Takes the connection and says nothing, for as long as the client waits.
+    /// Accepts the connection and says nothing, as long as the client waits.
     IsSilent,
-    /// Takes the letter and hangs up before it says so.
+    /// Receives the email and closes the connection before it answers.
     DropsAfterData,
-    /// Looks at the letter for so long before it takes it.
+    /// Receives the email and accepts it after this time.
     TakesAfter(Duration),
-    /// Takes the letter and never answers QUIT.
+    /// Accepts the email and never answers QUIT.
     SaysNoGoodbye,
-    /// Says nothing from the moment that a letter is for this domain; the command is then what arrives.
+    /// Says nothing from the moment that an email is for this domain; the command is then what arrives.
     IsSilentTo(&'static str),
-    /// Says something without end, and no line of it ends; how much of it was heard is then what arrives.
+    /// Sends an endless line; the number of bytes that were read is then what arrives.
     NeverEndsALine,
-    /// Answers STARTTLS, and adds in clear what is to pass for an answer in safety.
+    /// Answers STARTTLS, and adds in clear what would pass for an answer over TLS.
     AddsToStartTls(&'static str),
 }
 
-/// Where letters arrive.
+/// A mail server and the emails it has received.
 pub struct MailServer {
     pub port: u16,
-    letters: Receiver<String>,
-    /// Says when a connection is met with silence.
+    emails: Receiver<String>,
+    /// Signals a connection that is met with silence.
     silences: Receiver<()>,
 }
 
-/// How the connection is made safe.
+/// How TLS is used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
     No,
@@ -58,7 +57,7 @@ trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
 impl MailServer {
-    /// Treats one connection after another as the list says, and takes letters from then on.
+    /// Treats connections one after another according to the list; later ones are accepted.
     pub fn start(manners: Vec<Manner>) -> Self {
         Self::start_with(Tls::No, manners)
     }
@@ -66,7 +65,7 @@ impl MailServer {
     pub fn start_with(tls: Tls, manners: Vec<Manner>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let (sender, letters) = channel();
+        let (sender, emails) = channel();
         let (quiet, silences) = channel();
         std::thread::spawn(move || {
             let (mut manners, mut kept) = (manners.into_iter(), Vec::new());
@@ -77,41 +76,41 @@ impl MailServer {
                     let _ = quiet.send(());
                     continue;
                 }
-                // A client that hangs up is no fault of this test.
+                // It is no failure of the test if the client closes the connection.
                 let silent = converse(stream.unwrap(), tls, manner, &sender);
                 kept.extend(silent.ok().flatten().map(Ok));
             }
         });
-        Self { port, letters, silences }
+        Self { port, emails, silences }
     }
 
-    /// The next letter, as it came over the wire.
-    pub fn letter(&self) -> String {
-        self.letters.recv_timeout(Duration::from_secs(20)).expect("a letter arrives")
+    /// The next email, as sent over the wire.
+    pub fn email(&self) -> String {
+        self.emails.recv_timeout(Duration::from_secs(20)).expect("an email arrives")
     }
 
-    /// Returns when a client waits for an answer that it will not get.
+    /// Returns when a client waits for an answer that never comes.
     pub fn has_connection(&self) {
         self.silences.recv_timeout(Duration::from_secs(20)).expect("a client connects");
     }
 
-    /// Whether a client waits for an answer that it will not get.
+    /// Whether a client waits for an answer that never comes.
     pub fn has_silence(&self) -> bool {
         self.silences.try_recv().is_ok()
     }
 
-    /// Whether another letter has arrived.
-    pub fn has_letter(&self) -> bool {
-        self.letters.try_recv().is_ok()
+    /// Whether another email has arrived.
+    pub fn has_email(&self) -> bool {
+        self.emails.try_recv().is_ok()
     }
 }
 
-/// One conversation; the connection if it is kept and nothing more is said.
+/// One conversation; returns the connection if it should be kept silent.
 fn converse(
     stream: TcpStream,
     tls: Tls,
     manner: Manner,
-    letters: &Sender<String>,
+    emails: &Sender<String>,
 ) -> std::io::Result<Option<TcpStream>> {
     let mut wire: BufReader<Box<dyn Wire>> = BufReader::new(if tls == Tls::Implicit {
         Box::new(secured(stream.try_clone()?))
@@ -141,11 +140,11 @@ fn converse(
                 while said < most && wire.get_mut().write_all(&[b'x'; 1 << 12]).is_ok() {
                     said += 1 << 12;
                 }
-                let _ = letters.send(said.to_string());
+                let _ = emails.send(said.to_string());
                 return Ok(None);
             }
             (c, Manner::IsSilentTo(domain)) if c.starts_with("RCPT") && c.contains(domain) => {
-                let _ = letters.send(command);
+                let _ = emails.send(command);
                 return Ok(Some(stream));
             }
             ("QUIT", Manner::SaysNoGoodbye) => return Ok(Some(stream)),
@@ -164,8 +163,8 @@ fn converse(
                 is_secure = true;
                 continue;
             }
-            // "\0postman\0a secret"
-            (c, _) if c.starts_with("AUTH PLAIN AHBvc3RtYW4AYSBzZWNyZXQ=") && is_secure => {
+            // "\0delivery\0a secret"
+            (c, _) if c.starts_with("AUTH PLAIN AGRlbGl2ZXJ5AGEgc2VjcmV0") && is_secure => {
                 is_trusted = true;
                 "235 welcome".into()
             }
@@ -177,16 +176,16 @@ fn converse(
                     wire.read_line(&mut String::new())?;
                     return stream.shutdown(std::net::Shutdown::Both).map(|()| None);
                 }
-                let mut letter = String::new();
-                while !letter.ends_with("\r\n.\r\n") {
-                    if wire.read_line(&mut letter)? == 0 {
+                let mut email = String::new();
+                while !email.ends_with("\r\n.\r\n") {
+                    if wire.read_line(&mut email)? == 0 {
                         return Ok(None);
                     }
                 }
                 if let Manner::TakesAfter(time) = manner {
                     std::thread::sleep(time);
                 }
-                let _ = letters.send(letter);
+                let _ = emails.send(email);
                 if matches!(manner, Manner::DropsAfterData) {
                     return stream.shutdown(std::net::Shutdown::Both).map(|()| None);
                 }
@@ -200,7 +199,7 @@ fn converse(
     }
 }
 
-/// The certificate is for `localhost`, by the authority in `tls/authority.pem`, for these tests alone.
+/// The certificate is for `localhost`, issued by `tls/authority.pem`, for these tests only.
 fn secured(stream: TcpStream) -> StreamOwned<ServerConnection, TcpStream> {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/flows/tls/");
     let chain = CertificateDer::from_pem_file(format!("{folder}localhost.pem")).unwrap();

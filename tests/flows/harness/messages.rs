@@ -1,4 +1,4 @@
-//! Messages that left, and whether each of them had a cause and a reader.
+//! The emails that were sent, and a check that each of them had a cause.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use vestibule::{Mailbox, SentMessage};
 use super::app::TestApp;
 use super::bystander;
 
-/// Where all nodes of a story send to, and what the story has read of it.
+/// The emails of all nodes of a test, and which of them the test has read.
 #[derive(Clone, Default)]
 pub struct Inbox {
     pub sent: Mailbox,
@@ -20,93 +20,93 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// All of it, oldest first.
-    fn all(&self) -> Vec<Letter> {
+    /// All emails, oldest first.
+    fn all(&self) -> Vec<Email> {
         let mut sent = self.sent.messages();
-        sent.sort_by_key(|letter| letter.id);
-        sent.into_iter().map(Letter).collect()
+        sent.sort_by_key(|email| email.id);
+        sent.into_iter().map(Email).collect()
     }
 
-    fn is_read(&self, letter: &Letter) -> bool {
-        self.read.borrow().contains(&letter.id)
+    fn is_read(&self, email: &Email) -> bool {
+        self.read.borrow().contains(&email.id)
     }
 }
 
 impl TestApp {
-    /// All letters that left so far; those that are due leave first.
-    pub fn letters(&self) -> Vec<Letter> {
+    /// Sends the emails that are due, and returns all that were sent.
+    pub fn emails(&self) -> Vec<Email> {
         self.run_jobs();
         let all = self.inbox.all();
-        self.inbox.read.borrow_mut().extend(all.iter().map(|letter| letter.id));
+        self.inbox.read.borrow_mut().extend(all.iter().map(|email| email.id));
         all
     }
 
-    /// The last letter that left. The story has not read the others by this.
-    pub fn last_letter(&self) -> Letter {
+    /// The last email that was sent. Does not mark the others as read.
+    pub fn last_email(&self) -> Email {
         self.run_jobs();
-        let last = self.inbox.all().pop().expect("a letter was sent");
+        let last = self.inbox.all().pop().expect("an email was sent");
         self.inbox.read.borrow_mut().insert(last.id);
         last
     }
 
-    /// For a story in which nobody looks at what is sent.
-    pub fn letters_do_not_matter(&self) {
+    /// For a test whose emails are not checked.
+    pub fn emails_do_not_matter(&self) {
         self.inbox.does_not_matter.set(true);
     }
 
-    /// What the end of a story asks of its letters: a notice was brought about by a change of that account; a letter
-    /// with a link was read, or is the one of that account's sign-up. One too many, or to somebody else, is neither.
-    pub(super) fn every_letter_has_a_cause(&self) {
+    /// Checks the emails at the end of a test: each notice has an event of its account; each email with a link was
+    /// read, or belongs to a sign-up of its account. An email too many, or to the wrong person, fails the test.
+    pub(super) fn every_email_has_a_cause(&self) {
         let of_accounts = "SELECT email_key || ' ' || kind FROM vestibule_users u \
                            JOIN vestibule_events ON u.id = user_id";
         let asked = "SELECT kind FROM vestibule_events WHERE kind = 'password-reset-asked'";
-        // Some stories leave a database that cannot be read, or not written.
+        // Some tests leave a database that cannot be read or written.
         let found = self.try_all(&[of_accounts, asked].map(str::to_owned));
         let [Some(events), Some(asked)] = &found[..] else { return };
         let _ = self.try_run_jobs();
         let all = self.inbox.all();
-        assert!(all.iter().all(|letter| letter.to != bystander::EMAIL), "{all:?}");
+        assert!(all.iter().all(|email| email.to != bystander::EMAIL), "{all:?}");
         if self.inbox.does_not_matter.get() {
             return;
         }
-        let resets = all.iter().filter(|letter| letter.subject.starts_with("Reset")).count();
+        let resets = all.iter().filter(|email| email.subject.starts_with("Reset")).count();
         assert!(resets <= asked.len(), "nobody has asked for all of these: {all:?}");
-        for letter in &all {
-            let (kinds, may_be_read): (&[&str], _) = match letter.subject.split(' ').next() {
+        for email in &all {
+            let (kinds, may_be_read): (&[&str], _) = match email.subject.split(' ').next() {
                 Some("Your") => (&["password-changed", "password-reset"], false),
                 Some("Confirm") => (&["signed-up"], true),
                 _ => (&[], true),
             };
-            let causes = kinds.iter().map(|kind| format!("{} {kind}", letter.to.to_lowercase()));
+            let causes = kinds.iter().map(|kind| format!("{} {kind}", email.to.to_lowercase()));
             let times: usize = causes.map(|c| events.iter().filter(|e| **e == c).count()).sum();
-            let alike = all.iter().filter(|l| l.to == letter.to && l.subject == letter.subject);
+            let alike = all.iter().filter(|l| l.to == email.to && l.subject == email.subject);
             assert!(
-                may_be_read && self.inbox.is_read(letter) || alike.count() <= times,
-                "nothing has brought this about, and nobody has read it: {letter:?}"
+                may_be_read && self.inbox.is_read(email) || alike.count() <= times,
+                "nothing has brought this about, and nobody has read it: {email:?}"
             );
         }
     }
 }
 
-/// A letter as somebody reads it.
+/// An email as its recipient reads it.
 #[derive(Debug)]
-pub struct Letter(SentMessage);
+pub struct Email(SentMessage);
 
-impl Letter {
-    /// The path of the link in it.
+impl Email {
+    /// The path of the link.
     pub fn link(&self) -> String {
-        let at = self.text.find("http://localhost:8000/").expect("the letter has a link");
+        let at = self.text.find("http://localhost:8000/").expect("the email has a link");
         let path = &self.text[at + "http://localhost:8000".len()..];
         path.split_whitespace().next().unwrap().to_owned()
     }
 
-    /// The secret in its link.
+    /// The token in the link.
     pub fn token(&self) -> String {
         self.link().rsplit('/').next().unwrap().to_owned()
     }
 }
 
-impl Deref for Letter {
+impl Deref for Email {
     type Target = SentMessage;
     fn deref(&self) -> &SentMessage {
         &self.0

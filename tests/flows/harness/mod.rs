@@ -1,5 +1,5 @@
-//! What stories are made of: [`TestApp`] is a whole service with its own database, bcrypt at its lowest cost, mails in
-//! memory and a clock that moves; a [`Browser`] keeps cookies and fills in the forms that it was shown.
+//! The test harness: [`TestApp`] is a whole service with its own database, bcrypt at its lowest cost, mails in
+//! memory and a clock that can be moved; a [`Browser`] keeps cookies and fills in forms.
 
 mod app;
 mod browser;
@@ -19,24 +19,24 @@ pub mod process;
 pub use app::{TestApp, settings};
 pub use browser::{Browser, urlencoded};
 pub use gate::Gate;
-pub use messages::Letter;
+pub use messages::Email;
 pub use page::Seen;
 
-/// Whose account most stories are about.
+/// The account of most tests.
 pub const ADA: &str = "ada@example.com";
 /// A password that meets the default policy.
 pub const PASSWORD: &str = "seven purple lanterns";
 /// Another password.
 pub const NEW_PASSWORD: &str = "a quiet morning tide";
-/// What seals the cookies.
+/// The key that seals cookies.
 pub const SECRET_KEY: &str = "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4=";
 
-/// Whether what is slow is to be tested too, and nothing to be left out.
+/// Whether to run slow tests too, and to skip nothing.
 pub fn in_ci() -> bool {
     std::env::var_os("CI").is_some()
 }
 
-/// All of them in CI; elsewhere each `nth`, beginning with one by chance.
+/// All of them in CI; elsewhere every `nth`, beginning at random.
 pub fn some_of<T>(all: impl IntoIterator<Item = T>, nth: usize) -> impl Iterator<Item = T> {
     let nth = if in_ci() { 1 } else { nth };
     let first = usize::try_from(getrandom::u32().unwrap()).unwrap() % nth;

@@ -1,10 +1,10 @@
-//! What came back: pages and their forms, as a person sees them, and JSON.
+//! Responses: pages and their forms, as a person sees them, and JSON.
 
 use rocket::serde::json::Value;
 
 use super::browser::Browser;
 
-/// What came back.
+/// A response.
 pub struct Seen {
     pub(super) browser: Browser,
     pub(super) path: String,
@@ -41,7 +41,7 @@ impl Seen {
         self
     }
 
-    /// Says this beside a field.
+    /// Asserts the message beside a field.
     #[track_caller]
     pub fn says_beside(self, field: &str, text: &str) -> Self {
         let said = self.field(field).error.unwrap_or_default();
@@ -49,7 +49,7 @@ impl Seen {
         self
     }
 
-    /// Shows in a field what was typed there, or stands there by itself.
+    /// Asserts the value of a field.
     #[track_caller]
     pub fn shows_in(self, field: &str, value: &str) -> Self {
         assert_eq!(self.field(field).value, value, "{} in {field}", self.path);
@@ -81,7 +81,7 @@ impl Seen {
             .unwrap_or_else(|_| panic!("no JSON: {}", self.body))
     }
 
-    /// The body as it reads.
+    /// The text of the body.
     fn text(&self) -> String {
         unescaped(&self.body)
     }
@@ -112,11 +112,11 @@ impl Seen {
         between(&self.body, "<title>", "</title>").map(unescaped).unwrap_or_default()
     }
 
-    /// Sends the form of this page: its hidden and filled-in fields, and what is typed over them.
+    /// Submits the form of this page: its hidden and prefilled fields, and the given values.
     #[track_caller]
     pub fn and_submit<const N: usize>(&self, typed: [(&str, &str); N]) -> Seen {
         let forms: Vec<&str> = self.body.split("<form ").skip(1).collect();
-        // The first one in the page's main part; the header has one to log out.
+        // The first form in the main part of the page; the header has one to sign out.
         let form = forms
             .iter()
             .find(|form| {
@@ -151,7 +151,7 @@ impl Seen {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Field {
     pub value: String,
-    /// What stands beside it.
+    /// The message beside it.
     pub error: Option<String>,
 }
 

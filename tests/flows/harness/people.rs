@@ -1,4 +1,4 @@
-//! People, and what they do, in one line each. Ada has the account that most stories are about.
+//! What people do, in one line each. Ada has the account that most tests are about.
 
 use super::app::TestApp;
 use super::browser::Browser;
@@ -20,46 +20,46 @@ impl TestApp {
         browser
     }
 
-    /// Ada's account gets a link to reset its password, for which a stranger has asked.
+    /// A reset link for Ada's account, requested by a stranger.
     pub fn reset_link(&self) -> String {
         self.other_browser().post("/password-reset", [("email", ADA)]).is(200);
-        self.last_letter().link()
+        self.last_email().link()
     }
 }
 
 impl Browser {
-    /// Signs up by the page.
+    /// Signs up on the page.
     pub fn sign_up(&self, email: &str) -> Seen {
         let seen = self.submit("/signup", [("email", email), ("password", PASSWORD)]);
         seen.redirects_to("/profile")
     }
 
-    /// Logs in by the page.
+    /// Signs in on the page.
     pub fn log_in(&self, email: &str, password: &str) -> Seen {
         self.submit("/login", [("email", email), ("password", password)])
     }
 
-    /// Logs in anew, to stay so.
+    /// Signs in with "keep me signed in".
     pub fn log_in_and_stay(&self, email: &str, password: &str) -> Seen {
         self.post("/login", [("email", email), ("password", password), ("remember", "on")])
     }
 
-    /// Presses the button to log out.
+    /// Presses the button to sign out.
     pub fn sign_out(&self) -> Seen {
         self.post("/logout", [])
     }
 
-    /// Changes the password by the page.
+    /// Changes the password on the page.
     pub fn change_password(&self, current: &str, new: &str) -> Seen {
         self.submit("/password-change", [("password", current), ("new_password", new)])
     }
 
-    /// Opens a mailed link and sets a new password by it.
+    /// Opens a mailed link and sets a new password.
     pub fn reset_password(&self, link: &str, new: &str) -> Seen {
         self.visit(link).and_submit([("new_password", new)])
     }
 
-    /// Tries a wrong password; the status of the answer.
+    /// Tries a wrong password; returns the status.
     pub fn guess(&self, email: &str) -> u16 {
         self.post("/login", [("email", email), ("password", "wrong")]).status
     }

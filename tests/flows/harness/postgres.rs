@@ -1,4 +1,4 @@
-//! The `PostgreSQL` of the second run: schemas of their own, locks that are held, and what lies on the way there.
+//! PostgreSQL for the second run: schemas, held locks, and gates.
 
 use std::net::ToSocketAddrs;
 
@@ -8,16 +8,16 @@ use super::app::{TestApp, new_runtime};
 use super::gate::Gate;
 use super::in_ci;
 
-/// Set for the run of these stories on `PostgreSQL`: the server.
+/// Set in the run on PostgreSQL: the URL of the server.
 pub const SECOND_RUN: &str = "FLOWS_ON_POSTGRES_URL";
 
 impl TestApp {
-    /// A gate before PostgreSQL, and how this service's database is reached through it.
+    /// A gate in front of PostgreSQL, and the URL of this service's database through it.
     pub fn gate(&self) -> (Gate, String) {
         gate_before(&self.database)
     }
 
-    /// Ends the connections of this service to PostgreSQL.
+    /// Closes the connections of this service to PostgreSQL.
     pub fn end_connections(&self) {
         let (_, rest) = self.database.split_once("application_name=").unwrap();
         let name = rest.split('&').next().unwrap();
@@ -29,7 +29,7 @@ impl TestApp {
         });
     }
 
-    /// Leaves a transaction open in which this was asked, until what comes back is dropped.
+    /// Runs `sql` in a transaction that stays open until the result is dropped.
     pub fn hold(&self, sql: &str) -> Held<'_> {
         let sql = AssertSqlSafe(sql.to_owned());
         let connection = self.block_on(async {
@@ -56,13 +56,13 @@ impl Drop for Held<'_> {
     }
 }
 
-/// The same for a process of its own; `None` where these stories run on `SQLite`.
+/// The same for a process; `None` in the run on SQLite.
 pub fn new_postgres_database() -> Option<String> {
     let server = std::env::var(SECOND_RUN).ok()?;
     Some(new_runtime().block_on(fresh_schema(&server)))
 }
 
-/// A gate before PostgreSQL, and how this database is reached through it.
+/// A gate in front of PostgreSQL, and the URL of this database through it.
 pub fn gate_before(database: &str) -> (Gate, String) {
     let mut url: url::Url = database.parse().unwrap();
     let host = url.host_str().unwrap().to_owned();
@@ -82,7 +82,7 @@ pub fn run_on_server(sql: &str) {
     });
 }
 
-/// How many connections PostgreSQL has from whoever reaches it by this URL, of which this is true.
+/// Counts PostgreSQL's connections from clients with this URL that meet a condition.
 pub fn connections(url: &str, of_which: &str) -> i64 {
     let (_, name) = url.split_once("application_name=").unwrap();
     let name = name.split('&').next().unwrap();
@@ -95,7 +95,7 @@ pub fn connections(url: &str, of_which: &str) -> i64 {
     })
 }
 
-/// Whether commits on the server of the second run can be made to wait for ever: see `.ci/postgres`.
+/// Whether commits on the server of the second run can be made to wait forever: see `.ci/postgres`.
 pub fn has_a_standby_that_is_gone() -> bool {
     let named: String = new_runtime().block_on(async {
         let mut db = postgres(&std::env::var(SECOND_RUN).unwrap()).await;

@@ -1,4 +1,4 @@
-//! The binary as a process of its own, with sockets and signals.
+//! The binary as a process, with sockets and signals.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,7 +14,7 @@ use super::limit::TimeLimit;
 use super::postgres::new_postgres_database;
 use super::{PASSWORD, SECRET_KEY};
 
-/// Set: the program to try, in place of the one that was built with the tests. CI tries the release build.
+/// If set: the program to test in place of the one built with the tests. CI tests the release build.
 const PROGRAM: &str = "TESTED_VESTIBULE";
 
 /// A folder to start the service in, with a database of the engine under test.
@@ -43,7 +43,7 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
     command_of(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_vestibule").into()), folder, settings)
 }
 
-/// The same for another program of the service.
+/// A command for another program of the service.
 pub fn command_of(program: OsString, folder: &Path, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(program);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -83,7 +83,7 @@ impl Process {
         process
     }
 
-    /// The first line of the log, from here on, that holds `text`.
+    /// The next line of the log that contains `text`.
     pub fn line(&mut self, text: &str) -> String {
         loop {
             let line = self.log.recv_timeout(Duration::from_secs(20));
@@ -139,7 +139,7 @@ impl Process {
         });
         ranges.into_iter().any(|(start, end)| {
             let mut range = vec![0; usize::try_from(end - start).unwrap()];
-            // Some ranges are the kernel's, and one may just have gone.
+            // Some ranges belong to the kernel, and one may just have been unmapped.
             std::os::unix::fs::FileExt::read_exact_at(&memory, &mut range, start).is_ok()
                 && memchr::memmem::find(&range, bytes).is_some()
         })
@@ -158,12 +158,12 @@ impl Process {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
-    /// Waits until it has ended.
+    /// Waits until it has exited.
     pub fn wait(&mut self) {
         assert!(self.child.wait().unwrap().success());
     }
 
-    /// Whether it ends by itself in that time.
+    /// Whether it exits by itself within that time.
     pub fn ends_within(mut self, limit: Duration) -> bool {
         let begun_at = Instant::now();
         while begun_at.elapsed() < limit {
@@ -198,7 +198,7 @@ pub fn form_post(path: &str, form: &str) -> String {
     )
 }
 
-/// What came back of a request; `None` if the service went meanwhile.
+/// The response to a request; `None` if the service has gone.
 pub fn ask(port: u16, request: &str) -> Option<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -218,7 +218,7 @@ pub fn answer(mut stream: TcpStream) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The cookie of a whole answer that signs in.
+/// The session cookie of a response.
 pub fn session_cookie(answer: &str) -> Option<&str> {
     let (head, _) = answer.split_once("\r\n\r\n")?;
     let line = head.lines().find_map(|line| line.strip_prefix("set-cookie: session_id="))?;

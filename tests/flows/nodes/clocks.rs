@@ -1,4 +1,4 @@
-//! Whose clock counts.
+//! Clocks of nodes and of the database.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use crate::harness::{ADA, SECRET_KEY, TestApp, in_ci};
 
 const YEAR: Duration = Duration::from_hours(365 * 24);
 
-/// Promise 66: a node that is a year ahead would take everybody's sessions and the log of events with it.
+/// Promise 66: a node that is a year ahead would delete everybody's sessions and the events.
 #[test]
 fn a_node_with_a_wrong_clock_does_not_start() {
     let app = TestApp::new();
@@ -24,16 +24,16 @@ fn a_node_with_a_wrong_clock_does_not_start() {
     assert!(!app.can_start(clock, |figment| figment));
 }
 
-/// Promise 66: and one whose clock goes wrong later goes by the database's.
+/// Promise 66: a node whose clock goes wrong later follows the database's.
 #[test]
-fn all_nodes_go_by_the_clock_of_the_database() {
+fn all_nodes_follow_the_clock_of_the_database() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
     }
     let app = app.restarted_at(Clock::default());
     app.sign_up(ADA);
-    app.letters();
+    app.emails();
     let before = app.dump();
     app.clock.advance(YEAR);
     app.run_jobs();
@@ -41,7 +41,7 @@ fn all_nodes_go_by_the_clock_of_the_database() {
     assert_eq!(app.dump(), before);
 }
 
-/// Where Debian has the library that shows a process another time; `None`, loudly, without it.
+/// The library of Debian that fakes the time of a process; `None`, with a message, without it.
 fn another_time() -> Option<PathBuf> {
     let mut folders = std::fs::read_dir("/usr/lib").unwrap().map(|folder| folder.unwrap().path());
     let found = folders.find_map(|folder| {
@@ -54,9 +54,9 @@ fn another_time() -> Option<PathBuf> {
     found
 }
 
-/// Promise 66: somebody sets the clock of a machine to another year and back, while people use the node there.
+/// Promise 66: the clock of a machine is set to another year and back, while people use the node there.
 #[test]
-fn a_step_of_a_node_s_clock_is_no_step_of_time() {
+fn a_step_of_a_nodes_clock_changes_nothing() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return; // It has no other clock.
@@ -102,9 +102,9 @@ fn a_step_of_a_node_s_clock_is_no_step_of_time() {
     assert_eq!(app.count("events"), 6, "and none is gone");
 }
 
-/// Promise 66: where there is no other clock, a wrong one does not take years of events at once.
+/// Promise 66: without another clock, a wrong one does not delete years of events at once.
 #[test]
-fn events_go_no_faster_than_they_age() {
+fn events_are_not_deleted_before_their_time() {
     let app = TestApp::new();
     for day in 0..5 {
         app.log_in(&format!("p{day}@example.com"), "wrong");

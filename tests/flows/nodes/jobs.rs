@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::harness::TestApp;
 
-/// Two nodes that sweep and deliver at once are in nobody's way, and not in each other's.
+/// Two nodes that sweep and deliver at once disturb neither users nor each other.
 #[test]
 fn two_nodes_sweep_and_deliver_side_by_side() {
     let app =
@@ -17,7 +17,7 @@ fn two_nodes_sweep_and_deliver_side_by_side() {
         for n in 0..40 {
             app.log_in(&format!("p{round}-{n}@example.com"), "wrong");
         }
-        // Fewer than what leaves at once: the clocks of two nodes are never quite the same.
+        // Fewer than the number that may leave at once: the clocks of two nodes always differ a little.
         for n in 0..15 {
             app.post("/password-reset", [("email", &*format!("p{round}-{n}@example.com"))]);
         }

@@ -1,4 +1,5 @@
-//! Several nodes on one PostgreSQL, and what befalls the way there. On SQLite there is one node and no way.
+//! Several nodes on one PostgreSQL, and failures of the network between them. On SQLite there is one node and no
+//! network.
 
 mod clocks;
 mod jobs;
@@ -14,7 +15,7 @@ use crate::harness::{Gate, SECRET_KEY, postgres};
 
 const STATEMENT_TIMEOUT: &str = "ROCKET_DATABASES__VESTIBULE__STATEMENT_TIMEOUT";
 
-/// A service that reaches PostgreSQL through a gate; `None` where these stories run on SQLite.
+/// A service that reaches PostgreSQL through a gate; `None` in the run on SQLite.
 fn behind_a_gate(settings: &[(&str, &str)]) -> Option<(Gate, Process, TempDir)> {
     let (gate, url) = postgres::gate_before(&postgres::new_postgres_database()?);
     let folder = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! What load balancers are told.
+//! Health checks for load balancers.
 
 use std::time::{Duration, Instant};
 
@@ -9,9 +9,9 @@ use super::{STATEMENT_TIMEOUT, behind_a_gate};
 use crate::harness::process::{Process, answer, new_folder};
 use crate::harness::{ADA, SECRET_KEY, TestApp, postgres};
 
-/// Promise 55: whoever asks whether the service is ready gets an answer, though its own look hangs.
+/// Promise 55: a readiness check gets an answer even if its test write hangs.
 #[test]
-fn a_look_that_hangs_is_an_answer_too() {
+fn readiness_answers_even_if_its_check_hangs() {
     let Some((gate, service, _folder)) = behind_a_gate(&[(STATEMENT_TIMEOUT, "600")]) else {
         return;
     };
@@ -28,9 +28,9 @@ fn a_look_that_hangs_is_an_answer_too() {
     }
 }
 
-/// Promise 55: one node that is gone in the middle of its look makes no other one look broken.
+/// Promise 55: a node that dies during its check does not make others look broken.
 #[test]
-fn a_look_waits_for_no_other_node() {
+fn readiness_does_not_wait_for_other_nodes() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
@@ -39,10 +39,10 @@ fn a_look_waits_for_no_other_node() {
     app.visit("/health/ready").is(200);
 }
 
-/// Promises 26 and 55: whoever has a queue of requests waiting at the database and asks for readiness as well is not
-/// answered out of that queue: the answer is for the load balancer too.
+/// Promises 26 and 55: a readiness check by a client whose other requests wait for the database does not wait with
+/// them: its result is for the load balancer too.
 #[test]
-fn readiness_does_not_wait_with_whoever_asks_for_it() {
+fn readiness_does_not_wait_behind_its_client() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
@@ -56,7 +56,7 @@ fn readiness_does_not_wait_with_whoever_asks_for_it() {
     ];
     let folder = TempDir::new().unwrap();
     let service = Process::start(folder.path(), &settings);
-    // Each look at a link takes a second, eight at a time.
+    // Looking up a link takes a second, eight at a time.
     let held = app.hold("LOCK TABLE vestibule_links");
     let link = "GET /password-reset/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q HTTP/1.1\r\n\
                 Host: localhost\r\nConnection: close\r\n\r\n";
@@ -69,9 +69,9 @@ fn readiness_does_not_wait_with_whoever_asks_for_it() {
     drop((crowd, held));
 }
 
-/// What is to be seen of the jobs without a log.
+/// The state of the jobs, without a log.
 #[test]
-fn readiness_tells_what_waits() {
+fn readiness_reports_the_outbox() {
     let folder = new_folder();
     let service = Process::start(folder.path(), &[]);
     service.sign_up(ADA);
@@ -89,7 +89,7 @@ fn readiness_tells_what_waits() {
         }
         assert!(begun_at.elapsed() < Duration::from_secs(20), "{json}");
     }
-    // Not to strangers: they would see whether there was an account to send a link to.
+    // Not for strangers: they would see whether there was an account to send a link to.
     for (host, header) in [
         ("localhost", "X-Forwarded-For: 203.0.113.7\r\n"),
         ("localhost", "Via: 1.1 proxy\r\n"),

@@ -9,8 +9,8 @@ use crate::harness::process::{Process, ask, form_post, sign_up_form};
 use crate::harness::{ADA, SECRET_KEY, postgres};
 use crate::proxies::{self, Proxy};
 
-/// Promise 54: two nodes are restarted one after the other, again and again, while a crowd logs in. Nobody sees
-/// anything of it.
+/// Promise 54: two nodes are restarted one after the other, again and again, during many sign-ins. No client
+/// notices.
 fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<Proxy>) {
     let Some(url) = postgres::new_postgres_database() else { return };
     let folder = TempDir::new().unwrap();
@@ -66,7 +66,7 @@ fn rolls(drain: &str, start_proxy: impl FnOnce(&Path, [u16; 2], u16) -> Option<P
     assert!(others.is_empty(), "of {}: {others:?} {errors}", answers.len());
 }
 
-/// In the proxy's own words, with these ports.
+/// The documented configuration, with these ports.
 fn of_nodes(snippet: &str, ports: [u16; 2]) -> String {
     proxies::snippet(snippet)
         .replace("10.0.0.1:8000", &format!("127.0.0.1:{}", ports[0]))

@@ -1,4 +1,4 @@
-//! How a node starts beside others, or does not.
+//! Starting a node beside others.
 
 use std::time::{Duration, Instant};
 
@@ -9,15 +9,15 @@ use crate::harness::process::command;
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres};
 use crate::proxies::{self, Proxy};
 
-/// Promise 53: a start that is gone in the middle of a change of the tables keeps nobody out for long.
+/// Promise 53: a start that dies during a migration blocks others only for a short time.
 #[test]
-fn a_start_that_is_gone_lets_go_of_the_tables() {
+fn a_dead_start_releases_the_tables() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
     }
     app.sign_up(ADA);
-    // As if the last version had been one without an outbox, which refers to the users.
+    // As if the last version had no outbox, which references the users.
     app.sql("DELETE FROM vestibule_migrations WHERE version = 2");
     app.sql("DROP TABLE vestibule_outbox");
     let (gate, url) = app.gate();
@@ -39,7 +39,7 @@ fn a_start_that_is_gone_lets_go_of_the_tables() {
     }
 }
 
-/// Nobody is let in before there is somebody to answer; and a start that hears nothing says so and ends.
+/// The port is closed until the service can answer; a start that gets no answer says so and exits.
 #[test]
 fn a_start_that_hears_nothing_keeps_its_port_closed_and_ends() {
     let Some(database) = postgres::new_postgres_database() else { return };
@@ -60,18 +60,18 @@ fn a_start_that_hears_nothing_keeps_its_port_closed_and_ends() {
     assert!(!output.status.success() && log.contains("no answer from the server"), "{log}");
 }
 
-/// A node with another key would know nobody's session, and count tries in buckets of its own.
+/// A node with another key could read no session, and would count attempts in other buckets.
 #[test]
 fn a_node_with_another_secret_key_does_not_start() {
     let app = TestApp::new();
     let other = "zIfyNRsQk1lcAfRMgLn0wS8yQyxuPlJbSNxTpgPVzcE=";
     let change = |figment: figment::Figment| figment.merge(("secret_key", other));
-    // SQLite has one node: to change its key is to sign everybody out.
+    // SQLite has one node: changing its key means signing everybody out.
     assert_eq!(app.can_start(Clock::stopped(), change), app.is_sqlite());
     assert!(app.can_start(Clock::stopped(), |figment| figment) || app.is_sqlite());
 }
 
-/// Rolling upgrade: a node of this version starts beside tables of a later one.
+/// Rolling upgrade: a node of this version starts with the tables of a later one.
 #[test]
 fn tables_of_a_later_version_stop_no_node() {
     let app = TestApp::new();
@@ -82,16 +82,16 @@ fn tables_of_a_later_version_stop_no_node() {
     app.restarted().sign_up(ADA).redirects_to("/profile");
 }
 
-/// Rolling upgrade: a start that has to change a table which somebody reads waits for it, and lets the others who
-/// want it pass meanwhile.
+/// Rolling upgrade: a start that must change a table which is being read waits for it, and lets other statements
+/// pass.
 #[test]
-fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
+fn a_start_that_waits_for_a_table_says_so_and_delays_nobody() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
     }
     app.sign_up(ADA);
-    // As if the last version had been one without an outbox, which refers to the users.
+    // As if the last version had no outbox, which references the users.
     app.sql("DELETE FROM vestibule_migrations WHERE version = 2");
     app.sql("DROP TABLE vestibule_outbox");
     let folder = TempDir::new().unwrap();
@@ -124,9 +124,9 @@ fn a_start_that_waits_for_a_table_says_so_and_holds_nobody_up() {
     }));
 }
 
-/// A pooler mixes up what connections have agreed on: the start says so, in either way that it may be set up.
+/// A pooler mixes up the state of connections: the start detects it in both of its modes.
 #[test]
-fn a_pooler_in_between_is_refused_in_words() {
+fn a_pooler_is_refused_with_a_reason() {
     let Some(url) = postgres::new_postgres_database() else { return };
     let folder = TempDir::new().unwrap();
     let server: url::Url = url.parse().unwrap();
@@ -159,7 +159,7 @@ fn a_pooler_in_between_is_refused_in_words() {
     }
 }
 
-/// What the start says of a server that it cannot use.
+/// What the start says about a server that it cannot use.
 #[test]
 fn a_server_that_cannot_be_used_is_named_with_the_cause() {
     let Some(url) = postgres::new_postgres_database() else { return };
@@ -185,9 +185,9 @@ fn a_server_that_cannot_be_used_is_named_with_the_cause() {
     postgres::run_on_server(&format!("DROP DATABASE {name}"));
 }
 
-/// Least privilege: once the tables are right, a role starts that may read and write them and no more.
+/// Least privilege: after the migration, a role that may only read and write the tables can start.
 #[test]
-fn a_role_that_may_change_no_table_is_enough() {
+fn a_role_without_ddl_rights_is_enough() {
     let app = TestApp::new();
     if app.is_sqlite() {
         return;
@@ -210,5 +210,5 @@ fn a_role_that_may_change_no_table_is_enough() {
         app.restarted_with(|figment| figment.merge(("databases.vestibule.url", url.as_str())));
     app.sign_up(ADA).redirects_to("/profile");
     app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
-    app.letters();
+    app.emails();
 }

@@ -1,4 +1,4 @@
-//! Guessing at one account: waits that grow.
+//! Guessing the password of one account: growing waits.
 
 use std::time::Duration;
 
@@ -9,32 +9,32 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 
 /// Promise 27.
 #[test]
-fn guessing_has_to_wait_longer_and_longer() {
+fn guessing_waits_longer_and_longer() {
     let app = TestApp::with_ada();
     let thief = app.other_browser();
     for _ in 0..5 {
         assert_eq!(thief.guess(ADA), 401);
     }
     for wait in [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900] {
-        // Even the right password; and asking again does not make it longer.
+        // Even the right password; and further requests do not make the wait longer.
         for _ in 0..2 {
             assert_eq!(retry_after(&thief, "ADA@example.com"), wait);
         }
         app.clock.advance(Duration::from_secs(wait));
         assert_eq!(thief.guess(ADA), 401);
     }
-    // Never for good.
+    // Nobody is locked out.
     app.clock.advance(900 * SECOND);
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
     assert_eq!(thief.guess(ADA), 401, "a success empties the bucket");
 }
 
-/// Promise 26: whoever goes on asking during a wait takes nobody's turn at the database.
+/// Promise 26: requests during a wait do not use the database.
 #[test]
-fn asking_again_during_a_wait_writes_nothing() {
+fn requests_during_a_wait_write_nothing() {
     let app = TestApp::new();
     if !app.is_sqlite() {
-        return; // There, nobody waits for another's write.
+        return; // There, writes do not wait for each other.
     }
     let thief = app.other_browser();
     for _ in 0..6 {
@@ -68,7 +68,7 @@ fn failures_are_forgotten_after_a_day() {
 
 /// Promise 27.
 #[test]
-fn many_tries_at_once_count_as_many() {
+fn concurrent_attempts_are_all_counted() {
     let app = TestApp::new();
     let form = [("email", ADA), ("password", "wrong")];
     let statuses = app.post_at_once(20, "/login", form);
@@ -78,7 +78,7 @@ fn many_tries_at_once_count_as_many() {
 
 /// Promise 27.
 #[test]
-fn every_door_counts_in_the_same_bucket_and_the_page_keeps_what_was_typed() {
+fn every_route_counts_in_the_same_bucket_and_the_page_keeps_the_input() {
     let app = TestApp::with_ada();
     let thief = app.other_browser();
     let form = [("email", ADA), ("password", "wrong")];
@@ -99,13 +99,13 @@ fn every_door_counts_in_the_same_bucket_and_the_page_keeps_what_was_typed() {
     let json = r#"{"email":"ada@example.com","password":"wrong"}"#;
     thief.send_json(Post, "/api/v1/session", json).is(429);
     // The link that verifies an address asks for the password too.
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     thief.visit(&link).and_submit([("password", PASSWORD)]).is(429).says("Wait 1 second");
 }
 
 /// Promise 12.
 #[test]
-fn waiting_tells_nobody_who_has_an_account() {
+fn waiting_does_not_reveal_accounts() {
     let app = TestApp::with_ada();
     let answers = [ADA, "bob@example.com"].map(|email| {
         let thief = app.other_browser();
@@ -129,12 +129,12 @@ fn a_reset_is_never_subject_to_the_wait_and_ends_it() {
     }
     let owner = app.other_browser();
     owner.submit("/password-reset", [("email", ADA)]).is(200);
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     owner.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     app.other_browser().log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
 }
 
-/// Promise 52: a copy of the counts tells nobody for whom they are, not even somebody who knows the address.
+/// Promise 52: a stolen table of counts does not reveal whose they are, even to somebody who knows the address.
 #[test]
 fn counts_are_kept_under_the_secret_key() {
     let keys_under = |secret_key: &str| {
@@ -149,9 +149,9 @@ fn counts_are_kept_under_the_secret_key() {
     assert!(keys_under(one).iter().all(|key| !keys_under(other).contains(key)));
 }
 
-/// Promise 67: what is no password leaves no row for each address that it is tried at.
+/// Promise 67: an attempt with an invalid password leaves no row for each address.
 #[test]
-fn a_try_that_is_not_hashed_leaves_no_row() {
+fn an_attempt_that_is_not_hashed_leaves_no_row() {
     let app = TestApp::new();
     let long = "x".repeat(4_000);
     for n in 0..20 {

@@ -1,4 +1,4 @@
-//! What one client IP may do, whatever the accounts.
+//! Limits by client IP, whatever the accounts.
 
 use rocket::http::Method::Post;
 
@@ -7,7 +7,7 @@ use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
 
 /// Promise 29.
 #[test]
-fn one_network_cannot_try_many_accounts() {
+fn one_client_ip_cannot_try_many_accounts() {
     let app = TestApp::new();
     for n in 0..30 {
         assert_eq!(app.guess(&format!("p{n}@example.com")), 401);
@@ -22,9 +22,9 @@ fn one_network_cannot_try_many_accounts() {
     assert_eq!(app.guess("p30@example.com"), 401);
 }
 
-/// Promise 29: whoever has an account of their own does not clear the way by logging in to it now and then.
+/// Promise 29: signing in to one's own account now and then does not reset the limit.
 #[test]
-fn a_success_of_one_s_own_takes_back_no_failure() {
+fn signing_in_to_ones_own_account_resets_no_failures() {
     let app = TestApp::new();
     app.sign_up("eve@example.com");
     let eve = app.other_browser();
@@ -45,7 +45,7 @@ fn a_success_of_one_s_own_takes_back_no_failure() {
 
 /// Promise 29.
 #[test]
-fn a_network_that_logs_in_rightly_is_not_held_up() {
+fn a_client_ip_with_successful_sign_ins_is_not_limited() {
     let app = TestApp::with_ada();
     for _ in 0..40 {
         app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
@@ -63,9 +63,9 @@ fn sign_ups_and_taken_addresses_count_too() {
     assert_eq!(statuses.last(), Some(&429));
 }
 
-/// Promise 29: a class that logs in at once is counted before it is known to be right, and not for longer.
+/// Promise 29: a class that signs in at once is counted before the sign-ins succeed, and only until then.
 #[test]
-fn a_class_that_logs_in_at_once_waits_for_no_minute() {
+fn a_class_that_signs_in_at_once_does_not_wait_for_a_minute() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 5)));
     app.sign_up(ADA);
     let form = [("email", ADA), ("password", PASSWORD)];
@@ -77,7 +77,7 @@ fn a_class_that_logs_in_at_once_waits_for_no_minute() {
 
 /// Promise 31: the limits of a network with many people are a setting.
 #[test]
-fn a_named_network_may_do_more() {
+fn a_configured_network_has_higher_limits() {
     let networks = "203.0.113.0/24=10, 2001:db8::/32=2";
     let app =
         TestApp::behind_a_proxy(|figment| figment.merge(("vestibule.throttle.networks", networks)));
@@ -90,41 +90,41 @@ fn a_named_network_may_do_more() {
     assert_eq!(let_in("2001:db8::1"), 60);
 }
 
-/// Promise 29: the owner of an IPv6 site can pass for many networks, and counts for sixteen.
+/// Promise 29: the owner of an IPv6 site has many prefixes, and counts as sixteen.
 #[test]
-fn an_ipv6_site_has_a_budget() {
+fn an_ipv6_site_has_a_limit() {
     let app = TestApp::behind_a_proxy(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
     let guess = |from: &str, email: &str| app.browser_at(from).guess(email);
     let of_site = |n: usize| guess(&format!("2001:db8:1:{n:x}::1"), &format!("p{n}@example.com"));
-    // In a minute, and in a day.
+    // Per minute, and per day.
     assert_eq!((0..20).filter(|n| of_site(*n) == 401).count(), 16);
-    let mut tries = 16;
+    let mut attempts = 16;
     if in_ci() {
         loop {
             app.clock.advance(60 * SECOND);
-            let let_in = (0..16).filter(|n| of_site(tries + n) == 401).count();
-            tries += let_in;
+            let let_in = (0..16).filter(|n| of_site(attempts + n) == 401).count();
+            attempts += let_in;
             if let_in < 16 {
                 break;
             }
         }
-        assert!((1_600..1_800).contains(&tries), "{tries}");
+        assert!((1_600..1_800).contains(&attempts), "{attempts}");
     }
-    // What costs no hash uses up nobody's day.
+    // Attempts that cost no hash do not count towards the daily limit.
     let nothing = |n: usize| guess(&format!("2001:db8:3:{n:x}::1"), "nobody");
     for minute in 0..13 {
         app.clock.advance(60 * SECOND);
         assert_eq!((0..20).filter(|n| nothing(minute * 20 + n) == 401).count(), 16);
     }
-    assert_eq!(app.count("events WHERE ip LIKE '2001:db8:3:%'"), 100, "no more are noted");
+    assert_eq!(app.count("events WHERE ip LIKE '2001:db8:3:%'"), 100, "no more are recorded");
     assert_eq!(guess("2001:db8:2::1", "x@example.com"), 401);
 }
 
-/// Promise 67: so many tries in a day.
+/// Promise 67: a daily limit.
 #[test]
-fn a_network_has_a_budget_for_a_day() {
+fn a_client_ip_has_a_daily_limit() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
-    // A hundred at once, and then one each 14 minutes: nobody waits for tomorrow.
+    // A hundred at once, and then one every 14 minutes: nobody waits until tomorrow.
     for n in 0..107 {
         assert_eq!(app.guess(&format!("p{n}@example.com")), 401, "{n}");
         app.clock.advance(60 * SECOND);
@@ -132,16 +132,16 @@ fn a_network_has_a_budget_for_a_day() {
     let seen = app.post("/login", [("email", "p200@example.com"), ("password", "wrong")]).is(429);
     let wait: u32 = seen.header("retry-after").unwrap().parse().unwrap();
     assert!((60..=864).contains(&wait), "{wait}");
-    // Whoever is signed in or known is no matter of the network.
+    // Signed-in clients and known devices do not count here.
     app.clock.advance(wait * SECOND);
     assert_eq!(app.guess("p200@example.com"), 401);
     assert_eq!(app.guess("p201@example.com"), 429);
 }
 
-/// Promise 67: whoever asks for links, or signs up with a weak password, takes no log-ins of the day from others at
-/// the same address.
+/// Promise 67: requesting links, or signing up with a weak password, does not use up the daily sign-ins of others
+/// at the same address.
 #[test]
-fn what_is_no_try_at_an_account_is_no_part_of_the_day() {
+fn attempts_without_a_hash_do_not_count_towards_the_daily_limit() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.attempts_by_ip", 1)));
     let weak = [("email", "eve@example.com"), ("password", "password")];
     for n in 0..300 {
@@ -160,9 +160,9 @@ fn what_is_no_try_at_an_account_is_no_part_of_the_day() {
     }
 }
 
-/// Promise 25: whoever has a good link tries no oftener than others.
+/// Promise 25: a valid link gives no more attempts than usual.
 #[test]
-fn tries_at_links_count_for_the_network() {
+fn attempts_at_links_count_for_the_client_ip() {
     let app = TestApp::with(|f| f.merge(("vestibule.reveal_reset_token", true)));
     let links: Vec<String> = (0..3)
         .map(|n| {
@@ -172,19 +172,19 @@ fn tries_at_links_count_for_the_network() {
             format!("/password-reset/{}", seen.json()["reset_token"].as_str().unwrap())
         })
         .collect();
-    let tries = (0..60).map(|n| app.post(&links[n % 3], [("new_password", "password1")]).status);
-    assert_eq!(tries.filter(|status| *status == 422).count(), 27, "thirty, with three sign-ups");
+    let attempts = (0..60).map(|n| app.post(&links[n % 3], [("new_password", "password1")]).status);
+    assert_eq!(attempts.filter(|status| *status == 422).count(), 27, "thirty, with three sign-ups");
 }
 
-/// Promise 29: nor does it help to come to one link from many networks.
+/// Promise 29: nor does using one link from many prefixes.
 #[test]
-fn tries_at_one_link_count_wherever_they_come_from() {
+fn attempts_at_one_link_count_from_all_client_ips() {
     let app = TestApp::behind_a_proxy(|figment| figment);
     app.sign_up(ADA);
     let link = app.reset_link();
-    let tries = (0..40).map(|n| {
+    let attempts = (0..40).map(|n| {
         let browser = app.browser_at(&format!("198.51.{n}.1"));
         browser.post(&link, [("new_password", "password1")]).status
     });
-    assert_eq!(tries.filter(|status| *status == 422).count(), 30);
+    assert_eq!(attempts.filter(|status| *status == 422).count(), 30);
 }

@@ -1,4 +1,4 @@
-//! Crowds at the hash workers.
+//! Overload of the hash workers.
 
 use rocket::http::Method::Post;
 
@@ -6,7 +6,7 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 /// Promise 26.
 #[test]
-fn a_login_storm_holds_up_neither_pages_nor_health() {
+fn many_sign_ins_delay_neither_pages_nor_health_checks() {
     let app = TestApp::with(|figment| {
         figment
             .merge(("vestibule.password.cost", 12))
@@ -24,10 +24,10 @@ fn a_login_storm_holds_up_neither_pages_nor_health() {
     assert!(storm.iter().all(|status| matches!(status, 401 | 503)));
 }
 
-/// Promise 26: seventy browsers that are known to one account, five times each at once, from one address.
-/// Everybody else is served as if they were one.
+/// Promise 26: seventy browsers known to one account, five requests each at once, from one address. Everybody else
+/// is served as if they were one.
 #[test]
-fn one_account_at_one_address_shuts_nobody_out() {
+fn one_account_at_one_address_locks_nobody_out() {
     let app = TestApp::behind_a_proxy(|figment| {
         figment
             .merge(("vestibule.password.cost", 8))
@@ -48,7 +48,7 @@ fn one_account_at_one_address_shuts_nobody_out() {
 
 /// Promise 26.
 #[test]
-fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
+fn the_answer_under_overload_says_when_to_retry_and_counts_as_no_failure() {
     let app = TestApp::with(|f| f.merge(("vestibule.hashing.max_wait", "1ns")));
     let form = [("email", ADA), ("password", "wrong")];
     for _ in 0..20 {
@@ -66,7 +66,7 @@ fn the_answer_to_a_crowd_says_when_to_come_back_and_counts_as_no_failure() {
     assert_eq!(app.count("throttle WHERE attempts > 0"), 0);
 }
 
-/// Promises 3, 25, 26 and 27: with no time for any hash, whatever wants one is 503.
+/// Promises 3, 25, 26 and 27: with no time for any hash, everything that needs one is 503.
 #[test]
 fn what_is_refused_before_costs_no_hash() {
     let app = TestApp::with_ada();

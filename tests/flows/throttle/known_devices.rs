@@ -1,4 +1,5 @@
-//! Browsers that have opened an account before: strangers at the same account, or the same client IP, do not keep them out.
+//! Browsers that have opened an account before: strangers at the same account, or the same client IP, do not lock
+//! them out.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 /// Promise 28.
 #[test]
-fn strangers_who_guess_do_not_keep_the_owner_out() {
+fn strangers_who_guess_do_not_lock_the_owner_out() {
     let app = TestApp::with_ada();
     app.sign_out();
     assert!(app.cookies.borrow().contains_key("vestibule_device"));
@@ -25,7 +26,7 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
     app.sign_out();
     retry_after(&thief, ADA);
-    // Known for this account alone.
+    // Known for this account only.
     for _ in 0..6 {
         app.guess("bob@example.com");
     }
@@ -37,7 +38,7 @@ fn strangers_who_guess_do_not_keep_the_owner_out() {
     assert_eq!(app.guess(ADA), 429);
 }
 
-/// Promise 28: nobody makes a known browser of theirs, by hand or of what is sealed for something else.
+/// Promise 28: a known device cannot be forged, by hand or from something sealed for another use.
 #[test]
 fn a_forged_cookie_makes_no_browser_known() {
     let app = TestApp::with_ada();
@@ -75,7 +76,7 @@ fn the_device_cookie_is_sealed_and_void_after_a_reset() {
     app.sign_out();
     app.submit("/password-reset", [("email", ADA)]);
     app.clock.advance(SECOND);
-    let link = app.last_letter().link();
+    let link = app.last_email().link();
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     let thief = app.other_browser();
     for _ in 0..6 {
@@ -83,13 +84,13 @@ fn the_device_cookie_is_sealed_and_void_after_a_reset() {
     }
     let form = [("email", ADA), ("password", NEW_PASSWORD)];
     old.post("/login", form).is(429);
-    // The browser that reset got a new one.
+    // The browser that did the reset got a new one.
     app.post("/login", form).redirects_to("/profile");
 }
 
-/// Promises 28 and 29: whoever is signed in, or known, does not pay for what strangers do at the same address.
+/// Promises 28 and 29: signed-in clients and known devices are not affected by strangers at the same address.
 #[test]
-fn a_network_that_is_closed_keeps_nobody_from_what_is_theirs() {
+fn a_client_ip_at_its_limit_blocks_no_signed_in_user() {
     let app = TestApp::with_ada();
     let known = app.other_browser();
     known.sign_up("bob@example.com");
@@ -104,14 +105,14 @@ fn a_network_that_is_closed_keeps_nobody_from_what_is_theirs() {
     app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
     app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     known.log_in("bob@example.com", PASSWORD).redirects_to("/profile");
-    // Nobody acts without a limit either.
+    // But they have a limit, too.
     let acts = (0..40).map(|_| app.post("/profile", [("name", "Ada")]).status);
     assert!(acts.filter(|status| *status == 429).count() >= 10);
 }
 
-/// Promise 28: whoever logs in again is the same browser as before, with the same tries.
+/// Promise 28: signing in again keeps the device and its attempts.
 #[test]
-fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
+fn a_known_browser_has_one_bucket_however_often_it_signs_in() {
     let app = TestApp::with_ada();
     let mut copies = Vec::new();
     for _ in 0..5 {
@@ -122,12 +123,12 @@ fn a_known_browser_has_one_bucket_however_often_it_logs_in() {
         copy.cookies.borrow_mut().insert("vestibule_device".into(), device);
         copies.push(copy);
     }
-    let tries = copies.iter().flat_map(|copy| (0..5).map(|_| copy.log_in(ADA, "wrong")));
-    let let_in = tries.filter(|seen| seen.status == 401).count();
+    let attempts = copies.iter().flat_map(|copy| (0..5).map(|_| copy.log_in(ADA, "wrong")));
+    let let_in = attempts.filter(|seen| seen.status == 401).count();
     assert_eq!(let_in, 10, "five as the one browser, five as a stranger");
 }
 
-/// Promise 28: the browser keeps its cookie for as long as it likes.
+/// Promise 28: the browser may keep the cookie for any time.
 #[test]
 fn a_browser_is_known_for_half_a_year() {
     let app = TestApp::with_ada();

@@ -15,9 +15,9 @@ fn nobody_can_flood_a_mailbox() {
         }
     }
     assert!(bodies.iter().all(|body| *body == bodies[0]), "the answer stays the same");
-    let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    let resets = || app.emails().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets(), 3);
-    // Not because three links are open: the hour counts.
+    // Not because three links are open: the hourly quota counts.
     app.sql("DELETE FROM vestibule_links");
     app.submit("/password-reset", [("email", ADA)]);
     assert_eq!(resets(), 3);
@@ -26,17 +26,17 @@ fn nobody_can_flood_a_mailbox() {
     assert_eq!(resets(), 4);
 }
 
-/// Promises 29 and 31: a stranger who asks for links to somebody's account uses up nothing that its owner needs: as
-/// soon as the last one is void there is another to be had.
+/// Promises 29 and 31: a stranger who requests links for an account does not use up its owner's: as soon as the
+/// last one is void, another one can be requested.
 #[test]
-fn nobody_keeps_the_owner_from_a_link_by_asking_for_many() {
+fn requesting_many_links_does_not_keep_the_owner_from_one() {
     let app = TestApp::with_ada();
     let links =
-        || app.letters().iter().filter(|letter| letter.text.contains("/password-reset/")).count();
+        || app.emails().iter().filter(|email| email.text.contains("/password-reset/")).count();
     let ask = || app.other_browser().post("/password-reset", [("email", ADA)]).is(200);
     (0..3).for_each(|_| drop(ask()));
     assert_eq!(links(), 3);
-    // The links are good for another second.
+    // The links are valid for another second.
     app.clock.advance(3599 * SECOND);
     (0..3).for_each(|_| drop(ask()));
     assert_eq!(links(), 3);
@@ -45,7 +45,7 @@ fn nobody_keeps_the_owner_from_a_link_by_asking_for_many() {
     assert_eq!(links(), 4);
 }
 
-/// Promise 31: a change sends a notice, and the address may be somebody's who never signed up.
+/// Promise 31: a change sends a notice, possibly to a stranger whose address was used to sign up.
 #[test]
 fn changing_the_password_again_and_again_floods_no_mailbox() {
     let app = TestApp::with_ada();
@@ -58,22 +58,22 @@ fn changing_the_password_again_and_again_floods_no_mailbox() {
         change(n).redirects_to("/profile");
     }
     change(3).is(429).says("Too many attempts. Wait 60 minutes");
-    let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
+    let notices = || app.emails().iter().filter(|l| l.subject.contains("was changed")).count();
     assert_eq!(notices(), 3);
     app.clock.advance(3600 * SECOND);
     change(3).redirects_to("/profile");
     assert_eq!(notices(), 4);
 }
 
-/// Promises 31 and 51: a notice to an address that nobody has proven counts for whoever causes it.
+/// Promises 31 and 51: a notice to an unverified address counts against the client that causes it.
 #[test]
-fn notices_bomb_no_stranger_s_mailbox() {
+fn notices_flood_no_mailbox_of_a_stranger() {
     let app = TestApp::with(|figment| {
         figment
             .merge(("vestibule.throttle.attempts_by_ip", 1000))
             .merge(("vestibule.throttle.emails_by_ip", 5))
     });
-    let notices = || app.letters().iter().filter(|l| l.subject.contains("was changed")).count();
+    let notices = || app.emails().iter().filter(|l| l.subject.contains("was changed")).count();
     let change = |browser: &Browser, n: usize| {
         let passwords = [PASSWORD, NEW_PASSWORD, "a third way to say it", "and a fourth way of it"];
         let form = [("password", passwords[n]), ("new_password", passwords[n + 1])];
@@ -87,9 +87,9 @@ fn notices_bomb_no_stranger_s_mailbox() {
         }
     }
     assert_eq!(notices(), 5);
-    // Whoever has shown that the address is theirs is told, always.
+    // The owner of a verified address is always notified.
     app.sign_up(ADA);
-    let link = app.letters().into_iter().rfind(|l| l.to == ADA).unwrap().link();
+    let link = app.emails().into_iter().rfind(|l| l.to == ADA).unwrap().link();
     app.visit(&link).and_submit([]).redirects_to("/profile");
     for n in 0..3 {
         change(&app, n);
@@ -97,9 +97,9 @@ fn notices_bomb_no_stranger_s_mailbox() {
     assert_eq!(notices(), 8);
 }
 
-/// Promise 31: a mailbox that has many addresses is still one.
+/// Promise 31: a mailbox with many addresses is still one.
 #[test]
-fn plus_addresses_bomb_no_mailbox() {
+fn plus_addresses_flood_no_mailbox() {
     let app = TestApp::new();
     let sign_up = |email: &str| {
         app.other_browser().post("/signup", [("email", email), ("password", PASSWORD)])
@@ -107,37 +107,37 @@ fn plus_addresses_bomb_no_mailbox() {
     for n in 0..9 {
         sign_up(&format!("boss+{n}@example.com")).redirects_to("/profile");
     }
-    // The account is made, and its letter waits.
+    // The account is created, and its email waits.
     sign_up("boss+9@example.com").redirects_to("/profile");
-    assert_eq!(app.letters().len(), 9);
-    // Neither neighbours wait for it, nor an account whose address is proven.
+    assert_eq!(app.emails().len(), 9);
+    // Neither neighbours nor verified accounts wait for it.
     sign_up(ADA).redirects_to("/profile");
-    let letter = app.letters().into_iter().find(|letter| letter.to == "boss+1@example.com");
-    let confirmed = app.other_browser().visit(&letter.unwrap().link());
+    let email = app.emails().into_iter().find(|email| email.to == "boss+1@example.com");
+    let confirmed = app.other_browser().visit(&email.unwrap().link());
     confirmed.and_submit([("password", PASSWORD)]).redirects_to("/profile");
     for n in 0..3 {
         app.post("/password-reset", [("email", &*format!("boss+z{n}@example.com"))]).is(200);
     }
     app.post("/password-reset", [("email", "boss+1@example.com")]).is(200);
-    assert_eq!(app.letters().len(), 11);
+    assert_eq!(app.emails().len(), 11);
     app.clock.advance(400 * SECOND);
-    assert!(app.letters().iter().any(|letter| letter.to == "boss+9@example.com"));
+    assert!(app.emails().iter().any(|email| email.to == "boss+9@example.com"));
 }
 
-/// Promise 31: letters to the many addresses of a mailbox that nobody has proven count together, whatever they are.
+/// Promise 31: emails to all unverified addresses of a mailbox count together, whatever they are.
 #[test]
-fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
+fn a_mailbox_with_many_addresses_gets_no_more_emails_of_any_kind() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 1000)));
     for n in 0..9 {
         app.other_browser().sign_up(&format!("ada+{n}@example.com"));
     }
-    assert_eq!(app.letters().len(), 9);
-    // Not so that its owner is kept from a link to any of these accounts: one at a time each has.
+    assert_eq!(app.emails().len(), 9);
+    // But the owner still gets a link to each of these accounts, one at a time.
     for n in (0..9).chain(0..9).chain(0..9) {
         app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
     }
-    assert_eq!(app.letters().len(), 18);
-    // Three more accounts have come to it: no link for these within the hour, and no notice.
+    assert_eq!(app.emails().len(), 18);
+    // Three more accounts were created for it: no link for these within the hour, and no notice.
     for n in 9..12 {
         app.clock.advance(400 * SECOND);
         let thief = app.other_browser();
@@ -145,8 +145,8 @@ fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
         app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
         thief.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     }
-    assert_eq!(app.letters().len(), 21);
-    // Nor does it matter how they are spelt where that changes nothing.
+    assert_eq!(app.emails().len(), 21);
+    // Nor do other spellings help where they mean the same mailbox.
     let dots = (0..12).map(|n| {
         let local = ["ada", "a.da", "ad.a", "a.d.a"][n % 4];
         let domain = ["gmail.com", "googlemail.com"][n % 2];
@@ -154,13 +154,13 @@ fn a_mailbox_with_many_addresses_gets_no_more_letters_of_any_kind() {
         app.other_browser().post("/signup", [("email", &*email), ("password", PASSWORD)]).status
     });
     assert_eq!(dots.filter(|status| *status == 303).count(), 12);
-    assert_eq!(app.letters().len(), 30);
+    assert_eq!(app.emails().len(), 30);
 }
 
-/// Promises 29 and 31: whoever fills a mailbox by its many addresses keeps its owner, who is elsewhere, neither from a
-/// link nor from an account.
+/// Promises 29 and 31: filling a mailbox through its many addresses keeps its owner, who is elsewhere, neither from
+/// a link nor from an account.
 #[test]
-fn strangers_who_fill_a_mailbox_do_not_shut_its_owner_out() {
+fn strangers_who_fill_a_mailbox_do_not_lock_its_owner_out() {
     let app = TestApp::behind_a_proxy(|figment| figment);
     let (eve, ada) = ("203.0.113.66", "198.51.100.7");
     let sign_up = |from: &str, email: &str| {
@@ -174,26 +174,26 @@ fn strangers_who_fill_a_mailbox_do_not_shut_its_owner_out() {
     for n in 0..12 {
         sign_up(eve, &format!("adalovelace+{n}@pm.me"));
     }
-    assert_eq!(app.letters().len(), 9);
+    assert_eq!(app.emails().len(), 9);
     for n in 0..12 {
         assert_eq!(ask(eve, &format!("adalovelace+{n}@pm.me")), 200);
     }
-    assert_eq!(app.letters().len(), 18);
+    assert_eq!(app.emails().len(), 18);
     assert_eq!(ask(ada, own), 200);
-    assert_eq!(app.last_letter().to, own);
+    assert_eq!(app.last_email().to, own);
     assert_eq!(sign_up(ada, "ada_lovelace@protonmail.com"), 303);
-    // Nor do many strangers bomb it: three of them get as many.
-    let before = app.letters().len();
+    // Nor can many strangers flood it: three of them get as many.
+    let before = app.emails().len();
     for site in 1..6 {
         for n in 0..12 {
             ask(&format!("192.0.2.{site}"), &format!("adalovelace+{n}@pm.me"));
         }
     }
-    assert!(app.letters().len() <= before + 27);
-    // Elsewhere a dot makes another mailbox, which waits for none of this.
+    assert!(app.emails().len() <= before + 27);
+    // Elsewhere a dot makes another mailbox, which is not affected.
     for n in 0..12 {
         sign_up(eve, &format!("gracehopper+{n}@corp.example"));
     }
     assert_eq!(sign_up(ada, "grace.hopper@corp.example"), 303);
-    assert!(app.letters().iter().any(|letter| letter.to == "grace.hopper@corp.example"));
+    assert!(app.emails().iter().any(|email| email.to == "grace.hopper@corp.example"));
 }

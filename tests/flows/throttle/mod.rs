@@ -1,10 +1,10 @@
-//! Rate limits: attackers and crowds.
+//! Rate limits and load.
 
 mod accounts;
 mod client_ips;
 mod hashing;
 mod known_devices;
-mod mail_pace;
+mod mail_rate;
 mod mailboxes;
 mod outbox;
 mod tables;

@@ -6,9 +6,9 @@ use super::SECOND;
 use crate::harness::mail_server::{MailServer, Manner};
 use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
 
-/// Promise 67: a mail server that is gone for days lets no stranger fill the disk.
+/// Promise 67: while a mail server is down for days, strangers cannot fill the disk.
 #[test]
-fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
+fn the_outbox_has_a_limit_and_reserves_half_for_awaited_messages() {
     let app =
         TestApp::with(|figment| figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1")));
     app.sign_up(ADA);
@@ -32,7 +32,7 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
         .is(503)
         .says("Too many emails are waiting to be sent.");
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
-    // Not a second longer than it is full; and never more than full, however many ask before anybody looks.
+    // Only while it is full; and never beyond that, however many requests arrive between two counts.
     app.sql("DELETE FROM vestibule_outbox");
     fill(39_990);
     let ask =
@@ -42,10 +42,10 @@ fn the_outbox_has_a_bound_and_keeps_half_for_who_waits() {
     assert_eq!(app.count("outbox"), 40_000);
 }
 
-/// Promise 67: however long a letter is under way, the bound on the others holds, and ends when there is room.
+/// Promise 67: while one email takes long, the limit on the others holds, and ends when there is room.
 #[test]
-fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
-    // The outbox is looked at every five seconds.
+fn the_limit_on_emails_follows_the_outbox_during_a_delivery() {
+    // The outbox is counted every five seconds.
     if !in_ci() {
         return;
     }
@@ -83,9 +83,9 @@ fn the_bound_on_letters_follows_the_outbox_while_one_is_under_way() {
     assert_eq!(app.count("outbox WHERE user_id IS NOT NULL"), 1, "it is still under way");
 }
 
-/// Promise 67: a site that has filled its part of the outbox waits, and nobody else.
+/// Promise 67: a site that has filled its share of the outbox waits, and nobody else.
 #[test]
-fn one_site_has_a_part_of_the_outbox() {
+fn one_site_has_a_share_of_the_outbox() {
     let app = TestApp::behind_a_proxy(|figment| {
         figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1"))
     });
@@ -99,7 +99,7 @@ fn one_site_has_a_part_of_the_outbox() {
          SELECT {id}, message, recipient, '', '', 1, created_at, due_at + 1800000, site_key \
          FROM numbers, vestibule_outbox"
     ));
-    // Another network of the same customer.
+    // Another prefix of the same customer.
     let words = "Too many emails that were asked for from your network are waiting to be sent.";
     ask_from("2001:db8:1:ffff::1").is(429).says(words);
     ask_from("2001:db8:2::1").is(200);

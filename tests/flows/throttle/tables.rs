@@ -1,11 +1,11 @@
-//! What strangers may leave in the table of counts.
+//! Limits on the table of counts.
 
 use super::SECOND;
 use crate::harness::{ADA, PASSWORD, TestApp};
 
-/// Promise 67: whatever strangers fill, nobody is refused for it, and whoever has to wait still has to.
+/// Promise 67: when strangers fill the table, nobody is refused because of it, and existing waits continue.
 #[test]
-fn a_table_that_strangers_have_filled_keeps_nobody_out() {
+fn a_full_table_locks_nobody_out() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.max_rows", 1_000)));
     app.sign_up(ADA);
     app.sign_out();
@@ -29,5 +29,5 @@ fn a_table_that_strangers_have_filled_keeps_nobody_out() {
     let stranger = app.other_browser();
     stranger.sign_up("bob@example.com");
     stranger.post("/password-reset", [("email", "bob@example.com")]).is(200);
-    app.letters_do_not_matter();
+    app.emails_do_not_matter();
 }

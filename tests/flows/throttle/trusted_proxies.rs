@@ -1,4 +1,4 @@
-//! Which client IP counts, behind proxies and without.
+//! Which client IP counts, with and without proxies.
 
 use rocket::http::Method::Post;
 
@@ -7,7 +7,7 @@ use crate::harness::TestApp;
 
 /// Promise 30.
 #[test]
-fn a_forged_header_makes_nobody_somebody_else() {
+fn a_forged_header_does_not_change_the_client_ip() {
     let app = TestApp::new();
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for n in 0..31 {
@@ -28,12 +28,12 @@ fn a_forged_header_makes_nobody_somebody_else() {
 
 /// Promise 30.
 #[test]
-fn a_trusted_proxy_says_who_the_client_is() {
+fn a_trusted_proxy_reports_the_client_ip() {
     let proxies = ["127.0.0.0/8", "10.0.0.1"];
     let app = TestApp::with(|f| f.merge(("vestibule.trusted_proxies", proxies)));
     let form = ("Content-Type", "application/x-www-form-urlencoded");
     for n in 0..31 {
-        // The left part is what the client made up.
+        // The left part was made up by the client.
         let hops = format!("6.6.6.6, 203.0.113.{n}, 10.0.0.1");
         let body = format!("email=p{n}@example.com&password=wrong");
         app.request(Post, "/login", &[form, ("X-Forwarded-For", &hops)], Some(&body)).is(401);
@@ -47,19 +47,19 @@ fn a_trusted_proxy_says_who_the_client_is() {
     assert_eq!(app.count("events WHERE ip = '203.0.113.7'"), 1);
 }
 
-/// Promises 30 and 67: all who come by it share one generous limit.
+/// Promises 30 and 67: all clients behind it share one generous limit.
 #[test]
-fn behind_a_proxy_that_nobody_named_one_limit_holds_for_all() {
+fn behind_an_unknown_proxy_all_clients_share_one_limit() {
     let app = TestApp::with(|f| {
         f.merge(("vestibule.public_url", "https://accounts.example.com"))
             .merge(("vestibule.throttle.attempts_by_ip", 3))
             .merge(("vestibule.throttle.emails_by_ip", 2))
     });
-    let tries = (0..70).map(|n| {
+    let attempts = (0..70).map(|n| {
         let form = [("email", &*format!("p{n}@example.com")), ("password", "x")];
         app.call(Post, "/sessions", form).status
     });
-    assert_eq!(tries.filter(|status| *status == 401).count(), 60);
+    assert_eq!(attempts.filter(|status| *status == 401).count(), 60);
     app.clock.advance(60 * SECOND);
     app.sql("DELETE FROM vestibule_throttle");
     for n in 0..50 {

@@ -1,27 +1,27 @@
-//! How fast the messages leave that one client IP or site causes.
+//! Rate limits on emails, by client IP and by site.
 
 use super::SECOND;
 use crate::harness::{ADA, Browser, NEW_PASSWORD, PASSWORD, TestApp};
 
-/// Promise 31: a class signs up behind one address. Each gets the letter, nobody is told an untruth.
+/// Promise 31: a class signs up behind one address. Each pupil gets the email they were promised.
 #[test]
-fn a_class_behind_one_address_gets_its_letters() {
+fn a_class_behind_one_address_gets_its_emails() {
     let app = TestApp::new();
     let pupils: Vec<Browser> = (0..30).map(|_| app.other_browser()).collect();
     for (n, pupil) in pupils.iter().enumerate() {
         pupil.sign_up(&format!("pupil{n}@example.com"));
     }
-    assert_eq!(app.letters().len(), 30);
+    assert_eq!(app.emails().len(), 30);
     pupils[25].visit("/profile").and_submit([]).redirects_to("/profile");
     pupils[25].visit("/profile").says("We have sent you an email with a link.");
-    assert_eq!(app.letters().len(), 31);
-    assert_eq!(app.last_letter().to, "pupil25@example.com");
+    assert_eq!(app.emails().len(), 31);
+    assert_eq!(app.last_email().to, "pupil25@example.com");
 }
 
-/// Promise 31: whoever signs up with strangers' addresses is no mail cannon. So many letters leave at once,
-/// the others one by one, and past a backlog nobody signs up from there.
+/// Promise 31: signing up with strangers' addresses floods nobody. A burst of emails is sent at once, the others
+/// one by one; when too many wait, further sign-ups from there are refused.
 #[test]
-fn many_sign_ups_are_no_mail_cannon() {
+fn many_sign_ups_cannot_flood_strangers() {
     let app = TestApp::new();
     let sign_up = |n: usize, browser: &Browser| {
         browser.post("/signup", [("email", &*format!("p{n}@example.com")), ("password", PASSWORD)])
@@ -39,23 +39,23 @@ fn many_sign_ups_are_no_mail_cannon() {
     assert_eq!(taken, 81, "forty left, one more since, forty wait");
     let refused = last.unwrap().is(429).says("Many people have just signed up from your network.");
     assert_eq!(refused.header("retry-after"), Some("90"));
-    assert_eq!(app.letters().len(), 42);
-    // No burst when the hour is over, and what somebody waits for goes first.
+    assert_eq!(app.emails().len(), 42);
+    // No burst when the hour is over, and awaited emails go first.
     for _ in 0..10 {
         app.clock.advance(90 * SECOND);
         app.run_jobs();
     }
-    assert_eq!(app.letters().len(), 52);
+    assert_eq!(app.emails().len(), 52);
     app.post("/password-reset", [("email", "p0@example.com")]).is(200);
-    assert_eq!(app.last_letter().to, "p0@example.com");
+    assert_eq!(app.last_email().to, "p0@example.com");
     app.clock.advance(3600 * SECOND);
-    assert_eq!(app.letters().len(), 82);
+    assert_eq!(app.emails().len(), 82);
     sign_up(200, &app).redirects_to("/profile");
 }
 
-/// Promise 31: whoever confirms an address frees the place for a neighbour; nobody is told an untruth.
+/// Promise 31: verifying an address refunds a charge to a neighbour.
 #[test]
-fn a_confirmed_address_lets_the_next_letter_go() {
+fn a_verified_address_lets_the_next_email_leave() {
     let limit = ("vestibule.throttle.signups_by_ip", 2);
     let app = TestApp::with(|figment| figment.merge(limit));
     let pupils: Vec<Browser> = (0..4).map(|_| app.other_browser()).collect();
@@ -63,22 +63,22 @@ fn a_confirmed_address_lets_the_next_letter_go() {
         pupil.sign_up(&format!("pupil{n}@example.com"));
         app.run_jobs();
     }
-    let letters = app.letters();
-    assert_eq!(letters.len(), 2);
+    let emails = app.emails();
+    assert_eq!(emails.len(), 2);
     pupils[2].visit("/profile").and_submit([]).redirects_to("/profile");
     pupils[2].visit("/profile").says("Your email is about to be sent.");
-    pupils[0].visit(&letters[0].link()).and_submit([]).redirects_to("/profile");
-    assert_eq!(app.letters().len(), 3);
-    assert_eq!(app.last_letter().to, "pupil2@example.com");
+    pupils[0].visit(&emails[0].link()).and_submit([]).redirects_to("/profile");
+    assert_eq!(app.emails().len(), 3);
+    assert_eq!(app.last_email().to, "pupil2@example.com");
     // Once for each address.
-    assert_eq!(app.letters().len(), 3);
+    assert_eq!(app.emails().len(), 3);
     app.clock.advance(1800 * SECOND);
-    assert_eq!(app.letters().len(), 4);
+    assert_eq!(app.emails().len(), 4);
 }
 
-/// Promise 31: a place is given back as it was taken, from wherever the address is confirmed.
+/// Promise 31: the same charge is refunded that was taken, wherever the address is verified.
 #[test]
-fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
+fn a_verified_address_refunds_one_charge_of_a_configured_network() {
     let app = TestApp::behind_a_proxy(|figment| {
         figment
             .merge(("vestibule.throttle.networks", "203.0.113.0/24=10"))
@@ -88,45 +88,45 @@ fn a_confirmed_address_frees_one_place_of_a_named_network_and_no_more() {
         app.browser_at("203.0.113.7").sign_up(&format!("p{n}@example.com"));
     };
     (0..20).for_each(sign_up);
-    let letters = app.letters();
-    assert_eq!(letters.len(), 20);
-    app.visit(&letters[0].link()).and_submit([("password", PASSWORD)]).redirects_to("/profile");
+    let emails = app.emails();
+    assert_eq!(emails.len(), 20);
+    app.visit(&emails[0].link()).and_submit([("password", PASSWORD)]).redirects_to("/profile");
     (20..24).for_each(sign_up);
-    assert_eq!(app.letters().len(), 21);
+    assert_eq!(app.emails().len(), 21);
 }
 
-/// Promise 31: the owner of an IPv6 site can pass for many networks, and gets the letters of a few.
+/// Promise 31: the owner of an IPv6 site has many prefixes, and gets the emails of a few.
 #[test]
-fn a_site_causes_no_more_letters_than_a_few_networks() {
+fn a_site_causes_no_more_emails_than_a_few_customers() {
     let app = TestApp::behind_a_proxy(|figment| figment);
     for n in 0..70 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
         app.run_jobs();
         app.clock.advance(90 * SECOND);
     }
-    let before = app.letters().len();
+    let before = app.emails().len();
     for n in 0..70 {
         let browser = app.browser_at(&format!("2001:db8:1:{n:x}::1"));
         browser.post("/password-reset", [("email", &*format!("p{n}@example.com"))]).is(200);
     }
-    assert_eq!(app.letters().len(), before + 60);
+    assert_eq!(app.emails().len(), before + 60);
 }
 
-/// Promise 31: a class that forgot its passwords gets all its links, if not all at once; and a neighbour who asks for
-/// nonsense takes none of them, only time.
+/// Promise 31: a class that forgot its passwords gets all its links, if not all at once; requests for unknown
+/// addresses from there take none of them, only time.
 #[test]
-fn links_that_are_asked_for_at_once_leave_one_after_the_other() {
+fn links_requested_at_once_leave_one_after_the_other() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.attempts_by_ip", 1000)));
     for n in 0..30 {
         app.other_browser().sign_up(&format!("pupil{n}@example.com"));
     }
-    let before = app.letters().len();
+    let before = app.emails().len();
     for n in 0..30 {
         app.post("/password-reset", [("email", &*format!("pupil{n}@example.com"))]).is(200);
         app.clock.advance(SECOND);
     }
-    assert_eq!(app.letters().len(), before + 20);
-    // Ten wait, and thirty more may; whoever comes then is told so.
+    assert_eq!(app.emails().len(), before + 20);
+    // Ten wait, and thirty more may; further requests are refused.
     app.clock.advance(60 * SECOND);
     for n in 0..30 {
         app.post("/password-reset", [("email", &*format!("nonsense{n}@example.com"))]).is(200);
@@ -138,26 +138,26 @@ fn links_that_are_asked_for_at_once_leave_one_after_the_other() {
         app.clock.advance(180 * SECOND);
         app.run_jobs();
     }
-    assert_eq!(app.letters().len(), before + 30);
+    assert_eq!(app.emails().len(), before + 30);
 }
 
-/// Promise 10: how soon one's own link leaves tells nobody whether those asked for before had anybody to go to.
+/// Promise 10: the time of one's own link does not reveal whether earlier requests were for existing accounts.
 #[test]
-fn the_pace_of_links_tells_nobody_who_has_an_account() {
+fn the_rate_of_links_does_not_reveal_accounts() {
     let waits = ["known", "nobody"].map(|kind| {
         let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 2)));
         for n in 0..4 {
             app.other_browser().sign_up(&format!("known{n}@example.com"));
         }
         app.other_browser().sign_up("own@example.com");
-        app.letters();
+        app.emails();
         for n in 0..3 {
             app.post("/password-reset", [("email", &*format!("{kind}{n}@example.com"))]).is(200);
             app.run_jobs();
         }
         app.post("/password-reset", [("email", "own@example.com")]).is(200);
         let is_there =
-            || app.letters().iter().any(|l| l.to == "own@example.com" && l.text.contains("reset"));
+            || app.emails().iter().any(|l| l.to == "own@example.com" && l.text.contains("reset"));
         let mut minutes = 0;
         while !is_there() {
             app.clock.advance(60 * SECOND);
@@ -169,29 +169,29 @@ fn the_pace_of_links_tells_nobody_who_has_an_account() {
     assert!(waits[0] > 30, "{waits:?}");
 }
 
-/// Promise 31: letters that wait for their turn are due one after the other, not all with the next place.
+/// Promise 31: waiting emails become due one after the other, not all with the next charge.
 #[test]
-fn letters_that_wait_for_their_turn_are_due_in_turn() {
+fn waiting_emails_are_due_one_after_the_other() {
     let app = TestApp::with(|f| f.merge(("vestibule.throttle.signups_by_ip", 6)));
     for n in 0..12 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
         app.run_jobs();
     }
-    assert_eq!(app.letters().len(), 6);
+    assert_eq!(app.emails().len(), 6);
     assert_eq!(app.texts("SELECT DISTINCT CAST(due_at AS TEXT) FROM vestibule_outbox").len(), 6);
     for sent in 7..=12 {
         app.clock.advance(600 * SECOND);
-        assert_eq!(app.letters().len(), sent);
+        assert_eq!(app.emails().len(), sent);
     }
 }
 
-/// Promise 53: whoever has asked for very much waits behind others.
+/// Promise 53: emails of a site that has requested very many wait behind others.
 #[test]
-fn a_site_that_asks_for_many_letters_waits_behind_others() {
+fn a_site_that_requests_many_emails_waits_behind_others() {
     let app =
         TestApp::behind_a_proxy(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 100)));
     app.sign_up(ADA);
-    app.letters();
+    app.emails();
     let ask = |ip: &str, email: &str| {
         app.browser_at(ip).post("/password-reset", [("email", email)]).is(200);
     };
@@ -201,13 +201,13 @@ fn a_site_that_asks_for_many_letters_waits_behind_others() {
     ask("203.0.113.1", ADA);
     assert_eq!(app.count("outbox WHERE priority = 0"), 41);
     assert_eq!(app.count("outbox WHERE priority = 2"), 20);
-    assert_eq!(app.letters().len(), 2);
+    assert_eq!(app.emails().len(), 2);
     assert_eq!(app.count("outbox"), 0);
 }
 
-/// Promise 31: 20 an hour by one client, and one that has had them uses up nobody's three.
+/// Promise 31: 20 an hour for one client. Beyond that it does not use up an address's three.
 #[test]
-fn whoever_has_asked_for_too_many_letters_silences_nobody() {
+fn a_client_over_its_email_limit_affects_nobody_else() {
     let app = TestApp::behind_a_proxy(|figment| {
         figment.merge(("vestibule.throttle.attempts_by_ip", 1000))
     });
@@ -221,22 +221,22 @@ fn whoever_has_asked_for_too_many_letters_silences_nobody() {
     for _ in 0..5 {
         ask("203.0.113.7", ADA);
     }
-    let resets = || app.letters().iter().filter(|l| l.subject.starts_with("Reset")).count();
+    let resets = || app.emails().iter().filter(|l| l.subject.starts_with("Reset")).count();
     assert_eq!(resets(), 0);
     ask("198.51.100.1", ADA);
     assert_eq!(resets(), 1);
 }
 
-/// Promise 31: notices of what happened leave, however many letters there have been.
+/// Promise 31: notices are sent, however many emails there have been.
 #[test]
-fn a_notice_is_never_held_back() {
+fn notices_are_always_sent() {
     let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 2)));
     app.sign_up(ADA);
     let link = app.reset_link();
-    // That was its share.
+    // That was its quota.
     app.submit("/password-reset", [("email", ADA)]).is(200);
     app.submit("/password-reset", [("email", ADA)]).is(200);
-    assert_eq!(app.letters().len(), 3);
+    assert_eq!(app.emails().len(), 3);
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
-    assert_eq!(app.last_letter().subject, "Your Vestibule password was changed");
+    assert_eq!(app.last_email().subject, "Your Vestibule password was changed");
 }

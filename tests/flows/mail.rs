@@ -1,4 +1,4 @@
-//! Letters: what they say, and that none is lost.
+//! Emails: their content, and that none is lost.
 
 use std::time::{Duration, Instant};
 
@@ -7,23 +7,22 @@ use vestibule::Clock;
 use crate::harness::mail_server::{MailServer, Manner};
 use crate::harness::{ADA, NEW_PASSWORD, TestApp};
 
-/// Letters as they read, with what changes from run to run left out. To see and take over a change:
-/// `UPDATE_SNAPSHOTS=1 cargo test`.
+/// The text of the emails, without what changes from run to run. To accept a change: `UPDATE_SNAPSHOTS=1 cargo
+/// test`.
 #[test]
-fn letters_read_as_agreed() {
+fn emails_read_as_agreed() {
     let app = TestApp::with_ada();
     let link = app.reset_link();
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
-    let letters = app.letters();
-    for (letter, name) in letters.iter().zip(["verify_email", "password_reset", "password_changed"])
-    {
-        for (form, text) in [("txt", &letter.text), ("html", &letter.html)] {
-            let seen = format!("To: {}\nSubject: {}\n\n{text}", letter.to, letter.subject);
+    let emails = app.emails();
+    for (email, name) in emails.iter().zip(["verify_email", "password_reset", "password_changed"]) {
+        for (form, text) in [("txt", &email.text), ("html", &email.html)] {
+            let seen = format!("To: {}\nSubject: {}\n\n{text}", email.to, email.subject);
             compare(&format!("{name}.{form}"), &redacted(&seen));
         }
     }
-    assert_eq!(letters.len(), 3);
-    // Each template has been looked at, and nothing that was agreed is about none.
+    assert_eq!(emails.len(), 3);
+    // Every template has a snapshot, and every snapshot a template.
     let files = |folder: &str| -> Vec<String> {
         let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
         let names = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
@@ -77,24 +76,24 @@ fn app_with(server: &MailServer) -> TestApp {
     TestApp::with(move |figment| figment.merge(("vestibule.mail.smtp_url", url)))
 }
 
-/// The text part, put together again (RFC 2045, quoted-printable).
-fn unwrapped(letter: &str) -> String {
-    letter.replace("=\r\n", "").replace("=3D", "=")
+/// The text part, decoded from quoted-printable (RFC 2045).
+fn unwrapped(email: &str) -> String {
+    email.replace("=\r\n", "").replace("=3D", "=")
 }
 
-fn link_in(letter: &str) -> String {
-    let letter = unwrapped(letter);
-    let (_, rest) = letter.split_once("http://localhost:8000").expect("a link");
+fn link_in(email: &str) -> String {
+    let email = unwrapped(email);
+    let (_, rest) = email.split_once("http://localhost:8000").expect("a link");
     rest.split_whitespace().next().unwrap().to_owned()
 }
 
 #[test]
-fn a_letter_leaves_by_the_mail_server() {
+fn an_email_leaves_by_the_mail_server() {
     let server = MailServer::start(vec![]);
     let app = app_with(&server);
     app.sign_up(ADA);
     app.run_jobs();
-    let letter = server.letter();
+    let email = server.email();
     for line in [
         "From: Vestibule <no-reply@localhost>",
         "To: ada@example.com",
@@ -106,15 +105,15 @@ fn a_letter_leaves_by_the_mail_server() {
         "text/plain",
         "text/html",
     ] {
-        assert!(letter.contains(line), "{line} is not in\n{letter}");
+        assert!(email.contains(line), "{line} is not in\n{email}");
     }
-    app.visit(&link_in(&letter)).and_submit([]).redirects_to("/profile");
+    app.visit(&link_in(&email)).and_submit([]).redirects_to("/profile");
     assert_eq!(app.count("outbox"), 0);
 }
 
 /// Promise 53.
 #[test]
-fn a_letter_that_no_server_takes_waits_and_is_tried_again() {
+fn an_email_that_no_server_accepts_is_retried() {
     let says = |at, answer| Manner::Says { at, answer };
     let failures = vec![
         says("", "421 closing"),
@@ -123,52 +122,51 @@ fn a_letter_that_no_server_takes_waits_and_is_tried_again() {
         says("DATA", "451 later"),
         Manner::DropsInData,
     ];
-    let tries = failures.len();
+    let attempts = failures.len();
     let server = MailServer::start(failures);
     let app = app_with(&server);
     app.sign_up(ADA);
-    for n in 0..tries {
+    for n in 0..attempts {
         app.run_jobs();
-        assert_eq!(app.count("outbox"), 1, "after try {n}");
-        // Only a letter that was sent whole may arrive, and its link has to be good then.
-        let sent_whole = i64::from(n + 1 == tries);
+        assert_eq!(app.count("outbox"), 1, "after attempt {n}");
+        // Only an email that was sent completely may arrive, and then its link must be valid.
+        let sent_whole = i64::from(n + 1 == attempts);
         assert_eq!(app.count("links"), sent_whole, "no usable secret rests anywhere");
         // Not at once, and later each time.
         app.run_jobs();
         app.clock
             .advance(Duration::from_secs(10 << n).checked_sub(Duration::from_secs(1)).unwrap());
         app.run_jobs();
-        assert!(!server.has_letter());
+        assert!(!server.has_email());
         app.clock.advance(Duration::from_secs(2));
     }
     app.run_jobs();
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
     assert_eq!(app.count("outbox"), 0);
 }
 
 /// Promise 53.
 #[test]
-fn a_letter_that_may_have_arrived_is_sent_again_under_the_same_name() {
+fn an_email_that_may_have_arrived_is_sent_again_with_the_same_id() {
     let server = MailServer::start(vec![Manner::DropsAfterData]);
     let app = app_with(&server);
     app.sign_up(ADA);
     app.run_jobs();
     app.clock.advance(Duration::from_secs(11));
     app.run_jobs();
-    let (first, second) = (server.letter(), server.letter());
-    let id = |letter: &str| {
-        letter.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned()
-    };
+    let (first, second) = (server.email(), server.email());
+    let id =
+        |email: &str| email.lines().find(|line| line.starts_with("Message-ID")).unwrap().to_owned();
     assert_eq!(id(&first), id(&second));
-    assert_ne!(link_in(&first), link_in(&second), "a new try, a new token");
+    assert_ne!(link_in(&first), link_in(&second), "a new attempt, a new token");
     app.visit(&link_in(&second)).is(200);
     // Whichever copy is opened.
     app.visit(&link_in(&first)).and_submit([]).redirects_to("/profile");
 }
 
-/// Promise 53: a server that takes the connection and says nothing.
+/// Promise 53: a server that accepts the connection and says nothing.
 #[test]
-fn a_silent_server_costs_a_try_and_no_more() {
+fn a_silent_server_costs_one_attempt() {
     let server = MailServer::start(vec![Manner::IsSilent]);
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let app = TestApp::with(move |figment| {
@@ -179,13 +177,13 @@ fn a_silent_server_costs_a_try_and_no_more() {
     assert_eq!((app.count("outbox"), app.count("links")), (1, 0));
     app.clock.advance(Duration::from_secs(11));
     app.run_jobs();
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
     assert_eq!(app.count("outbox"), 0);
 }
 
-/// Promise 53: a mail server that looks at each letter for longer than other steps may take has got it once.
+/// Promise 53: a mail server that examines each email for longer than the time-out of other steps gets it once.
 #[test]
-fn a_letter_that_is_looked_at_for_long_arrives_once() {
+fn an_email_that_the_server_examines_for_long_arrives_once() {
     let server = MailServer::start(vec![Manner::TakesAfter(Duration::from_millis(2500))]);
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let app = TestApp::with(move |figment| {
@@ -194,12 +192,12 @@ fn a_letter_that_is_looked_at_for_long_arrives_once() {
     app.sign_up(ADA);
     app.run_jobs();
     assert_eq!(app.count("outbox"), 0);
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
 }
 
-/// Promise 53: what was taken was taken, however the conversation ends.
+/// Promise 53: an accepted email counts as sent, however the conversation ends.
 #[test]
-fn a_mail_server_that_says_no_goodbye_has_the_letter() {
+fn a_mail_server_that_says_no_goodbye_has_accepted_the_email() {
     let server = MailServer::start(vec![Manner::SaysNoGoodbye]);
     let app = app_with(&server);
     app.sign_up(ADA);
@@ -207,13 +205,13 @@ fn a_mail_server_that_says_no_goodbye_has_the_letter() {
     app.run_jobs();
     assert!(begun_at.elapsed() < Duration::from_secs(10), "nobody waits for a goodbye");
     assert_eq!(app.count("outbox"), 0);
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
 }
 
-/// Promises 31 and 53: what is refused for good is tried once more, since it may have been the mail server's
-/// settings, and does not fill the outbox for days.
+/// Promises 31 and 53: a permanently refused email is retried once, since the mail server may have been
+/// misconfigured, and does not fill the outbox for days.
 #[test]
-fn a_letter_that_is_refused_for_good_is_tried_once_more() {
+fn a_permanently_refused_email_is_retried_once() {
     for (at, answer) in [("RCPT", "550 no such user"), ("DATA", "554 5.2.1 no such mailbox")] {
         let refuses = Manner::Says { at, answer };
         let server = MailServer::start(vec![refuses; 2]);
@@ -226,14 +224,14 @@ fn a_letter_that_is_refused_for_good_is_tried_once_more() {
         app.clock.advance(Duration::from_mins(2));
         app.run_jobs();
         assert_eq!(app.count("outbox"), 0, "{at}");
-        assert!(!server.has_letter());
+        assert!(!server.has_email());
     }
 }
 
-/// Promise 53: what a mail server refuses since it is set up wrongly, or has had enough for a day, was no word about
-/// the address.
+/// Promise 53: a refusal because the mail server is misconfigured, or has reached a daily limit, is not about the
+/// address.
 #[test]
-fn a_letter_outlasts_a_relay_that_is_set_up_wrongly() {
+fn an_email_outlasts_a_misconfigured_relay() {
     for (at, answer) in [
         ("RCPT", "554 5.7.1 Relay access denied"),
         ("RCPT", "550 5.1.8 <no-reply@localhost>: Sender address rejected"),
@@ -249,13 +247,13 @@ fn a_letter_outlasts_a_relay_that_is_set_up_wrongly() {
             app.clock.advance(Duration::from_hours(1));
         }
         app.run_jobs();
-        app.visit(&link_in(&server.letter())).is(200);
+        app.visit(&link_in(&server.email())).is(200);
     }
 }
 
-/// Promise 53: a mail server that does not know us yet refuses us, and not the letter.
+/// Promise 53: a mail server that does not know us yet refuses us, and not the email.
 #[test]
-fn a_letter_outlasts_what_is_refused_to_its_sender() {
+fn an_email_outlasts_a_refusal_of_its_sender() {
     let refuses = ["530 who are you", "550 not from you", "553 not from there"];
     let server =
         MailServer::start(refuses.map(|answer| Manner::Says { at: "MAIL", answer }).into());
@@ -263,16 +261,16 @@ fn a_letter_outlasts_what_is_refused_to_its_sender() {
     app.sign_up(ADA);
     for _ in refuses {
         app.run_jobs();
-        assert!(!server.has_letter());
+        assert!(!server.has_email());
         app.clock.advance(Duration::from_hours(1));
     }
     app.run_jobs();
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
 }
 
 /// Promises 53 and 66.
 #[test]
-fn a_clock_that_is_days_ahead_for_a_moment_drops_no_letter() {
+fn a_clock_that_is_days_ahead_for_a_moment_drops_no_email() {
     let server = MailServer::start(vec![Manner::Says { at: "", answer: "421 closing" }; 2]);
     let app = app_with(&server);
     app.sign_up(ADA);
@@ -281,12 +279,12 @@ fn a_clock_that_is_days_ahead_for_a_moment_drops_no_letter() {
     app.run_jobs();
     assert_eq!(app.count("outbox"), 1);
     let app = app.restarted_at(Clock::stopped());
-    app.visit(&app.last_letter().link()).is(200);
+    app.visit(&app.last_email().link()).is(200);
 }
 
-/// Promise 10 and 53: what is slow to take letters at one domain has two places, and others' letters the rest.
+/// Promises 10 and 53: emails to a slow domain have two slots, and others' emails the rest.
 #[test]
-fn a_slow_domain_holds_up_no_other() {
+fn a_slow_domain_delays_no_other() {
     let server = MailServer::start(vec![Manner::IsSilentTo("slow.example"); 8]);
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let app = TestApp::behind_a_proxy(move |figment| {
@@ -298,28 +296,28 @@ fn a_slow_domain_holds_up_no_other() {
     }
     app.browser_at("198.51.100.9").sign_up(ADA);
     app.run_jobs();
-    let arrived: Vec<String> = (0..3).map(|_| server.letter()).collect();
-    assert!(arrived.iter().any(|letter| letter.contains("To: ada@example.com")), "{arrived:?}");
+    let arrived: Vec<String> = (0..3).map(|_| server.email()).collect();
+    assert!(arrived.iter().any(|email| email.contains("To: ada@example.com")), "{arrived:?}");
 }
 
-/// Promise 67: whoever stands between before TLS, too, can make nobody keep a line without an end.
+/// Promise 67: an endless line is not kept, even if an attacker sends it before TLS.
 #[test]
-fn a_mail_server_that_talks_without_end_is_left() {
+fn a_mail_server_that_talks_endlessly_is_disconnected() {
     let server = MailServer::start(vec![Manner::NeverEndsALine]);
     let app = app_with(&server);
     app.sign_up(ADA);
     app.run_jobs();
-    let heard: usize = server.letter().parse().unwrap();
-    // What the system keeps of a connection counts as heard here.
+    let heard: usize = server.email().parse().unwrap();
+    // Includes what the system buffers of a connection.
     assert!(heard < 32 << 20, "{heard} bytes");
     app.clock.advance(Duration::from_secs(11));
     app.run_jobs();
-    app.visit(&link_in(&server.letter())).is(200);
+    app.visit(&link_in(&server.email())).is(200);
 }
 
-/// Promise 53: one row that is broken holds up no other.
+/// Promise 53: a broken row does not block others.
 #[test]
-fn a_letter_that_cannot_be_read_holds_up_no_other() {
+fn an_email_that_cannot_be_read_blocks_no_other() {
     let app = TestApp::new();
     if !app.is_sqlite() {
         return; // PostgreSQL takes no text that is none.
@@ -330,13 +328,13 @@ fn a_letter_that_cannot_be_read_holds_up_no_other() {
     app.sql(
         "UPDATE vestibule_outbox SET device = CAST(x'ff' AS TEXT) WHERE id = (SELECT MIN(id) FROM vestibule_outbox)",
     );
-    assert_eq!(app.letters().len(), 2);
+    assert_eq!(app.emails().len(), 2);
     assert_eq!(app.count("outbox"), 1);
 }
 
-/// Promise 53: a try that took long is followed by a pause, too.
+/// Promise 53: a slow attempt is followed by a pause, too.
 #[test]
-fn the_pause_between_two_tries_begins_when_the_first_has_ended() {
+fn the_pause_between_two_attempts_begins_when_the_first_has_ended() {
     let server = MailServer::start(vec![Manner::IsSilent; 3]);
     let url = format!("smtp://127.0.0.1:{}", server.port);
     let app = TestApp::with(move |figment| {
@@ -360,14 +358,14 @@ fn the_pause_between_two_tries_begins_when_the_first_has_ended() {
 
 /// Promise 53.
 #[test]
-fn a_letter_waits_through_a_restart() {
+fn an_email_waits_through_a_restart() {
     let app = TestApp::with_ada();
     let app = app.restarted();
-    assert_eq!(app.letters().len(), 1);
+    assert_eq!(app.emails().len(), 1);
 }
 
 #[test]
-fn a_letter_that_nobody_takes_for_days_is_dropped() {
+fn an_email_that_no_server_accepts_for_days_is_dropped() {
     let server = MailServer::start(vec![Manner::Says { at: "RCPT", answer: "450 no" }; 200]);
     let app = app_with(&server);
     app.sign_up(ADA);
@@ -380,33 +378,33 @@ fn a_letter_that_nobody_takes_for_days_is_dropped() {
     assert!((96..110).contains(&hours), "{hours} hours");
 }
 
-/// Two nodes share an outbox: each letter leaves once.
+/// Two nodes share an outbox: each email is sent once.
 #[test]
-fn a_letter_is_delivered_by_one_node() {
+fn an_email_is_delivered_by_one_node() {
     let app = TestApp::new();
     for n in 0..20 {
         app.other_browser().sign_up(&format!("p{n}@example.com"));
     }
     app.run_jobs_with(&app.twin());
-    assert_eq!(app.letters().len(), 20);
+    assert_eq!(app.emails().len(), 20);
 }
 
 #[cfg(unix)]
 #[test]
-fn without_a_mail_server_letters_lie_in_a_private_folder_until_their_links_are_dead() {
+fn without_a_mail_server_emails_are_in_a_private_folder_until_their_links_expire() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::TempDir::new().unwrap();
-    let mail = folder.path().join("letters");
+    let mail = folder.path().join("emails");
     let app = TestApp::with(|figment| figment.merge(("vestibule.mail.folder", mail.clone())));
     app.sign_up(ADA);
     app.run_jobs();
     let files =
         || -> Vec<_> { mail.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect() };
-    let [letter] = &files()[..] else { panic!("{:?}", files()) };
+    let [email] = &files()[..] else { panic!("{:?}", files()) };
     let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!((mode(&mail), mode(letter)), (0o700, 0o600));
-    let text = std::fs::read_to_string(letter).unwrap();
-    assert!(letter.extension().unwrap() == "eml");
+    assert_eq!((mode(&mail), mode(email)), (0o700, 0o600));
+    let text = std::fs::read_to_string(email).unwrap();
+    assert!(email.extension().unwrap() == "eml");
     app.visit(&link_in(&text)).is(200);
     app.clock.advance(Duration::from_hours(23));
     app.run_jobs();
