@@ -1,4 +1,4 @@
-//! Clients on loopback, and the server that they talk to.
+//! Clients on loopback, and the server they talk to.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,7 +13,7 @@ use rocket::tokio::runtime::{Builder, Runtime};
 use rocket::tokio::time::{sleep_until, timeout};
 use sha2::{Digest, Sha256};
 
-/// A server of the release build in a process of its own.
+/// A server of the release build in its own process.
 pub struct Server {
     child: Child,
     pub port: u16,
@@ -66,7 +66,7 @@ impl Drop for Server {
     }
 }
 
-/// A request as it goes over the wire.
+/// A request as sent over the wire.
 #[derive(Clone)]
 pub struct Request {
     head: String,
@@ -103,11 +103,11 @@ pub fn form(path: &str, body: &str) -> Request {
 
 pub struct Answer {
     pub status: u16,
-    /// The session cookie that came with it.
+    /// The session cookie of the response.
     pub cookie: Option<String>,
 }
 
-/// One connection that is kept alive.
+/// One keep-alive connection.
 struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
@@ -120,7 +120,7 @@ impl Client {
         Self { stream, buffer: Vec::with_capacity(8192) }
     }
 
-    /// Sends and reads one answer; the bytes of its head stay in the buffer.
+    /// Sends a request and reads the response; the bytes of its head stay in the buffer.
     async fn send(&mut self, request: &[u8]) -> u16 {
         self.stream.write_all(request).await.unwrap();
         self.buffer.clear();
@@ -158,7 +158,7 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Sends each request once, over so many connections; the answers in order.
+/// Sends each request once, over this many connections; returns the responses in order.
 pub fn each_once(port: u16, connections: usize, requests: Vec<Request>) -> Vec<Answer> {
     let queue: VecDeque<(usize, Request)> = requests.into_iter().enumerate().collect();
     let (queue, done) = (Arc::new(Mutex::new(queue)), Arc::new(Mutex::new(Vec::new())));
@@ -189,11 +189,11 @@ pub fn each_once(port: u16, connections: usize, requests: Vec<Request>) -> Vec<A
 
 pub struct Rate {
     pub rate: f64,
-    /// Answers that were neither a page nor a redirect.
+    /// Responses that were neither a page nor a redirect.
     pub errors: usize,
 }
 
-/// So many clients, each sending its next request when the last was answered.
+/// A number of clients, each sending its next request when the last one was answered.
 pub fn closed_loop(port: u16, clients: usize, requests: &[Request], time: Duration) -> Rate {
     let requests: Arc<Vec<Vec<u8>>> = Arc::new(requests.iter().map(Request::bytes).collect());
     let start = Instant::now();
@@ -204,7 +204,7 @@ pub fn closed_loop(port: u16, clients: usize, requests: &[Request], time: Durati
                 rocket::tokio::spawn(async move {
                     let mut client = Client::connect(port).await;
                     let (mut count, mut errors) = (0_usize, 0);
-                    // Each client begins elsewhere, so that no session is hotter than another.
+                    // Each client begins at another request, so that all sessions are used equally.
                     let mut next = n * requests.len() / clients;
                     while start.elapsed() < time {
                         let status = client.send(&requests[next % requests.len()]).await;
@@ -226,8 +226,8 @@ pub fn closed_loop(port: u16, clients: usize, requests: &[Request], time: Durati
     Rate { rate: count as f64 / took.as_secs_f64(), errors }
 }
 
-/// So many requests a second, each at its time whether or not the last was answered; the seconds that
-/// each took from that time on.
+/// A fixed number of requests per second, each sent on time whether or not the last one was answered; returns the
+/// seconds from the scheduled time to the response.
 pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration) -> Vec<f64> {
     const CONNECTIONS: usize = 20;
     let requests: Arc<Vec<Vec<u8>>> = Arc::new(requests.iter().map(Request::bytes).collect());
@@ -247,8 +247,8 @@ pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration)
                             return latencies;
                         }
                         sleep_until(start + due).await;
-                        // The timer is good to a millisecond: what counts begins when it fires, or
-                        // when it was due if this connection was still waiting.
+                        // The timer is accurate to a millisecond: measure from when it fires, or from when it was
+                        // due if this connection was still waiting.
                         let begun = rocket::tokio::time::Instant::now();
                         let late = begun - (start + due);
                         let from =
@@ -270,7 +270,7 @@ pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration)
     })
 }
 
-/// Adds sessions to a database that nobody has open: these, and so many that nobody uses.
+/// Adds sessions to a database that is not in use: these, and a number of unused ones.
 pub fn add_sessions(database: &std::path::Path, tokens: &[[u8; 32]], unused: u32) {
     use sqlx::ConnectOptions;
     const INTO: &str = "INSERT INTO vestibule_sessions (digest, id, user_id, remembered, created_at, last_seen_at, authenticated_at, \
@@ -296,7 +296,7 @@ pub fn add_sessions(database: &std::path::Path, tokens: &[[u8; 32]], unused: u32
     });
 }
 
-/// Changes a database, behind the back of whoever has it open.
+/// Changes a database directly, even while it is in use.
 pub fn run_sql(database: &std::path::Path, sql: &str) {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(database);
     let sql = sqlx::AssertSqlSafe(sql.to_owned());

@@ -1,7 +1,7 @@
-//! What the service does, measured from outside and told in ratios: `cargo bench`. It starts the
-//! release binary on loopback, drives it from this process, and ends by itself after some minutes.
-//! Measure on a quiet machine. `cargo bench -- pages old logins starts` chooses parts of it;
-//! `cargo bench -- readme` measures everything three times and writes the table of the README.
+//! Measures the service from outside, mostly as ratios: `cargo bench`. Starts the release binary on loopback, sends
+//! requests from this process, and ends after some minutes. Measure on a quiet machine. `cargo bench -- pages old
+//! logins starts` selects parts; `cargo bench -- readme` measures everything three times and writes the table of
+//! the README.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -27,7 +27,7 @@ fn main() {
     if std::env::var_os("BENCH_HELLO").is_some() {
         return hello();
     }
-    // `cargo test --benches` and clippy only want to know that it builds.
+    // `cargo test --benches` and clippy only check that it builds.
     if !std::env::args().any(|word| word == "--bench") {
         return;
     }
@@ -56,7 +56,7 @@ fn main() {
     }
 }
 
-/// What was measured so far, in order: each row with what each run reached.
+/// The results so far, in order: each row with the result of each run.
 static ROWS: Mutex<Vec<(String, Vec<String>)>> = Mutex::new(Vec::new());
 
 fn row(what: &str, reached: &str) {
@@ -69,7 +69,7 @@ fn row(what: &str, reached: &str) {
     }
 }
 
-/// Puts the figures between the marks in the README.
+/// Writes the figures between the marks in the README.
 fn write_readme(machine: &str) {
     let command = |program: &str, words: &[&str]| {
         let output = Command::new(program).args(words).output().unwrap().stdout;
@@ -102,10 +102,10 @@ fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// What seals the cookies of both servers.
+/// The key that seals the cookies of both servers.
 const SECRET_KEY: &str = "2RwDo2B1e5D5zXWyfM3sBQSZgZzmvVZ9dfzlMGlAbH4=";
 
-/// A bare Rocket, as a yardstick. It seals cookies too.
+/// A bare Rocket for comparison. It seals cookies too.
 fn hello() {
     #[rocket::get("/")]
     fn hello() -> &'static str {
@@ -149,7 +149,7 @@ fn log_in(n: usize) -> Request {
     form("/login", &format!("email=p{n}@example.com&password={PASSWORD}"))
 }
 
-/// Reading pages with a session, beside a Rocket that says hello; and signing up.
+/// Reading pages with a session, compared with a Rocket that says hello; and signing up.
 fn pages() {
     let hello = hello_server();
     for (name, database) in databases() {
@@ -194,7 +194,7 @@ fn pages() {
     }
 }
 
-/// SQLite, and PostgreSQL where `TEST_POSTGRES_URL` names a server.
+/// SQLite, and PostgreSQL if `TEST_POSTGRES_URL` names a server.
 fn databases() -> Vec<(&'static str, Vec<(String, String)>)> {
     let mut all = vec![("SQLite", Vec::new())];
     if let Ok(url) = std::env::var("TEST_POSTGRES_URL") {
@@ -204,7 +204,7 @@ fn databases() -> Vec<(&'static str, Vec<(String, String)>)> {
     all
 }
 
-/// The session check without the cache, of random ones among a million.
+/// Session checks without the cache, at random among a million sessions.
 fn old_sessions() {
     const USED: usize = 20_000;
     let hello = hello_server();
@@ -251,7 +251,7 @@ fn old_sessions() {
     );
 }
 
-/// Logging in, beside the `bcrypt` crate in a tight loop.
+/// Signing in, compared with the `bcrypt` crate in a tight loop.
 fn logins() {
     let cores = cores();
     let folder = TempDir::new().unwrap();
@@ -262,7 +262,7 @@ fn logins() {
     let done = load::each_once(server.port, STORM, (0..STORM).map(sign_up).collect());
     let cookies: Vec<String> = done.into_iter().filter_map(|answer| answer.cookie).collect();
 
-    // A lone login, and one hash by the crate, in turns.
+    // Alternate single sign-ins and single hashes by the crate.
     let (mut lone, mut crate_alone, mut of_four) = (Vec::new(), Vec::new(), Vec::new());
     for n in 0..15 {
         crate_alone.push(crate_hash().as_secs_f64());
@@ -284,7 +284,7 @@ fn logins() {
 
     time_classes(&server, &folder);
 
-    // Storms, and the crate on all cores, in turns.
+    // Alternate bursts of sign-ins and the crate on all cores.
     let all: Vec<Request> =
         (0..STORM).map(|n| if n == 1 { log_in(0) } else { log_in(n) }).collect();
     let profile: Vec<Request> = cookies
@@ -328,7 +328,7 @@ fn logins() {
     );
 }
 
-/// What a stranger could read off the clock: medians of 30 in turns, each ÷ a wrong password for an account.
+/// What an attacker could learn from timing: alternating medians of 30, each ÷ a wrong password for an account.
 fn time_classes(server: &Server, folder: &TempDir) {
     let database = folder.path().join("data/vestibule.sqlite3");
     load::run_sql(
@@ -383,7 +383,7 @@ fn time_classes(server: &Server, folder: &TempDir) {
     load::run_sql(&database, "UPDATE vestibule_users SET disabled_at = NULL");
 }
 
-/// From the start of the process to the first answer, the database being there.
+/// From the start of the process to the first response, with an existing database.
 fn starts() {
     let folder = TempDir::new().unwrap();
     drop(service(&folder, &LOW_COST));
@@ -406,7 +406,7 @@ fn crate_hash() -> Duration {
     start.elapsed()
 }
 
-/// Hashes a second by the crate in a tight loop on all cores.
+/// Hashes per second of the crate in a tight loop on all cores.
 fn crate_on_all_cores(cores: usize, time: Duration) -> f64 {
     let start = Instant::now();
     let hashes: f64 = std::thread::scope(|scope| {
@@ -416,7 +416,7 @@ fn crate_on_all_cores(cores: usize, time: Duration) -> f64 {
                 crate_hash();
                 hashes += 1;
             }
-            // The last one ran past the end: each thread has a rate of its own.
+            // The last hash ran past the end, so each thread has its own rate.
             f64::from(hashes) / begun.elapsed().as_secs_f64()
         };
         let threads: Vec<_> = (0..cores).map(|_| scope.spawn(count)).collect();

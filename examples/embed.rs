@@ -16,7 +16,7 @@ fn log_in_first() -> Redirect {
     Redirect::to("/login?next=/hello")
 }
 
-/// The app, with settings from anywhere.
+/// The app, for any figment.
 pub fn app(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(vestibule::stage())
@@ -27,7 +27,7 @@ pub fn app(figment: Figment) -> Rocket<Build> {
 #[launch]
 fn launch() -> _ {
     let figment = vestibule::figment();
-    // Rocket's own log would show the secrets of mailed links.
+    // Rocket's own log would contain the secrets of mailed links.
     vestibule::init_log(&figment);
     app(figment)
 }

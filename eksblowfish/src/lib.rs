@@ -1,33 +1,31 @@
 //! bcrypt, several at once in one thread.
 //!
-//! Blowfish is a cipher whose tables (the *state*: 18 words P and four boxes S of 256 words) are made
-//! from its key. To encrypt 64 bits it takes them as two halves and, sixteen times, mixes one half
-//! into the other by looking up four words in S: the place of each look-up is what the last one gave.
-//! bcrypt (Provos and Mazières, "A Future-Adaptable Password Scheme", 1999) makes a password slow to
-//! guess by making that state over and over: 2^cost times it mixes the password into P and replaces
-//! every word of the state, one after the other, by encrypting with the state as it stands, and then
-//! does the same with the salt ("eksblowfish", expensive key schedule).
+//! Blowfish is a cipher whose tables (the *state*: 18 words P and four boxes S of 256 words) are made from its key.
+//! To encrypt 64 bits it takes them as two halves and, sixteen times, mixes one half into the other by looking up
+//! four words in S; each look-up depends on the result of the last one. bcrypt (Provos and Mazières, "A
+//! Future-Adaptable Password Scheme", 1999) makes a password slow to guess by remaking that state: 2^cost times it
+//! mixes the password into P and replaces every word of the state, one after the other, by encrypting with the
+//! current state, and then does the same with the salt ("eksblowfish", expensive key schedule).
 //!
-//! So one bcrypt is a chain of hundreds of millions of look-ups, each of which waits some cycles for
-//! the one before, and the processor has little else to do meanwhile. Independent hashes worked on in
-//! turns fill those gaps: every step here is done for all lanes of a [`Batch`] before the next step.
-//! Four together take little longer than one alone. A state is 4 KiB, so six to eight fit into a
-//! first-level cache.
+//! So one bcrypt is a chain of hundreds of millions of look-ups, each of which waits some cycles for the one
+//! before, while the processor has little else to do. Interleaving independent hashes fills those gaps: every step
+//! here is done for all lanes of a [`Batch`] before the next step. Four together take little longer than one alone.
+//! A state is 4 KiB, so six to eight fit into a first-level cache.
 //!
-//! What a hash is remains the business of the `bcrypt` crate: formats, salts and costs are its own,
-//! tests hold this one against it, and so does the service at every start.
+//! The format of hashes is left to the `bcrypt` crate: salts and costs are its own, and tests, and the service at
+//! every start, compare this implementation with it.
 
 #[expect(clippy::unreadable_literal, reason = "nobody reads digits of a fraction")]
 mod pi;
 
 use zeroize::Zeroize;
 
-/// Most hashes of a [`Batch`].
+/// The maximum number of hashes in a [`Batch`].
 pub const MOST: usize = 6;
 
-/// Hashes on their way, side by side; they may join and leave at any time. Wiped when done.
+/// Hashes in progress, side by side; they may join and leave at any time. Wiped when done.
 pub struct Batch {
-    /// In one piece, so that one register is enough to find them all.
+    /// In one allocation, so that one register is enough to address all of them.
     states: Box<[State; MOST]>,
     schedules: Vec<Schedule>,
 }
@@ -43,9 +41,9 @@ struct State {
 struct Schedule {
     /// The key, repeated to as many words as P has.
     key: [u32; 18],
-    /// The salt, likewise.
+    /// The salt, repeated likewise.
     salt: [u32; 18],
-    /// How many times both are still to be mixed in.
+    /// How many times both must still be mixed in.
     left: u64,
 }
 
@@ -65,7 +63,7 @@ impl Drop for Batch {
 /// What bcrypt encrypts 64 times with the final state.
 const TEXT: &[u8; 24] = b"OrpheanBeholderScryDoubt";
 
-/// What is mixed into the data but for the first time.
+/// Mixed into the data except for the first time.
 const NOTHING: [u32; 18] = [0; 18];
 
 impl Default for Batch {
@@ -76,18 +74,18 @@ impl Default for Batch {
 }
 
 impl Batch {
-    /// How many hashes are on their way.
+    /// The number of hashes in progress.
     pub fn len(&self) -> usize {
         self.schedules.len()
     }
 
-    /// Whether there are none.
+    /// Whether no hash is in progress.
     pub fn is_empty(&self) -> bool {
         self.schedules.is_empty()
     }
 
-    /// Begins a hash, as the last of the batch. `cost`: below 64. `key`: 1 to 72 bytes, ending in NUL
-    /// where there is room for it.
+    /// Begins a hash, as the last of the batch. `cost` must be below 64; `key` is 1 to 72 bytes, ending with NUL if
+    /// there is room.
     ///
     /// # Panics
     /// If there are [`MOST`] already.
@@ -95,12 +93,12 @@ impl Batch {
         let schedule = Schedule { key: repeated(key), salt: repeated(&salt), left: 1 << cost };
         let state = &mut self.states[self.schedules.len()];
         (state.p, state.s) = (pi::P, pi::S);
-        // The first time the salt goes in through the data as well, two words at a time.
+        // The first time, the salt is mixed into the data as well, two words at a time.
         expand(std::array::from_mut(state), [&schedule.key], [&schedule.salt]);
         self.schedules.push(schedule);
     }
 
-    /// Works on all of them for `turns` turns, or until the first is done.
+    /// Advances all hashes by `turns` turns, or until the first is done.
     pub fn advance(&mut self, turns: u64) {
         let turns =
             self.schedules.iter().map(|schedule| schedule.left).min().unwrap_or(0).min(turns);
@@ -128,7 +126,7 @@ impl Batch {
         }
     }
 
-    /// Takes out a hash that is done: its place in the batch, which the last one takes now, and its 24
+    /// Removes a hash that is done. Returns its index in the batch, which the last hash takes over, and its 24
     /// bytes.
     pub fn pop_done(&mut self) -> Option<(usize, [u8; 24])> {
         let place = self.schedules.iter().position(|schedule| schedule.left == 0)?;
@@ -151,8 +149,8 @@ impl Batch {
     }
 }
 
-/// Mixes a key into each P and then replaces every word of each state, two at a time, by encrypting
-/// what the last encryption gave; `data` is mixed into that.
+/// Mixes a key into each P and then replaces every word of each state, two at a time, by encrypting the result of
+/// the last encryption, into which `data` is mixed.
 #[inline(always)]
 fn expand<const N: usize>(states: &mut [State; N], keys: [&[u32; 18]; N], data: [&[u32; 18]; N]) {
     for n in 0..N {
@@ -188,10 +186,10 @@ fn expand<const N: usize>(states: &mut [State; N], keys: [&[u32; 18]; N], data: 
 
 /// Encrypts one block, two halves, with each state: sixteen rounds, each for all lanes.
 ///
-/// A round is `l ^= P[i]; r ^= F(l)`, the halves changing places. Even lanes mix the next word of P in
-/// while they wait for F; odd ones do it when its turn comes. Both are right, the first is quicker, and
-/// that neighbours differ keeps LLVM from making gather instructions of them where it may
-/// (`target-cpu=native`): those take two to three times as long as the plain loads.
+/// A round is `l ^= P[i]; r ^= F(l)`, after which the halves swap. Even lanes mix in the next word of P while they
+/// wait for F, odd ones in the next round. Both are correct, and the first is faster; the difference between
+/// neighbours keeps LLVM from generating gather instructions where it may (`target-cpu=native`), which take two to
+/// three times as long as plain loads.
 #[inline(always)]
 fn encrypt<const N: usize>(states: &[State; N], l: &mut [u32; N], r: &mut [u32; N]) {
     for n in (0..N).step_by(2) {
@@ -231,7 +229,7 @@ fn mix(s: &[[u32; 256]; 4], x: u32) -> u32 {
     (s[0][byte(24)].wrapping_add(s[1][byte(16)]) ^ s[2][byte(8)]).wrapping_add(s[3][byte(0)])
 }
 
-/// Words, big-endian, of the bytes over and over.
+/// Big-endian words of the repeated bytes.
 fn repeated<const WORDS: usize>(bytes: &[u8]) -> [u32; WORDS] {
     let mut cycle = bytes.iter().copied().cycle();
     let mut next = || cycle.next().unwrap_or(0);
@@ -242,12 +240,12 @@ fn repeated<const WORDS: usize>(bytes: &[u8]) -> [u32; WORDS] {
 mod tests {
     use super::*;
 
-    /// As the crate takes it: NUL at the end where there is room.
+    /// The key as the crate makes it: NUL at the end if there is room.
     fn ended(password: &[u8]) -> Vec<u8> {
         password.iter().copied().chain([0]).take(72).collect()
     }
 
-    /// A generator of our own, so that every run has other inputs and a failure names them.
+    /// Our own generator, so that every run has other inputs and a failure shows them.
     struct Inputs(u64);
 
     impl Inputs {
@@ -268,7 +266,7 @@ mod tests {
             (0..length).map(|_| self.next().to_le_bytes()[3]).collect()
         }
 
-        /// Empty, short, with NUL inside, and around 72 bytes more often than not.
+        /// Empty, short, with NUL inside, and often around 72 bytes long.
         fn key(&mut self) -> Vec<u8> {
             let length = match self.next() % 4 {
                 0 => self.next() % 4,
@@ -284,8 +282,8 @@ mod tests {
         }
     }
 
-    /// Ten thousand hashes and more of random costs, salts and passwords, in batches of every size and
-    /// in every place of them, joining and leaving while others are under way.
+    /// More than ten thousand hashes of random costs, salts and passwords, in batches of every size and at every
+    /// index, joining and leaving while others are in progress.
     #[test]
     fn every_hash_is_that_of_the_crate() {
         let mut inputs = Inputs::new();
@@ -313,7 +311,7 @@ mod tests {
         }
     }
 
-    /// Whatever was done is wiped.
+    /// A finished hash is wiped.
     #[test]
     fn nothing_is_left_of_a_hash() {
         let mut batch = Batch::default();
@@ -327,12 +325,11 @@ mod tests {
         }
     }
 
-    /// Blowfish begins with the fraction of π, and nobody chose a word of it: Machin's formula, in
-    /// fixed point.
+    /// Blowfish begins with the fraction of π, so that no constant is chosen. Machin's formula, in fixed point.
     #[test]
     fn the_constants_are_pi() {
         const WORDS: usize = 18 + 4 * 256;
-        // One word before the point, some behind for rounding; most significant first.
+        // One word before the point, some extra words for rounding; most significant first.
         type Number = [u32; WORDS + 5];
         fn divide(number: &mut Number, by: u32) {
             let mut rest = 0_u64;

@@ -1,7 +1,7 @@
-//! The first 1,042 words of the fractional part of π, with which Blowfish begins: 18 for P, then 4 × 256
-//! for S (Schneier 1993). Nobody chose them; a test computes them anew.
+//! The first 1,042 words of the fractional part of π, the initial state of Blowfish: 18 for P, then 4 × 256 for S
+//! (Schneier 1993). A test recomputes them.
 
-/// What P begins with.
+/// The initial P.
 #[rustfmt::skip]
 pub(super) const P: [u32; 18] = [
     0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0x082efa98, 0xec4e6c89,
@@ -9,7 +9,7 @@ pub(super) const P: [u32; 18] = [
     0x9216d5d9, 0x8979fb1b,
 ];
 
-/// What the four S-boxes begin with.
+/// The initial S-boxes.
 #[rustfmt::skip]
 pub(super) const S: [[u32; 256]; 4] = [
     [

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-/// Prints what a start would find.
+/// Prints the result of the check.
 pub fn run() -> ExitCode {
     let report = super::wait_for(vestibule::check(vestibule::figment()));
     println!("{report}");

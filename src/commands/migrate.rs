@@ -1,7 +1,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-/// Brings the tables of the database to this version.
+/// Migrates the tables of the database.
 pub fn run() -> ExitCode {
     let figment = vestibule::figment();
     vestibule::init_log(&figment);

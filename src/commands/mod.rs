@@ -1,4 +1,4 @@
-//! What the program can be told to do: one file for each command.
+//! The commands of the program, one file each.
 
 mod check;
 mod migrate;
@@ -30,7 +30,7 @@ impl Command {
     }
 }
 
-/// Runs a command that needs no Rocket: its own executor panics at some settings, before they can be refused.
+/// Runs a command that needs no Rocket: Rocket's executor panics at some settings before they can be refused.
 fn wait_for<T>(work: impl Future<Output = T>) -> T {
     let executor = rocket::tokio::runtime::Builder::new_current_thread().enable_all().build();
     executor.expect("a process that may open files").block_on(work)

@@ -14,7 +14,7 @@ pub fn run() -> ExitCode {
     }
     match rocket::execute(vestibule::serve(vestibule::service(figment))) {
         Ok(()) => ExitCode::SUCCESS,
-        // What a fairing of ours refused has been logged already.
+        // Our fairings have already logged their reason.
         Err(reason) => {
             log::error!("{}", words::did_not_start(&reason));
             ExitCode::FAILURE
@@ -22,12 +22,12 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// The service holds thousands of silent connections cheaply, without a proxy in front, but only if it may open
-/// them: raises the soft limit on open files to the hard one.
+/// Raises the soft limit on open files to the hard one, so that the service can hold thousands of idle connections
+/// without a proxy in front.
 #[cfg(unix)]
 fn allow_many_connections() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
-    // Refused: then it stays as it is.
+    // If this is refused, the limit stays.
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }

@@ -1,4 +1,4 @@
-//! What the cookies of the service are called.
+//! The names of cookies.
 
 use super::Config;
 
@@ -11,8 +11,8 @@ pub(crate) enum Cookies {
 }
 
 impl Config {
-    /// What a cookie is called. With `__Host-` the browser takes it from this very host alone, and by https:
-    /// another subdomain can neither plant nor displace it (RFC 6265bis, 4.1.3.2).
+    /// The name of a cookie. With `__Host-`, the browser only accepts it from this host and over https: another
+    /// subdomain can neither plant nor replace it (RFC 6265bis, 4.1.3.2).
     pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
         match (cookie, self.is_https()) {
             (Cookies::Session, true) => "__Host-session_id",

@@ -1,4 +1,4 @@
-//! Which database it is, and `databases.vestibule.*`: the settings of Rocket's pool.
+//! The choice of the database, and `databases.vestibule.*`: the settings of Rocket's pool.
 
 use figment::Figment;
 use figment::providers::{Env, Serialized};
@@ -21,13 +21,13 @@ const KNOWN: [&str; 7] = [
     "migrate",
 ];
 
-/// Fills in which database it is, if it is the one in the data folder, and what the pool needs.
+/// Adds the URL of the default database, if none is set, and the settings of the pool.
 pub(crate) fn with_database(
     figment: Figment,
     config: &Config,
     is_whole_service: bool,
 ) -> Result<(Figment, DatabaseUrl), ConfigError> {
-    // A host app that did not begin with our figment has not read this one.
+    // A host app with another figment has not read this variable.
     let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__");
     let figment =
         figment.merge(env.map(|key| format!("databases.vestibule.{key}").into()).global());
@@ -42,7 +42,7 @@ pub(crate) fn with_database(
     check_pool(&figment)?;
     let mut figment = figment.merge(Serialized::global(URL, database.as_str()));
     if !database.is_postgres() {
-        // Each is a thread; more than there are cores read no quicker.
+        // Each connection is a thread; more than one per core is no faster.
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         figment = figment.join(Serialized::default(READERS, cores.max(2)));
     }
@@ -53,9 +53,9 @@ pub(crate) fn with_database(
     Ok((figment, database))
 }
 
-/// The pool would panic with some settings, and read others as something else.
+/// Refuses settings with which the pool would panic or do something else.
 fn check_pool(figment: &Figment) -> Result<(), ConfigError> {
-    // More are no use, and a pool of millions takes the memory for them.
+    // More are useless, and a pool of millions would allocate memory for them.
     const MOST: u32 = 10_000;
     for (key, least) in [
         (READERS, 1),
@@ -76,7 +76,7 @@ fn check_pool(figment: &Figment) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// Refuses variables that were meant to name a database, or a file of settings, and do not.
+/// Refuses variables that look like a database or settings file but are not read.
 fn refuse_unread_variables() -> Result<(), ConfigError> {
     let refuse = |name: &str, wrong| Err(ConfigError::new(name, Problem::Variable(wrong)));
     for (name, value) in std::env::vars_os() {
@@ -101,8 +101,8 @@ fn refuse_unread_variables() -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The database that the settings name, or the file in the data folder if they name none. A misspelt
-/// setting must not start the service on an empty file: to the users, every account would be gone.
+/// The configured database, or the file in the data folder if there is none. A misspelt setting must not start the
+/// service on an empty file: to users, every account would be gone.
 fn database_url(
     figment: &Figment,
     config: &Config,
@@ -115,7 +115,7 @@ fn database_url(
         (Some(url), _) => Ok(url.clone()),
         (None, Some(url)) => Ok(url),
         (None, None) => {
-            // In a host app it names the host's own.
+            // In a host app, this is the host's own database.
             if is_whole_service && std::env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) {
                 let problem = Problem::Variable(Variable::IsDatabaseUrl);
                 return Err(ConfigError::new("DATABASE_URL", problem));
@@ -127,7 +127,7 @@ fn database_url(
     }
 }
 
-/// `databases.vestibule.url`, if it is set.
+/// `databases.vestibule.url`, if set.
 fn pool_url(figment: &Figment, is_whole_service: bool) -> Result<Option<DatabaseUrl>, ConfigError> {
     let refuse = |key: &str, problem| Err(ConfigError::new(key, problem));
     let databases = match figment.find_value("databases") {

@@ -6,8 +6,8 @@ use figment::providers::{Env, Serialized};
 
 use super::Config;
 
-/// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that name no
-/// setting are left out and returned: container platforms inject some, so they must not stop a start.
+/// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that are no settings are left out
+/// and returned: container platforms inject some, so they must not stop a start.
 pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
     let prefix = |key: &str| format!("vestibule.{}", key.replace("__", "."));
     let (mut figment, mut unknown) = (figment, Vec::new());
@@ -16,7 +16,7 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
         if value.is_empty() {
             continue;
         }
-        // As it stands, if that is a value: figment would read 1901 and `true` as no texts, and 007 as 7.
+        // As literal text, if that is valid: figment would read 1901 and `true` as other types, and 007 as 7.
         let as_text = Serialized::global(&prefix(&name), &value);
         if Figment::from(&as_text).extract_inner::<Config>("vestibule").is_ok() {
             figment = figment.merge(as_text);
@@ -27,7 +27,7 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
             .map(move |key| prefix(key.as_str()).into())
             .global();
         match Figment::from(&one).extract_inner::<Config>("vestibule") {
-            // One with a former name stays, and stops the start.
+            // Keep a former name, which stops the start.
             Err(error)
                 if matches!(error.kind, Kind::UnknownField(..))
                     && new_name(&name.replace("__", ".")).is_none() =>
@@ -40,7 +40,7 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
     (figment, unknown)
 }
 
-/// What a setting is called now, if `key` is a former name of it.
+/// The new name of a setting, if `key` is a former one.
 pub(super) fn new_name(key: &str) -> Option<&'static str> {
     FORMER_NAMES.iter().find(|(former, _)| *former == key).map(|(_, new)| *new)
 }

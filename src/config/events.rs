@@ -7,11 +7,11 @@ use serde::Deserialize;
 use super::range::{CENTURY, DAY, length};
 use super::{ConfigError, values};
 
-/// What is recorded of what happened.
+/// The security events that are recorded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct EventsConfig {
-    /// How long a row stays. Default `180days`.
+    /// How long events are kept. Default `180days`.
     #[serde(deserialize_with = "values::duration")]
     pub keep_for: Duration,
 }

@@ -1,10 +1,10 @@
-//! Settings of Rocket's own.
+//! Settings of Rocket.
 
 use figment::Figment;
 
 use super::{ConfigError, Must, Problem};
 
-/// Refuses settings of Rocket's own with which it would panic, or not do what they say.
+/// Refuses settings of Rocket with which it would panic, or silently do something else.
 pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
     let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
     for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {

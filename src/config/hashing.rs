@@ -13,14 +13,14 @@ use super::{ConfigError, values};
 pub struct HashingConfig {
     /// Threads that hash passwords. Default: the number of cores.
     pub workers: Option<usize>,
-    /// How long a hash may wait for its turn before the answer is 503. Default `5s`.
+    /// How long a hash may wait before the request is answered with 503. Default `5s`.
     #[serde(deserialize_with = "values::duration")]
     pub max_wait: Duration,
-    /// Most hashes that one worker computes side by side, 1 to 6. More keep a processor with a large
-    /// first-level cache busier. Default 4.
+    /// How many hashes one worker computes side by side, 1 to 6. More suit a processor with a large first-level
+    /// cache. Default 4.
     pub batch: usize,
-    /// How many hashes may wait in each of the two lanes, for browsers that opened the account before
-    /// and for strangers, before the answer is 503. Default 256.
+    /// How many hashes may wait in each of the two lanes (known devices, strangers) before requests are answered
+    /// with 503. Default 256.
     pub queue: usize,
 }
 

@@ -9,21 +9,20 @@ use serde::Deserialize;
 use super::range::length;
 use super::{ConfigError, Sender, SmtpUrl, values};
 
-/// How messages leave.
+/// How messages are sent.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MailConfig {
     /// The sender of every message. Default `no-reply@` the host of `public_url`.
     pub from: Option<Sender>,
-    /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. Not
-    /// set: messages are written to `folder`.
+    /// The mail server: `smtps://user:password@host`, or `smtp://…?tls=required` for STARTTLS. If not set, messages
+    /// are written to `folder`.
     pub smtp_url: Option<SmtpUrl>,
-    /// How long the mail server may take for each step before the message is sent again later. Default
-    /// `30s`, at most a minute. For a message that it has got: ten minutes.
+    /// How long the mail server may take for each step before the message is retried later. Default `30s`, at most
+    /// a minute. Ten minutes after it has received a message.
     #[serde(deserialize_with = "values::duration")]
     pub timeout: Duration,
-    /// Where messages are written as `.eml` files when no server is set. Default `mail` in the data
-    /// folder.
+    /// The folder for `.eml` files if there is no mail server. Default `mail` in the data folder.
     pub folder: Option<PathBuf>,
 }
 

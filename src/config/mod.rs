@@ -1,4 +1,4 @@
-//! Every setting, typed and documented, with its default.
+//! All settings, typed and documented, with their defaults.
 //!
 //! Settings come from the table `vestibule` of the active profile (`[default.vestibule]` in
 //! `Rocket.toml`) and from the environment (`VESTIBULE_PUBLIC_URL`, and
@@ -47,53 +47,53 @@ pub(crate) use values::{DatabasePlace, is_loopback_host};
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 pub struct Config {
-    /// The origin under which people reach the service, such as `https://accounts.example.com`.
-    /// Links in emails, cookie names, `Secure`, HSTS and the cross-site check follow from it. Not
-    /// set: `http://localhost:<port>`, and the service listens on loopback only.
+    /// The origin that people use, such as `https://accounts.example.com`. Determines links in emails, cookie
+    /// names, `Secure`, HSTS and the cross-site check. If not set: `http://localhost:<port>`, and the service
+    /// listens on loopback only.
     pub public_url: Option<PublicUrl>,
-    /// Where the accounts are kept: `postgres://user@host/database`, or `sqlite:` and a file. Not set:
-    /// `databases.vestibule.url`, and without that `vestibule.sqlite3` in `data_dir`.
+    /// The database: `postgres://user@host/database`, or `sqlite:` and a file. If not set:
+    /// `databases.vestibule.url`, or else `vestibule.sqlite3` in `data_dir`.
     pub database_url: Option<DatabaseUrl>,
-    /// What the pages and emails call the service. Default `Vestibule`.
+    /// The name of the service on pages and in emails. Default `Vestibule`.
     #[serde(deserialize_with = "values::text")]
     pub site_name: String,
-    /// The colour of what can be pressed, `#rrggbb`. Default `#8a3b12`.
+    /// The colour of buttons and links, `#rrggbb`. Default `#8a3b12`.
     pub accent: Accent,
-    /// Where the embedded database, the secret key and unsent emails live. Default `data`.
+    /// The folder of the embedded database, the secret key and unsent emails. Default `data`.
     pub data_dir: PathBuf,
-    /// What a password must be, and what a hash of it costs.
+    /// The password policy, and the cost of hashes.
     pub password: PasswordConfig,
     /// The threads that hash passwords.
     pub hashing: HashingConfig,
-    /// How long people stay signed in.
+    /// How long users stay signed in.
     pub session: SessionConfig,
-    /// How emails leave.
+    /// How emails are sent.
     pub mail: MailConfig,
-    /// How often something may be attempted.
+    /// Rate limits.
     pub throttle: ThrottleConfig,
-    /// What is recorded of what happened.
+    /// The security events that are recorded.
     pub events: EventsConfig,
-    /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are
-    /// believed when they say who the client is. Default: none.
+    /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are trusted to report
+    /// the client IP. Default: none.
     #[serde(deserialize_with = "values::list")]
     pub trusted_proxies: Vec<Proxy>,
-    /// The header in which trusted proxies say who the client is. Default `X-Forwarded-For`.
+    /// The header in which trusted proxies report the client IP. Default `X-Forwarded-For`.
     #[serde(deserialize_with = "values::text")]
     pub client_ip_header: String,
-    /// For host apps: whether the [`User`](crate::User) guard lets another website's requests change
-    /// something on the host's own routes. Default `false`: they are refused with 403.
+    /// For host apps: whether the [`User`](crate::User) guard accepts changes that another website sends to the
+    /// host's own routes. Default `false`: they are refused with 403.
     pub allow_cross_site: bool,
-    /// How long requests are still answered after SIGTERM while `/health/ready` says 503 already, so that a load
-    /// balancer notices before the port is closed. Default `0s`: there is one node.
+    /// How long requests are still answered after SIGTERM while `/health/ready` is already 503, so that a load
+    /// balancer notices before the port is closed. Default `0s`, for a single node.
     #[serde(deserialize_with = "values::duration")]
     pub drain: Duration,
-    /// Whether this process sends emails and removes what expired. Default `true`.
+    /// Whether this process sends emails and removes expired data. Default `true`.
     pub jobs: bool,
     /// Whether browsers are told to insist on https for a year, subdomains included, when
     /// `public_url` is https. Default `true`.
     pub hsts: bool,
-    /// For the clients of the course project alone: puts reset tokens into responses, so that anybody
-    /// can take any account. Refused unless only this machine can reach the service. Default `false`.
+    /// Only for the clients of the course project: puts reset tokens into responses, so that anybody can take over
+    /// any account. Refused unless only this machine can reach the service. Default `false`.
     pub reveal_reset_token: bool,
     #[serde(skip)]
     port: u16,
@@ -126,10 +126,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the settings out of Rocket's figment.
+    /// Reads the settings from Rocket's figment.
     ///
     /// # Errors
-    /// Names the key, the place and the reason, and never the value: it may be a secret.
+    /// If a setting is wrong. The error names the key, the place and the reason, but not the value, which may be a
+    /// secret.
     pub(crate) fn read(figment: &Figment) -> Result<Self, ConfigError> {
         let mut config: Self = match figment.find_value("vestibule") {
             Ok(_) => {
@@ -171,7 +172,7 @@ impl Config {
         self.events.check()
     }
 
-    /// The origin that links begin with, without a slash at the end.
+    /// The origin of links, without a slash at the end.
     pub fn origin(&self) -> String {
         match &self.public_url {
             Some(url) => url.origin().to_owned(),
@@ -179,8 +180,7 @@ impl Config {
         }
     }
 
-    /// Whether a browser that names `origin` shows one of our own pages (RFC 6454, as sent in the
-    /// `Origin` header).
+    /// Whether `origin`, as browsers send it in the `Origin` header (RFC 6454), is that of our own pages.
     pub fn is_own_origin(&self, origin: &str) -> bool {
         match &self.public_url {
             Some(url) => origin.eq_ignore_ascii_case(url.origin()),
@@ -190,22 +190,22 @@ impl Config {
         }
     }
 
-    /// Whether people reach the service by https, wherever TLS ends.
+    /// Whether people use https, wherever TLS is terminated.
     pub fn is_https(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| url.origin().starts_with("https://"))
     }
 
-    /// Whether people reach the service by a name of its own, and so perhaps through a proxy on this machine.
+    /// Whether the service has a public host name, so that there may be a proxy on this machine.
     pub(crate) fn is_public(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| !url.is_loopback())
     }
 
-    /// Where emails are written when no mail server is set.
+    /// The folder for emails if there is no mail server.
     pub fn mail_folder(&self) -> PathBuf {
         self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))
     }
 
-    /// The sender of every email, shown under the name of the site.
+    /// The sender of every email, with the name of the site.
     pub fn sender(&self) -> Result<Mailbox, ConfigError> {
         if let Some(Sender(mailbox)) = &self.mail.from {
             let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
@@ -230,7 +230,7 @@ mod tests {
         Figment::from(Toml::string(settings)).extract().map_err(Box::new)
     }
 
-    /// Every setting there is below `table`.
+    /// All settings below `table`.
     fn settings(table: &str) -> Vec<String> {
         let Err(error) = read(&format!("{table}no_such_setting = 1")) else { panic!("{table}") };
         let Kind::UnknownField(_, names) = error.kind else { return Vec::new() };
@@ -261,7 +261,7 @@ mod tests {
         let default = Config::default();
         let mut plain = 0;
         for (name, value) in rows {
-            // Others are told in words.
+            // Other defaults are described in words.
             let Some(value) = value.strip_prefix('`').and_then(|value| value.strip_suffix('`'))
             else {
                 continue;

@@ -1,4 +1,4 @@
-//! Limits of settings: with a value outside of them the service would not live, or not keep its promises.
+//! Ranges of settings: outside of them the service would not work, or not keep its promises.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
@@ -19,7 +19,7 @@ pub(super) fn number<T: Display + PartialOrd>(
     within(key, &n, &range, T::to_string)
 }
 
-/// Refuses a length of time outside of `range`.
+/// Refuses a duration outside of `range`.
 pub(super) fn length(
     key: &str,
     length: Duration,

@@ -7,14 +7,14 @@ use serde::Deserialize;
 use super::range::{CENTURY, DAY, HOUR, length, number};
 use super::{ConfigError, values};
 
-/// How long people stay signed in.
+/// How long users stay signed in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SessionConfig {
-    /// A session ends when nothing happened in it for this long. Default `2h`.
+    /// A session ends after this long without a request. Default `2h`.
     #[serde(deserialize_with = "values::duration")]
     pub idle_ttl: Duration,
-    /// A session ends this long after the sign-in, whatever happens in it. Default `12h`.
+    /// A session ends this long after the sign-in. Default `12h`.
     #[serde(deserialize_with = "values::duration")]
     pub absolute_ttl: Duration,
     /// `idle_ttl` with "keep me signed in". Default `14days`.
@@ -23,11 +23,10 @@ pub struct SessionConfig {
     /// `absolute_ttl` with "keep me signed in". Default `30days`.
     #[serde(deserialize_with = "values::duration")]
     pub remembered_absolute_ttl: Duration,
-    /// Most sessions of one account; one more ends the one that was not used for longest. Default 100.
+    /// The maximum number of sessions per account; a further one ends the least recently used. Default 100.
     pub max_per_account: i64,
-    /// How long a session that was looked up is believed without asking the database, at most `1s`.
-    /// What this process revokes counts at once; what another one does, after this long. `0s`: not at
-    /// all. Default `1s`.
+    /// How long a session is cached, at most `1s`. Revocations by this process take effect at once, those by
+    /// another one after this time. `0s` disables the cache. Default `1s`.
     #[serde(deserialize_with = "values::duration")]
     pub cache_for: Duration,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::range::{DAY, length, number};
 use super::{Allowances, ConfigError, values};
 
-/// How often something may be attempted.
+/// Rate limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ThrottleConfig {
@@ -19,26 +19,25 @@ pub struct ThrottleConfig {
     /// The longest wait. Default `15min`.
     #[serde(deserialize_with = "values::duration")]
     pub longest_wait: Duration,
-    /// Failures are forgotten after this long without one. Default `24h`.
+    /// Failures are forgotten after this long without another one. Default `24h`.
     #[serde(deserialize_with = "values::duration")]
     pub forget_after: Duration,
-    /// Failed sign-ins, sign-ups, changes and requests for an email that one client IP (an IPv4 address or
-    /// an IPv6 /64) may make a minute; and attempts to set a password with one link. Default 30.
+    /// Failed sign-ins, sign-ups, changes and requests for an email per minute and client IP (an IPv4 address or an
+    /// IPv6 /64); also attempts to set a password with one link. Default 30.
     pub attempts_by_ip: i64,
-    /// Changes of the password of one account an hour; each sends an email. Default 3.
+    /// Password changes per hour and account; each sends an email. Default 3.
     pub password_changes: i64,
-    /// Emails of one kind that strangers can have sent to one address an hour. Default 3.
+    /// Emails of one kind per hour that strangers can cause to one address. Default 3.
     pub emails_to_address: i64,
-    /// Emails that one client IP can cause an hour. Default 20.
+    /// Emails per hour that one client IP can cause. Default 20.
     pub emails_by_ip: i64,
-    /// Emails to new accounts that one client IP can cause at once; so many more leave within an hour, one
-    /// by one, and so many may wait for that before sign-ups are refused. Confirmed addresses don't
-    /// count. Default 40.
+    /// Emails to new accounts that one client IP can cause at once; as many more leave per hour, one by one, and as
+    /// many may wait for that before sign-ups are refused. Verified addresses do not count. Default 40.
     pub signups_by_ip: i64,
-    /// Networks with many people behind each address, such as a school: how many times as much their
-    /// addresses may do. Default: none.
+    /// Networks with many people behind each address, such as a school, and the factor for their rate limits.
+    /// Default: none.
     pub networks: Allowances,
-    /// Most counts that are kept; past it those of fewest attempts are forgotten. Default 1,000,000.
+    /// The maximum number of counts; beyond it those with the fewest attempts are dropped. Default 1,000,000.
     pub max_rows: i64,
 }
 
@@ -76,7 +75,7 @@ impl ThrottleConfig {
         number("throttle.max_rows", self.max_rows, 1_000..=MOST)?;
         length("throttle.first_wait", self.first_wait, Duration::from_millis(1)..=DAY)?;
         length("throttle.longest_wait", self.longest_wait, self.first_wait..=DAY)?;
-        // A bucket that is emptied before its wait is over would end the wait.
+        // Forgetting a bucket during its wait would end the wait.
         length("throttle.forget_after", self.forget_after, self.longest_wait..=366 * DAY)
     }
 }

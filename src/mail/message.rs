@@ -1,4 +1,4 @@
-//! Which mails there are, and what they say.
+//! Which messages there are, and their content.
 
 use askama::Template;
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::words;
 use crate::{Email, Error};
 
-/// Which messages there are. Each has a template for text and one for HTML.
+/// The messages. Each has a template for text and one for HTML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     VerifyEmail,
@@ -20,7 +20,7 @@ pub(crate) enum Message {
 impl Message {
     const ALL: [Self; 3] = [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged];
 
-    /// Its name in the database and in the log.
+    /// The name in the database and in the log.
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
             Self::VerifyEmail => "verify-email",
@@ -29,18 +29,18 @@ impl Message {
         }
     }
 
-    /// `None`: a message of a later version.
+    /// `None` for a message of a newer version.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|message| message.as_str() == text)
     }
 }
 
-/// What a message says.
+/// The content of a message.
 pub(crate) struct Content {
     pub(crate) message: Message,
-    /// Where its link leads, without the origin.
+    /// The path of its link, without the origin.
     pub(crate) path: String,
-    /// Whether the link holds a secret.
+    /// Whether the link contains a secret.
     pub(crate) is_secret: bool,
     /// When it was caused, and from where.
     pub(crate) at: Timestamp,
@@ -49,7 +49,7 @@ pub(crate) struct Content {
     pub(crate) ip: String,
 }
 
-/// Both forms of a message, from `templates/mail`.
+/// The text and the HTML form of a message, from `templates/mail`.
 macro_rules! templates {
     ($text:ident $text_path:literal, $html:ident $html_path:literal) => {
         #[derive(Template)]
@@ -69,8 +69,8 @@ templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.htm
 templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
 templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
 
-/// What messages are made of. Never the person's name: a stranger who signs up with somebody else's address
-/// chooses it, and would write into that person's mail.
+/// The values of a template. The display name is not among them: somebody who signs up with a stranger's address
+/// chooses it, and could write into the stranger's message.
 struct Values<'a> {
     site_name: &'a str,
     origin: &'a str,
@@ -82,7 +82,7 @@ struct Values<'a> {
     ip: &'a str,
 }
 
-/// Writes a message in both forms. `origin` and `site_name` are those of the site that sends it.
+/// Renders both forms of a message. `origin` and `site_name` are those of the sending site.
 pub(super) fn write(
     id: Uuid,
     to: &Email,

@@ -1,4 +1,4 @@
-//! The mails that the service sends: which there are, and how they leave.
+//! The messages that the service sends, and their transport.
 
 mod message;
 mod smtp;
@@ -19,30 +19,30 @@ pub(crate) use message::{Content, Message};
 use transport::Transport;
 pub use transport::{Mailbox, SentMessage};
 
-/// Writes messages and hands them over.
+/// Renders messages and sends them.
 pub(crate) struct Mail {
     transport: Transport,
     sender: Address,
     site_name: String,
     origin: String,
-    /// Whether links are shown in the log, so that a newcomer at their own machine finds them.
+    /// Whether to log links, so that they can be followed during development.
     log_links: bool,
 }
 
-/// A message that no server has accepted for certain.
+/// The error for a message that was not certainly accepted by a server.
 pub(crate) struct Undelivered {
     pub(crate) fate: Fate,
     pub(crate) error: Error,
 }
 
-/// What is known of it.
+/// What is known about an undelivered message.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// No server has it.
+    /// No server has accepted it.
     NotTaken,
-    /// The server says that it will never take it.
+    /// The server permanently refuses it.
     Refused,
-    /// The server got all of it, and did not say what became of it: it may arrive.
+    /// The server received all of it without answering: it may arrive.
     Unknown,
 }
 
@@ -53,7 +53,7 @@ impl From<Error> for Undelivered {
 }
 
 impl Mail {
-    /// Chooses how messages leave by what is set.
+    /// Chooses the transport according to the settings.
     pub(crate) fn new(
         config: &Config,
         mailbox: Option<&Mailbox>,
@@ -70,13 +70,13 @@ impl Mail {
         })
     }
 
-    /// Where messages are put when no mail server is set.
+    /// The folder for messages if there is no mail server.
     pub(crate) fn folder(&self) -> Option<&Path> {
         self.transport.folder()
     }
 
-    /// Writes the message and hands it over. `id` is the same for every attempt, so that mail programs show a message
-    /// once that was delivered twice.
+    /// Renders and sends the message. `id` is the same for every attempt, so that mail programs show a message that
+    /// arrives twice only once.
     pub(crate) async fn send(
         &self,
         id: Uuid,
@@ -92,7 +92,7 @@ impl Mail {
         Ok(())
     }
 
-    /// Removes messages from the folder whose links are dead.
+    /// Removes messages with expired links from the folder.
     pub(crate) async fn sweep(&self, now: Timestamp) -> Result<(), Error> {
         self.transport.sweep(now).await
     }

@@ -1,5 +1,5 @@
-//! The conversation with a mail server (RFC 5321): each step has its time, and all that the server says has a
-//! bound. Before TLS, whoever stands in between speaks too.
+//! The conversation with a mail server (RFC 5321). Each step has a time limit, and the amount of data from the
+//! server is limited: before TLS, it may come from a man in the middle.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,23 +30,23 @@ use super::{Fate, MailError, Undelivered, failed};
 use crate::Error;
 use crate::config::SmtpUrl;
 
-/// How long a server may look at a message that it has got before it says whether it takes it: as RFC 5321
-/// (4.5.3.2.6) asks. Whoever gives up earlier sends a second copy of what the first server delivers.
+/// How long a server may examine a message before it accepts it, as RFC 5321 (4.5.3.2.6) requires. A shorter limit
+/// would send a second copy of what the first server delivers.
 const AFTER_DOT: Duration = Duration::from_mins(10);
 
 /// How long a server may take to say goodbye. Nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// Most bytes that a server may say in one conversation, certificates included.
+/// The maximum number of bytes from a server in one conversation, including certificates.
 const MOST_SAID: usize = 128 * 1024;
 
-/// A mail server, and how it is reached.
+/// A mail server and how to reach it.
 pub(super) struct SmtpServer {
     host: String,
     port: u16,
     tls: Tls,
     credentials: Option<Credentials>,
-    /// How long it may take for a step.
+    /// The time limit for a step.
     step: Duration,
 }
 
@@ -55,7 +55,7 @@ impl SmtpServer {
         let unusable = || MailError::SmtpUrl;
         let url = Url::parse(&url.for_lettre()).map_err(|_| unusable())?;
         let host = url.host_str().ok_or_else(unusable)?;
-        // An IPv6 address has brackets in a URL and nowhere else.
+        // An IPv6 address has brackets only in a URL.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let parameters = || TlsParameters::new(host.clone()).map_err(|_| unusable());
         let (usual_port, tls) = match (url.scheme(), url.query()) {
@@ -75,7 +75,7 @@ impl SmtpServer {
         Ok(Self { port: url.port().unwrap_or(usual_port), host, tls, credentials, step })
     }
 
-    /// Hands a message over. The envelope is what the message says of itself.
+    /// Sends a message, with its own sender and recipient as the envelope.
     pub(super) async fn send(
         &self,
         from: &Mailbox,
@@ -84,12 +84,12 @@ impl SmtpServer {
     ) -> Result<(), Undelivered> {
         let mut server = self.greet().await?;
         let sent = self.hand_over(&mut server, from, to, &message.formatted()).await;
-        // The message is delivered, or not, whatever comes of this.
+        // The message is delivered, or not, whatever happens here.
         tokio::spawn(timeout(GOODBYE, async move { server.abort().await }));
         sent
     }
 
-    /// A connection on which the server knows us.
+    /// Opens a connection and authenticates.
     async fn greet(&self) -> Result<AsyncSmtpConnection, Error> {
         let stream = self.connect().await?;
         let hello = ClientId::default();
@@ -122,7 +122,7 @@ impl SmtpServer {
         Err(failed(last))
     }
 
-    /// TLS from the first byte, if that is how the server is reached.
+    /// TLS from the first byte, if configured.
     #[expect(deprecated, reason = "there is no other way over a stream of one's own")]
     async fn wrap(&self, stream: Bounded) -> Result<Box<dyn AsyncTokioStream>, Error> {
         let Tls::Wrapper(parameters) = &self.tls else { return Ok(Box::new(stream)) };
@@ -145,7 +145,7 @@ impl SmtpServer {
         if !message.is_ascii() {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        // Whatever is said against the sender is about us, and our settings may be mended.
+        // A refusal of the sender is about us, and the settings may be corrected.
         self.step(server.command(Mail::new(Some(from.email.clone()), parameters))).await?;
         let recipient = Rcpt::new(to.email.clone(), Vec::new());
         self.of_message(server.command(recipient)).await?;
@@ -158,12 +158,12 @@ impl SmtpServer {
         }
     }
 
-    /// A step about us.
+    /// Runs a step that is about us.
     async fn step<T>(&self, step: impl Future<Output = Result<T, SmtpError>>) -> Result<T, Error> {
         timeout(self.step, step).await.map_err(failed)?.map_err(failed)
     }
 
-    /// A step about this message: what is refused for good need not be tried for days.
+    /// Runs a step that is about this message: a permanent refusal need not be retried for days.
     async fn of_message<T>(
         &self,
         step: impl Future<Output = Result<T, SmtpError>>,
@@ -172,9 +172,9 @@ impl SmtpServer {
     }
 }
 
-/// Whether an answer about a message is the last word. A server that wants to know first who we are, or that
-/// lost the thread, has said nothing about the message; and what is not about the address or its mailbox (RFC
-/// 3463, 3: relaying, quotas, policy) may be mended.
+/// Whether an answer about a message is final. A server that requires authentication, or is out of step, says
+/// nothing about the message; and a refusal that is not about the address or its mailbox (RFC 3463, 3: relaying,
+/// quotas, policy) may be temporary.
 fn judged(error: SmtpError) -> Undelivered {
     let code = error.status().map(u16::from);
     let is_about_recipient = match enhanced_code(&error.to_string()) {
@@ -188,7 +188,7 @@ fn judged(error: SmtpError) -> Undelivered {
     Undelivered { fate, error: failed(error) }
 }
 
-/// Subject and detail of the enhanced status code (RFC 3463), wherever it stands in the answer: 1 and 2 of `5.1.2`.
+/// Subject and detail of the enhanced status code (RFC 3463), anywhere in the answer: 1 and 2 of `5.1.2`.
 fn enhanced_code(error: &str) -> Option<(u8, u16)> {
     let (_, text) = error.split_once("): ")?;
     text.split(|c: char| !c.is_ascii_digit() && c != '.').find_map(|word| {
@@ -200,13 +200,13 @@ fn enhanced_code(error: &str) -> Option<(u8, u16)> {
     })
 }
 
-/// A connection over which only so much may be said. Before TLS it is read byte by byte: nothing that was sent
-/// behind the answer to STARTTLS waits in a buffer, to be taken later for what the server says in safety
-/// (CVE-2011-0411); TLS finds it, and breaks off.
+/// A connection with a limit on received data. Before TLS it is read byte by byte, so that data injected behind the
+/// answer to STARTTLS is not buffered and later taken for data received over TLS (CVE-2011-0411): instead, TLS
+/// fails on it.
 #[derive(Debug)]
 struct Bounded {
     stream: TcpStream,
-    /// How many bytes may still come.
+    /// How many bytes may still be received.
     left: usize,
     is_plain: bool,
 }
@@ -243,7 +243,7 @@ impl AsyncWrite for Bounded {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        /// How a TLS handshake begins (RFC 8446, 5.1), and no command.
+        /// The first byte of a TLS handshake (RFC 8446, 5.1), which no command begins with.
         const HANDSHAKE: u8 = 22;
         if bytes.first() == Some(&HANDSHAKE) {
             self.is_plain = false;

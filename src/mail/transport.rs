@@ -1,4 +1,4 @@
-//! How messages leave: by a mail server, as files in a folder, or not at all in tests.
+//! How messages are sent: by a mail server, as files in a folder, or into memory in tests.
 
 use std::fs;
 use std::io;
@@ -17,23 +17,23 @@ use crate::clock::Timestamp;
 use crate::config::Config;
 use crate::{Error, private_files};
 
-/// For tests of an app that has Vestibule in it: `rocket.manage(Mailbox::default())` before
-/// `attach(vestibule::stage())`, and messages come here instead of leaving.
+/// For tests of an app that contains Vestibule: call `rocket.manage(Mailbox::default())` before
+/// `attach(vestibule::stage())`, and messages are collected here instead of being sent.
 #[derive(Clone, Default)]
 pub struct Mailbox(Arc<Mutex<Vec<SentMessage>>>);
 
-/// A message that would have left.
+/// A collected message.
 #[derive(Clone, Debug)]
 pub struct SentMessage {
     /// The same for every attempt to send it; later messages have larger ones (`UUIDv7`).
     pub id: Uuid,
-    /// The address it would have gone to.
+    /// The recipient's address.
     pub to: String,
     /// Its subject.
     pub subject: String,
-    /// Its plain-text form.
+    /// The plain-text form.
     pub text: String,
-    /// Its HTML form.
+    /// The HTML form.
     pub html: String,
 }
 
@@ -48,7 +48,7 @@ impl Mailbox {
     }
 }
 
-/// How messages leave.
+/// The transport of messages.
 pub(super) enum Transport {
     Smtp(SmtpServer),
     Folder(PathBuf),
@@ -56,7 +56,7 @@ pub(super) enum Transport {
 }
 
 impl Transport {
-    /// Chooses by what is set.
+    /// Chooses the transport according to the settings.
     pub(super) fn new(config: &Config, mailbox: Option<&Mailbox>) -> Result<Self, MailError> {
         Ok(match (mailbox, &config.mail.smtp_url) {
             (Some(mailbox), _) => Self::Memory(mailbox.clone()),
@@ -69,7 +69,7 @@ impl Transport {
         })
     }
 
-    /// Where messages are put when no mail server is set.
+    /// The folder for messages if there is no mail server.
     pub(super) fn folder(&self) -> Option<&Path> {
         match self {
             Self::Folder(folder) => Some(folder),
@@ -77,7 +77,7 @@ impl Transport {
         }
     }
 
-    /// Hands a message over.
+    /// Sends a message.
     pub(super) async fn send(
         &self,
         sender: &Address,
@@ -104,7 +104,7 @@ impl Transport {
         }
     }
 
-    /// Removes messages from the folder whose links are dead.
+    /// Removes messages with expired links from the folder.
     pub(super) async fn sweep(&self, now: Timestamp) -> Result<(), Error> {
         const KEEP_FOR: Duration = Duration::from_hours(24);
         let Some(folder) = self.folder().map(Path::to_owned) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! `vestibule check`: what a start would find, without making or changing anything.
+//! `vestibule check`: reports what a start would find, without creating or changing anything.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -87,7 +87,7 @@ impl Report {
     }
 }
 
-/// Looks at all that a start would use, in the same order.
+/// Checks everything that a start would use, in the same order.
 pub(crate) async fn check(figment: Figment) -> Report {
     let mut report = Report::default();
     report.add(Finding::Version(env!("CARGO_PKG_VERSION")));
@@ -104,7 +104,7 @@ pub(crate) async fn check(figment: Figment) -> Report {
     report
 }
 
-/// The data folder, the secret key and the database.
+/// Checks the data folder, the secret key and the database.
 async fn look_at_files(settings: &Settings, report: &mut Report) {
     let folder = &settings.config.data_dir;
     report.add(Finding::DataFolder { folder: folder.clone(), exists: folder.exists() });
@@ -149,7 +149,7 @@ fn secret_key(settings: &Settings) -> Result<Option<String>, StartError> {
     key.map_err(|e| settings.no_secret_key(e))
 }
 
-/// What needs no look at anything but the settings.
+/// Checks what depends only on the settings.
 fn look_at_config(config: &Config, report: &mut Report) {
     if let Some(url) = &config.mail.smtp_url {
         report.add(Finding::MailServer(url.described()));

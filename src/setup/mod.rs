@@ -1,4 +1,4 @@
-//! From the settings to a service: the data folder, the database, the secret key, and what is attached.
+//! Builds the service from the settings: data folder, database, secret key, fairings and routes.
 
 mod check;
 mod error;
@@ -42,7 +42,7 @@ pub(crate) async fn migrate(figment: Figment) -> Result<(), StartError> {
     auth::migrate(&settings.figment).await.map_err(|error| OpenError::Failed(error).into())
 }
 
-/// Adds the environment, and warns of variables in it that name no setting.
+/// Adds the environment, and warns about unknown variables.
 fn with_environment(figment: Figment) -> Figment {
     let (figment, unknown) = config::with_environment(figment);
     for name in unknown {
@@ -51,7 +51,7 @@ fn with_environment(figment: Figment) -> Figment {
     figment
 }
 
-/// Reads the settings and attaches what they ask for.
+/// Reads the settings and attaches the service.
 #[expect(clippy::result_large_err, reason = "Rocket wants itself back")]
 fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, StartError)> {
     let figment = with_environment(rocket.figment().clone());

@@ -1,4 +1,4 @@
-//! What the settings say, for a start, `vestibule migrate` and `vestibule check` alike. Makes nothing.
+//! The validated settings, for a start, `vestibule migrate` and `vestibule check` alike. Creates nothing.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,24 +8,24 @@ use figment::Figment;
 use super::StartError;
 use crate::config::{Config, ConfigError, DatabaseUrl, Must, Problem, with_database};
 
-/// Settings that were read and found good.
+/// Validated settings.
 pub(super) struct Settings {
     pub(super) config: Config,
-    /// With all that the pool needs.
+    /// With everything that the pool needs.
     pub(super) figment: Figment,
     pub(super) database: DatabaseUrl,
 }
 
-/// Where the secret key comes from.
+/// The source of the secret key.
 pub(super) enum SecretKey {
     /// From the settings.
     Set(String),
-    /// From a file, which a start makes if it is not there.
+    /// From a file, which a start creates if it does not exist.
     File(PathBuf),
 }
 
 impl Settings {
-    /// Reads them from a figment that has the environment already.
+    /// Reads them from a figment that already includes the environment.
     pub(super) fn read(figment: Figment, is_whole_service: bool) -> Result<Self, ConfigError> {
         let config = Config::read(&figment)?;
         let (figment, database) = with_database(figment, &config, is_whole_service)?;

@@ -1,19 +1,19 @@
-//! Whether a client would rather read a page or JSON.
+//! Whether a client prefers a page or JSON.
 
 use rocket::Request;
 use rocket::http::{Accept, MediaType, QMediaType};
 use rocket::request::{FromRequest, Outcome};
 
-/// Longest `Accept`, in bytes, all its lines together. Rocket 0.5.2 copies what is left of the header for
-/// each of its entries: 64 KB of `a/b,` are a gigabyte, and a few such requests end the process.
+/// The maximum length of `Accept` in bytes, over all its lines. Rocket 0.5.2 copies the rest of the header for each
+/// of its entries: 64 KB of `a/b,` take a gigabyte, and a few such requests end the process.
 pub(crate) const MAX_ACCEPT: usize = 1024;
 
-/// Whether `Accept` must not be read.
+/// Whether `Accept` is too long to be parsed.
 pub(in crate::web) fn is_too_long(request: &Request<'_>) -> bool {
     request.headers().get("Accept").map(str::len).sum::<usize>() > MAX_ACCEPT
 }
 
-/// What a client would rather read, on the paths that are a page for people and JSON for programs.
+/// The form that a client prefers, on paths that have a page and JSON.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Wants {
     Page,
@@ -21,7 +21,7 @@ pub(in crate::web) enum Wants {
 }
 
 impl Wants {
-    /// A page where there is no `Accept`; programs send `*/*`, browsers name `text/html`.
+    /// Without `Accept`, a page. Programs send `*/*`, browsers `text/html`.
     pub(in crate::web) fn of(request: &Request<'_>) -> Self {
         if is_too_long(request) {
             return Self::Page;
@@ -37,8 +37,7 @@ impl Wants {
     }
 }
 
-/// How much a kind of answer is wanted, in thousandths: the most specific entry that matches it counts
-/// (RFC 9110, 12.5.1).
+/// The weight of a media type in thousandths: that of the most specific matching entry (RFC 9110, 12.5.1).
 fn weight(accept: &Accept, wanted: &MediaType) -> u32 {
     let matches = |media: &&QMediaType| media.top() == "*" || media.media_type() == wanted;
     let best = accept.iter().filter(matches).max_by_key(|media| media.top() != "*");

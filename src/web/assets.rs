@@ -1,4 +1,4 @@
-//! What stands in `static/`, compiled in, and the style sheet that is made of the settings.
+//! The files of `static/`, compiled in, and the style sheet generated from the settings.
 
 use rocket::http::{ContentType, Header};
 use rocket::request::{FromRequest, Outcome};
@@ -10,11 +10,11 @@ use crate::config::{Accent, Config};
 const STYLE: &str = include_str!("../../static/style.css");
 const FAVICON: &str = include_str!("../../static/favicon.svg");
 
-/// The style sheets as this process serves them.
+/// The style sheets of this process.
 pub(crate) struct Assets {
     theme: String,
-    /// Part of the links to them, so that browsers may keep them for a year and still see a change
-    /// at once.
+    /// A part of the URLs of the style sheets, so that browsers may cache them for a year and still see changes at
+    /// once.
     version: String,
 }
 
@@ -27,7 +27,7 @@ impl Assets {
         Self { theme, version }
     }
 
-    /// The version of the assets that `request` should name.
+    /// The version of the assets to link to in the response to `request`.
     pub(in crate::web) fn version<'r>(request: &'r Request<'_>) -> &'r str {
         request.rocket().state().map_or("", |assets: &Self| &assets.version)
     }
@@ -41,7 +41,7 @@ pub(in crate::web) struct Asset<'r> {
 
 impl<'r> Asset<'r> {
     fn new(kind: ContentType, text: &'r str, named: Named) -> Self {
-        // During an upgrade another node may serve an older one under the newer version's name.
+        // During an upgrade, another node may serve an older file under the newer version's name.
         let cache = match named {
             Named::ThisVersion => "public, max-age=31536000, immutable",
             Named::Another => "no-cache",
@@ -50,7 +50,7 @@ impl<'r> Asset<'r> {
     }
 }
 
-/// Whether the version that was asked for is the one that is served.
+/// Whether the requested version is the one that is served.
 pub(in crate::web) enum Named {
     ThisVersion,
     Another,
@@ -82,12 +82,12 @@ pub(in crate::web) fn favicon(named: Named) -> Asset<'static> {
     Asset::new(ContentType::SVG, FAVICON, named)
 }
 
-/// The grounds that text stands on, by day and by night; `style.css` has the same.
+/// The background colours in light and dark mode; `style.css` has the same.
 const PAPER: [u8; 3] = [0xfb, 0xf8, 0xf3];
 const NIGHT: [u8; 3] = [0x1b, 0x18, 0x16];
 
-/// The accent, moved towards black or white until it reads well (7:1, WCAG 2.2 1.4.6) on the paper
-/// by day and on the ground by night: the setting is taken from a logo, not from a contrast table.
+/// The accent colour, made darker or lighter until it is readable (7:1, WCAG 2.2 1.4.6) on both backgrounds: the
+/// setting comes from a logo, not from a contrast table.
 fn theme(accent: Accent) -> String {
     let day = readable(accent.0, PAPER, 0);
     let night = readable(accent.0, NIGHT, 255);

@@ -1,4 +1,5 @@
-//! The bodies of answers. Rocket's own responders build an answer of plain text first, and then another around it.
+//! The bodies of responses. Rocket's own responders first build a plain-text response, and then another one around
+//! it.
 
 use std::io::Cursor;
 
@@ -11,7 +12,7 @@ use rocket::{Request, Response};
 /// A page.
 pub(in crate::web) struct Html(pub(in crate::web) String);
 
-/// A value as JSON.
+/// A value in JSON.
 pub(in crate::web) struct Json<T>(pub(in crate::web) T);
 
 impl<'r> Responder<'r, 'static> for Html {
@@ -22,7 +23,7 @@ impl<'r> Responder<'r, 'static> for Html {
 
 impl<'r, T: Serialize> Responder<'r, 'static> for Json<T> {
     fn respond_to(self, _: &'r Request<'_>) -> rocket::response::Result<'static> {
-        // Enough for nearly all of them.
+        // Enough for nearly all values.
         let mut text = Vec::with_capacity(512);
         serde_json::to_writer(&mut text, &self.0).map_err(|_| Status::InternalServerError)?;
         Ok(of(ContentType::JSON, text))

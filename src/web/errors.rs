@@ -1,5 +1,5 @@
-//! What went wrong, in the form in which whoever asked can read it: a page, problem+json (RFC 9457)
-//! under `/api/`, or `{"message": …}` on the routes of older clients.
+//! Errors in a form that the client can read: a page, problem+json (RFC 9457) under `/api/`, or `{"message": …}` on
+//! the routes of older clients.
 
 use std::sync::OnceLock;
 
@@ -19,7 +19,7 @@ use crate::web::paths::{ErrorStyle, asked_path, error_style};
 use crate::web::session;
 use crate::words;
 
-/// An answer that says no, and why.
+/// A refusal with its reason.
 pub(in crate::web) struct Refusal {
     status: Status,
     message: String,
@@ -28,33 +28,33 @@ pub(in crate::web) struct Refusal {
 }
 
 impl Refusal {
-    /// Refuses with a sentence for people.
+    /// A refusal with a sentence for users.
     pub(in crate::web) fn new(status: Status, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), fields: Vec::new(), wait: None }
     }
 
-    /// Refuses with the sentence that the status alone has.
+    /// A refusal with the general sentence for its status.
     pub(in crate::web) fn of_status(status: Status) -> Self {
         Self::new(status, words::errors::explanation(status.code))
     }
 
-    /// Refuses one field.
+    /// A refusal of one field.
     pub(in crate::web) fn field(name: &str, message: impl Into<String>) -> Self {
         Self::fields(vec![(name.to_owned(), message.into())])
     }
 
-    /// With another status.
+    /// Changes the status.
     pub(in crate::web) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }
     }
 
-    /// Asks to come back later.
+    /// A refusal for a limited time.
     pub(in crate::web) fn wait(wait: Wait) -> Self {
         let refusal = Self::new(status(wait), words::refusals::wait(wait));
         Self { wait: Some(wait), ..refusal }
     }
 
-    /// Refuses what was sent; `fields` are pairs of a field's name and what is wrong with it.
+    /// A refusal of the input; `fields` are pairs of a field's name and a message.
     pub(in crate::web) fn fields(fields: Vec<(String, String)>) -> Self {
         let message = fields.iter().map(|(name, text)| format!("{name}: {text}"));
         let message = message.collect::<Vec<_>>().join(" ");
@@ -62,7 +62,7 @@ impl Refusal {
     }
 }
 
-/// The status of an answer that asks to wait.
+/// The status of a temporary refusal.
 pub(in crate::web) fn status(wait: Wait) -> Status {
     match wait {
         Wait::TooManyAttempts(_) | Wait::SignUps(_) | Wait::Messages(_) => Status::TooManyRequests,
@@ -70,7 +70,7 @@ pub(in crate::web) fn status(wait: Wait) -> Status {
     }
 }
 
-/// For how long.
+/// The `Retry-After` header.
 pub(in crate::web) fn retry_after(wait: Wait) -> Header<'static> {
     Header::new("Retry-After", wait.seconds().to_string())
 }
@@ -85,7 +85,7 @@ impl<'r> Responder<'r, 'static> for Refusal {
     }
 }
 
-/// A fault of ours. It is logged here and nowhere else.
+/// Errors of the service are logged here and nowhere else.
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let status = record(request, &self);
@@ -93,18 +93,18 @@ impl<'r> Responder<'r, 'static> for Error {
     }
 }
 
-/// What is said of the fault of this request.
+/// The logged error of this request.
 #[derive(Default)]
 struct Fault(OnceLock<(String, Option<u64>)>);
 
-/// Logs a fault under a reference that the answer will name; the status to answer with.
+/// Logs an error with a reference that the response shows; returns the status.
 pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     let mut bytes = [0; 4];
     let _ = getrandom::fill(&mut bytes);
     let reference = format!("{:08x}", u32::from_be_bytes(bytes));
-    // The route, not the path: a path may hold a secret.
+    // The route, not the path: a path may contain a secret.
     let route = request.route().map_or_else(String::new, |route| route.uri.to_string());
-    // A crowd is noted once a minute, where it was met.
+    // Too much load is logged once a minute, where it was noticed.
     if fault.busy_for().is_none() {
         error!("reference={reference} {} {route}: {}", request.method(), error_chain(fault));
     }
@@ -113,20 +113,20 @@ pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     if retry_after.is_some() { Status::ServiceUnavailable } else { Status::InternalServerError }
 }
 
-/// Every error that no handler answered.
+/// The catcher for all errors that no handler answered.
 #[catch(default)]
 pub(in crate::web) fn catch(status: Status, _: &Request<'_>) -> Caught {
     Caught(status)
 }
 
-/// What Rocket could not even read, in an app that has no page for it. Says the same to everybody: finding
-/// out what they would rather read is what Rocket's own catcher can be brought down by.
+/// The catcher for requests that Rocket could not parse, in an app without one. Sends the same to all clients:
+/// parsing `Accept` is what can bring down Rocket's own catcher.
 #[catch(400)]
 pub(in crate::web) fn unreadable() -> (ContentType, &'static str) {
     (ContentType::Plain, words::errors::UNREADABLE_REQUEST)
 }
 
-/// The answer for a status alone.
+/// A response with only a status.
 pub(in crate::web) struct Caught(Status);
 
 impl<'r> Responder<'r, 'static> for Caught {
@@ -136,7 +136,7 @@ impl<'r> Responder<'r, 'static> for Caught {
             return session::sign_in_first(asked_path(request)).respond_to(request);
         }
         let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
-        // Rocket runs no response fairing for requests that it could not read.
+        // Rocket runs no response fairing for requests that it could not parse.
         headers::set(request, &mut response);
         Ok(response)
     }

@@ -1,4 +1,4 @@
-//! The word about what was just done, kept in a cookie for the next page.
+//! A notice about what was just done, kept in a cookie for the next page.
 
 use rocket::Request;
 use rocket::http::{Cookie, CookieJar, SameSite};
@@ -8,7 +8,7 @@ use crate::config::{Config, Cookies};
 use crate::web::session::is_forged;
 use crate::words::notices;
 
-/// What was just done, said once on the page that the browser is sent to.
+/// What was just done, shown once on the page that the browser is redirected to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum Notice {
     SignedOut,
@@ -35,7 +35,7 @@ impl Notice {
         Self::PasswordReset,
     ];
 
-    /// As it stands in the cookie.
+    /// The value of the cookie.
     fn word(self) -> &'static str {
         match self {
             Self::SignedOut => "signed-out",
@@ -65,7 +65,7 @@ impl Notice {
         }
     }
 
-    /// Says it on the next page.
+    /// Shows the notice on the next page.
     pub(in crate::web) fn put(self, jar: &CookieJar<'_>, auth: &Auth) {
         let age = rocket::time::Duration::MINUTE;
         let mut cookie = cookie(auth.config(), self.word());

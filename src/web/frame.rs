@@ -1,4 +1,4 @@
-//! What stands around every page.
+//! The frame around every page.
 
 use rocket::Request;
 
@@ -7,23 +7,23 @@ use crate::auth::Auth;
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
 
-/// What `layout.html` needs.
+/// The values of `layout.html`.
 #[derive(Clone, Copy)]
 pub(in crate::web) struct Frame<'r> {
     /// The name of the site.
     pub(in crate::web) site_name: &'r str,
-    /// Changes when a style sheet does.
+    /// The version of the style sheets.
     pub(in crate::web) version: &'r str,
-    /// Whether to offer logging in or out: where nobody looked who is signed in, neither is true.
+    /// Whether to offer signing in or out: on pages without a session lookup, neither is known.
     pub(in crate::web) has_menu: bool,
-    /// Who is signed in.
+    /// The signed-in user.
     pub(in crate::web) user: Option<&'r User>,
-    /// What was just done.
+    /// The notice about what was just done.
     pub(in crate::web) notice: Option<Notice>,
 }
 
 impl<'r> Frame<'r> {
-    /// A frame that asks the database nothing: for error pages.
+    /// A frame that needs no database query: for error pages.
     pub(in crate::web) fn bare(request: &'r Request<'_>) -> Self {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         Self {

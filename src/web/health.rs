@@ -1,4 +1,4 @@
-//! For whoever watches the service.
+//! Health checks for monitoring.
 
 use std::net::IpAddr;
 
@@ -13,13 +13,13 @@ use crate::config::is_loopback_host;
 use crate::web::guards::client::{came_by_proxy, is_internal};
 use crate::words;
 
-/// The process answers. Says nothing of the database: a restart would not mend that.
+/// The process answers. Does not check the database, since a restart would not help.
 #[get("/live")]
 pub(in crate::web) fn live() -> &'static str {
     "ok\n"
 }
 
-/// What is to be seen from outside; lengths of time in seconds, `null` where nobody knows.
+/// The public result; durations in seconds, `null` if unknown.
 #[derive(Serialize)]
 #[serde(crate = "rocket::serde")]
 pub(in crate::web) struct Signals {
@@ -28,7 +28,7 @@ pub(in crate::web) struct Signals {
     details: Option<Details>,
 }
 
-/// For those inside alone: a stranger could ask for a link, and see by the number of letters that wait whether
+/// For internal clients only: a stranger could request a link and learn from the number of waiting messages whether
 /// there is an account.
 #[derive(Serialize)]
 #[serde(crate = "rocket::serde")]
@@ -41,7 +41,7 @@ struct Details {
     connections: u32,
 }
 
-/// Whether somebody asks from this machine or a private network, and not through a proxy.
+/// Whether the client is on this machine or a private network, and not behind a proxy.
 pub(in crate::web) struct IsInside(bool);
 
 #[rocket::async_trait]
@@ -54,7 +54,7 @@ impl<'r> FromRequest<'r> for IsInside {
         let said = auth.is_some_and(|auth| {
             request.headers().contains(auth.config().client_ip_header.as_str())
         });
-        // By a name of its own a proxy is asked. Local test clients say none.
+        // A request to a host name may come through a proxy. Local test clients send no `Host`.
         let mut hosts = request.headers().get("Host");
         let is_by_address = hosts.all(|host| {
             let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
@@ -66,7 +66,7 @@ impl<'r> FromRequest<'r> for IsInside {
     }
 }
 
-/// The service can do its work: the database can be written, and the end is not near.
+/// The service can work: the database is writable, and the node is not shutting down.
 #[get("/ready")]
 pub(in crate::web) async fn ready(
     is_inside: IsInside,

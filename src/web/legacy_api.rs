@@ -43,7 +43,7 @@ pub(in crate::web) async fn sign_in(
 ) -> Reply<SignedIn> {
     let form = input.fields_or(Status::Unauthorized)?;
     let (new, reply) = api::session::open(form, &client, jar, auth).await?;
-    // Older clients read the first cookie of an answer: here it is the only one.
+    // Older clients read the first cookie of a response: here it is the only one.
     session::write_session(jar, auth.config(), &new);
     Ok(reply)
 }

@@ -1,4 +1,4 @@
-//! What is shown. Knows no SQL.
+//! The HTTP interface. Knows no SQL.
 
 mod accept;
 mod api;

@@ -1,4 +1,4 @@
-//! Where to go after logging in.
+//! Where to go after signing in.
 
 use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
@@ -6,12 +6,12 @@ use rocket::http::uri::Origin;
 use crate::web::fairings::link_secrets;
 use crate::web::paths::clean_path;
 
-/// A path of this very site. Anything else is as if it were not there: a link to our log-in page
-/// must not send people to somebody else's afterwards (open redirect, ASVS 3.7.2).
+/// A path of this site; anything else is ignored: a link to our sign-in page must not redirect to another site
+/// (open redirect, ASVS 3.7.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::web) struct Next(String);
 
-/// Longest path, in bytes: it comes back in a header, which proxies give little room.
+/// The maximum length in bytes: it is sent back in a header, for which proxies have little room.
 const MAX: usize = 1024;
 
 impl Next {
@@ -20,16 +20,16 @@ impl Next {
             return None;
         }
         let mut bytes = text.bytes();
-        // Browsers read `//host` and `/\host` as another host, and drop tabs and line ends first.
+        // Browsers treat `//host` and `/\host` as another host, and drop tabs and line ends first.
         let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
         let is_plain = text.bytes().all(|b| b.is_ascii() && b > 0x20 && b != 0x7f && b != b'\\');
         let uri = Origin::parse(text).ok().filter(|_| is_path && is_plain)?;
         let path = clean_path(&uri);
-        // Its secret would go into the address of the sign-in page.
+        // Its secret would become part of the URL of the sign-in page.
         link_secrets::secret_in(&path).is_none().then(|| Self(text.to_owned()))
     }
 
-    /// The path to go to.
+    /// The path.
     pub(in crate::web) fn as_str(&self) -> &str {
         &self.0
     }
@@ -81,7 +81,7 @@ mod tests {
     }
 
     proptest! {
-        /// As browsers see it (WHATWG URL): what is followed stays on this site.
+        /// As browsers parse it (WHATWG URL): the redirect stays on this site.
         #[test]
         fn what_is_followed_stays_here(text in "[/\\\\.:@a-z%0-9?#\t ]{0,20}|\\PC{0,20}") {
             if Next::parse(&text).is_some() {

@@ -1,17 +1,17 @@
-//! Which paths are ours, and how the errors of each are shown. Known from the routes that were mounted.
+//! Which paths are ours, and the form of their errors. Derived from the mounted routes.
 
 use rocket::Request;
 use rocket::http::uri::Origin;
 
-/// Managed when every path of the Rocket is ours, and not only those that have a route.
+/// Managed if every path of the Rocket is ours, and not only those with a route.
 pub(crate) struct WholeService;
 
-/// How errors are shown.
+/// The form in which errors are shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum ErrorStyle {
-    /// A page for people.
+    /// A page.
     Page,
-    /// A page for people, `{"message": …}` for programs.
+    /// A page for browsers, `{"message": …}` for programs.
     PageOrMessage,
     /// `{"message": …}`, for older clients.
     Message,
@@ -22,7 +22,7 @@ pub(in crate::web) enum ErrorStyle {
 /// A path of ours.
 pub(in crate::web) struct OwnPath {
     pub(in crate::web) path: String,
-    /// Whether the errors of all paths below it are shown in the same way.
+    /// Whether errors of all paths below it have the same form.
     pub(in crate::web) is_folder: bool,
     pub(in crate::web) errors: ErrorStyle,
 }
@@ -31,12 +31,12 @@ pub(in crate::web) struct OwnPath {
 pub(in crate::web) struct OwnPaths(pub(in crate::web) Vec<OwnPath>);
 
 impl OwnPaths {
-    /// Whether the path is one of ours or lies below one, with a route or without.
+    /// Whether the path is one of ours or below one, with or without a route.
     pub(in crate::web) fn contains(&self, path: &str) -> bool {
         self.0.iter().any(|own| lies_under(path, &own.path))
     }
 
-    /// How the errors of a path are shown; `None` if it has no route.
+    /// The form of the errors of a path; `None` if it has no route.
     fn error_style(&self, path: &str) -> Option<ErrorStyle> {
         let is_of =
             |own: &&OwnPath| own.path == path || own.is_folder && lies_under(path, &own.path);
@@ -55,7 +55,7 @@ pub(in crate::web) fn is_ours(request: &Request<'_>) -> bool {
         || rocket.state().is_some_and(|own: &OwnPaths| own.contains(asked_path(request)))
 }
 
-/// How errors of this request are shown; `None` if its path has no route.
+/// The form of the errors of this request; `None` if its path has no route.
 pub(in crate::web) fn error_style(request: &Request<'_>) -> Option<ErrorStyle> {
     let path = match asked_path(request).trim_end_matches('/') {
         "" => "/",
@@ -64,26 +64,26 @@ pub(in crate::web) fn error_style(request: &Request<'_>) -> Option<ErrorStyle> {
     request.rocket().state().and_then(|own: &OwnPaths| own.error_style(path))
 }
 
-/// The path as it was asked for, before any of it was rewritten. May hold a secret.
+/// The requested path, before any rewriting. May contain a secret.
 struct AskedPath(String);
 
-/// The path that the client asked for, as [`clean_path`] has it.
+/// The requested path, normalised by [`clean_path`].
 pub(in crate::web) fn asked_path<'r>(request: &'r Request<'_>) -> &'r str {
     &request.local_cache(|| AskedPath(clean_path(request.uri()))).0
 }
 
-/// The path as the router sees it, and as a browser would: decoded, without empty segments, `.` and
-/// `..`. Whoever decides by a path must not be fooled by another spelling of it.
+/// The path as the router and browsers see it: decoded, without empty segments, `.` and `..`. A decision based on a
+/// path must not depend on its spelling.
 pub(in crate::web) fn clean_path(uri: &Origin<'_>) -> String {
     let path = uri.path().as_str();
-    // Nearly every path is clean as it is.
+    // Nearly every path is already clean.
     let is_odd = |two: &[u8]| two[0] == b'%' || (two[0] == b'/' && matches!(two[1], b'/' | b'.'));
     if !path.as_bytes().windows(2).any(is_odd) {
         return path.to_owned();
     }
     let mut segments: Vec<String> = Vec::new();
     for raw in uri.path().raw_segments() {
-        // What is not UTF-8 is nothing of ours, and stays as it is.
+        // A path that is not UTF-8 is not ours, and stays as it is.
         match raw.url_decode().as_deref().unwrap_or(raw.as_str()) {
             "" | "." => {}
             ".." => drop(segments.pop()),

@@ -1,4 +1,4 @@
-//! What a verb refused, in words: the same on pages, under `/api/v1` and for older clients.
+//! The sentences of refusals: the same on pages, under `/api/v1` and for older clients.
 
 use std::convert::Infallible;
 
@@ -11,11 +11,11 @@ use crate::auth::{
 use crate::web::errors::Refusal;
 use crate::words;
 
-/// Why not, in words.
+/// The sentence of a refusal.
 pub(in crate::web) enum Reason {
-    /// Something is wrong with one field.
+    /// About one field.
     Field { name: &'static str, text: String },
-    /// Something is wrong with the whole.
+    /// About the whole request.
     Whole { status: Status, title: &'static str, text: &'static str },
 }
 
@@ -24,20 +24,20 @@ impl Reason {
         Self::Field { name, text: text.into() }
     }
 
-    /// Nothing was typed.
+    /// The field is empty.
     pub(in crate::web) fn missing(name: &'static str) -> Self {
         Self::field(name, words::fields::missing(name))
     }
 }
 
-/// What is never refused.
+/// For methods that refuse nothing.
 impl From<Infallible> for Reason {
     fn from(never: Infallible) -> Self {
         match never {}
     }
 }
 
-/// The one message for an unknown address, a wrong password and a disabled account.
+/// The same message for an unknown address, a wrong password and a disabled account.
 impl From<WrongCredentials> for Reason {
     fn from(WrongCredentials: WrongCredentials) -> Self {
         Self::Whole {
@@ -110,7 +110,7 @@ impl From<VerifyEmailError> for Reason {
     }
 }
 
-/// As programs are told.
+/// The form for programs.
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         match reason {

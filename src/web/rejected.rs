@@ -1,4 +1,4 @@
-//! What requests are told that the fairings let no handler see.
+//! Responses to requests that the fairings let no handler see.
 
 use rocket::get;
 use rocket::http::Status;

@@ -1,4 +1,4 @@
-//! Which URL leads where: the whole HTTP surface on one screen, and the one list of our paths.
+//! The routes: all URLs on one screen, and the only list of our paths.
 
 use std::collections::BTreeSet;
 
@@ -7,9 +7,9 @@ use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
 use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
 use crate::web::{api, assets, errors, fairings, health, legacy_api, pages, rejected};
 
-/// Routes below one path, whose errors are shown in the same way.
+/// Routes below one path, whose errors have the same form.
 struct Area {
-    /// `/` stands for the paths of its routes and for no other.
+    /// `/` means only the paths of its routes.
     base: &'static str,
     errors: ErrorStyle,
     routes: Vec<Route>,
@@ -56,7 +56,7 @@ fn areas() -> Vec<Area> {
         rejected::unknown_method,
         rejected::unreadable,
     ];
-    // Rocket looks through them in this order: first what is asked for most.
+    // Rocket tries the routes in this order: the most requested first.
     vec![
         area("/", ErrorStyle::PageOrMessage, profile),
         area("/api/v1", ErrorStyle::Problem, programs),
@@ -66,7 +66,7 @@ fn areas() -> Vec<Area> {
     ]
 }
 
-/// What the binary has besides: the front page, and the routes of older clients.
+/// Additional routes of the binary: the front page, and those of older clients.
 fn service_areas() -> Vec<Area> {
     let area = |base, errors, routes| Area { base, errors, routes };
     let older_clients = routes![
@@ -97,7 +97,7 @@ impl Area {
     }
 }
 
-/// Mounts all routes, what draws their errors, and what every request passes.
+/// Mounts all routes, the error catchers, and the fairings.
 pub(crate) fn mount(rocket: Rocket<Build>) -> Rocket<Build> {
     let is_whole_service = rocket.state::<WholeService>().is_some();
     let mut areas = areas();
@@ -118,8 +118,8 @@ pub(crate) fn mount(rocket: Rocket<Build>) -> Rocket<Build> {
         .attach(fairings::fairing())
 }
 
-/// Answers what Rocket cannot read, unless the app has a page for it: that happens without any fairing, and
-/// Rocket's own catcher can be brought down by a long `Accept`.
+/// Adds a catcher for requests that Rocket cannot parse, unless the app has one: no fairing sees them, and a long
+/// `Accept` can bring down Rocket's own catcher.
 fn with_plain_catcher(rocket: Rocket<Build>) -> Rocket<Build> {
     let is_for_it = |catcher: &Catcher| {
         catcher.base.path() == "/" && catcher.code.is_none_or(|code| code == 400)
@@ -136,7 +136,7 @@ mod tests {
     use crate::auth::Purpose;
     use crate::urls;
 
-    /// Every route, a line each, as it stands in `routes.txt`.
+    /// All routes, one per line, as in `routes.txt`.
     fn table() -> Vec<String> {
         let areas = areas().into_iter().chain(service_areas());
         let routes = areas.flat_map(|area| {
@@ -153,7 +153,7 @@ mod tests {
         table
     }
 
-    /// A route that moves, or that is not mounted any more, shows here.
+    /// Shows routes that were moved or are no longer mounted.
     #[test]
     fn the_table_of_routes_is_the_one_that_is_written_down() {
         let table = table().join("\n");
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(links, 2 * Purpose::ALL.len(), "every page of a link keeps its secret");
     }
 
-    /// In somebody else's app their paths stay theirs.
+    /// A host app's paths stay its own.
     #[test]
     fn a_guest_owns_the_paths_of_its_routes() {
         let own = OwnPaths(areas().iter().flat_map(Area::paths).collect());

@@ -1,5 +1,5 @@
-//! Signing a browser in and out: the one place that reads, writes and removes the cookies that are worth
-//! something, those of the session and of the known device.
+//! Signing a browser in and out: the only place that reads, writes and removes the cookies of the session and the
+//! known device.
 
 use percent_encoding::percent_decode_str;
 use rocket::Request;
@@ -11,7 +11,7 @@ use crate::auth::{Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProo
 use crate::config::{Config, Cookies};
 use crate::{Error, urls};
 
-/// To the sign-in page first, and then back to `next`.
+/// Redirects to the sign-in page, and from there back to `next`.
 pub(in crate::web) fn sign_in_first(next: &str) -> Redirect {
     Redirect::to(urls::and_then(urls::SIGN_IN, next))
 }
@@ -32,8 +32,8 @@ pub(in crate::web) async fn sign_in(
     Ok(true)
 }
 
-/// Ends the session that came next, if the cookie is that of one which a change of the password has just replaced: who
-/// logs out with it means that one. Whether there was such a session.
+/// Ends the session that has replaced the one in the cookie after a password change: signing out with the old
+/// cookie means the new session. Returns whether there was one.
 pub(in crate::web) async fn end_renewed(
     auth: &Auth,
     jar: &CookieJar<'_>,
@@ -58,13 +58,13 @@ pub(in crate::web) async fn sign_out(
     Ok(())
 }
 
-/// The token that the browser sent, if it is one.
+/// The token in the session cookie, if it is valid.
 pub(in crate::web) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
     jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
 }
 
-/// Whether another cookie's name becomes this one when it is decoded, as Rocket's own server does (ours does
-/// not). To the browser it has no `__Host-` prefix, so that any subdomain may have set it.
+/// Whether the name of another cookie becomes this one when decoded, as Rocket's own server does (ours does not).
+/// To the browser it has no `__Host-` prefix, so that any subdomain may have set it.
 pub(in crate::web) fn is_forged(request: &Request<'_>, cookie: Cookies, config: &Config) -> bool {
     let name = config.cookie_name(cookie);
     let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
@@ -74,7 +74,7 @@ pub(in crate::web) fn is_forged(request: &Request<'_>, cookie: Cookies, config: 
     })
 }
 
-/// Hands a session to the browser, and notes there that it has opened this account.
+/// Sets the cookies of a session and of the known device.
 pub(in crate::web) fn write(
     jar: &CookieJar<'_>,
     config: &Config,
@@ -86,8 +86,7 @@ pub(in crate::web) fn write(
     write_device(jar, config, device, client);
 }
 
-/// Hands a session to the browser; until it is closed, or for as long as a remembered session can
-/// last.
+/// Sets the session cookie: until the browser is closed, or for the maximum time of a remembered session.
 pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &NewSession) {
     let mut cookie = cookie(config, new.token.in_cookie());
     if new.remember {
@@ -97,8 +96,7 @@ pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &
     jar.add_private(cookie);
 }
 
-/// Takes the cookie from the browser. All attributes are sent: a browser keeps a `__Host-` cookie
-/// that is removed without `Secure`.
+/// Removes the session cookie. Sends all attributes: a browser does not remove a `__Host-` cookie without `Secure`.
 pub(in crate::web) fn remove(jar: &CookieJar<'_>, config: &Config) {
     jar.remove_private(cookie(config, String::new()));
 }
@@ -112,7 +110,7 @@ pub(in crate::web) fn read_devices(request: &Request<'_>, config: &Config) -> Ve
     cookie.map_or_else(Vec::new, |cookie| KnownDevice::read_all(cookie.value()))
 }
 
-/// Notes in the browser that it has opened an account.
+/// Adds an account to the cookie of the known device.
 pub(in crate::web) fn write_device(
     jar: &CookieJar<'_>,
     config: &Config,
@@ -125,8 +123,8 @@ pub(in crate::web) fn write_device(
     jar.add_private(cookie);
 }
 
-/// Every attribute by hand: Rocket's own defaults are `SameSite=Strict` (signed out after a click in
-/// a letter), one week, and `Secure` only if Rocket itself ends TLS.
+/// Sets every attribute explicitly: Rocket's defaults are `SameSite=Strict` (signed out after following a link in
+/// an email), one week, and `Secure` only if Rocket itself terminates TLS.
 fn cookie(config: &Config, value: String) -> Cookie<'static> {
     Cookie::build((config.cookie_name(Cookies::Session), value))
         .path("/")

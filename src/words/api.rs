@@ -1,4 +1,4 @@
-//! What programs are told. Older clients rely on these bodies byte for byte.
+//! The texts for programs. Older clients rely on these bodies byte for byte.
 
 pub(crate) const WELCOME: &str = "Bienvenue";
 pub(crate) const SIGNED_UP: &str = "user created";
@@ -10,7 +10,7 @@ pub(crate) const RESET_LINK_SENT: &str = "reset link sent";
 pub(crate) const PASSWORD_UPDATED: &str = "Password updated";
 pub(crate) const UNKNOWN_EMAIL: &str = "no account has this address";
 
-/// Whether the service can work, for monitoring.
+/// The service can work, for monitoring.
 pub(crate) const READY: &str = "ok";
 pub(crate) const READ_ONLY: &str = "the database cannot be written";
 pub(crate) const STOPPING: &str = "about to end";

@@ -1,23 +1,23 @@
-//! Instants and lengths of time.
+//! Dates and durations.
 
 use time::macros::format_description;
 
 use crate::clock::Timestamp;
 
-/// The day: `21 November 2026`.
+/// A date: `21 November 2026`.
 pub(crate) fn day(at: Timestamp) -> String {
     let form = format_description!("[day padding:none] [month repr:long] [year]");
     at.utc().format(form).unwrap_or_default()
 }
 
-/// The minute: `21 November 2026, 14:12 UTC`.
+/// A date and time: `21 November 2026, 14:12 UTC`.
 pub(crate) fn minute(at: Timestamp) -> String {
     let form =
         format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
     at.utc().format(form).unwrap_or_default()
 }
 
-/// A length of time: `1 second`, `30 seconds`, `2 minutes`.
+/// A duration: `1 second`, `30 seconds`, `2 minutes`.
 pub(super) fn length(seconds: u64) -> String {
     match seconds {
         1 => "1 second".into(),

@@ -1,10 +1,10 @@
-//! What went wrong, where no form can say it.
+//! Errors that are not about a form.
 
-/// Who another website acts for, without the person knowing.
+/// For a request that another website sent without the user knowing.
 pub(crate) const CROSS_SITE: &str = "This request came from another website, so nothing was done. If you \
      pressed a button on this site, load the page again and try again.";
 
-/// The same, for a browser that names where it comes from.
+/// The same, for a browser that names the origin.
 pub(crate) fn cross_site_from(named: &str, own: &str) -> String {
     format!(
         "This request came from another website, so nothing was done. If you pressed a button on this \
@@ -15,7 +15,7 @@ pub(crate) fn cross_site_from(named: &str, own: &str) -> String {
 
 pub(crate) const UNREADABLE_ADDRESS: &str = "The address could not be read.";
 
-/// For everybody alike, in an app that has no page for it.
+/// For all clients alike, in an app without a page for it.
 pub(crate) const UNREADABLE_REQUEST: &str = "The request could not be read.\n";
 
 /// The heading for a status code.
@@ -54,7 +54,7 @@ pub(crate) fn explanation(status: u16) -> &'static str {
     }
 }
 
-/// What to quote to the people who run the site.
+/// The reference to quote to the operators of the site.
 pub(crate) fn reference(reference: &str) -> String {
     format!("If you report this, quote the reference {reference}.")
 }

@@ -1,4 +1,4 @@
-//! Fields of forms: labels, hints, and what is wrong with what was typed.
+//! Fields of forms: labels, hints, and errors.
 
 use crate::auth::PasswordError;
 use crate::{EmailError, NameError};
@@ -16,7 +16,7 @@ pub(crate) fn new_password_hint(fewest: usize) -> String {
     format!("At least {fewest} characters. Three or four random words make a good password.")
 }
 
-/// The heading over all that is wrong.
+/// The heading of the error summary.
 pub(crate) const SUMMARY: &str = "There is a problem";
 /// Read out before a message beside a field.
 pub(crate) const ERROR: &str = "Error:";

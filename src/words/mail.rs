@@ -1,4 +1,4 @@
-//! The mails: their subjects and their text, the same in plain text and in HTML.
+//! The messages: their subjects and text, the same in plain text and in HTML.
 
 use crate::auth::{Browser, Device, System};
 

@@ -1,4 +1,4 @@
-//! What was just done, said once at the top of the next page.
+//! Notices about what was just done, shown once at the top of the next page.
 
 pub(crate) const SIGNED_OUT: &str = "You are signed out.";
 pub(crate) const NAME_SAVED: &str = "Your name is saved.";

@@ -1,10 +1,10 @@
-//! Why a password may not be set, and how to make a better one.
+//! Why a password is refused, and how to choose a better one.
 
 use zxcvbn::feedback::{Suggestion, Warning};
 
 use crate::auth::WeakPassword;
 
-/// All that is to be said of a password that may not be set, one whole sentence after the other.
+/// The sentences about a refused password.
 pub(crate) fn weak(weak: &WeakPassword) -> String {
     match weak {
         WeakPassword::TooShort { min } => make_longer(*min),

@@ -1,4 +1,4 @@
-//! What a verb refused, and when to try again.
+//! Refusals, and when to try again.
 
 use super::dates::length;
 use crate::auth::Wait;
@@ -14,7 +14,7 @@ pub(crate) const WRONG_CURRENT_PASSWORD: &str = "This is not your current passwo
 pub(crate) const WRONG_PASSWORD: &str = "This is not the password of this account.";
 pub(crate) const WAIT_TITLE: &str = "Wait a moment";
 
-/// Why not now, and for how long to wait.
+/// The reason for a temporary refusal, and how long to wait.
 pub(crate) fn wait(wait: Wait) -> String {
     let time = length(wait.seconds());
     match wait {

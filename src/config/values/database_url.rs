@@ -1,4 +1,4 @@
-//! Which database it is.
+//! The URL of the database.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use url::Url;
 use super::parsed;
 use crate::config::{Misread, Must};
 
-/// Where the accounts are kept; may hold a password: mute in every log.
+/// The URL of the database. May contain a password, so its `Debug` reveals nothing.
 #[derive(Clone)]
 pub struct DatabaseUrl(String);
 
@@ -21,7 +21,7 @@ impl DatabaseUrl {
             "sqlite" => {
                 let file = rest.strip_prefix("//").unwrap_or(rest);
                 let file = file.split('?').next().unwrap_or_default();
-                // A database in memory would be another one for each connection, however it is spelt.
+                // Each connection would have an in-memory database of its own, however that is spelled.
                 let decoded = percent_decode_str(rest).decode_utf8_lossy().to_lowercase();
                 !file.trim().is_empty()
                     && !decoded.contains(":memory:")
@@ -34,12 +34,12 @@ impl DatabaseUrl {
         names_one.then(|| Self(format!("{scheme}:{rest}")))
     }
 
-    /// As the driver reads it.
+    /// The URL for the driver.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether other processes may keep their accounts there too.
+    /// Whether other processes may use the same database.
     pub(crate) fn is_postgres(&self) -> bool {
         self.0.starts_with("postgres")
     }
@@ -140,7 +140,7 @@ impl<'de> Deserialize<'de> for DatabaseUrl {
     }
 }
 
-/// What stands behind the `?` of a URL by this name.
+/// The value of a parameter of the URL.
 fn parameter(url: &Url, name: &str) -> Option<String> {
     url.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

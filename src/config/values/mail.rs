@@ -1,4 +1,4 @@
-//! Who sends emails, and by which server.
+//! The sender of emails, and the mail server.
 
 use lettre::message::Mailbox;
 use serde::{Deserialize, Deserializer};
@@ -17,7 +17,7 @@ impl<'de> Deserialize<'de> for Sender {
     }
 }
 
-/// The address of the mail server, with its password: mute in every log.
+/// The URL of the mail server. Contains its password, so its `Debug` reveals nothing.
 #[derive(Clone)]
 pub struct SmtpUrl(Url);
 
@@ -37,8 +37,7 @@ impl SmtpUrl {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        // A `#`, `/` or `@` in a password ends it for whoever reads the URL, and what is left of it
-        // would pass for a host.
+        // An unescaped `#`, `/` or `@` in a password ends it, and the rest could pass for a host.
         if text.contains('#')
             || text.matches('@').count() > 1
             || text.chars().any(char::is_whitespace)
@@ -54,7 +53,7 @@ impl SmtpUrl {
             Some(query) => {
                 query.strip_prefix("tls=").is_some_and(|tls| match tls {
                     "none" | "required" => true,
-                    // Whoever stands in between can take STARTTLS out of what the server offers.
+                    // A man in the middle can remove STARTTLS from the server's capabilities.
                     "opportunistic" => !url.has_password(),
                     _ => false,
                 })
@@ -68,7 +67,7 @@ impl SmtpUrl {
         Some(url).filter(|url| is_sound && is_read(url))
     }
 
-    /// Which server it is, without its password.
+    /// The server without its password.
     pub(crate) fn described(&self) -> String {
         let port = self.0.port().map_or_else(String::new, |port| format!(":{port}"));
         format!("{}://{}{port}", self.0.scheme(), self.0.host_str().unwrap_or_default())

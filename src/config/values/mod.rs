@@ -25,7 +25,7 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, 
     parsed(value, Must::Duration, |text| humantime::parse_duration(text).ok())
 }
 
-/// A text, though it may look like a number or a truth value.
+/// Text, even if it looks like a number or a boolean.
 pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -43,8 +43,7 @@ pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Err
     })
 }
 
-/// A list, or one text with commas: `["10.0.0.1", "10.0.0.2"]`, `10.0.0.1, 10.0.0.2`. In the environment
-/// the latter is what people write.
+/// A list, or text with commas: `["10.0.0.1", "10.0.0.2"]`, or `10.0.0.1, 10.0.0.2` as in the environment.
 pub(super) fn list<'de, D, T>(value: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -84,7 +83,7 @@ impl<'de> Deserialize<'de> for Accent {
     }
 }
 
-/// Whether only this machine is reached by this name.
+/// Whether this host name only resolves to this machine.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use super::parsed;
 use crate::config::Must;
 
-/// A proxy that is believed: an address or a network.
+/// A trusted proxy: an address or a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Proxy(IpNet);
 
@@ -45,13 +45,13 @@ impl Proxy {
     }
 }
 
-/// How many times as much the addresses of some networks may do: `{ "203.0.113.0/24" = 10 }`, or as one
-/// text `203.0.113.0/24=10, 2001:db8::/32=5`.
+/// Networks with a factor for their rate limits: `{ "203.0.113.0/24" = 10 }`, or as text `203.0.113.0/24=10,
+/// 2001:db8::/32=5`.
 #[derive(Clone, Debug, Default)]
 pub struct Allowances(Vec<(Proxy, i64)>);
 
 impl Allowances {
-    /// 1 for an address of no such network.
+    /// The factor of an address; 1 if it is in none of the networks.
     pub(in crate::config) fn of(&self, address: IpAddr) -> i64 {
         let theirs = self.0.iter().filter(|(network, _)| network.is(address));
         theirs.map(|(_, times)| *times).max().unwrap_or(1)

@@ -1,4 +1,4 @@
-//! The address that people use.
+//! The URL that people use.
 
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -25,7 +25,7 @@ impl PublicUrl {
         (is_bare && is_web).then(|| Self { origin: url.origin().ascii_serialization(), url })
     }
 
-    /// As browsers write it in the `Origin` header.
+    /// As browsers send it in the `Origin` header.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
     }

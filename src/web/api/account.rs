@@ -1,4 +1,4 @@
-//! Accounts: signing up, and what people say about themselves.
+//! Accounts: signing up and the profile.
 
 use crate::web::body::Json;
 use rocket::http::Status;
@@ -12,7 +12,7 @@ use crate::web::guards::Visitor;
 use crate::web::pages::sign_up::SignUpForm;
 use crate::{Name, User, UserId, words};
 
-/// A user, as programs see them.
+/// A user in JSON.
 #[derive(Serialize)]
 pub(super) struct UserJson {
     id: UserId,
@@ -34,7 +34,7 @@ impl UserJson {
     }
 }
 
-/// Signs up, as a program does: no session begins.
+/// Signs up without beginning a session.
 pub(in crate::web) async fn sign_up(
     form: SignUpForm,
     client: &Client,
@@ -65,7 +65,7 @@ impl Fields for ProfileFields {
     const SHOWN: &'static [&'static str] = &[];
 }
 
-/// A user after a change.
+/// The response with a changed user.
 #[derive(Serialize)]
 pub(in crate::web) struct Changed {
     user: UserJson,

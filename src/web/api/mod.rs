@@ -1,5 +1,5 @@
-//! The same verbs for programs, under `/api/v1`: forms or JSON in, JSON out, and problem+json (RFC
-//! 9457) for what is refused. One file for each resource.
+//! The API for programs, under `/api/v1`: forms or JSON in, JSON out, and problem+json (RFC 9457) for refusals. One
+//! file per resource.
 
 pub(in crate::web) mod account;
 pub(in crate::web) mod password;
@@ -14,25 +14,25 @@ use crate::web::errors::Refusal;
 use crate::web::refusals::Reason;
 use crate::{Email, Error};
 
-/// JSON, or why not.
+/// JSON, or an error.
 pub(in crate::web) type Reply<T> = Result<Json<T>, ApiError>;
 
-/// What was done, as older clients expect it.
+/// A success, as older clients expect it.
 #[derive(Serialize)]
 pub(in crate::web) struct Done {
-    /// The address as it was typed.
+    /// The address as typed.
     email: String,
     message: &'static str,
 }
 
 impl Done {
-    /// Says that something was done for the account of this address.
+    /// Reports a success for the account of this address.
     pub(in crate::web) fn new(email: &Email, message: &'static str) -> Self {
         Self { email: email.as_str().to_owned(), message }
     }
 }
 
-/// A refusal, or a fault.
+/// A refusal, or an error of the service.
 #[derive(Responder)]
 pub(in crate::web) enum ApiError {
     Refused(Refusal),

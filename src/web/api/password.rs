@@ -1,4 +1,4 @@
-//! Passwords: changing one that is known, and resetting one that is not.
+//! Passwords: changing and resetting.
 
 use crate::web::body::Json;
 use rocket::http::{CookieJar, Status};
@@ -32,7 +32,7 @@ pub(in crate::web) async fn change(
     Ok(Json(Done::new(&session.user.email, words::api::PASSWORD_UPDATED)))
 }
 
-/// That a reset link was asked for, or its token.
+/// The response to a reset request, possibly with its token.
 #[derive(Serialize)]
 #[serde(untagged)]
 pub(in crate::web) enum ResetAsked {
@@ -40,8 +40,8 @@ pub(in crate::web) enum ResetAsked {
     Revealed { email: String, reset_token: String },
 }
 
-/// Asks for a reset link, the same answer for every address; with `reveal_reset_token` the token is
-/// in the answer, and `unknown` is what an unknown address gets.
+/// Requests a reset link, with the same answer for every address. With `reveal_reset_token` the response has the
+/// token, and `unknown` is the status for an unknown address.
 pub(in crate::web) async fn ask(
     AskForm { email }: AskForm,
     client: &Client,
@@ -94,8 +94,8 @@ pub(in crate::web) async fn reset(
     Ok(Json(Done::new(&email, words::api::PASSWORD_UPDATED)))
 }
 
-/// Resets a password with a token from a link; the address of the account. `email`: whose token it has
-/// to be, if that was said.
+/// Resets a password with the token of a link, and returns the address of the account. If `email` is given, the
+/// token must belong to it.
 pub(in crate::web) async fn set(
     auth: &Auth,
     token: &str,

@@ -1,4 +1,4 @@
-//! The session: signing in and out, and who is signed in.
+//! The session: signing in and out, and the signed-in user.
 
 use crate::web::body::Json;
 use rocket::http::CookieJar;
@@ -15,10 +15,10 @@ use crate::web::pages::sign_in::SignInForm;
 use crate::web::session;
 use crate::words;
 
-/// Who has signed in, as older clients expect it.
+/// The response to a sign-in, as older clients expect it.
 #[derive(Serialize)]
 pub(in crate::web) struct SignedIn {
-    /// As it was typed: what has no account has no [`Email`](crate::Email) either.
+    /// As typed: an address without an account has no [`Email`](crate::Email).
     email: String,
     message: &'static str,
 }
@@ -35,7 +35,7 @@ pub(in crate::web) async fn sign_in(
     Ok(reply)
 }
 
-/// Signs in; the session is yet to be handed to the client.
+/// Signs in; the caller hands the session to the client.
 pub(in crate::web) async fn open(
     form: SignInForm,
     client: &Client,
@@ -49,7 +49,7 @@ pub(in crate::web) async fn open(
     Ok((new.ok_or(Refused::Because(WrongCredentials))?, Json(reply)))
 }
 
-/// A session, as programs see it.
+/// A session in JSON.
 #[derive(Serialize)]
 struct SessionJson {
     id: Uuid,
@@ -58,7 +58,7 @@ struct SessionJson {
     expires_at: String,
 }
 
-/// Who is signed in, and since when.
+/// The signed-in user and the session.
 #[derive(Serialize)]
 pub(in crate::web) struct WhoAmI {
     user: UserJson,
@@ -79,7 +79,7 @@ pub(in crate::web) fn show(visitor: Visitor<'_>) -> Reply<WhoAmI> {
     }))
 }
 
-/// That a session has ended.
+/// The response to a sign-out.
 #[derive(Serialize)]
 pub(in crate::web) struct Ended {
     message: &'static str,

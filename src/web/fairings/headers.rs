@@ -1,4 +1,4 @@
-//! What every answer says to the browser.
+//! The security headers of every response.
 
 use rocket::http::Header;
 use rocket::{Request, Response};
@@ -8,12 +8,12 @@ use crate::config::Cookies;
 use crate::web::fairings::link_secrets;
 use crate::web::paths::asked_path;
 
-/// Nothing is loaded from, sent to, or framed by another site, and no script runs.
+/// Nothing is loaded from, sent to, or framed by another site, and no scripts run.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
-    // Static files say themselves how long they may be kept.
+    // Static files set their own `Cache-Control`.
     let may_be_kept = response.headers().contains("Cache-Control");
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
@@ -22,8 +22,8 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     set("X-Content-Type-Options", "nosniff");
     set("Cross-Origin-Opener-Policy", "same-origin");
     set("Cross-Origin-Resource-Policy", "same-origin");
-    // `no-referrer` would make browsers send `Origin: null` with our own forms. On pages whose path
-    // is a secret, the origin alone goes out.
+    // `no-referrer` would make browsers send `Origin: null` with our own forms. Pages with a secret in their path
+    // send only the origin.
     let is_secret = link_secrets::secret_in(asked_path(request)).is_some();
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
     if !may_be_kept {

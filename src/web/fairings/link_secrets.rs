@@ -1,4 +1,4 @@
-//! Mailed links: their secrets stay out of the log.
+//! Keeps the secrets of mailed links out of the log.
 
 use rocket::Request;
 use rocket::http::uri::Origin;
@@ -7,14 +7,14 @@ use crate::auth::Purpose;
 use crate::urls;
 use crate::web::paths::clean_path;
 
-/// What stood in the path of a mailed link.
+/// The secret in the path of a mailed link.
 pub(in crate::web) struct Secret {
     pub(in crate::web) purpose: Purpose,
     pub(in crate::web) text: String,
 }
 
-/// Takes the secret out of the path before Rocket logs it: the route is `/<page>/link`, and the handler gets
-/// the secret by the guard [`Link`](crate::web::guards::Link).
+/// Removes the secret from the path before Rocket logs it: the route is `/<page>/link`, and the handler gets the
+/// secret from the guard [`Link`](crate::web::guards::Link).
 pub(super) fn hide(request: &mut Request<'_>) {
     let path = clean_path(request.uri());
     let Some(secret) = secret_in(&path) else { return };
@@ -32,7 +32,7 @@ pub(in crate::web) fn secret_in(path: &str) -> Option<Secret> {
     })
 }
 
-/// The secret that was taken out of the path.
+/// The secret that was removed from the path.
 pub(in crate::web) fn hidden<'r>(request: &'r Request<'_>) -> Option<&'r Secret> {
     request.local_cache(|| None::<Secret>).as_ref()
 }

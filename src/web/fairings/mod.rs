@@ -1,4 +1,4 @@
-//! What every request passes before a handler sees it, and every answer before it leaves.
+//! What every request passes before its handler, and every response before it is sent.
 
 pub(in crate::web) mod headers;
 pub(in crate::web) mod link_secrets;
@@ -14,7 +14,7 @@ use crate::urls;
 use crate::web::accept;
 use crate::web::paths::{asked_path, is_ours};
 
-/// What every request passes before a handler sees it, and every answer before it leaves.
+/// The fairing that every request and response passes.
 pub(crate) fn fairing() -> impl Fairing {
     Entrance
 }
@@ -33,15 +33,14 @@ impl Fairing for Entrance {
             request.local_cache::<InFlight, _>(|| auth.enter());
         }
         asked_path(request);
-        // For every path: whatever reads the header next, in this app or in Rocket, would not survive it.
+        // On every path: whatever parses the header next, in this app or in Rocket, could bring down the process.
         if accept::is_too_long(request) {
             return lead_to(urls::TOO_LONG, request);
         }
         if !is_ours(request) {
             return;
         }
-        // Rocket lets the form field `_method` make a HEAD of a POST; the client of a POST waits for a
-        // body.
+        // Rocket lets the form field `_method` turn a POST into a HEAD, but the client of a POST waits for a body.
         if request.method() == Method::Head && request.content_type().is_some_and(|t| t.is_form()) {
             request.set_method(Method::Get);
         }
@@ -60,14 +59,14 @@ impl Fairing for Entrance {
     }
 }
 
-/// Has the request answered by another route. `Accept` cannot be taken away instead: Rocket reads a header
-/// before it replaces it.
+/// Routes the request to another path. `Accept` cannot be removed instead: Rocket parses a header before it
+/// replaces it.
 fn lead_to(path: &'static str, request: &mut Request<'_>) {
     request.set_method(Method::Get);
     request.set_uri(Origin::parse(path).expect("a path of ours can be read"));
 }
 
-/// `/users/` is `/users`: several of the older servers took both.
+/// Treats `/users/` as `/users`: several of the older servers accepted both.
 fn trim_slash(request: &mut Request<'_>) {
     let path = request.uri().path().as_str();
     let trimmed = path.trim_end_matches('/');

@@ -1,5 +1,5 @@
-//! The cross-site check: no other site can make a browser act here (ASVS 3.5.1). One check, before
-//! any handler, that no route can forget.
+//! The cross-site check: no other site can make a browser act here (ASVS 3.5.1). A single check before all
+//! handlers, so that no route can forget it.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use rocket::request::{FromRequest, Outcome};
 use crate::config::Config;
 use crate::seldom::Seldom;
 
-/// Whether a request is refused.
+/// Whether to refuse a request.
 ///
-/// Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`, and scripts
-/// cannot forge either. A client that sends neither is no browser, and has no cookies to abuse.
+/// Browsers send the origin of a request in `Sec-Fetch-Site`, older ones in `Origin`, and scripts cannot forge
+/// either. A client that sends neither is not a browser, and has no cookies to abuse.
 pub(in crate::web) fn refuses(request: &Request<'_>) -> bool {
     if !is_foreign(request) {
         return false;
@@ -43,7 +43,7 @@ pub(in crate::web) fn is_foreign(request: &Request<'_>) -> bool {
     }
 }
 
-/// An origin that the browser names and that is not ours.
+/// An origin sent by the browser that is not ours.
 pub(in crate::web) struct Mismatch {
     pub(in crate::web) named: String,
     pub(in crate::web) own: String,
@@ -59,7 +59,7 @@ fn mismatch(request: &Request<'_>) -> Option<Mismatch> {
     Some(Mismatch { named, own: config.map_or_else(String::new, |config| config.origin()) })
 }
 
-/// So that strangers cannot fill the log.
+/// Limits log lines that strangers can cause.
 #[derive(Default)]
 pub(crate) struct Floods(Seldom);
 

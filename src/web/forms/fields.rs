@@ -24,16 +24,16 @@ impl<'v> FromFormField<'v> for Password {
     }
 }
 
-/// What becomes of a value that may be left out or empty.
+/// An optional or empty value.
 pub(in crate::web) enum Patch<T> {
-    /// The field was left out: the value stays.
+    /// The field was not sent: keep the value.
     Keep,
-    /// The new value; an empty field takes it away.
+    /// The new value; an empty field removes it.
     Set(Option<T>),
 }
 
 impl<T> Patch<T> {
-    /// The value of something new, which has none to keep.
+    /// The value for a new object, which has none to keep.
     pub(in crate::web) fn into_new(self) -> Option<T> {
         match self {
             Self::Keep => None,
@@ -52,7 +52,7 @@ impl<'v> FromFormField<'v> for Patch<Name> {
     }
 }
 
-/// A password that is tried. What can be nobody's password is simply wrong.
+/// A password attempt. Text that cannot be a password is a wrong one.
 pub(in crate::web) struct Attempt(pub(in crate::web) Option<Password>);
 
 impl<'v> FromFormField<'v> for Attempt {
@@ -64,7 +64,7 @@ impl<'v> FromFormField<'v> for Attempt {
     }
 }
 
-/// A text that must not be empty, to be looked at as it was typed.
+/// Text that must not be empty, and is kept as typed.
 pub(in crate::web) struct Typed(pub(in crate::web) String);
 
 impl<'v> FromFormField<'v> for Typed {
@@ -76,7 +76,7 @@ impl<'v> FromFormField<'v> for Typed {
     }
 }
 
-/// A box to tick.
+/// A checkbox.
 pub(in crate::web) struct Ticked(pub(in crate::web) bool);
 
 impl<'v> FromFormField<'v> for Ticked {

@@ -1,4 +1,4 @@
-//! What was sent, field by field: for the handler, and for showing the form again.
+//! The submitted fields, for the handler and for showing the form again.
 
 mod fields;
 mod read;
@@ -12,7 +12,7 @@ pub(in crate::web) use state::FormState;
 
 /// A set of form fields.
 pub(in crate::web) trait Fields: for<'f> FromForm<'f> + Send {
-    /// All fields; what else was sent is as if it were not there.
+    /// All fields; others are ignored.
     const NAMES: &'static [&'static str];
     /// The fields whose values may be shown again. Never a password.
     const SHOWN: &'static [&'static str];

@@ -1,4 +1,4 @@
-//! Reading a body: forms of both kinds, and JSON of the same fields.
+//! Reading a body: forms of both kinds, and JSON with the same fields.
 
 use percent_encoding::percent_decode;
 use rocket::Request;
@@ -13,14 +13,14 @@ use super::{Fields, FormState};
 use crate::web::errors::Refusal;
 use crate::words::fields::{NOT_TEXT, NOT_UTF8};
 
-/// Largest body, in bytes.
+/// The maximum size of a body, in bytes.
 const MOST: u64 = 32 * 1024;
 
 /// The body of a page's form: `application/x-www-form-urlencoded` or `multipart/form-data`.
 pub(in crate::web) struct Submitted<T> {
-    /// The fields, if all of them are as they should be.
+    /// The fields, if all of them are valid.
     pub(in crate::web) form: Option<T>,
-    /// What to show again.
+    /// The state to show the form again.
     pub(in crate::web) state: FormState,
 }
 
@@ -33,7 +33,7 @@ impl<'r, T: Fields> FromData<'r> for Submitted<T> {
     }
 }
 
-/// The body that a program sends: a form, or JSON of the same fields.
+/// The body of a program's request: a form, or JSON with the same fields.
 pub(in crate::web) struct Input<T>(Submitted<T>);
 
 impl<T> Input<T> {
@@ -42,7 +42,7 @@ impl<T> Input<T> {
         self.fields_or(Status::BadRequest)
     }
 
-    /// The same, with another status where a field is missing or empty.
+    /// The same, with another status if a field is missing or empty.
     pub(in crate::web) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
         let Submitted { form, state } = self.0;
         let status = if state.is_incomplete() { incomplete } else { Status::BadRequest };
@@ -79,7 +79,7 @@ async fn read<'r, T: Fields>(
         Some(kind) if kind.is_form_data() => {
             match Form::<Collected>::from_data(request, data).await {
                 Outcome::Success(form) => form.into_inner().0,
-                // Rocket says so of a multipart body that merely breaks off, too.
+                // Rocket also reports this for a multipart body that breaks off.
                 Outcome::Error((Status::PayloadTooLarge, _)) if said.is_some() => {
                     return refuse(Status::BadRequest);
                 }
@@ -97,7 +97,7 @@ async fn read<'r, T: Fields>(
             let Some(fields) = json_fields(&body) else { return refuse(Status::BadRequest) };
             fields
         }
-        // Neither fields nor a type for them.
+        // Neither fields nor a content type.
         None if data.peek(1).await.is_empty() => Vec::new(),
         _ => return refuse(Status::UnsupportedMediaType),
     };
@@ -114,11 +114,11 @@ async fn read<'r, T: Fields>(
     Outcome::Success(Submitted { form, state })
 }
 
-/// A field as it came, wiped when dropped: its value, or why it is none. What is not UTF-8 is never replaced
-/// by something else: two different passwords would become one.
+/// A raw field, wiped when dropped: its value, or why it is invalid. Text that is not UTF-8 is never replaced: two
+/// different passwords would become one.
 type Field = (String, Result<Zeroizing<String>, &'static str>);
 
-/// Fields as they came, not looked at.
+/// Raw fields.
 struct Collected(Vec<Field>);
 
 #[rocket::async_trait]
@@ -134,7 +134,7 @@ impl<'r> FromForm<'r> for Collected {
         fields.push((name, Ok(Zeroizing::new(field.value.to_owned()))));
     }
 
-    /// Nobody is asked for a file. A text that is not UTF-8 comes here too.
+    /// No form has a file. Text that is not UTF-8 also arrives here.
     async fn push_data((fields, _): &mut Self::Context, field: DataField<'r, '_>) {
         if field.file_name.is_none() {
             fields.push((field.name.source().as_str().to_owned(), Err(NOT_UTF8)));
@@ -150,13 +150,13 @@ impl<'r> FromForm<'r> for Collected {
     }
 }
 
-/// Whether a field's name is such as ours are. Rocket takes a name apart into keys, and for some (`a.b=`,
-/// which a form can spell `a.b%3D`) never comes to an end of it: one request would hold a thread for ever.
+/// Whether a field's name is as simple as ours are. Rocket splits names into keys, and never finishes for some
+/// (`a.b=`, which a form can encode as `a.b%3D`): one request would block a thread forever.
 fn is_plain(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }
 
-/// Reads the fields with plain names.
+/// Parses the fields with plain names.
 fn parse<'f, T: FromForm<'f>>(fields: &'f [Field]) -> Contextual<'f, T> {
     let mut context = Contextual::<T>::init(Options::Lenient);
     for (name, value) in fields.iter().filter(|(name, _)| is_plain(name)) {
@@ -168,7 +168,7 @@ fn parse<'f, T: FromForm<'f>>(fields: &'f [Field]) -> Contextual<'f, T> {
     Contextual::<T>::finalize(context).expect("a contextual form keeps its errors to itself")
 }
 
-/// The fields of an `application/x-www-form-urlencoded` body (WHATWG URL, 5.1), but for what is not UTF-8.
+/// The fields of an `application/x-www-form-urlencoded` body (WHATWG URL, 5.1) that are UTF-8.
 fn form_fields(body: &[u8]) -> Vec<Field> {
     let decode = |bytes: &[u8]| -> Option<Zeroizing<String>> {
         let mut decoded = Zeroizing::new(Vec::with_capacity(bytes.len()));
@@ -193,8 +193,8 @@ fn form_fields(body: &[u8]) -> Vec<Field> {
         .collect()
 }
 
-/// The members of a JSON object as form fields; `None` if it is no object. A number is no text: it would be
-/// read as a float, and come out as another one.
+/// The members of a JSON object as form fields; `None` if it is not an object. Numbers are not accepted as text:
+/// they would be parsed as floats and change.
 fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let text = std::str::from_utf8(body).ok()?;
@@ -202,7 +202,7 @@ fn json_fields(body: &[u8]) -> Option<Vec<Field>> {
     let field = |(name, value): (String, Value)| {
         let value = match value {
             Value::String(text) => Ok(text),
-            // The only box to tick.
+            // The only checkbox.
             Value::Bool(truth) if name == "remember" => Ok(truth.to_string()),
             Value::Null => Ok(String::new()),
             _ => Err(NOT_TEXT),
@@ -238,7 +238,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_json_is_survived(text in "\\PC{0,60}|\\{(\"[a-z]{0,5}\":(1|true|null|\"\\PC{0,9}\"|\\[\\]),?){0,4}\\}") {
-            // Whether it is refused or read: no panic.
+            // Refused or parsed, but no panic.
             let _ = json_fields(text.as_bytes());
         }
 

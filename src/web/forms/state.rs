@@ -1,4 +1,4 @@
-//! What a form looks like when it is shown, and what is wrong with it.
+//! The state of a form: its values and errors.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::auth::Wait;
 use crate::web::refusals::Reason;
 use crate::words;
 
-/// What a form looks like when it is shown (again).
+/// The state in which a form is shown (again).
 #[derive(Default)]
 pub(in crate::web) struct FormState {
     values: Vec<(String, String)>,
@@ -21,7 +21,7 @@ pub(in crate::web) struct FormState {
     is_incomplete: bool,
 }
 
-/// What is said of a form as a whole.
+/// A message about the form as a whole.
 pub(in crate::web) struct Alert {
     pub(in crate::web) title: &'static str,
     pub(in crate::web) text: String,
@@ -33,27 +33,27 @@ impl FormState {
         Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
     }
 
-    /// What stands in the field.
+    /// The value of a field.
     pub(in crate::web) fn value(&self, name: &str) -> &str {
         self.values.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
     }
 
-    /// What is wrong with the field.
+    /// The error of a field.
     pub(in crate::web) fn error(&self, name: &str) -> Option<&str> {
         self.errors.iter().find(|(field, _)| field == name).map(|(_, message)| message.as_str())
     }
 
-    /// All that is wrong, as pairs of a field's name and a message.
+    /// All errors, as pairs of a field's name and a message.
     pub(in crate::web) fn errors(&self) -> &[(String, String)] {
         &self.errors
     }
 
-    /// Puts a message beside a field.
+    /// Adds a message beside a field.
     pub(in crate::web) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.errors.push((name.to_owned(), message.into()));
     }
 
-    /// Says why it was refused; the status to answer with.
+    /// Adds the reason of a refusal; returns the status.
     pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
         match reason {
             Reason::Field { name, text } => {
@@ -67,28 +67,28 @@ impl FormState {
         }
     }
 
-    /// What is said of the form as a whole.
+    /// The message about the form as a whole.
     pub(in crate::web) fn alerted(&self) -> Option<&Alert> {
         self.alert.as_ref()
     }
 
-    /// Whether there is something wrong.
+    /// Whether there is any error.
     pub(in crate::web) fn is_refused(&self) -> bool {
         self.alert.is_some() || !self.errors.is_empty()
     }
 
-    /// Says something of the form as a whole.
+    /// Sets the message about the form as a whole.
     fn alert(&mut self, title: &'static str, text: impl Into<String>) {
         self.alert = Some(Alert { title, text: text.into() });
     }
 
-    /// Asks to come back later.
+    /// Adds a temporary refusal.
     pub(in crate::web) fn ask_to_wait(&mut self, wait: Wait) {
         self.alert(words::refusals::WAIT_TITLE, words::refusals::wait(wait));
     }
 
-    /// What is wrong with the fields of which one could not even be read: Rocket has not seen it, and may have
-    /// missed it.
+    /// Adds an error for a field that could not be decoded: Rocket has not seen it, and may have reported it as
+    /// missing.
     pub(super) fn refuse_unread(&mut self, name: &str, reason: &str) {
         self.errors.retain(|(field, _)| field != name);
         self.refuse(name, reason);
@@ -100,12 +100,12 @@ impl FormState {
         self.is_incomplete
     }
 
-    /// All that is wrong.
+    /// All errors.
     pub(super) fn into_errors(self) -> Vec<(String, String)> {
         self.errors
     }
 
-    /// What Rocket found in the fields.
+    /// The state from Rocket's form context.
     pub(super) fn new<T: Fields>(context: &Context<'_>) -> Self {
         let value =
             |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));

@@ -1,4 +1,4 @@
-//! Who asks, when proxies stand in between.
+//! The client IP, behind proxies.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -29,9 +29,8 @@ impl<'r> FromRequest<'r> for Client {
     }
 }
 
-/// The address of the client: the peer's, unless that is a trusted proxy; then the right-most one in
-/// the header that is not (each proxy adds on the right whom it saw, and what stands further left
-/// came from outside and may be anything).
+/// The client IP: the peer's, unless that is a trusted proxy; then the right-most address in the header that is not
+/// (each proxy adds its peer on the right, and whatever is further left may be forged).
 pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
     let is_trusted = |ip: IpAddr| config.trusted_proxies.iter().any(|proxy| proxy.is(ip));
     let mut client = peer.to_canonical();
@@ -45,8 +44,8 @@ pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
     client
 }
 
-/// Whether all the world may stand behind this address: it is that of a proxy which nobody named, or of one that
-/// does not say for whom it asks.
+/// Whether unrelated clients may share this address: it belongs to an unknown proxy, or to a trusted one that does
+/// not report the client IP.
 fn is_shared(peer: IpAddr, said: &[&str], client: IpAddr, config: &Config) -> bool {
     if !config.is_public() || !is_internal(client) {
         return false;
@@ -55,20 +54,20 @@ fn is_shared(peer: IpAddr, said: &[&str], client: IpAddr, config: &Config) -> bo
     config.trusted_proxies.is_empty() || config.is_proxy(client) || passes_on_for_others
 }
 
-/// An address as proxies write it: bare, in brackets, with or without a port.
+/// Parses an address as proxies write it: bare, in brackets, with or without a port.
 fn parse(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let ip = bare.parse().ok().or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))?;
     Some(IpAddr::to_canonical(&ip))
 }
 
-/// Whether a proxy says that it has passed this on.
+/// Whether a proxy says that it forwarded this request.
 pub(in crate::web) fn came_by_proxy(request: &Request<'_>) -> bool {
     let headers = ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"];
     headers.iter().any(|name| request.headers().contains(name))
 }
 
-/// Of this machine or a private network: a proxy that nobody named, and everybody's address.
+/// A loopback or private address: an unknown proxy may have it, so it may stand for anybody.
 pub(crate) fn is_internal(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
@@ -114,7 +113,7 @@ mod tests {
             (&["[2001:470::1]"], "2001:470::1"),
             (&["2001:470::1, 2001:db8::5"], "2001:470::1"),
             (&["::ffff:203.0.113.7"], "203.0.113.7"),
-            // What cannot be read ends the search at the proxy that passed it on.
+            // Something unreadable ends the search at the proxy that added it.
             (&["6.6.6.6, nonsense"], "10.0.0.1"),
             (&["6.6.6.6, nonsense, 10.1.1.1"], "10.1.1.1"),
             (&[""], "10.0.0.1"),
@@ -125,7 +124,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever strangers write on the left changes nothing.
+        /// Strangers' entries on the left change nothing.
         #[test]
         fn the_left_part_of_the_header_is_never_believed(left in "[ -~]{0,60}") {
             let said = format!("{left}, 203.0.113.7");

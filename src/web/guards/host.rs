@@ -1,4 +1,4 @@
-//! Whether a request was made to this very machine.
+//! Whether a request was made to a loopback host name.
 
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
@@ -6,11 +6,11 @@ use rocket::request::{FromRequest, Outcome};
 use crate::config::is_loopback_host;
 use crate::web::guards::client::came_by_proxy;
 
-/// Where the browser believes that it is, by the `Host` header. Somebody else's name may point to this
-/// machine (DNS rebinding), and a proxy on it may put its own name there.
+/// The host that the browser believes it talks to, from the `Host` header. Another name may resolve to this machine
+/// (DNS rebinding), and a local proxy may set its own name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::web) enum HostPlace {
-    /// This machine, or not said.
+    /// A loopback name, or none.
     Loopback,
     Elsewhere,
 }

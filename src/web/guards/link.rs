@@ -1,4 +1,4 @@
-//! The mailed link that was followed.
+//! The followed link.
 
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
@@ -7,7 +7,7 @@ use crate::auth::{Auth, OpenedLink};
 use crate::web::errors;
 use crate::web::fairings::link_secrets;
 
-/// The link that was followed; `None` if its secret is not even of the right form.
+/// The followed link; `None` if its secret is malformed.
 pub(in crate::web) struct Link(pub(in crate::web) Option<OpenedLink>);
 
 #[rocket::async_trait]

@@ -1,4 +1,4 @@
-//! What a handler may ask for besides the body: who is signed in, who asks, which link was followed.
+//! The request guards: the signed-in user, the client, and the followed link.
 
 pub(in crate::web) mod client;
 mod host;

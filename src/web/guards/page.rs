@@ -1,4 +1,4 @@
-//! What every handler needs that shows a page.
+//! What every handler of a page needs.
 
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
@@ -31,7 +31,7 @@ impl<'r> FromRequest<'r> for Page<'r> {
 }
 
 impl<'r> Page<'r> {
-    /// The user who is signed in.
+    /// The signed-in user.
     pub(in crate::web) fn user(&self) -> Option<&'r User> {
         self.session.map(|session| &session.user)
     }

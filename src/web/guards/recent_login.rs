@@ -1,4 +1,4 @@
-//! Who has just signed in.
+//! A recently signed-in user.
 
 use rocket::Request;
 use rocket::http::Status;
@@ -9,10 +9,11 @@ use crate::User;
 use crate::auth::Auth;
 use crate::web::guards::Visitor;
 
-/// The user who is signed in, and has given the password in the last quarter of an hour: for what may take an account
-/// over, since a browser that was left open may be in other hands (ASVS 7.5.1). 401 otherwise; 403 as for [`User`].
+/// The signed-in user, who has given the password within the last quarter of an hour: for security-critical
+/// actions, since somebody else may use a browser that was left open (ASVS 7.5.1). 401 otherwise; 403 as for
+/// [`User`].
 pub struct RecentLogin {
-    /// Who it is.
+    /// The user.
     pub user: User,
 }
 

@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! The signed-in user.
 
 use std::sync::Arc;
 
@@ -19,8 +19,8 @@ pub(in crate::web) struct Visitor<'r>(pub(in crate::web) Option<&'r Session>);
 impl<'r> FromRequest<'r> for Visitor<'r> {
     type Error = ();
 
-    /// A database that is away is a fault (503), not a visitor without a session: pages would send
-    /// people to log in who are signed in.
+    /// If the database is down, this is an error (503) and not a visitor without a session: pages would ask
+    /// signed-in users to sign in.
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         let found: &Result<Option<Arc<Session>>, Error> =
             request.local_cache_async(find_session(request)).await;
@@ -43,8 +43,8 @@ async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Err
     auth.find_session(sealed.value(), || session::read(jar, auth.config())).await
 }
 
-/// The user who is signed in; 401 if nobody is. And 403 if another website made the browser ask for
-/// something that may change anything: a host's routes are as worth protecting as ours.
+/// The signed-in user; 401 if there is none. 403 if another website made the browser send a request that may change
+/// something: a host's routes deserve the same protection as ours.
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for User {
     type Error = ();

@@ -1,4 +1,4 @@
-//! The page about a link that was used, is too old, or never was one.
+//! The page for a link that was used, has expired, or never existed.
 
 use askama::Template;
 use rocket::http::Status;
@@ -11,7 +11,7 @@ use crate::web::pages::{self, Answer};
 #[template(path = "dead_link.html")]
 struct DeadLinkPage<'a> {
     frame: Frame<'a>,
-    /// Whether the link was one to reset a password.
+    /// Whether it was a password-reset link.
     is_reset: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The pages: one file each, and what they share: the frame around them and the forms of an answer.
+//! The pages, one file each, and what they share: the frame around them and the types of responses.
 
 pub(in crate::web) mod dead_link;
 pub(in crate::web) mod home;
@@ -26,29 +26,29 @@ use crate::{Error, urls};
 /// A page with its status.
 pub(in crate::web) type Shown = Result<(Status, Html), Error>;
 
-/// Draws a page.
+/// Renders a page.
 pub(in crate::web) fn show(status: Status, page: &impl Template) -> Shown {
     let text = page.render().map_err(|e| Error::new("a page cannot be drawn", e))?;
     Ok((status, Html(text)))
 }
 
-/// A page, or on to another.
+/// A page, or a redirect.
 #[derive(Responder)]
 pub(in crate::web) enum Answer {
     Page(Shown),
-    /// With how long to wait.
+    /// With `Retry-After`.
     Later(Shown, Header<'static>),
     Refused(Refusal),
     Go(Redirect),
 }
 
 impl Answer {
-    /// On to where the person wanted to go, or to the profile.
+    /// Redirects to where the user wanted to go, or to the profile.
     pub(in crate::web) fn go(next: Option<&Next>) -> Self {
         Self::Go(Redirect::to(next.map_or(urls::PROFILE, Next::as_str).to_owned()))
     }
 
-    /// What was refused, where there is no form to show again.
+    /// A refusal without a form to show again.
     pub(in crate::web) fn without_form<R: Into<Reason>>(
         refused: Refused<R>,
     ) -> Result<Self, Error> {
@@ -59,7 +59,7 @@ impl Answer {
         }
     }
 
-    /// The form again, with what was refused.
+    /// A refusal with the form again.
     pub(in crate::web) fn refused<R: Into<Reason>>(
         refused: Refused<R>,
         mut state: FormState,
@@ -79,7 +79,7 @@ impl Answer {
     }
 }
 
-/// An answer to a path that is a page for people and JSON for programs.
+/// A response on a path that has a page and JSON.
 #[derive(Responder)]
 pub(in crate::web) struct ByAccept<T> {
     answer: T,

@@ -1,4 +1,4 @@
-//! The page to change the password that one knows.
+//! The page to change the password.
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
@@ -81,15 +81,14 @@ pub(in crate::web) async fn submit(
     }
 }
 
-/// The password is set, and this browser goes on with a new session.
+/// The password was changed: this browser continues with a new session.
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, renewed: NewSession) -> Answer {
     session::write(jar, auth.config(), renewed, client);
     Notice::PasswordChanged.put(jar, auth);
     Answer::Go(Redirect::to(urls::PROFILE))
 }
 
-/// Where a password manager finds the form to change a password (W3C, "A Well-Known URL for
-/// Changing Passwords").
+/// The URL where password managers find the form (W3C, "A Well-Known URL for Changing Passwords").
 #[get("/.well-known/change-password")]
 pub(in crate::web) fn well_known() -> Redirect {
     Redirect::to(urls::PASSWORD_CHANGE)

@@ -1,4 +1,4 @@
-//! The pages to get back in with a forgotten password.
+//! The pages to reset a forgotten password.
 
 use std::convert::Infallible;
 
@@ -113,7 +113,7 @@ pub(in crate::web) async fn submit_link(
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&link, new_password, &client, Twice::SameAnswer).await {
             Ok(device) => {
-                // The reset has ended every session: one that there is now began after it.
+                // The reset has ended every session: the current one began after it.
                 if link.user.is_some() {
                     session::sign_out(auth, jar, &client).await?;
                 }
@@ -133,7 +133,7 @@ pub(in crate::web) async fn submit_link(
     Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
 }
 
-/// The password is set; on to logging in with it.
+/// The password was set: redirects to the sign-in page.
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: KnownDevice) -> Answer {
     session::write_device(jar, auth.config(), device, client);
     Notice::PasswordReset.put(jar, auth);

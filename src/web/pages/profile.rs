@@ -1,4 +1,4 @@
-//! The page about oneself.
+//! The profile page.
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};

@@ -1,4 +1,4 @@
-//! The page to log in.
+//! The sign-in page.
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};

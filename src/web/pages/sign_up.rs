@@ -1,4 +1,4 @@
-//! The page to sign up.
+//! The sign-up page.
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};

@@ -1,4 +1,4 @@
-//! The page that confirms an address, and the button that sends its link again.
+//! The page that verifies an address, and the button that sends another link.
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
@@ -32,7 +32,7 @@ struct VerifyPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
-    /// Whether this browser has to show that the account is its own.
+    /// Whether this browser must prove that the account is its own.
     asks_password: bool,
 }
 
@@ -70,7 +70,7 @@ pub(in crate::web) fn show_link(
 ) -> Answer {
     let Some(link) = link.0 else { return dead_link::show(&page, false) };
     let Some(user) = link.user else {
-        // A second click on a link that has done its work.
+        // A second click on a link that has already verified the address.
         if page.user().is_some_and(|user| user.email_verified_at.is_some()) {
             Notice::EmailVerified.put(jar, auth);
             return Answer::go(None);
