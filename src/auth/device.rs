@@ -1,11 +1,11 @@
-//! What a user agent says about the device that it runs on.
+//! The browser and system named in a user agent.
 
 use std::fmt;
 
 use super::Client;
 
-/// The browser and the operating system, as far as the user agent names one that is known here. A guess for people,
-/// never a reason to trust.
+/// The browser and the operating system, if the user agent names known ones. A guess for people to read, never a
+/// reason to trust.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Device {
     pub(crate) browser: Option<Browser>,
@@ -32,8 +32,8 @@ pub(crate) enum System {
     Linux,
 }
 
-/// What user agents contain, the browser, and its name in the outbox. Order matters: Edge and Opera call themselves
-/// Chrome too, and Chrome calls itself Safari.
+/// A part of the user agent, its browser, and the name in the outbox. Order matters: Edge and Opera claim to be
+/// Chrome, and Chrome claims to be Safari.
 const BROWSERS: [(&str, Browser, &str); 7] = [
     ("Edg", Browser::Edge, "edge"),
     ("OPR/", Browser::Opera, "opera"),
@@ -55,7 +55,7 @@ const SYSTEMS: [(&str, System, &str); 7] = [
     ("Linux", System::Linux, "linux"),
 ];
 
-/// In the outbox, where a browser or a system is not known.
+/// The name of an unknown browser or system in the outbox.
 const UNKNOWN: &str = "unknown";
 
 impl Device {
@@ -67,14 +67,14 @@ impl Device {
         Self { browser: browser.map(|known| known.1), system: system.map(|known| known.1) }
     }
 
-    /// Reads what the outbox has; `None` if it is of version 0.1, which had words there.
+    /// Parses the value in the outbox; `None` if version 0.1 stored words there.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (browser, system) = text.split_once('/')?;
         Some(Self { browser: find(&BROWSERS, browser), system: find(&SYSTEMS, system) })
     }
 }
 
-/// As it is in the outbox: `firefox/linux`.
+/// The value in the outbox: `firefox/linux`.
 impl fmt::Display for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", name(&BROWSERS, self.browser), name(&SYSTEMS, self.system))

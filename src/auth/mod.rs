@@ -83,7 +83,7 @@ pub(crate) struct Auth {
     delivery_at: Arc<std::sync::Mutex<Option<Instant>>>,
 }
 
-/// Why a node cannot begin, or must not.
+/// Why a node cannot start, or must not.
 pub(crate) enum OpenError {
     /// The threads that hash passwords cannot start.
     HashThreads(io::Error),
@@ -91,9 +91,9 @@ pub(crate) enum OpenError {
     Failed(Error),
     /// The database cannot be opened.
     Database(sqlx::Error),
-    /// The clock is so far from the database's.
+    /// The clock is too far from the database's.
     ClockDiffers(Duration),
-    /// The secret key is another one than the other nodes have.
+    /// The secret key differs from the one of other nodes.
     OtherKey,
 }
 

@@ -1,4 +1,4 @@
-//! Why a setting stops the start. `words::settings` has the sentences.
+//! Why a setting stops the start. Its sentences are in `words::settings`.
 
 use std::fmt;
 
@@ -15,52 +15,52 @@ pub struct ConfigError {
     /// The key of the setting, or the name of the variable.
     pub(crate) name: String,
     pub(crate) problem: Problem,
-    /// The file or the variable that it comes from, and the profile.
+    /// The file or variable of the value, and the profile.
     pub(crate) place: Option<String>,
 }
 
-/// What is wrong. Never the value that was found: it may be a secret.
+/// What is wrong. Never contains the value, which may be a secret.
 #[derive(Debug)]
 pub(crate) enum Problem {
     Must(Must),
-    /// It has another type than the one that figment names.
+    /// It must have this type, in figment's words.
     MustBeType(String),
-    /// It is outside of a range of numbers or lengths of time.
+    /// A number or duration is out of range.
     MustBeWithin {
         least: String,
         most: String,
     },
-    /// It is no number of this range.
+    /// It is not a number in this range.
     MustBeNumber {
         least: u32,
         most: u32,
     },
-    /// There is no such setting, but there are these.
+    /// There is no such setting; these exist.
     Unknown(&'static [&'static str]),
-    /// A former name of this setting.
+    /// The setting now has this name.
     Renamed(&'static str),
-    /// What the framework says of a setting of its own.
+    /// Another library's message about its own setting.
     Refused(String),
     Unreadable,
     Variable(Variable),
     Misread(Misread),
-    /// `database_url` and the pool's `url` name two databases.
+    /// `database_url` and the pool's `url` are different databases.
     TwoDatabases,
-    /// A database that is not this service's.
+    /// The settings belong to the database of another service.
     OtherPool,
     TlsIsNotRead,
     UnknownProfile(String),
-    /// The service listens on this address, and nothing says which one people use.
+    /// The service listens on this address without a `public_url`.
     NoPublicUrl(std::net::IpAddr),
-    /// Anybody could take any account.
+    /// Anybody could take over any account.
     RevealsToAnybody,
-    /// The sender of messages does not follow from `public_url`.
+    /// No sender can be derived from `public_url`.
     NoSender,
-    /// PostgreSQL is shared by nodes that need the same key.
+    /// PostgreSQL is shared by nodes, which need the same key.
     NoSecretKey,
 }
 
-/// What a setting must be.
+/// The description of a valid value.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) enum Must {
     WholeNumber,
@@ -69,7 +69,7 @@ pub(crate) enum Must {
     Text,
     Line,
     Folder,
-    /// A folder whose path can stand in a URL.
+    /// A folder whose path is valid in a URL.
     FolderInUrl,
     Duration,
     Colour,
@@ -78,7 +78,7 @@ pub(crate) enum Must {
     DatabaseUrl,
     PublicUrl,
     Proxies,
-    /// Proxies, and not a network of strangers.
+    /// Proxies, but no network that includes strangers.
     OwnProxies,
     Allowances,
     HeaderName,
@@ -90,29 +90,29 @@ pub(crate) enum Must {
     SecretKey,
 }
 
-/// What is wrong with a variable of the environment that is no setting.
+/// What is wrong with an environment variable that is not a setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Variable {
-    /// It names a database, and is not read.
+    /// It looks like a database setting, but is not read.
     NamesDatabase,
-    /// It is `DATABASE_URL`, which is not read.
+    /// `DATABASE_URL` is not read.
     IsDatabaseUrl,
     IsEmpty,
     NoSuchFile,
 }
 
-/// Why the driver would read another URL than was meant.
+/// Why the driver would misinterpret a URL.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Misread {
     Unreadable,
-    /// A `#` or `/` of the password ends it.
+    /// An unescaped `#` or `/` in the password ends it.
     EndsEarly,
     SeveralHosts,
     ParameterTwice,
-    /// There is a root certificate, but it would not be used.
+    /// There is a root certificate that would not be used.
     UnusedRootCertificate,
     UnreadableRootCertificate,
-    /// The driver passes over a parameter that it does not know.
+    /// The driver ignores parameters that it does not know.
     UnknownParameter(&'static [&'static str]),
 }
 
@@ -126,7 +126,7 @@ impl ConfigError {
     }
 }
 
-/// An error of serde holds a text and nothing else. So what a value must be passes through it by its name.
+/// An error of serde can only hold text, so the variant is passed through it by name.
 impl fmt::Display for Must {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
@@ -150,7 +150,7 @@ impl From<&figment::Error> for ConfigError {
         }
         let name = path.join(".");
         let new_name = name.strip_prefix("vestibule.").and_then(new_name);
-        // figment's own words repeat the value that was found; a mistyped `smtp_url` is a secret.
+        // figment's own message repeats the value; a mistyped `smtp_url` is a secret.
         let problem = match &error.kind {
             Kind::InvalidType(_, wanted) | Kind::InvalidValue(_, wanted) => {
                 let is_whole = ["u8", "u16", "u32", "usize", "i64"].contains(&wanted.as_str());

@@ -44,7 +44,7 @@ pub(crate) struct Content {
     pub(crate) is_secret: bool,
     /// When it was caused, and from where.
     pub(crate) at: Timestamp,
-    /// A [`Device`], as the outbox has it.
+    /// A [`Device`], as stored in the outbox.
     pub(crate) device: String,
     pub(crate) ip: String,
 }
@@ -114,12 +114,12 @@ pub(super) fn write(
     Ok(SentMessage { id, to: to.deliverable(), subject, text, html })
 }
 
-/// The device in words. Version 0.1 left words in the outbox; they are shown as they are.
+/// The device in words. Version 0.1 stored words in the outbox, which are shown unchanged.
 fn device(stored: &str) -> String {
     Device::parse(stored).map_or_else(|| stored.to_owned(), words::mail::device)
 }
 
-/// Breaks a sentence into lines as plain text has them.
+/// Wraps a sentence into lines of plain text.
 fn wrap(text: &str) -> String {
     const WIDTH: usize = 76;
     let mut wrapped = String::with_capacity(text.len());

@@ -102,7 +102,7 @@ fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new("a message did not leave", cause)
 }
 
-/// Why messages could not leave at all.
+/// Why messages cannot be sent at all.
 pub(crate) enum MailError {
     SmtpUrl,
     Folder(io::Error),

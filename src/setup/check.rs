@@ -14,7 +14,7 @@ use crate::config::{self, Config, DatabasePlace};
 use crate::mail::MailError;
 use crate::{private_files, words};
 
-/// What a start would find: printed, a line for each thing that was looked at, and whether it would succeed.
+/// The result of the check. Its `Display` has one line for each finding, and whether a start would succeed.
 #[derive(Default)]
 pub struct Report {
     findings: Vec<Finding>,
@@ -22,15 +22,15 @@ pub struct Report {
     refusal: Option<StartError>,
 }
 
-/// Something that was looked at, and how it is.
+/// A checked item and its state.
 pub(crate) enum Finding {
     Version(&'static str),
-    /// The files and variables that settings come from. Only names: a value may be a secret.
+    /// The files and variables that the settings come from. Only their names: a value may be a secret.
     Settings {
         profile: String,
         sources: Vec<String>,
     },
-    /// A variable that names no setting.
+    /// A variable that is not a setting.
     UnknownVariable(String),
     DataFolder {
         folder: PathBuf,
@@ -49,9 +49,9 @@ pub(crate) enum Finding {
         /// Whether other nodes have it too.
         is_shared: bool,
     },
-    /// How many there are; `None` if they could not be counted.
+    /// The number of accounts; `None` if they could not be counted.
     Accounts(Option<i64>),
-    /// How far it is from the database's.
+    /// The difference from the database's clock.
     Clock(Duration),
     MailServer(String),
     MailFolder(PathBuf),
@@ -81,7 +81,7 @@ impl Report {
         self.findings.push(finding);
     }
 
-    /// Keeps the first refusal: at that one a start would stop.
+    /// Keeps the first error: a start would stop there.
     fn note<T>(&mut self, looked: Result<T, impl Into<StartError>>) -> Option<T> {
         looked.map_err(|refusal| self.refusal.get_or_insert(refusal.into())).ok()
     }
@@ -164,7 +164,7 @@ fn look_at_config(config: &Config, report: &mut Report) {
     report.add(Finding::TrustedProxies(proxies));
 }
 
-/// The files and the variables that settings come from.
+/// The files and the variables that the settings come from.
 fn sources(figment: &Figment) -> Vec<String> {
     let files = figment.metadata().filter_map(|metadata| match &metadata.source {
         Some(Source::File(path)) => Some(path.display().to_string()),

@@ -1,4 +1,4 @@
-//! Why the service does not start. `words::start` has the sentences.
+//! Why the service does not start. The sentences are in `words::start`.
 
 use std::io;
 use std::path::PathBuf;

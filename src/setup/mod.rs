@@ -35,7 +35,7 @@ pub(crate) fn stage() -> AdHoc {
     })
 }
 
-/// Brings the tables to this version.
+/// Migrates the tables.
 pub(crate) async fn migrate(figment: Figment) -> Result<(), StartError> {
     let settings = Settings::read(with_environment(figment), true)?;
     make_data_folder(&settings)?;
@@ -86,7 +86,7 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, StartE
         .attach(jobs::fairing()))
 }
 
-/// Makes the data folder, and says which database it is.
+/// Creates the data folder, and logs which database is used.
 fn make_data_folder(settings: &Settings) -> Result<(), StartError> {
     private_files::make_folder(&settings.config.data_dir)
         .map_err(|error| settings.no_data_folder(error))?;
@@ -94,7 +94,7 @@ fn make_data_folder(settings: &Settings) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The secret key; if it is kept in the data folder and is not there yet, it is made.
+/// Reads the secret key; creates it if it is kept in the data folder and does not exist.
 fn secret_key(settings: &Settings) -> Result<String, StartError> {
     match settings.secret_key()? {
         SecretKey::Set(key) => Ok(key),

@@ -1,4 +1,4 @@
-//! What `vestibule check` says.
+//! The output of `vestibule check`.
 
 use super::start;
 use crate::auth::{Key, Tables};
@@ -10,7 +10,7 @@ pub(crate) fn would_fail(error: &StartError) -> String {
     format!("A start would fail: {}", start::refusal(error))
 }
 
-/// What was looked at.
+/// The name of a checked item.
 pub(crate) fn topic(finding: &Finding) -> &'static str {
     match finding {
         Finding::Version(_) => "version",
@@ -28,7 +28,7 @@ pub(crate) fn topic(finding: &Finding) -> &'static str {
     }
 }
 
-/// How it is.
+/// The state of a checked item.
 pub(crate) fn text(finding: &Finding) -> String {
     match finding {
         Finding::Version(version) => (*version).into(),

@@ -1,4 +1,4 @@
-//! The command line's help. The program has this file, the library does not need it.
+//! The help of the command line. Only the program contains this file, not the library.
 
 pub const ABOUT: &str = "User accounts for a web application";
 
@@ -9,7 +9,7 @@ pub const SERVE: &str = "Start the service (the default)";
 pub const MIGRATE: &str = "Bring the tables of the database to this version";
 pub const CHECK: &str = "Say what a start would find, and whether it would succeed; change nothing";
 
-/// Why the service stopped before it served anybody.
+/// Why the service stopped before it served any request.
 pub fn did_not_start(reason: &dyn std::error::Error) -> String {
     format!("the service did not start: {reason}")
 }

@@ -18,10 +18,10 @@ pub(crate) fn new_password_hint(fewest: usize) -> String {
 
 /// The heading of the error summary.
 pub(crate) const SUMMARY: &str = "There is a problem";
-/// Read out before a message beside a field.
+/// Read by screen readers before a message beside a field.
 pub(crate) const ERROR: &str = "Error:";
 
-/// Nothing was typed into the field of this name.
+/// The field of this name is empty.
 pub(crate) fn missing(name: &str) -> &'static str {
     match name {
         "email" => "Enter your email address.",

@@ -14,7 +14,7 @@ pub(crate) fn password_changed_subject(site: &str) -> String {
     format!("Your {site} password was changed")
 }
 
-/// From which device something was done: `Firefox on Linux`.
+/// The device on which something was done: `Firefox on Linux`.
 pub(crate) fn device(device: Device) -> String {
     match (device.browser.map(browser), device.system.map(system)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
@@ -45,7 +45,7 @@ fn system(system: System) -> &'static str {
     }
 }
 
-/// At the end of each.
+/// The footer of every message.
 pub(crate) fn sent_by(site: &str, origin: &str, address: &str) -> String {
     format!("Sent by {site} ({origin}) to {address}.")
 }

@@ -1,9 +1,9 @@
-//! Every sentence that a person can read; nothing else holds one. A constant, or a function where a sentence
-//! has values, grouped by area. No sentence is put together from parts, so that each can be translated as a
-//! whole. HTML stays in the templates.
+//! Every sentence that users read; nothing else contains one. A constant, or a function if a sentence has values,
+//! grouped by area. No sentence is assembled from parts, so that each can be translated as a whole. HTML stays in
+//! the templates.
 //!
-//! Errors are values. Where a framework or an app prints an error itself, its `Display` stands here too, beside the
-//! other sentences, so that the module of the error holds none.
+//! Errors are values. If a framework or a host app prints an error itself, its `Display` is here too, beside the
+//! other sentences.
 
 pub(crate) mod api;
 pub(crate) mod check;
@@ -20,10 +20,10 @@ pub(crate) mod start;
 
 use askama::filters::Safe;
 
-/// A text for a page that needs no escaping, so that none is done whenever the page is drawn.
+/// Text for a page without characters that need escaping, so that it is not escaped on every page view.
 pub(crate) type Text = Safe<&'static str>;
 
-/// Does not compile for a text that HTML would read as something else.
+/// Fails to compile if the text has characters that are special in HTML.
 const fn text(text: &'static str) -> Text {
     let bytes = text.as_bytes();
     let mut i = 0;

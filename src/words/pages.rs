@@ -6,7 +6,7 @@ use askama::filters::Safe;
 
 use super::{Text, text};
 
-/// The title of a page; says first that something is to be corrected (GOV.UK Design System).
+/// The title of a page; begins with a note if there are errors (GOV.UK Design System).
 pub(crate) fn title(is_refused: bool, Safe(title): Text) -> Safe<Cow<'static, str>> {
     Safe(if is_refused { format!("Error: {title}").into() } else { title.into() })
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::config::{ConfigError, Misread, Must, Problem, Variable};
 
-/// It is a public error, which apps print: so the sentence is its `Display`.
+/// Host apps print this public error, so its sentence is its `Display`.
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = problem(&self.name, &self.problem);
@@ -162,7 +162,7 @@ fn misread(key: &str, wrong: Misread) -> String {
     }
 }
 
-/// A variable that stops nothing: container platforms set some.
+/// A variable that does not stop the start: container platforms set some.
 pub(crate) fn unknown_variable(name: &str) -> String {
     format!("the variable {name} names no setting and is not used")
 }

@@ -1,4 +1,4 @@
-//! The log of a start: what is said on the way, and why it stops.
+//! The log of a start: its progress, and why it stops.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -57,7 +57,7 @@ fn accounts(error: &OpenError) -> String {
     }
 }
 
-/// It is a public error, which apps print: so the sentence is its `Display`.
+/// Host apps print this public error, so its sentence is its `Display`.
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -70,7 +70,7 @@ impl fmt::Display for ServeError {
     }
 }
 
-/// Rocket prints why the pool cannot be opened: so the sentence is the `Display` of the error.
+/// Rocket prints why the pool cannot be opened, so the sentence is the `Display` of the error.
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -111,7 +111,7 @@ impl fmt::Display for Unusable {
     }
 }
 
-/// Which database it is.
+/// Where the database is.
 pub(crate) fn database(place: &DatabasePlace) -> String {
     match place {
         DatabasePlace::SqliteFile(file) => format!("the SQLite file {file}"),
@@ -134,7 +134,7 @@ pub(crate) fn messages_into_folder(folder: &Path) -> String {
     format!("no mail server is set: messages are put into {folder} and reach nobody")
 }
 
-/// The same at a newcomer's own machine.
+/// The same during development.
 pub(crate) fn links_are_shown(folder: &Path) -> String {
     let folder = folder.display();
     format!("no mail server is set: messages are put into {folder}, their links shown here")
@@ -151,5 +151,5 @@ pub(crate) fn listening(ip: IpAddr, port: u16, origin: &str) -> String {
     format!("listening on {ip} port {port}; people reach it at {origin}")
 }
 
-/// What `vestibule migrate` says if it could not do it, before the reason.
+/// The beginning of the error of `vestibule migrate`, before the reason.
 pub(crate) const TABLES_NOT_CHANGED: &str = "the tables were not changed";

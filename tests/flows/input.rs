@@ -251,7 +251,7 @@ fn a_pasted_address_is_understood() {
     for (text, why) in [
         ("ada..x@docomo.example", "two dots in a row"),
         ("ada.@docomo.example", "begin or end with a dot"),
-        ("j\u{f6}rg@example.com", "emails such as"),
+        ("j\u{f6}rg@example.com", "letters such as"),
         ("ada@\u{131}s\u{131}tma.example", "only looks like another"),
         ("ada @example.com", "without spaces"),
         ("ada@example", "not a domain that mail can be sent to"),

@@ -44,7 +44,7 @@ impl DatabaseUrl {
         self.0.starts_with("postgres")
     }
 
-    /// Returns why the driver would read another URL than was meant: it passes over what it does not know.
+    /// Why the driver would misinterpret the URL: it ignores parameters that it does not know.
     pub(crate) fn misread(&self) -> Option<Misread> {
         const KNOWN: [&str; 11] = [
             "sslmode",
@@ -88,19 +88,19 @@ impl DatabaseUrl {
         keys.iter().any(|key| !is_known(key)).then_some(Misread::UnknownParameter(&KNOWN))
     }
 
-    /// Which database it is, without its password.
+    /// The database without its password.
     pub(crate) fn place(&self) -> DatabasePlace {
         if !self.is_postgres() {
             let file = self.0.trim_start_matches("sqlite:").trim_start_matches("//");
             return DatabasePlace::SqliteFile(file.split('?').next().unwrap_or_default().into());
         }
         let Ok(url) = Url::parse(&self.0) else { return DatabasePlace::Postgres };
-        // What stands behind the `?` wins.
+        // Parameters after the `?` take precedence.
         let said = |name: &str| parameter(&url, name);
         let port = said("port").or(url.port().map(|port| port.to_string()));
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         let name = said("dbname").unwrap_or_else(|| url.path().trim_start_matches('/').into());
-        // With a raw `/` in the password, the rest of it stands where the name should.
+        // If the password has an unescaped `/`, its rest is where the name should be.
         let name = name.rsplit('@').next().unwrap_or_default().to_owned();
         let host = url.host_str().filter(|host| !host.is_empty()).map(str::to_owned);
         match said("host").or(host) {
@@ -110,7 +110,7 @@ impl DatabaseUrl {
     }
 }
 
-/// Which database it is.
+/// Where the database is.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum DatabasePlace {
     SqliteFile(String),
@@ -119,12 +119,12 @@ pub(crate) enum DatabasePlace {
         server: String,
         name: String,
     },
-    /// By a socket of this machine. The port, which is part of its name, has a colon before it, if it is set.
+    /// By a local socket. `port` is a part of its name: a colon and the number, or empty.
     PostgresSocket {
         port: String,
         name: String,
     },
-    /// It cannot be read where.
+    /// The URL cannot be parsed.
     Postgres,
 }
 

@@ -7,7 +7,7 @@ use url::Url;
 use super::{is_loopback_host, parsed};
 use crate::config::Must;
 
-/// The sender of messages: `accounts@example.com` or `Accounts <accounts@example.com>`.
+/// The sender of emails: `accounts@example.com` or `Accounts <accounts@example.com>`.
 #[derive(Clone, Debug)]
 pub struct Sender(pub(in crate::config) Mailbox);
 
@@ -22,8 +22,8 @@ impl<'de> Deserialize<'de> for Sender {
 pub struct SmtpUrl(Url);
 
 impl SmtpUrl {
-    /// As `lettre` reads it. TLS is not left to chance: where the messages, or a password, would cross a
-    /// network in clear, STARTTLS is required unless `tls=none` was said.
+    /// The URL for `lettre`. If emails or a password would cross a network in clear, STARTTLS is required unless
+    /// the URL has `tls=none`.
     pub(crate) fn for_lettre(&self) -> String {
         let mut url = self.0.clone();
         let tls = match self.tls() {
@@ -96,7 +96,7 @@ impl<'de> Deserialize<'de> for SmtpUrl {
 mod tests {
     use super::*;
 
-    /// Neither a password nor the messages cross a network in clear unless that was said.
+    /// Neither a password nor emails cross a network in clear unless configured so.
     #[test]
     fn mail_goes_by_tls_unless_it_was_said_otherwise() {
         for (text, read) in [

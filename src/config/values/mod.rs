@@ -1,5 +1,5 @@
-//! What settings are made of: lengths of time, origins, colours, addresses. A refusal
-//! holds what a value must be, and never what was found.
+//! The types of settings: durations, origins, colours, addresses. Their errors describe a valid value, and never
+//! contain the actual one.
 
 mod database_url;
 mod mail;
@@ -20,7 +20,7 @@ pub use public_url::PublicUrl;
 
 use super::Must;
 
-/// A length of time such as `90s`, `15min`, `12h` or `14days`.
+/// A duration such as `90s`, `15min`, `12h` or `14days`.
 pub(super) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, D::Error> {
     parsed(value, Must::Duration, |text| humantime::parse_duration(text).ok())
 }
@@ -89,7 +89,7 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// Reads a text and parses it; a refusal holds what it `must` be and never what was found.
+/// Reads and parses text; the error is `must`, and never contains the actual value.
 fn parsed<'de, D: Deserializer<'de>, T>(
     value: D,
     must: Must,
