@@ -108,7 +108,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
                 if auth.may_deliver().await? {
                     auth.deliver_due(is_over).await
                 } else {
-                    auth.count_messages().await
+                    auth.refresh_message_count().await
                 }
             };
             select! {
@@ -159,7 +159,7 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
         let mut next = pin!(sleep(SWEEP_EVERY));
         loop {
             report(auth.follow_clock().await);
-            report(auth.count_messages().await);
+            report(auth.refresh_message_count().await);
             select! {
                 biased;
                 () = &mut shutdown => return,

@@ -28,8 +28,8 @@ use std::time::{Duration, Instant};
 
 use rocket::tokio::sync::{Mutex, Notify};
 
-pub(crate) use account::{Asked, SignUp, SignUpBy, SignUpError, VerifyEmailError};
 pub use account::{Email, EmailError, Name, NameError, User, UserId};
+pub(crate) use account::{SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError};
 pub(crate) use client::Client;
 pub(crate) use device::{Browser, Device, System};
 pub(crate) use health::Health;
@@ -38,7 +38,7 @@ pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::change::ChangePasswordError;
-pub(crate) use password::reset::{ResetPasswordError, Twice};
+pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};

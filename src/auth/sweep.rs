@@ -98,7 +98,7 @@ impl Auth {
     /// Updates the figures that requests need but cannot query each time: the number of waiting messages, and the
     /// largest cost of any stored hash.
     pub(crate) async fn take_stock(&self) -> Result<(), Error> {
-        self.count_messages().await?;
+        self.refresh_message_count().await?;
         for prefix in self.store.list_hash_prefixes().await? {
             if let Some(cost) = PasswordHash::cost_of_prefix(&prefix) {
                 self.hasher.note_cost(cost);

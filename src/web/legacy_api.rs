@@ -55,7 +55,7 @@ pub(in crate::web) async fn sign_out(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, ApiError> {
-    if visitor.0.is_none() && !session::end_renewed(auth, jar, &client).await? {
+    if visitor.0.is_none() && !session::end_session(auth, jar, &client).await? {
         return Err(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN).into());
     }
     session::sign_out(auth, jar, &client).await?;

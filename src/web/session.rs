@@ -34,7 +34,7 @@ pub(in crate::web) async fn sign_in(
 
 /// Ends the session that has replaced the one in the cookie after a password change: signing out with the old
 /// cookie means the new session. Returns whether there was one.
-pub(in crate::web) async fn end_renewed(
+pub(in crate::web) async fn end_session(
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,

@@ -11,4 +11,4 @@ pub use email::{Email, EmailError};
 pub use name::{Name, NameError};
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
 pub use user::{User, UserId};
-pub(crate) use verify_email::{Asked, VerifyEmailError};
+pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};

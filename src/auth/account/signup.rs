@@ -49,7 +49,7 @@ impl Auth {
         by: SignUpBy,
     ) -> Result<SignedUp, Refused<SignUpError>> {
         let SignUp { email, password, name } = form;
-        self.count_ip(client).await?;
+        self.charge_ip(client).await?;
         if self.store.find_credentials(&email).await?.is_some() {
             return self.sign_up_again(email, &password, client, by).await;
         }
@@ -69,7 +69,7 @@ impl Auth {
             return self.sign_up_again(email, &password.0, client, by).await;
         }
         // The first message to this address is never over a limit.
-        let _ = self.count_message_to(&mut change, Message::VerifyEmail, &email).await?;
+        let _ = self.charge_message_to_address(&mut change, Message::VerifyEmail, &email).await?;
         change.mail(self.first_message(id, &email, client)).await?;
         change.record(Event::SignedUp, Some(id)).await?;
         let session = match by {

@@ -22,7 +22,7 @@ pub(crate) enum VerifyEmailError {
 
 /// The result of asking for another verification message.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+pub(crate) enum VerificationRequest {
     /// It is on its way.
     Sent,
     /// An earlier message is still in the outbox.
@@ -39,40 +39,40 @@ impl Auth {
         &self,
         user: &User,
         client: &Client,
-    ) -> Result<Asked, Error> {
-        match self.count_act(user.id).await {
+    ) -> Result<VerificationRequest, Error> {
+        match self.charge_change(user.id).await {
             Ok(()) => {}
-            Err(Limited::Wait(_)) => return Ok(Asked::TooMany),
+            Err(Limited::Wait(_)) => return Ok(VerificationRequest::TooMany),
             Err(Limited::Failed(error)) => return Err(error),
         }
         let message = self.message(Message::VerifyEmail, user, client);
         let now = self.clock.now();
         if self.store.is_message_put_off(user.id, &message.message, now).await? {
-            return Ok(Asked::IsWaiting);
+            return Ok(VerificationRequest::IsWaiting);
         }
         let open = self.store.count_open_links(user.id, Purpose::VerifyEmail, now).await?;
         if open >= MOST_OPEN {
-            return Ok(Asked::EnoughLinks);
+            return Ok(VerificationRequest::EnoughLinks);
         }
         if !self.has_outbox_room(client).await? {
-            return Ok(Asked::TooMany);
+            return Ok(VerificationRequest::TooMany);
         }
         let mut change = self.begin_change(client).await?;
         // Count the client first: one over its limit must not use up somebody else's quota.
-        if !self.count_message_of(&mut change, client).await?.is_counted() {
+        if !self.charge_message_from_client(&mut change, client).await?.is_counted() {
             change.rollback().await;
-            return Ok(Asked::TooMany);
+            return Ok(VerificationRequest::TooMany);
         }
         let to_address =
-            self.count_message_to(&mut change, Message::VerifyEmail, &user.email).await?;
-        let to_mailbox = self.count_mailbox(&mut change, &user.email, client.allowance).await?;
+            self.charge_message_to_address(&mut change, Message::VerifyEmail, &user.email).await?;
+        let to_mailbox = self.charge_mailbox(&mut change, &user.email, client.allowance).await?;
         if !(to_address.is_counted() && to_mailbox.is_counted()) {
             change.rollback().await;
-            return Ok(Asked::EnoughLinks);
+            return Ok(VerificationRequest::EnoughLinks);
         }
         change.mail(message).await?;
         change.commit().await?;
-        Ok(Asked::Sent)
+        Ok(VerificationRequest::Sent)
     }
 
     /// Uses the link up and marks the address as verified.

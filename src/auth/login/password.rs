@@ -57,7 +57,7 @@ impl Auth {
             Some(email) => self.store.find_credentials(email).await?,
             None => None,
         };
-        let mut attempt = self.count_attempt(hashed, found.as_ref(), client).await?;
+        let mut attempt = self.charge_attempt(hashed, found.as_ref(), client).await?;
         attempt.slot.wait_at_most(wait_left);
         let (Some(_), Some(password)) = (email, password) else {
             // It belongs to no account and costs nothing to send, but would push out the events of real accounts.

@@ -88,7 +88,7 @@ impl Auth {
     async fn look_after_outbox(&self) -> Result<(), Error> {
         self.follow_clock().await?;
         self.store.update_far_messages(self.clock.now()).await?;
-        self.count_messages().await
+        self.refresh_message_count().await
     }
 
     /// Begins to deliver due messages while there are free slots.
@@ -184,7 +184,9 @@ impl Auth {
             // Do the same work as for an account: a concurrent write must wait equally long.
             let mut tx = self.store.begin().await?;
             tx.lock_user(UserId::new()).await?;
-            if let Quota::UsedUpUntil(until) = self.count_leaving(&mut tx, row, None).await? {
+            if let Quota::UsedUpUntil(until) =
+                self.charge_leaving(&mut tx, row, message, None).await?
+            {
                 tx.rollback().await;
                 return Ok(Sent::PutOff(until));
             }
@@ -209,22 +211,27 @@ impl Auth {
 
     /// Counts a rate-limited message when it is first about to leave. If it has to wait, returns until when. Does
     /// the same whether or not the address has an account: the time of the site's next message would tell.
-    async fn count_leaving(
+    async fn charge_leaving(
         &self,
         tx: &mut Tx,
         row: &OutboxRow,
+        message: Message,
         user: Option<&User>,
     ) -> Result<Quota, Error> {
         let Some(key) = &row.quota_key else { return Ok(Quota::Counted(())) };
-        let counted = match user {
-            Some(user) if row.message == Message::VerifyEmail.as_str() => {
+        let counted = match (message, user) {
+            (Message::VerifyEmail, Some(user)) => {
                 let allowance = self.config.allowance(row.sent_from(), false);
-                match self.count_mailbox(tx, &user.email, allowance).await? {
-                    Quota::Counted(()) => self.count_sign_up(tx, user.id, key, row).await?,
+                match self.charge_mailbox(tx, &user.email, allowance).await? {
+                    Quota::Counted(()) => self.charge_sign_up(tx, user.id, key, row).await?,
                     full @ Quota::UsedUpUntil(_) => full,
                 }
             }
-            _ => self.count_reset(tx, key, row).await?,
+            (Message::VerifyEmail, None) | (Message::PasswordReset, _) => {
+                self.charge_reset(tx, key, row).await?
+            }
+            // A notice is never held back.
+            (Message::PasswordChanged, _) => Quota::Counted(()),
         };
         if counted.is_counted() {
             tx.update_charged(row.id).await?;
@@ -236,7 +243,7 @@ impl Auth {
 
     /// Counts a message that a stranger requested. An unverified address also counts against its mailbox, which may
     /// have many addresses.
-    async fn count_asked_for(
+    async fn charge_asked_for(
         &self,
         tx: &mut Tx,
         row: &OutboxRow,
@@ -247,19 +254,19 @@ impl Auth {
             // Strangers may have used up the mailbox's quota by signing up with other addresses of it. The owner
             // still gets one link at a time: this one.
             let now = self.clock.now();
-            let room = self.count_mailbox(tx, &user.email, allowance).await?;
+            let room = self.charge_mailbox(tx, &user.email, allowance).await?;
             if !room.is_counted() {
                 if tx.count_open_links(user.id, Purpose::PasswordReset, now).await? > 1 {
                     return Ok(room);
                 }
                 let asked_by = Client::new(row.sent_from(), "");
-                let room = self.count_mailbox_link(tx, &user.email, &asked_by).await?;
+                let room = self.charge_mailbox_link(tx, &user.email, &asked_by).await?;
                 if !room.is_counted() {
                     return Ok(room);
                 }
             }
         }
-        self.count_message_to(tx, Message::PasswordReset, &user.email).await
+        self.charge_message_to_address(tx, Message::PasswordReset, &user.email).await
     }
 
     /// Sends a message with a new link, of which only the digest is stored, so that no usable secret is kept
@@ -276,17 +283,23 @@ impl Auth {
         let link = self.new_link(purpose, &token, user, Some(row.id));
         let mut tx = self.store.begin().await?;
         tx.lock_user(user.id).await?;
-        if let Quota::UsedUpUntil(until) = self.count_leaving(&mut tx, row, Some(user)).await? {
+        if let Quota::UsedUpUntil(until) =
+            self.charge_leaving(&mut tx, row, message, Some(user)).await?
+        {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }
         let is_new = tx.insert_link(&link, MOST_OPEN).await?;
         // Counted when it leaves: a dropped message must not use up the owner's quota.
         let is_first_try = row.quota_key.is_some();
+        let is_asked_for_by_address = match message {
+            Message::PasswordReset => true,
+            Message::VerifyEmail | Message::PasswordChanged => false,
+        };
         let is_one_too_many = is_new
             && is_first_try
-            && row.message == Message::PasswordReset.as_str()
-            && !self.count_asked_for(&mut tx, row, user).await?.is_counted();
+            && is_asked_for_by_address
+            && !self.charge_asked_for(&mut tx, row, user).await?.is_counted();
         tx.commit().await?;
         if !is_new || is_one_too_many {
             if is_one_too_many {

@@ -119,7 +119,7 @@ impl Auth {
     }
 
     /// Counts the waiting messages.
-    pub(crate) async fn count_messages(&self) -> Result<(), Error> {
+    pub(crate) async fn refresh_message_count(&self) -> Result<(), Error> {
         let waiting = self.store.count_messages(MOST_MESSAGES).await?;
         self.messages_waiting.store(waiting, Ordering::Relaxed);
         Ok(())

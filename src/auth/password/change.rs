@@ -38,7 +38,7 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let user = &session.user;
-        self.count_act(user.id).await?;
+        self.charge_change(user.id).await?;
         let mut slot = self.hasher.slot_for(user.id, client);
         let new = self
             .check_new_password(new, &user.email, user.name.as_ref(), &mut slot)
@@ -57,7 +57,7 @@ impl Auth {
             }
         };
         // Each change sends a notice, possibly to a stranger whose address was used to sign up.
-        self.count_password_change(user.id).await?;
+        self.charge_password_change(user.id).await?;
         let mut slot = self.hasher.slot_for(user.id, client);
         slot.wait_at_most(proof.wait_left);
         let hash = self.hasher.hash(&new.0, &mut slot).await?;
@@ -84,9 +84,9 @@ impl Auth {
         // The address is unverified: a notice to a stranger counts against the client that causes it.
         let is_due = user.email_verified_at.is_some()
             || (has_room
-                && self.count_message_of(&mut change, client).await?.is_counted()
+                && self.charge_message_from_client(&mut change, client).await?.is_counted()
                 && self
-                    .count_mailbox(&mut change, &user.email, client.allowance)
+                    .charge_mailbox(&mut change, &user.email, client.allowance)
                     .await?
                     .is_counted());
         if is_due {

@@ -12,7 +12,7 @@ use crate::mail::Message;
 
 /// How to answer a form that is sent twice.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Twice {
+pub(crate) enum OnRepeat {
     /// With success: a double click must not look like a failure.
     SameAnswer,
     /// With the refusal of a used link, for programs.
@@ -35,7 +35,7 @@ impl Auth {
         email: &Email,
         client: &Client,
     ) -> Result<(), Limited> {
-        self.count_ip(client).await?;
+        self.charge_ip(client).await?;
         self.check_resets(client).await?;
         let mut change = self.begin_change(client).await?;
         change.mail(self.message_to_whoever_has(email, client)).await?;
@@ -65,15 +65,15 @@ impl Auth {
         link: &OpenedLink,
         password: Password,
         client: &Client,
-        twice: Twice,
+        twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let OpenedLink { token, user } = link;
         // An invalid token costs no hash.
         let Some(user) = user else {
             return self.reset_again(token, &password, client, twice).await;
         };
-        self.count_ip(client).await?;
-        self.count_link_attempt(token).await?;
+        self.charge_ip(client).await?;
+        self.charge_link_attempt(token).await?;
         let mut slot = self.hasher.slot_for(user.id, client);
         let password = self
             .check_new_password(password, &user.email, user.name.as_ref(), &mut slot)
@@ -117,12 +117,12 @@ impl Auth {
         token: &LinkToken,
         password: &Password,
         client: &Client,
-        twice: Twice,
+        twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
         let found = self.store.find_used_link(digest, Purpose::PasswordReset, since, now).await?;
-        let user = found.filter(|_| twice == Twice::SameAnswer);
+        let user = found.filter(|_| twice == OnRepeat::SameAnswer);
         let user = user.ok_or(Refused::Because(ResetPasswordError::DeadLink))?;
         let proof = self.verify_password(user.email.key(), Some(password), client).await;
         let proof = proof

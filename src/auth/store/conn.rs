@@ -27,7 +27,7 @@ use crate::seldom::Seldom;
 /// back by itself, and a statement that was cut off may still be running.
 pub(super) struct Conn {
     /// `None` only during drop.
-    link: Option<Link>,
+    link: Option<RawConn>,
     /// The longest time for one statement: a network that silently drops packets never returns an error.
     deadline: Duration,
     /// Whether the connection may be reused. False while a statement runs: its future may be dropped at any time.
@@ -94,7 +94,7 @@ const DISK_FULL: &str = "53100";
 const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A connection to either engine.
-pub(super) enum Link {
+pub(super) enum RawConn {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
@@ -102,7 +102,7 @@ pub(super) enum Link {
 /// How long returning a connection to the pool may take.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 
-impl Link {
+impl RawConn {
     /// Returns it to the pool.
     pub(super) fn go_back(self) {
         match self {
@@ -177,7 +177,7 @@ impl Conn {
         let mut permit = next_permit(permits, pool.options().get_acquire_timeout(), faults).await?;
         let link = match permit.link.take() {
             Some(link) => link,
-            None => Link::Sqlite(acquire(pool).await.map_err(Error::database)?),
+            None => RawConn::Sqlite(acquire(pool).await.map_err(Error::database)?),
         };
         let (link, permit, faults) = (Some(link), Some(permit), faults.clone());
         Ok(Self { link, deadline, is_sound: true, faults, permit })
@@ -196,7 +196,7 @@ impl Conn {
         let mut permit = permit?;
         let link = match permit.link.take() {
             Some(link) => link,
-            None => Link::Postgres(acquire(pool).await.map_err(|error| {
+            None => RawConn::Postgres(acquire(pool).await.map_err(|error| {
                 if matches!(error, sqlx::Error::PoolTimedOut) {
                     faults.explain(pool);
                 }
@@ -214,11 +214,11 @@ impl Conn {
     ) -> Result<Option<T>> {
         let (was_sound, deadline, link) = self.begin();
         let found = match link {
-            Link::Sqlite(link) => {
+            RawConn::Sqlite(link) => {
                 let query = query_as_with(sql, params.sqlite()?);
                 within(deadline, query.fetch_optional(&mut **link)).await
             }
-            Link::Postgres(link) => {
+            RawConn::Postgres(link) => {
                 let query = query_as_with(sql, params.postgres()?);
                 within(deadline, query.fetch_optional(&mut **link)).await
             }
@@ -233,11 +233,11 @@ impl Conn {
     ) -> Result<Vec<T>> {
         let (was_sound, deadline, link) = self.begin();
         let found = match link {
-            Link::Sqlite(link) => {
+            RawConn::Sqlite(link) => {
                 let query = query_as_with(sql, params.sqlite()?);
                 within(deadline, query.fetch_all(&mut **link)).await
             }
-            Link::Postgres(link) => {
+            RawConn::Postgres(link) => {
                 let query = query_as_with(sql, params.postgres()?);
                 within(deadline, query.fetch_all(&mut **link)).await
             }
@@ -248,12 +248,12 @@ impl Conn {
     pub(super) async fn run(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
         let (was_sound, deadline, link) = self.begin();
         let touched = match link {
-            Link::Sqlite(link) => {
+            RawConn::Sqlite(link) => {
                 let query = query_with(sql, params.sqlite()?);
                 let done = within(deadline, query.execute(&mut **link)).await;
                 done.map(|done| done.rows_affected())
             }
-            Link::Postgres(link) => {
+            RawConn::Postgres(link) => {
                 let query = query_with(sql, params.postgres()?);
                 let done = within(deadline, query.execute(&mut **link)).await;
                 done.map(|done| done.rows_affected())
@@ -270,17 +270,17 @@ impl Conn {
     ) -> Result<()> {
         let (was_sound, deadline, link) = self.begin();
         let done = match link {
-            Link::Sqlite(link) => {
+            RawConn::Sqlite(link) => {
                 within(deadline, raw_sql(sqlite).execute(&mut **link)).await.map(drop)
             }
-            Link::Postgres(link) => {
+            RawConn::Postgres(link) => {
                 within(deadline, raw_sql(postgres).execute(&mut **link)).await.map(drop)
             }
         };
         self.end(was_sound, done)
     }
 
-    fn begin(&mut self) -> (bool, Duration, &mut Link) {
+    fn begin(&mut self) -> (bool, Duration, &mut RawConn) {
         let was_sound = std::mem::replace(&mut self.is_sound, false);
         (was_sound, self.deadline, self.link.as_mut().expect("it is here until it is dropped"))
     }
@@ -304,8 +304,8 @@ impl Drop for Conn {
     fn drop(&mut self) {
         match self.link.take() {
             // Detach it instead of closing it properly, which might never finish; the pool opens another one.
-            Some(Link::Sqlite(link)) if !self.is_sound => drop(link.detach()),
-            Some(Link::Postgres(link)) if !self.is_sound => {
+            Some(RawConn::Sqlite(link)) if !self.is_sound => drop(link.detach()),
+            Some(RawConn::Postgres(link)) if !self.is_sound => {
                 Abandoned::keep(&self.faults, link, self.permit.take());
             }
             Some(link) => match &mut self.permit {

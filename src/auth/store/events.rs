@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, keys_of};
+use super::{Result, Store, Tx, batch_of};
 use crate::auth::UserId;
 use crate::auth::client::Client;
 use crate::auth::events::Event;
@@ -52,10 +52,9 @@ impl Store {
 
     /// Deletes one batch.
     pub(in crate::auth) async fn delete_events_before(&self, then: Timestamp) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_events WHERE id IN ",
-            "SELECT id FROM vestibule_events WHERE at < $1 LIMIT 1000",
-            ""
+            "SELECT id FROM vestibule_events WHERE at < $1"
         );
         self.run(self.text(sql), (then,)).await
     }
@@ -73,10 +72,9 @@ impl Store {
 
     /// Deletes one batch of events without an account.
     pub(in crate::auth) async fn delete_events_of_nobody(&self, before: Timestamp) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_events WHERE id IN ",
-            "SELECT id FROM vestibule_events WHERE user_id IS NULL AND at < $1 LIMIT 1000",
-            ""
+            "SELECT id FROM vestibule_events WHERE user_id IS NULL AND at < $1"
         );
         self.run(self.text(sql), (before,)).await
     }
@@ -103,11 +101,10 @@ impl Store {
         user: UserId,
         most: i64,
     ) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_events WHERE id IN ",
             "SELECT id FROM vestibule_events WHERE user_id = $1 AND at < \
-             (SELECT at FROM vestibule_events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2) LIMIT 1000",
-            ""
+             (SELECT at FROM vestibule_events WHERE user_id = $1 ORDER BY at DESC LIMIT 1 OFFSET $2)"
         );
         self.run(self.text(sql), (user, most)).await
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rocket::tokio::sync::oneshot;
 use rocket::tokio::task_local;
 
-use super::conn::Link;
+use super::conn::RawConn;
 use crate::auth::fair_queue::FairQueue;
 
 task_local! {
@@ -38,7 +38,7 @@ pub(super) struct Permit {
     /// `None` once it has been passed on.
     permits: Option<Arc<FairSemaphore>>,
     /// The connection of the previous holder: a trip through the pool would cost as much as a statement.
-    pub(super) link: Option<Link>,
+    pub(super) link: Option<RawConn>,
 }
 
 impl FairSemaphore {
@@ -64,7 +64,7 @@ impl FairSemaphore {
         waits.await.ok()
     }
 
-    fn give_on(self: Arc<Self>, link: Option<Link>) {
+    fn give_on(self: Arc<Self>, link: Option<RawConn>) {
         let mut permit = Permit { permits: Some(self.clone()), link };
         loop {
             let mut state = self.lock();

@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
-use super::{Result, Store, Tx, keys_of};
+use super::{Result, Store, Tx, batch_of};
 use crate::auth::link::Purpose;
 use crate::auth::token::Digest;
 use crate::auth::{User, UserId};
@@ -81,10 +81,9 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_used_links(&self, since: Timestamp) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_used_links WHERE digest IN ",
-            "SELECT digest FROM vestibule_used_links WHERE used_at <= $1 LIMIT 1000",
-            ""
+            "SELECT digest FROM vestibule_used_links WHERE used_at <= $1"
         );
         self.run(self.text(sql), (since,)).await
     }
@@ -106,10 +105,9 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_expired_links(&self, now: Timestamp) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_links WHERE digest IN ",
-            "SELECT digest FROM vestibule_links WHERE expires_at <= $1 OR created_at > $2 LIMIT 1000",
-            ""
+            "SELECT digest FROM vestibule_links WHERE expires_at <= $1 OR created_at > $2"
         );
         self.run(self.text(sql), (now, now + CLOCKS_DIFFER)).await
     }

@@ -108,6 +108,17 @@ macro_rules! keys_of {
 }
 use keys_of;
 
+/// [`keys_of`] for at most [`BATCH`] rows.
+macro_rules! batch_of {
+    ($before:literal, $select:literal) => {
+        super::ByEngine {
+            sqlite: concat!($before, "(", $select, " LIMIT 1000)"),
+            postgres: concat!($before, "(", $select, " LIMIT 1000 FOR UPDATE SKIP LOCKED)"),
+        }
+    };
+}
+use batch_of;
+
 impl Store {
     async fn reader(&self) -> Result<Conn> {
         let (permits, deadline, faults) = (&self.readers, self.deadline, &self.faults);

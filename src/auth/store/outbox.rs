@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{ColumnIndex, Database, Decode, FromRow, Type};
 use uuid::Uuid;
 
-use super::{ByEngine, Result, Store, Tx, keys_of};
+use super::{ByEngine, Result, Store, Tx, batch_of};
 use crate::auth::UserId;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
@@ -165,10 +165,9 @@ impl Store {
 
     /// Makes messages due that a wrong clock has put off too far.
     pub(in crate::auth) async fn update_far_messages(&self, now: Timestamp) -> Result<()> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "UPDATE vestibule_outbox SET due_at = $1 WHERE id IN ",
-            "SELECT id FROM vestibule_outbox WHERE due_at > $2 LIMIT 1000",
-            ""
+            "SELECT id FROM vestibule_outbox WHERE due_at > $2"
         );
         self.run(self.text(sql), (now, now + FURTHEST + CLOCKS_DIFFER)).await?;
         Ok(())

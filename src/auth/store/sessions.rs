@@ -4,7 +4,7 @@ use sqlx::FromRow;
 use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
-use super::{Result, Store, Tx, keys_of};
+use super::{Result, Store, Tx, batch_of};
 use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
@@ -128,10 +128,9 @@ impl Store {
     }
 
     pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_renewed_sessions WHERE digest IN ",
-            "SELECT digest FROM vestibule_renewed_sessions WHERE renewed_at <= $1 LIMIT 1000",
-            ""
+            "SELECT digest FROM vestibule_renewed_sessions WHERE renewed_at <= $1"
         );
         self.run(self.text(sql), (since,)).await
     }
@@ -156,11 +155,10 @@ impl Store {
         idle_since: Timestamp,
         remembered_idle_since: Timestamp,
     ) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_sessions WHERE digest IN ",
             "SELECT digest FROM vestibule_sessions WHERE expires_at <= $1 OR last_seen_at <= \
-             CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4 LIMIT 1000",
-            ""
+             CASE WHEN remembered THEN $3 ELSE $2 END OR created_at > $4 OR last_seen_at > $4"
         );
         self.run(self.text(sql), (now, idle_since, remembered_idle_since, now + CLOCKS_DIFFER))
             .await

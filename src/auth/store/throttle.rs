@@ -4,7 +4,7 @@
 
 use sqlx::FromRow;
 
-use super::{Result, Store, Tx, keys_of};
+use super::{Result, Store, Tx, batch_of, keys_of};
 use crate::auth::throttle::{Backoff, BucketKey, Count, FixedWindow, Rate};
 use crate::clock::{CLOCKS_DIFFER, Timestamp, millis};
 
@@ -51,7 +51,7 @@ struct Closed {
 impl Tx {
     /// Counts an attempt, or returns until when none is allowed. There is no wait up to attempt `free - 1`; then it
     /// doubles from `first` to `longest`. Attempts during the wait are not counted.
-    pub(in crate::auth) async fn count_with_backoff(
+    pub(in crate::auth) async fn charge_backoff(
         &mut self,
         key: BucketKey,
         rule: Backoff,
@@ -93,7 +93,7 @@ impl Tx {
     }
 
     /// Counts one in the fixed window that began with the first, or returns when the next window begins.
-    pub(in crate::auth) async fn count_in_window(
+    pub(in crate::auth) async fn charge_window(
         &mut self,
         key: BucketKey,
         rule: FixedWindow,
@@ -127,7 +127,7 @@ impl Tx {
     /// Counts one at a steady rate: a burst of `most`, then one per `per / most`. Or returns when the next one is
     /// allowed. `closed_until` is when all that were counted would have passed at that rate (the "theoretical
     /// arrival time" of the generic cell rate algorithm, ITU-T I.371).
-    pub(in crate::auth) async fn count_at_rate(
+    pub(in crate::auth) async fn charge_rate(
         &mut self,
         key: BucketKey,
         rule: Rate,
@@ -207,10 +207,9 @@ impl Store {
         now: Timestamp,
         longest: std::time::Duration,
     ) -> Result<u64> {
-        let sql = keys_of!(
+        let sql = batch_of!(
             "DELETE FROM vestibule_throttle WHERE key IN ",
-            "SELECT key FROM vestibule_throttle WHERE forget_at <= $1 OR forget_at > $2 LIMIT 1000",
-            ""
+            "SELECT key FROM vestibule_throttle WHERE forget_at <= $1 OR forget_at > $2"
         );
         self.run(self.text(sql), (now, now + longest + CLOCKS_DIFFER)).await
     }

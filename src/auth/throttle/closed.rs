@@ -10,10 +10,10 @@ use crate::clock::Timestamp;
 /// Recently full buckets. Further requests of the same client are refused without the database. Entries last a
 /// second only: successful attempts are refunded and let others in.
 #[derive(Default)]
-pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, Closure>>);
+pub(in crate::auth) struct ClosedBuckets(Mutex<HashMap<BucketKey, ClosedUntil>>);
 
 #[derive(Clone, Copy)]
-pub(super) struct Closure {
+pub(super) struct ClosedUntil {
     pub(super) closed_at: Timestamp,
     pub(super) until: Timestamp,
 }
@@ -26,7 +26,7 @@ impl ClosedBuckets {
 
     pub(super) fn until(&self, key: BucketKey, now: Timestamp) -> Option<Timestamp> {
         let mut closed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Closure { closed_at, until } = *closed.get(&key)?;
+        let ClosedUntil { closed_at, until } = *closed.get(&key)?;
         // If the clock was set back, the entry counts as old.
         if closed_at <= now && now.since(closed_at) < Self::FOR && until > now {
             return Some(until);
@@ -40,7 +40,7 @@ impl ClosedBuckets {
         if closed.len() >= Self::MOST {
             closed.clear();
         }
-        closed.insert(key, Closure { closed_at, until });
+        closed.insert(key, ClosedUntil { closed_at, until });
     }
 
     pub(super) fn open(&self, key: BucketKey) {

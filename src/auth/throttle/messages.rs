@@ -97,7 +97,7 @@ impl Auth {
     }
 
     /// Counts a message to a new account when it is about to leave. If it must wait, returns until when.
-    pub(in crate::auth) async fn count_sign_up(
+    pub(in crate::auth) async fn charge_sign_up(
         &self,
         tx: &mut Tx,
         user: UserId,
@@ -107,7 +107,7 @@ impl Auth {
         let Some(key) = BucketKey::from_row(key) else { return Ok(Quota::Counted(())) };
         let shared = self.throttle_key.key(&Bucket::SignUpsOf(None));
         let rate = self.sign_up_rate(self.config.allowance(message.sent_from(), shared == key));
-        let room = self.charge_at_rate(tx, key, rate, message).await?;
+        let room = self.charge_message_rate(tx, key, rate, message).await?;
         if room.is_counted() {
             let taken = Charge { key: key.to_vec(), millis: rate.each() };
             tx.update_sign_up_charge(user, taken).await?;
@@ -122,7 +122,7 @@ impl Auth {
 
     /// Counts a password-reset message when it is about to leave, or to be dropped because the address has no
     /// account. Both count equally, or the rate of an attacker's own messages would reveal who has an account.
-    pub(in crate::auth) async fn count_reset(
+    pub(in crate::auth) async fn charge_reset(
         &self,
         tx: &mut Tx,
         key: &[u8],
@@ -132,10 +132,10 @@ impl Auth {
         let shared = self.throttle_key.key(&Bucket::ResetsOf(None));
         let address = message.sent_from();
         let rate = self.reset_rate(address, self.config.allowance(address, shared == key));
-        self.charge_at_rate(tx, key, rate, message).await
+        self.charge_message_rate(tx, key, rate, message).await
     }
 
-    async fn charge_at_rate(
+    async fn charge_message_rate(
         &self,
         tx: &mut Tx,
         key: BucketKey,
@@ -143,7 +143,7 @@ impl Auth {
         message: &OutboxRow,
     ) -> Result<Quota, Error> {
         let now = self.clock.now();
-        let Quota::UsedUpUntil(next) = tx.count_at_rate(key, rate, now).await? else {
+        let Quota::UsedUpUntil(next) = tx.charge_rate(key, rate, now).await? else {
             return Ok(Quota::Counted(()));
         };
         // Spread them out: if all became due with the next charge, each would be put off many times.
@@ -178,7 +178,7 @@ impl Auth {
     }
 
     /// Counts a message to an unverified address that shares its mailbox with others.
-    pub(in crate::auth) async fn count_mailbox(
+    pub(in crate::auth) async fn charge_mailbox(
         &self,
         tx: &mut Tx,
         email: &Email,
@@ -187,12 +187,12 @@ impl Auth {
         let Some(mailbox) = email.shared_mailbox() else { return Ok(Quota::Counted(())) };
         let key = self.throttle_key.key(&Bucket::Mailbox(&mailbox));
         let most = self.most_of_mailbox(allowance);
-        tx.count_at_rate(key, Rate { most, per: HOUR }, self.clock.now()).await
+        tx.charge_rate(key, Rate { most, per: HOUR }, self.clock.now()).await
     }
 
     /// Counts a link to an address whose mailbox has used up its quota. By site: strangers elsewhere must not use
     /// up the owner's links.
-    pub(in crate::auth) async fn count_mailbox_link(
+    pub(in crate::auth) async fn charge_mailbox_link(
         &self,
         tx: &mut Tx,
         email: &Email,
@@ -205,7 +205,7 @@ impl Auth {
             (Bucket::AllMailboxLinks(&mailbox), most.saturating_mul(SITES_OF_A_MAILBOX)),
         ] {
             let window = FixedWindow { most, per: HOUR };
-            let room = tx.count_in_window(self.throttle_key.key(&bucket), window, now).await?;
+            let room = tx.charge_window(self.throttle_key.key(&bucket), window, now).await?;
             if !room.is_counted() {
                 return Ok(room.for_good());
             }
@@ -219,7 +219,7 @@ impl Auth {
     }
 
     /// Counts a message of this kind to this address.
-    pub(in crate::auth) async fn count_message_to(
+    pub(in crate::auth) async fn charge_message_to_address(
         &self,
         tx: &mut Tx,
         message: Message,
@@ -227,11 +227,11 @@ impl Auth {
     ) -> Result<Quota, Error> {
         let key = self.throttle_key.key(&Bucket::Messages(message, email));
         let window = FixedWindow { most: self.config.throttle.emails_to_address, per: HOUR };
-        Ok(tx.count_in_window(key, window, self.clock.now()).await?.for_good())
+        Ok(tx.charge_window(key, window, self.clock.now()).await?.for_good())
     }
 
     /// Counts a message that this client causes.
-    pub(in crate::auth) async fn count_message_of(
+    pub(in crate::auth) async fn charge_message_from_client(
         &self,
         tx: &mut Tx,
         client: &Client,
@@ -240,6 +240,6 @@ impl Auth {
         let most = most.saturating_mul(customers(client.address));
         let key = self.throttle_key.key(&Bucket::MessagesOf(client));
         let window = FixedWindow { most, per: HOUR };
-        Ok(tx.count_in_window(key, window, self.clock.now()).await?.for_good())
+        Ok(tx.charge_window(key, window, self.clock.now()).await?.for_good())
     }
 }

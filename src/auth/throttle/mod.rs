@@ -78,7 +78,7 @@ impl Auth {
     /// Counts an attempt to sign in, before hashing. `email` is `None` for an attempt that will not be hashed
     /// because the password is invalid: it would leave a useless row. `found` is the account, if it exists; it only
     /// matters for browsers that have opened it before.
-    pub(in crate::auth) async fn count_attempt(
+    pub(in crate::auth) async fn charge_attempt(
         &self,
         email: Option<&Email>,
         found: Option<&Credentials>,
@@ -93,7 +93,7 @@ impl Auth {
             let key = self.throttle_key.key(&Bucket::KnownDevice(device.id));
             let window = FixedWindow { most: limits.free_attempts, per: limits.forget_after };
             let mut tx = self.store.begin().await?;
-            if let Quota::Counted(count) = tx.count_in_window(key, window, now).await? {
+            if let Quota::Counted(count) = tx.charge_window(key, window, now).await? {
                 tx.commit().await?;
                 return Ok(Attempt { counted: Counted::AsKnown(count), slot });
             }
@@ -105,7 +105,7 @@ impl Auth {
         let account = email.map(|email| self.throttle_key.key(&Bucket::Account(email)));
         self.hasher.look_for_room(client)?;
         let mut tx = self.store.begin().await?;
-        let network = match self.count_ip_in(&mut tx, client, email.is_some()).await? {
+        let network = match self.charge_ip_in(&mut tx, client, email.is_some()).await? {
             Quota::Counted(network) => network,
             Quota::UsedUpUntil(at) => {
                 tx.rollback().await;
@@ -114,7 +114,7 @@ impl Auth {
         };
         let mut counted = None;
         if let Some(key) = account {
-            match tx.count_with_backoff(key, self.backoff(), now).await? {
+            match tx.charge_backoff(key, self.backoff(), now).await? {
                 Quota::Counted(count) => counted = Some(count),
                 Quota::UsedUpUntil(at) => {
                     tx.rollback().await;
@@ -172,7 +172,7 @@ impl Auth {
     /// Counts in the buckets of an IP prefix. If one is full, returns until when. The daily limit counts only
     /// attempts that cost a hash: otherwise a single client could use up the share of all others on the same
     /// address or site.
-    async fn count_ip_in(
+    async fn charge_ip_in(
         &self,
         tx: &mut Tx,
         client: &Client,
@@ -185,7 +185,7 @@ impl Auth {
         let site = self.site_key(client).map(|key| (key, most_of_site));
         let mut minutes = Vec::with_capacity(2);
         for (key, most) in [Some(network), site].into_iter().flatten() {
-            match tx.count_in_window(key, FixedWindow { most, per: MINUTE }, now).await? {
+            match tx.charge_window(key, FixedWindow { most, per: MINUTE }, now).await? {
                 Quota::Counted(count) => minutes.push(count),
                 Quota::UsedUpUntil(at) => {
                     self.closed_buckets.close(key, at, now);
@@ -200,7 +200,7 @@ impl Auth {
         // A steady rate: once it is reached, neighbours wait for seconds, not until tomorrow.
         let day = Rate { most: most.saturating_mul(MINUTES_A_DAY), per: DAY };
         let key = self.throttle_key.key(&Bucket::SiteDay(client));
-        match tx.count_at_rate(key, day, now).await? {
+        match tx.charge_rate(key, day, now).await? {
             Quota::Counted(()) => {
                 let day = Charge { key: key.to_vec(), millis: day.each() };
                 Ok(Quota::Counted(CountedIp { minutes, day: Some(day) }))
@@ -260,13 +260,13 @@ impl Auth {
 
     /// Counts a request that is limited by IP prefix: sign-ups, changes, requests for a message. Not in the daily
     /// limit: a refused request leaves no row, and others have limits of their own.
-    pub(in crate::auth) async fn count_ip(&self, client: &Client) -> Result<(), Limited> {
+    pub(in crate::auth) async fn charge_ip(&self, client: &Client) -> Result<(), Limited> {
         let now = self.clock.now();
         if let Some(at) = self.closed_ip(client, false) {
             return Err(Wait::until(at, now).into());
         }
         let mut tx = self.store.begin().await?;
-        match self.count_ip_in(&mut tx, client, false).await? {
+        match self.charge_ip_in(&mut tx, client, false).await? {
             Quota::Counted(_) => Ok(tx.commit().await?),
             Quota::UsedUpUntil(at) => {
                 tx.rollback().await;
@@ -276,9 +276,9 @@ impl Auth {
     }
 
     /// Counts a change by a signed-in user, independent of the client IP.
-    pub(in crate::auth) async fn count_act(&self, user: UserId) -> Result<(), Limited> {
+    pub(in crate::auth) async fn charge_change(&self, user: UserId) -> Result<(), Limited> {
         let most = self.config.throttle.attempts_by_ip;
-        self.count(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
+        self.charge(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
     }
 
     /// Whether to record a successful sign-in, a sign-out or a name change. These have no other limit, and would
@@ -292,7 +292,7 @@ impl Auth {
         let key = self.throttle_key.key(&Bucket::Records(user, client.site()));
         let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         self.note_new_rows(1);
-        Ok(tx.count_in_window(key, window, self.clock.now()).await?.is_counted())
+        Ok(tx.charge_window(key, window, self.clock.now()).await?.is_counted())
     }
 
     /// Whether to record an attempt that cost no hash.
@@ -300,7 +300,7 @@ impl Auth {
         let key = self.throttle_key.key(&Bucket::Invalid(client.site()));
         let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         let mut tx = self.store.begin().await?;
-        let room = tx.count_in_window(key, window, self.clock.now()).await?;
+        let room = tx.charge_window(key, window, self.clock.now()).await?;
         tx.commit().await?;
         Ok(room.is_counted())
     }
@@ -316,24 +316,27 @@ impl Auth {
     }
 
     /// Counts a password change.
-    pub(in crate::auth) async fn count_password_change(&self, user: UserId) -> Result<(), Limited> {
+    pub(in crate::auth) async fn charge_password_change(
+        &self,
+        user: UserId,
+    ) -> Result<(), Limited> {
         let most = self.config.throttle.password_changes;
-        self.count(&Bucket::PasswordChanges(user), FixedWindow { most, per: HOUR }).await
+        self.charge(&Bucket::PasswordChanges(user), FixedWindow { most, per: HOUR }).await
     }
 
     /// Counts an attempt to set a password with a link: its strength check costs as much as many pages.
-    pub(in crate::auth) async fn count_link_attempt(
+    pub(in crate::auth) async fn charge_link_attempt(
         &self,
         token: &LinkToken,
     ) -> Result<(), Limited> {
         let most = self.config.throttle.attempts_by_ip;
-        self.count(&Bucket::Link(token), FixedWindow { most, per: MINUTE }).await
+        self.charge(&Bucket::Link(token), FixedWindow { most, per: MINUTE }).await
     }
 
-    async fn count(&self, bucket: &Bucket<'_>, rule: FixedWindow) -> Result<(), Limited> {
+    async fn charge(&self, bucket: &Bucket<'_>, rule: FixedWindow) -> Result<(), Limited> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;
-        let room = tx.count_in_window(self.throttle_key.key(bucket), rule, now).await?;
+        let room = tx.charge_window(self.throttle_key.key(bucket), rule, now).await?;
         tx.commit().await?;
         match room {
             Quota::Counted(_) => Ok(()),

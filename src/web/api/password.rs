@@ -6,7 +6,9 @@ use rocket::{FromForm, State, post};
 use serde::Serialize;
 
 use super::{Done, Reply, not_signed_in};
-use crate::auth::{Auth, Client, LinkToken, Password, Purpose, Refused, ResetPasswordError, Twice};
+use crate::auth::{
+    Auth, Client, LinkToken, OnRepeat, Password, Purpose, Refused, ResetPasswordError,
+};
 use crate::web::errors::Refusal;
 use crate::web::forms::{Fields, Input, Typed};
 use crate::web::guards::{HostPlace, Visitor};
@@ -110,6 +112,6 @@ pub(in crate::web) async fn set(
     if email.is_some_and(|email| email.key() != owner.key()) {
         return Err(dead());
     }
-    auth.reset_password(&link, password, client, Twice::Refused).await?;
+    auth.reset_password(&link, password, client, OnRepeat::Refused).await?;
     Ok(owner)
 }

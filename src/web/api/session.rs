@@ -92,7 +92,7 @@ pub(in crate::web) async fn sign_out(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply<Ended> {
-    if visitor.0.is_none() && !session::end_renewed(auth, jar, &client).await? {
+    if visitor.0.is_none() && !session::end_session(auth, jar, &client).await? {
         return Err(not_signed_in());
     }
     session::sign_out(auth, jar, &client).await?;

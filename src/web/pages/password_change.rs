@@ -57,13 +57,13 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)));
-    let Some(token) = session::read(jar, auth.config()) else { return log_in_first() };
+    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)));
+    let Some(token) = session::read(jar, auth.config()) else { return sign_in_first() };
     let Some(session) = page.session else {
-        let Some(ChangeForm { new_password, .. }) = submitted.form else { return log_in_first() };
+        let Some(ChangeForm { new_password, .. }) = submitted.form else { return sign_in_first() };
         return match auth.renew_again(&token, &new_password, &client).await {
             Ok(Some(renewed)) => Ok(done(auth, jar, &client, renewed)),
-            Ok(None) => log_in_first(),
+            Ok(None) => sign_in_first(),
             Err(Limited::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
             Err(Limited::Failed(error)) => Err(error),
         };
@@ -76,7 +76,7 @@ pub(in crate::web) async fn submit(
     let current = password.0.as_ref();
     match auth.change_password(session, &token, current, new_password, &client).await {
         Ok(renewed) => Ok(done(auth, jar, &client, renewed)),
-        Err(Refused::Because(ChangePasswordError::SignedOut)) => log_in_first(),
+        Err(Refused::Because(ChangePasswordError::SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),
     }
 }

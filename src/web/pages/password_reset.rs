@@ -7,7 +7,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, KnownDevice, Password, Refused, ResetPasswordError, Twice};
+use crate::auth::{Auth, Client, KnownDevice, OnRepeat, Password, Refused, ResetPasswordError};
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Submitted};
 use crate::web::frame::Frame;
@@ -111,7 +111,7 @@ pub(in crate::web) async fn submit_link(
     let Some(link) = link.0 else { return Ok(dead_link::show(&page, true)) };
     let Submitted { form, state } = submitted;
     if let Some(NewPasswordForm { new_password }) = form {
-        match auth.reset_password(&link, new_password, &client, Twice::SameAnswer).await {
+        match auth.reset_password(&link, new_password, &client, OnRepeat::SameAnswer).await {
             Ok(device) => {
                 // The reset has ended every session: the current one began after it.
                 if link.user.is_some() {

@@ -71,8 +71,8 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let log_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE)));
-    let Some(session) = page.session else { return log_in_first() };
+    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE)));
+    let Some(session) = page.session else { return sign_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
     // Browsers always send the field.
@@ -84,7 +84,7 @@ pub(in crate::web) async fn submit(
             Notice::NameSaved.put(jar, auth);
             Ok(Answer::Go(Redirect::to(urls::PROFILE)))
         }
-        Err(Refused::Because(SignedOut)) => log_in_first(),
+        Err(Refused::Because(SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),
     }
 }

@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Asked, Auth, Client, Refused, VerifyEmailError};
+use crate::auth::{Auth, Client, Refused, VerificationRequest, VerifyEmailError};
 use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
@@ -51,10 +51,10 @@ pub(in crate::web) async fn submit(
     let Some(user) = page.user() else { return Ok(session::sign_in_first(urls::PROFILE)) };
     if user.email_verified_at.is_none() {
         let notice = match auth.request_verification(user, &client).await? {
-            Asked::Sent => Notice::MessageSent,
-            Asked::IsWaiting => Notice::MessageWaits,
-            Asked::EnoughLinks => Notice::EnoughMessages,
-            Asked::TooMany => Notice::TooManyMessages,
+            VerificationRequest::Sent => Notice::MessageSent,
+            VerificationRequest::IsWaiting => Notice::MessageWaits,
+            VerificationRequest::EnoughLinks => Notice::EnoughMessages,
+            VerificationRequest::TooMany => Notice::TooManyMessages,
         };
         notice.put(jar, auth);
     }
