@@ -474,7 +474,7 @@ async fn overload_is_shown_on_the_page_with_the_form() {
     j.type_into("email", "bob@example.com").await;
     j.type_into("password", "was it this one?").await;
     j.press("Sign in").await;
-    j.says("Please wait a moment").await;
+    j.says("Wait a moment").await;
     assert_eq!(j.find("#email").await.prop("value").await.unwrap().unwrap(), "bob@example.com");
     j.look_at("login-crowd").await;
     journey.page.close().await.unwrap();
