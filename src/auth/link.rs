@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::password::change::AGAIN_WITHIN;
 use super::store::NewLink;
-use super::{Auth, LinkToken, User};
+use super::{Auth, LinkToken, User, UserId};
 use crate::mail::Message;
 use crate::{Error, urls};
 
@@ -78,6 +79,8 @@ pub(crate) struct OpenedLink {
     pub(crate) token: LinkToken,
     /// The user it belongs to; `None` if the link was used, has expired, or never existed.
     pub(crate) user: Option<User>,
+    /// Who used it in the last minutes.
+    pub(crate) used_by: Option<UserId>,
 }
 
 impl Auth {
@@ -87,8 +90,13 @@ impl Auth {
         purpose: Purpose,
         token: LinkToken,
     ) -> Result<OpenedLink, Error> {
-        let user = self.store.find_link(token.digest(), purpose, self.clock.now()).await?;
-        Ok(OpenedLink { token, user })
+        let (digest, now) = (token.digest(), self.clock.now());
+        let user = self.store.find_link(digest, purpose, now).await?;
+        let used_by = match user {
+            Some(_) => None,
+            None => self.store.find_used_link(digest, purpose, now - AGAIN_WITHIN, now).await?,
+        };
+        Ok(OpenedLink { token, user, used_by: used_by.map(|user| user.id) })
     }
 
     /// The row to store for a link to this user in this message.

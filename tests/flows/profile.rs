@@ -67,3 +67,15 @@ fn a_program_renames_its_user() {
     app.post("/profile", []).is(422);
     app.other_browser().send_json(Method::Patch, "/api/v1/profile", "{}").is(401);
 }
+
+/// A form without the field is refused, and does not offer to delete the name.
+#[test]
+fn a_form_without_the_name_changes_nothing() {
+    let app = TestApp::with_ada();
+    app.submit("/profile", [("name", "Ada")]).redirects_to("/profile");
+    app.post("/profile", [])
+        .is(422)
+        .says_beside("name", "This field is missing.")
+        .shows_in("name", "Ada");
+    app.visit("/profile").shows_in("name", "Ada");
+}

@@ -96,3 +96,13 @@ fn three_links_may_be_open_and_no_more() {
     app.visit("/profile").says("several emails whose links still work");
     assert_eq!(app.emails().len(), 3);
 }
+
+/// Promise 33: a link that nobody was sent claims nothing.
+#[test]
+fn a_made_up_link_says_nothing_of_an_address() {
+    let app = TestApp::with_ada();
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/profile");
+    app.visit("/profile");
+    app.visit(&format!("/verify-email/{}", "A".repeat(43))).redirects_to("/profile");
+    app.visit("/profile").is(200).does_not_say("Your email address is confirmed.");
+}

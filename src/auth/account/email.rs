@@ -6,6 +6,8 @@ use std::str::FromStr;
 use idna::AsciiDenyList;
 use unicode_normalization::UnicodeNormalization;
 
+use super::is_unseen;
+
 /// An email address that a message can be sent to. Two addresses belong to the same account if their
 /// [`key`](Email::key)s are equal.
 #[derive(Clone, Debug)]
@@ -173,17 +175,6 @@ fn bare_address(text: &str) -> &str {
     };
     let in_brackets = text.strip_suffix('>').and_then(|rest| rest.rsplit_once('<'));
     in_brackets.map_or(text, |(_, address)| address).trim_matches(is_unseen)
-}
-
-/// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.
-fn is_unseen(c: char) -> bool {
-    c.is_whitespace()
-        || c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
-            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// A dot-atom of RFC 5322 (3.2.3) of at most 64 bytes. Quoted strings are valid too, but not used in practice, and

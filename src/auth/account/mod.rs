@@ -12,3 +12,14 @@ pub use name::{Name, NameError};
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
 pub use user::{User, UserId};
 pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};
+
+/// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+}

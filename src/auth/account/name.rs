@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::is_unseen;
+
 /// A display name: one line of at most 100 characters, without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
@@ -15,7 +17,7 @@ impl Name {
         &self.0
     }
 
-    /// Parses a name. Returns `None` if the text is only whitespace.
+    /// Parses a name. Returns `None` if nothing in the text can be seen.
     ///
     /// # Errors
     /// If the text is too long or has invisible characters.
@@ -27,7 +29,8 @@ impl Name {
         if name.chars().any(|c| c.is_control() || is_invisible(c)) {
             return Err(NameError::ControlCharacter);
         }
-        Ok((!name.is_empty()).then(|| Self(name.to_owned())))
+        // Marks may join letters, but alone they are no name.
+        Ok((!name.chars().all(is_unseen)).then(|| Self(name.to_owned())))
     }
 
     pub(in crate::auth) fn from_row(name: String) -> Self {
@@ -78,7 +81,9 @@ mod tests {
     #[test]
     fn a_name_is_one_visible_line() {
         assert_eq!(Name::parse("  Ada  ").unwrap().unwrap().as_str(), "Ada");
-        assert_eq!(Name::parse(" "), Ok(None));
+        for text in ["", " ", "\u{200b}", "\u{2060}\u{feff}"] {
+            assert_eq!(Name::parse(text), Ok(None), "{text:?}");
+        }
         assert!(Name::parse(&"é".repeat(100)).is_ok());
         assert_eq!(Name::parse(&"é".repeat(101)), Err(NameError::TooLong));
         for text in ["a\0b", "a\nb", "a\u{7f}b", "a\u{202e}b"] {

@@ -87,7 +87,7 @@ impl Auth {
         password: Option<&Password>,
         client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
-        let OpenedLink { token, user } = link;
+        let OpenedLink { token, user, .. } = link;
         let Some(user) = user else {
             return self.verify_again(token, signed_in, password, client).await;
         };

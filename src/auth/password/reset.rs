@@ -67,7 +67,7 @@ impl Auth {
         client: &Client,
         twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
-        let OpenedLink { token, user } = link;
+        let OpenedLink { token, user, .. } = link;
         // An invalid token costs no hash.
         let Some(user) = user else {
             return self.reset_again(token, &password, client, twice).await;

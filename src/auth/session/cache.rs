@@ -2,6 +2,7 @@
 //! node stays valid here for `session.cache_for`, at most one second. Revocations by this node take effect at once.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,13 +18,19 @@ const SHARDS: usize = 16;
 /// The maximum number of sessions in a shard. A full shard is emptied, which only costs some queries.
 const MOST: usize = 4096;
 
+/// Likewise for cookies.
+const MOST_UNSEALED: usize = 1024;
+
 /// The number of entries at which a shard is first swept.
 const FEW: usize = 64;
 
 pub(in crate::auth) struct SessionCache {
     keep_for: Duration,
     shards: [Mutex<Shard>; SHARDS],
-    unsealed: [Mutex<HashMap<Box<str>, Unsealed>>; SHARDS],
+    /// What sealed cookies hold, which never changes, by a hash of 128 bits under keys of this process: nothing here
+    /// opens a session.
+    unsealed: [Mutex<HashMap<[u64; 2], Digest>>; SHARDS],
+    hashers: [RandomState; 2],
     /// The number of revocations so far.
     revocations: AtomicU64,
 }
@@ -57,12 +64,6 @@ struct Entry {
     found_at: Timestamp,
 }
 
-/// The digest of the token in a sealed cookie. It never changes, and unsealing takes half the time of a page.
-struct Unsealed {
-    digest: Digest,
-    at: Timestamp,
-}
-
 /// A database query in progress. If a session was revoked since it began, its result must not be cached.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Lookup(u64);
@@ -70,39 +71,28 @@ pub(in crate::auth) struct Lookup(u64);
 impl SessionCache {
     /// Keeps sessions for this long; zero disables the cache.
     pub(in crate::auth) fn new(keep_for: Duration) -> Self {
-        let (shards, unsealed) = Default::default();
-        Self { keep_for, shards, unsealed, revocations: AtomicU64::default() }
+        let (shards, unsealed, hashers) = Default::default();
+        Self { keep_for, shards, unsealed, hashers, revocations: AtomicU64::default() }
     }
 
-    /// The digest of the token in a sealed cookie, from the cache or from `unseal`. Cached no longer than sessions, so
-    /// that the memory does not contain yesterday's cookies.
+    /// The digest of the token in a sealed cookie. Unsealing it and hashing the token take as long as a tenth of a page,
+    /// so this is done once for each cookie.
     pub(in crate::auth) fn digest_of(
         &self,
         sealed: &str,
-        now: Timestamp,
         unseal: impl FnOnce() -> Option<Digest>,
     ) -> Option<Digest> {
-        let is_fresh = |known: &Unsealed| known.at <= now && known.at + self.keep_for > now;
-        // Its last byte is as random as any other.
-        let shard = usize::from(*sealed.as_bytes().last()?) % SHARDS;
-        let known = lock(&self.unsealed[shard])
-            .get(sealed)
-            .filter(|known| is_fresh(known))
-            .map(|known| known.digest);
-        if known.is_some() {
-            return known;
+        let key = [0, 1].map(|n| self.hashers[n].hash_one(sealed));
+        let shard = &self.unsealed[usize::try_from(key[0] % SHARDS as u64).unwrap_or_default()];
+        if let Some(digest) = lock(shard).get(&key) {
+            return Some(*digest);
         }
         let digest = unseal()?;
-        if !self.keep_for.is_zero() {
-            let mut unsealed = lock(&self.unsealed[shard]);
-            if unsealed.len() >= FEW {
-                unsealed.retain(|_, known| is_fresh(known));
-            }
-            if unsealed.len() >= MOST {
-                unsealed.clear();
-            }
-            unsealed.insert(sealed.into(), Unsealed { digest, at: now });
+        let mut unsealed = lock(shard);
+        if unsealed.len() >= MOST_UNSEALED {
+            unsealed.clear();
         }
+        unsealed.insert(key, digest);
         Some(digest)
     }
 
@@ -261,6 +251,22 @@ mod tests {
         assert!(cache.is_first_to_record(other, at(1_000), minute));
         assert!(cache.is_first_to_record(digest, at(61_000), minute));
         assert!(cache.is_first_to_record(digest, at(5), minute), "the clock was set back");
+    }
+
+    /// Promise 39: the memory holds no cookie, and another cookie is never taken for one that was unsealed.
+    #[test]
+    fn a_cookie_is_unsealed_once() {
+        let cache = SessionCache::new(Duration::from_secs(1));
+        let digests: Vec<Digest> = (0..20_000).map(|_| session().0).collect();
+        for (n, digest) in digests.iter().enumerate() {
+            let sealed = format!("cookie {n}==");
+            assert_eq!(cache.digest_of(&sealed, || Some(*digest)), Some(*digest));
+            assert_eq!(cache.digest_of(&sealed, || panic!("once is enough")), Some(*digest));
+        }
+        assert_eq!(cache.digest_of("forged", || None), None);
+        assert_eq!(cache.digest_of("forged", || Some(digests[0])), Some(digests[0]), "not kept");
+        let kept: usize = cache.unsealed.iter().map(|shard| lock(shard).len()).sum();
+        assert!((1..=SHARDS * MOST_UNSEALED).contains(&kept), "{kept}");
     }
 
     #[test]

@@ -56,7 +56,7 @@ pub(crate) struct SignedOut;
 const SEEN_EVERY: Duration = Duration::from_secs(60);
 
 /// How long a sign-in counts as recent. After that, security-critical actions ask for the password again.
-const RECENT_FOR: Duration = Duration::from_mins(15);
+const RECENT_FOR: Duration = Duration::from_mins(10);
 
 impl Auth {
     /// Signs a user in, in place of the browser's earlier session (`replaced`). The token is always new, so that
@@ -143,7 +143,7 @@ impl Auth {
         unseal: impl FnOnce() -> Option<SessionToken>,
     ) -> Result<Option<Arc<Session>>, Error> {
         let now = self.clock.now();
-        let digest = self.sessions.digest_of(sealed, now, || Some(unseal()?.digest()));
+        let digest = self.sessions.digest_of(sealed, || Some(unseal()?.digest()));
         let Some(digest) = digest else { return Ok(None) };
         if let Some(session) = self.sessions.get(digest, now)
             && now.since(session.last_seen_at) < SEEN_EVERY

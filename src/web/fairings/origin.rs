@@ -37,9 +37,12 @@ pub(in crate::web) fn is_foreign(request: &Request<'_>) -> bool {
     if matches!(request.method(), Method::Get | Method::Head | Method::Options) {
         return false;
     }
-    match request.headers().get_one("Sec-Fetch-Site") {
-        Some(site) => matches!(site, "cross-site" | "same-site"),
-        None => mismatch(request).is_some(),
+    let mut sites = request.headers().get("Sec-Fetch-Site");
+    match (sites.next(), sites.next()) {
+        (Some("same-origin" | "none"), None) => false,
+        (Some("cross-site" | "same-site"), _) => true,
+        // What no browser sends says nothing.
+        _ => mismatch(request).is_some(),
     }
 }
 

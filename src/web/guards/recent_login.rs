@@ -9,7 +9,7 @@ use crate::User;
 use crate::auth::Auth;
 use crate::web::guards::Visitor;
 
-/// The signed-in user, who has given the password within the last quarter of an hour: for security-critical
+/// The signed-in user, who has given the password within the last ten minutes: for security-critical
 /// actions, since somebody else may use a browser that was left open (ASVS 7.5.1). 401 otherwise; 403 as for
 /// [`User`].
 pub struct RecentLogin {

@@ -14,6 +14,7 @@ use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
+use crate::web::refusals::Reason;
 use crate::web::session;
 use crate::{Error, Name, User, urls, words};
 
@@ -75,9 +76,15 @@ pub(in crate::web) async fn submit(
     let Some(session) = page.session else { return sign_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
-    // Browsers always send the field.
-    let Some(ProfileForm { name: Patch::Set(name) }) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
+    let name = match form {
+        Some(ProfileForm { name: Patch::Set(name) }) => name,
+        // A browser always sends the field. What is shown again is the stored name: an empty field would delete it.
+        Some(ProfileForm { name: Patch::Keep }) => {
+            let name = session.user.name.as_ref().map_or("", Name::as_str);
+            let refused = Refused::Because(Reason::missing("name"));
+            return Answer::refused(refused, FormState::with("name", name), draw);
+        }
+        None => return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state))),
     };
     match auth.rename(session, name.as_ref(), &client).await {
         Ok(()) => {

@@ -38,9 +38,11 @@ fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
 }
 
 #[get("/login?<next>")]
-pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>) -> Answer {
+pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
     let next = next.and_then(Next::parse);
-    if page.session.is_some() {
+    // A page that asks for a recent sign-in leads here: on to it at once would go round in a circle.
+    let is_asked_again = |session| next.is_some() && !auth.is_recent(session);
+    if page.session.is_some_and(|session| !is_asked_again(session)) {
         return Answer::go(next.as_ref());
     }
     let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));

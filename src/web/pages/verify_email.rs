@@ -70,12 +70,16 @@ pub(in crate::web) fn show_link(
 ) -> Answer {
     let Some(link) = link.0 else { return dead_link::show(&page, false) };
     let Some(user) = link.user else {
-        // A second click on a link that has already verified the address.
-        if page.user().is_some_and(|user| user.email_verified_at.is_some()) {
-            Notice::EmailVerified.put(jar, auth);
-            return Answer::go(None);
-        }
-        return dead_link::show(&page, false);
+        // A second click on a link that has already verified the address; of any other, the profile tells.
+        return match page.user().filter(|user| user.email_verified_at.is_some()) {
+            Some(user) => {
+                if link.used_by == Some(user.id) {
+                    Notice::EmailVerified.put(jar, auth);
+                }
+                Answer::go(None)
+            }
+            None => dead_link::show(&page, false),
+        };
     };
     Answer::Page(draw(Status::Ok, &page, &user, &FormState::default()))
 }
