@@ -6,6 +6,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use figment::Figment;
+use rocket::config::SecretKey;
 use rustix::fs::{Access, access};
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
@@ -58,9 +60,15 @@ pub(crate) fn secret_key(path: &Path) -> io::Result<String> {
     read_secret_key(path)
 }
 
-/// Reads the key, if it exists.
+/// Reads the key, if it exists. Fails if Rocket could not use it.
 pub(crate) fn read_secret_key(path: &Path) -> io::Result<String> {
-    Ok(fs::read_to_string(path)?.trim().to_owned())
+    let key = fs::read_to_string(path)?.trim().to_owned();
+    let read = Figment::from(("secret_key", &key)).extract_inner::<SecretKey>("secret_key");
+    if read.is_ok_and(|key| key.is_provided()) {
+        return Ok(key);
+    }
+    let reason = "the file is damaged; restore it, or remove it, which signs everybody out";
+    Err(io::Error::new(io::ErrorKind::InvalidData, reason))
 }
 
 /// A temporary file with this content on disk, to be renamed.

@@ -29,7 +29,9 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
         match Figment::from(&one).extract_inner::<Config>("vestibule") {
             // Keep a former name, which stops the start.
             Err(error)
-                if matches!(error.kind, Kind::UnknownField(..))
+                // Not for an unknown field of a table that is a setting: the whole table would be lost.
+                if matches!(&error.kind, Kind::UnknownField(field, _)
+                        if name.split("__").any(|part| part.eq_ignore_ascii_case(field)))
                     && new_name(&name.replace("__", ".")).is_none() =>
             {
                 unknown.push(format!("VESTIBULE_{}", name.to_uppercase()));

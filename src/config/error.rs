@@ -164,7 +164,9 @@ impl From<&figment::Error> for ConfigError {
                 new_name.map_or(Problem::Unknown(known), Problem::Renamed)
             }
             Kind::Message(text) => {
-                Must::named(text).map_or_else(|| Problem::Refused(text.clone()), Problem::Must)
+                // The first line alone: below it, a parse error of TOML quotes the line of the file.
+                let first = text.lines().next().unwrap_or_default();
+                Must::named(text).map_or_else(|| Problem::Refused(first.to_owned()), Problem::Must)
             }
             _ => Problem::Unreadable,
         };

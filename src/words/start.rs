@@ -104,6 +104,16 @@ impl fmt::Display for Unusable {
                 "the tables are older than this version, and databases.vestibule.migrate is false: run \
                  `vestibule migrate` as their owner",
             ),
+            Self::DependsOnOldTables(name) => write!(
+                f,
+                "{name} depends on a table of version 0.1, which this version replaces: remove its foreign key \
+                 or view, run `vestibule migrate`, and let it refer to vestibule_users then"
+            ),
+            Self::OtherSchema { tables_in, first } => write!(
+                f,
+                "the tables are in the schema {tables_in}, but {first} comes first in the search_path: set the \
+                 search_path of this role to {tables_in}, or the service would begin anew with empty tables"
+            ),
             Self::LockIsHeld(path) => {
                 write!(f, "another process holds {} and does not let go", path.display())
             }

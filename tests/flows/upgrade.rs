@@ -2,15 +2,15 @@
 
 use std::io::Write;
 
-use tempfile::TempDir;
-
 use rocket::http::Method;
-use sqlx::Connection;
+use sqlx::{AssertSqlSafe, Connection};
+use tempfile::TempDir;
+use vestibule::Clock;
 
 use crate::harness::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
-use crate::harness::{NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
@@ -136,6 +136,91 @@ fn migrations_of_a_host_are_left_alone() {
     let app = app.restarted();
     app.sign_up("ada@example.com").redirects_to("/profile");
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 2);
+}
+
+/// What foreign keys that were off, or a hand, have left behind stops no upgrade.
+#[test]
+fn rows_that_belong_to_nobody_are_left_out() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    run(&app, &["DELETE FROM health"]);
+    if app.is_sqlite() {
+        run(
+            &app,
+            &[
+                "PRAGMA foreign_keys = OFF",
+                "INSERT INTO sessions SELECT randomblob(32), randomblob(16), randomblob(16), 0, 1, 1, 1, 1, '', ''",
+                "INSERT INTO outbox (id, letter, user_id, device, network, attempts, created_at, due_at) \
+                 VALUES (randomblob(16), 'verify-email', randomblob(16), '', '', 0, 1, 1)",
+            ],
+        );
+    }
+    let app = app.restarted();
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.emails_do_not_matter();
+}
+
+/// A host's own rows are never deleted with ours: the upgrade is refused while something depends on the old tables,
+/// and 0.1 can go on.
+#[test]
+fn an_upgrade_deletes_nothing_of_a_host() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    let id = if app.is_sqlite() { "BLOB" } else { "UUID" };
+    let notes =
+        format!("CREATE TABLE notes (owner {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE)");
+    run(&app, &[&notes, "INSERT INTO notes SELECT id FROM users"]);
+    assert!(!app.can_start(Clock::stopped(), |figment| figment));
+    assert_eq!(count(&app, "notes"), "2", "the bystander's as well");
+    assert_eq!(count(&app, "_sqlx_migrations"), "7");
+    run(&app, &["DROP TABLE notes"]);
+    app.restarted().log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Tables that another schema hides are not begun anew: every account would seem to be gone.
+#[test]
+fn a_schema_that_comes_first_is_refused() {
+    let app = TestApp::with_ada();
+    if app.is_sqlite() {
+        return;
+    }
+    app.sql("CREATE SCHEMA front");
+    let schema = app.texts("SELECT CAST(current_schema() AS TEXT)").remove(0);
+    let url = format!("{}&options=-c%20search_path%3Dfront%2C{schema}", app.database());
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
+    app.sql("DROP TABLE vestibule_health");
+    assert!(!app.can_start(Clock::stopped(), |figment| {
+        figment.merge(("databases.vestibule.url", &url)).merge(("vestibule.database_url", &url))
+    }));
+    app.restarted().log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+fn run(app: &TestApp, statements: &[&str]) {
+    app.block_on(async {
+        let script = AssertSqlSafe(statements.join("; "));
+        if app.is_sqlite() {
+            let mut db = sqlx::SqliteConnection::connect(app.database()).await.unwrap();
+            sqlx::raw_sql(script).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        } else {
+            let mut db = sqlx::PgConnection::connect(app.database()).await.unwrap();
+            sqlx::raw_sql(script).execute(&mut db).await.unwrap();
+            db.close().await.unwrap();
+        }
+    });
+}
+
+fn count(app: &TestApp, table: &str) -> String {
+    app.block_on(async {
+        let sql = AssertSqlSafe(format!("SELECT CAST(COUNT(*) AS TEXT) FROM {table}"));
+        if app.is_sqlite() {
+            let mut db = sqlx::SqliteConnection::connect(app.database()).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap()
+        } else {
+            let mut db = sqlx::PgConnection::connect(app.database()).await.unwrap();
+            sqlx::query_scalar(sql).fetch_one(&mut db).await.unwrap()
+        }
+    })
 }
 
 /// Reverts `take_over.sql`.

@@ -12,7 +12,8 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::migrate::{
     DONE, DONE_BY_0_1, Done, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE, SQLITE_0_1, connect,
-    is_ours, migrations_done, no_answer,
+    is_ours, migrations_done, no_answer, refuse_dependents_in_postgres,
+    refuse_dependents_in_sqlite, refuse_other_schema,
 };
 use super::open::{self, beside, postgres_options};
 use super::unusable::Unusable;
@@ -115,11 +116,14 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
     let mut conn = connect(&options, wait).await?;
     let look = async {
         let done = migrations_done(&mut conn, DONE).await?;
+        let old = migrations_done(&mut conn, DONE_BY_0_1).await?;
         let mut tables = Tables::new(&POSTGRES, &done);
-        if tables == Tables::Missing
-            && is_ours(&POSTGRES_0_1, &migrations_done(&mut conn, DONE_BY_0_1).await?)
-        {
+        if tables == Tables::Missing && is_ours(&POSTGRES_0_1, &old) {
             tables = Tables::OfVersion01;
+            refuse_dependents_in_postgres(&mut conn).await?;
+        }
+        if !tables.are_enough() {
+            refuse_other_schema(&mut conn, &done, &old).await?;
         }
         let mut found = Found::new(tables, &done);
         if tables.are_enough() {
@@ -190,6 +194,7 @@ async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
     let mut tables = Tables::new(&SQLITE, &done);
     if tables == Tables::Missing && is_ours(&SQLITE_0_1, &migrations_done(DONE_BY_0_1).await) {
         tables = Tables::OfVersion01;
+        refuse_dependents_in_sqlite(conn).await?;
     }
     let mut found = Found::new(tables, &done);
     if let Some(sql) = found.count_accounts() {

@@ -79,6 +79,7 @@ pub(super) async fn migrate_postgres(
         ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
     ]);
     let mut lock_timeout = LOCK_TIMEOUT;
+    let mut missing = 0;
     loop {
         let mut conn = connect(&options, wait).await?;
         let set = format!("SET lock_timeout = {}", lock_timeout.as_millis());
@@ -88,11 +89,14 @@ pub(super) async fn migrate_postgres(
         let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
         // Closing releases its locks.
         let _ = timeout(wait, conn.close()).await;
+        // Another process may have just migrated the tables of version 0.1: then one is missing, once.
+        missing += u32::from(changed.as_ref().is_err_and(|error| is_code(error, UNDEFINED_TABLE)));
         match changed {
             Ok(()) => return Ok(()),
-            // Another process has just migrated the tables of version 0.1, so one is missing.
             Err(error)
-                if (is_code(&error, LOCK_NOT_AVAILABLE) || is_code(&error, UNDEFINED_TABLE))
+                if (is_code(&error, LOCK_NOT_AVAILABLE)
+                    || is_code(&error, DEADLOCK_DETECTED)
+                    || (is_code(&error, UNDEFINED_TABLE) && missing < 2))
                     && begun_at.elapsed() < MIGRATE_WITHIN =>
             {
                 let who = holders(&options, wait).await;
@@ -121,10 +125,13 @@ async fn bring_up_to_date(
     info!("the tables are brought to this version");
     let old =
         timeout(wait, migrations_done(conn, DONE_BY_0_1)).await.map_err(|_| no_answer())??;
+    timeout(wait, refuse_other_schema(conn, &done, &old)).await.map_err(|_| no_answer())??;
     let change = async {
         if done.is_empty() && is_ours(&POSTGRES_0_1, &old) {
-            POSTGRES_0_1.run_direct(None, &mut *conn, false).await.map_err(cause)?;
+            refuse_dependents_in_postgres(conn).await?;
+            // In one transaction with the migrations of 0.1: if it fails, 0.1 can go on.
             let mut tx = conn.begin().await?;
+            POSTGRES_0_1.run_direct(None, &mut *tx, false).await.map_err(cause)?;
             tx.execute(LOCK_0_1).await?;
             POSTGRES.run_direct(None, &mut *tx, false).await.map_err(cause)?;
             tx.execute(TAKE_OVER_0_1).await?;
@@ -170,8 +177,9 @@ pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: boo
     let old: Vec<Done> =
         sqlx::query_as(DONE_BY_0_1).fetch_all(&mut *conn).await.unwrap_or_default();
     if done.is_empty() && is_ours(&SQLITE_0_1, &old) {
-        SQLITE_0_1.run_direct(None, &mut *conn, false).await?;
+        refuse_dependents_in_sqlite(conn).await?;
         let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+        SQLITE_0_1.run_direct(None, &mut *tx, false).await?;
         SQLITE.run_direct(None, &mut *tx, false).await?;
         tx.execute(TAKE_OVER_0_1).await?;
         return tx.commit().await;
@@ -208,6 +216,67 @@ const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, us
                         events, health IN ACCESS EXCLUSIVE MODE";
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
 
+/// The tables of version 0.1, as a list for SQL.
+macro_rules! tables_0_1 {
+    () => {
+        "('users', 'sessions', 'renewed_sessions', 'tokens', 'used_tokens', 'outbox', 'throttle', 'events', \
+         'health')"
+    };
+}
+
+/// Fails if a table of somebody else refers to one of version 0.1: dropping that one would delete its rows.
+pub(super) async fn refuse_dependents_in_sqlite(conn: &mut SqliteConnection) -> Result<()> {
+    let sql = concat!(
+        "SELECT m.name FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f \
+         WHERE m.type = 'table' AND lower(f.\"table\") IN ",
+        tables_0_1!(),
+        " AND lower(m.name) NOT IN ",
+        tables_0_1!(),
+        " LIMIT 1"
+    );
+    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
+    found.map_or(Ok(()), |name| Err(Unusable::DependsOnOldTables(name).into()))
+}
+
+/// Fails if a table or a view of somebody else refers to a table of version 0.1, which could not be dropped.
+pub(super) async fn refuse_dependents_in_postgres(conn: &mut PgConnection) -> Result<()> {
+    let sql = concat!(
+        "WITH ours AS (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
+         AND relname IN ",
+        tables_0_1!(),
+        ") SELECT CAST(conrelid::regclass AS TEXT) FROM pg_constraint WHERE contype = 'f' \
+         AND confrelid IN (SELECT oid FROM ours) AND conrelid NOT IN (SELECT oid FROM ours) UNION \
+         SELECT CAST(ev_class::regclass AS TEXT) FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid \
+         WHERE classid = 'pg_rewrite'::regclass AND refobjid IN (SELECT oid FROM ours) \
+         AND ev_class NOT IN (SELECT oid FROM ours) LIMIT 1"
+    );
+    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
+    found.map_or(Ok(()), |name| Err(Unusable::DependsOnOldTables(name).into()))
+}
+
+/// Fails if the tables are not in the schema where new ones would be created: those would be empty.
+pub(super) async fn refuse_other_schema(
+    conn: &mut PgConnection,
+    done: &[Done],
+    done_by_0_1: &[Done],
+) -> Result<()> {
+    let table = match (done, done_by_0_1) {
+        ([], old) if is_ours(&POSTGRES_0_1, old) => "_sqlx_migrations",
+        ([], _) => return Ok(()),
+        _ => TABLE,
+    };
+    let sql = "SELECT CAST(nspname AS TEXT), COALESCE(CAST(current_schema() AS TEXT), '') FROM pg_class \
+               JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE pg_class.oid = to_regclass($1)";
+    let found: Option<(String, String)> =
+        sqlx::query_as(sql).bind(table).fetch_optional(conn).await?;
+    match found {
+        Some((tables_in, first)) if tables_in != first => {
+            Err(Unusable::OtherSchema { tables_in, first }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Whether these are our migrations, and not those of a host app in the same database.
 pub(super) fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
     let first = migrator.iter().next();
@@ -232,6 +301,7 @@ fn is_current(ours: &Migrator, done: &[Done]) -> bool {
 
 /// PostgreSQL's error codes (its manual, appendix A).
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const DEADLOCK_DETECTED: &str = "40P01";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const UNDEFINED_TABLE: &str = "42P01";
 

@@ -21,6 +21,10 @@ pub(crate) enum Unusable {
     MayNotChangeTables,
     /// The tables must be changed, and a setting forbids that.
     TablesTooOld,
+    /// Something of somebody else depends on a table of version 0.1, which is about to be dropped.
+    DependsOnOldTables(String),
+    /// The tables are in one schema, and another one comes first.
+    OtherSchema { tables_in: String, first: String },
     /// Another process holds the lock file.
     LockIsHeld(PathBuf),
 }
