@@ -61,6 +61,7 @@ fn fails_alike(folder: &Path, settings: &[(&str, &str)], reason: &str) {
     let output = command(folder, settings).output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && log.contains(refusal), "{refusal:?} is not in {log}");
+    assert!(!said.contains("hunter2") && !log.contains("hunter2"), "{said}\n{log}");
 }
 
 #[test]
@@ -137,6 +138,8 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
         ("VESTIBULE_DATABASE_URL", "sqlite:nowhere/x.sqlite3", "No such file or directory"),
         ("ROCKET_DATABASES__VESTIBULE__MIGRATE", "false", "run `vestibule migrate`"),
         ("VESTIBULE_THROTTLE__FREE_TRIES", "5", "was renamed to vestibule.throttle.free_attempts"),
+        ("VESTIBULE_THROTTLE", "{free_tries=5}", "was renamed to vestibule.throttle.free_attempts"),
+        ("VESTIBULE_MAIL", "{smtp_url=\"smtps://u:hunter2@h\",frm=\"x@example.com\"}", "mail.frm"),
     ] {
         let folder = TempDir::new_in(folder.path()).unwrap();
         fails_alike(folder.path(), &[(variable, value)], reason);
@@ -149,6 +152,25 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
     let (_, said) = check(folder.path(), &[]);
     is_said(&said, &[("settings", "Rocket.toml")]);
     fails_alike(folder.path(), &[], "was renamed to vestibule.throttle.emails_by_ip");
+    // A line that cannot be read may hold a secret.
+    std::fs::write(folder.path().join("Rocket.toml"), "[default]\nsecret_key = \"hunter2\n")
+        .unwrap();
+    fails_alike(folder.path(), &[], "TOML parse error at line 2");
+}
+
+/// A key that is damaged must not be taken for another one: everybody would be signed out.
+#[test]
+fn a_damaged_key_is_reported() {
+    for damaged in [
+        "",
+        "hPRYyVRiMyxpw5sBB1XeCMN1kFsD",
+        "not a key at all, but a text of some length, is it not?",
+    ] {
+        let folder = TempDir::new().unwrap();
+        std::fs::create_dir(folder.path().join("data")).unwrap();
+        std::fs::write(folder.path().join("data/secret_key"), damaged).unwrap();
+        fails_alike(folder.path(), &[], "the file is damaged");
+    }
 }
 
 #[test]
