@@ -90,16 +90,22 @@ impl Journey {
             .env("VESTIBULE_PASSWORD__COST", "4")
             .envs(settings.iter().copied())
             .stderr(Stdio::piped());
-        let service = started(service, |line| line.contains("listening on").then_some(())).0;
+        let (service, ()) =
+            started(&mut service, |line| line.contains("listening on").then_some(()))
+                .expect("the service says that it is ready");
         let mut command = Command::new(driver);
         command.arg("--port=0").stdout(Stdio::piped()).env("HOME", folder.path());
         // "… started successfully on port 4444." or "… Listening on 127.0.0.1:4444".
-        let (driver, driver_port) = started(command, |line| {
+        let is_ready = |line: &str| {
             let is_ready =
                 line.contains("started successfully on") || line.contains("Listening on");
             let port = line.trim_end_matches('.').rsplit([' ', ':']).next()?;
             port.parse::<u16>().ok().filter(|_| is_ready)
-        });
+        };
+        // chromedriver takes a free port of IPv4, which may be in use with IPv6: then it ends, and another is free.
+        let (driver, driver_port) = (0..5)
+            .find_map(|_| started(&mut command, is_ready))
+            .expect("the driver says that it is ready");
         let mut builder =
             ClientBuilder::new(hyper_util::client::legacy::connect::HttpConnector::new());
         builder.capabilities(capabilities(look, folder.path()));
@@ -367,8 +373,8 @@ fn binary() -> PathBuf {
     path
 }
 
-/// Starts a program and waits for the line of output that says it is ready.
-fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Process, T) {
+/// Starts a program and waits for the line of output that says it is ready; `None` if it ends without one.
+fn started<T>(command: &mut Command, ready: impl Fn(&str) -> Option<T>) -> Option<(Process, T)> {
     let mut child = command.stdin(Stdio::null()).spawn().unwrap();
     let output: Box<dyn std::io::Read + Send> = match child.stdout.take() {
         Some(output) => Box::new(output),
@@ -379,7 +385,7 @@ fn started<T>(mut command: Command, ready: impl Fn(&str) -> Option<T>) -> (Proce
     let found = lines.by_ref().map_while(Result::ok).find_map(|line| ready(&line));
     // Keep reading, or the program blocks on its full pipe.
     std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-    (process, found.expect("the program says that it is ready"))
+    Some((process, found?))
 }
 
 fn capabilities(look: Look, folder: &Path) -> serde_json::Map<String, Value> {

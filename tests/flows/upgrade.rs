@@ -70,29 +70,44 @@ fn a_database_of_the_previous_version_is_taken_over() {
     assert!(!refused.status.success() && log.contains("migration"), "{log}");
 }
 
-/// The nodes of 0.1 step aside: they are no longer ready, write nothing, and no account is lost.
+/// Rolling upgrade: while the nodes of several are replaced one by one, those of both versions serve the same
+/// people from the same tables.
 #[test]
-fn nodes_of_the_previous_version_step_aside() {
+fn nodes_of_the_version_before_serve_beside_those_of_this_one() {
     if crate::harness::postgres::new_postgres_database().is_none() {
         return;
     }
     let folder = new_folder();
     let Some(previous) = start_previous(&folder) else { return };
     assert!(previous.sign_up("ada@example.com").contains("303 See Other"));
-    let cookie = log_in(&previous, "ada@example.com", PASSWORD);
     let service = Process::run(command(folder.path(), &[]));
-    assert!(is_signed_in(&service, &cookie));
-    let [old, new] = [PASSWORD, NEW_PASSWORD].map(|text| text.replace(' ', "+"));
-    let form = format!("password={old}&new_password={new}");
-    assert!(post(&service, &cookie, "/password-change", &form).contains("303 See Other"));
-    let refused = previous.sign_up("bob@example.com");
-    assert!(refused.contains("503 Service Unavailable"), "{refused}");
-    let ready = previous.get("/health/ready");
-    assert!(ready.starts_with("HTTP/1.1 503"), "{ready}");
-    log_in(&service, "ada@example.com", NEW_PASSWORD);
+    let passwords = [PASSWORD, NEW_PASSWORD, PASSWORD];
+    for (n, (here, there)) in [(&previous, &service), (&service, &previous)].iter().enumerate() {
+        let email = format!("p{n}@example.com");
+        assert!(here.sign_up(&email).contains("303 See Other"));
+        log_in(there, &email, PASSWORD);
+        // A changed password counts on the other one, and so does what it ends.
+        let old = log_in(there, "ada@example.com", passwords[n]);
+        let own = log_in(here, "ada@example.com", passwords[n]);
+        assert!(is_signed_in(here, &old) && is_signed_in(there, &own));
+        let [from, to] = [passwords[n], passwords[n + 1]].map(|text| text.replace(' ', "+"));
+        let form = format!("password={from}&new_password={to}");
+        let changed = post(here, &own, "/password-change", &form);
+        let renewed = session_cookie(&changed).unwrap_or_else(|| panic!("{changed}"));
+        assert!(is_signed_in(there, renewed));
+        assert!(!is_signed_in(here, &old) && !is_signed_in(here, &own));
+        log_in(there, "ada@example.com", passwords[n + 1]);
+        let asked = answer(here.post("/password-reset", &format!("email={email}")));
+        assert!(asked.contains("200 OK"), "{asked}");
+        assert!(post(there, renewed, "/logout", "").contains("303 See Other"));
+        assert!(!is_signed_in(there, renewed));
+    }
     for node in [previous, service] {
         node.signal("-TERM");
-        assert!(node.end().0.success());
+        let (status, log) = node.end();
+        assert!(status.success());
+        let faults: Vec<_> = log.iter().filter(|line| line.contains(" ERROR ")).collect();
+        assert!(faults.is_empty(), "{faults:#?}");
     }
 }
 
@@ -115,6 +130,7 @@ fn every_row_of_the_previous_version_is_taken_over() {
     let before = compared(&app);
     back_to_0_1(&app);
     let app = app.restarted();
+    forget_0_1(&app);
     assert_eq!(compared(&app), before);
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 1);
     let profile = app.request(Method::Get, "/profile", &[("Cookie", &cookie)], None);
@@ -156,6 +172,7 @@ fn rows_that_belong_to_nobody_are_left_out() {
         );
     }
     let app = app.restarted();
+    forget_0_1(&app);
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
     app.emails_do_not_matter();
 }
@@ -174,7 +191,9 @@ fn an_upgrade_deletes_nothing_of_a_host() {
     assert_eq!(count(&app, "notes"), "2", "the bystander's as well");
     assert_eq!(count(&app, "_sqlx_migrations"), "7");
     run(&app, &["DROP TABLE notes"]);
-    app.restarted().log_in(ADA, PASSWORD).redirects_to("/profile");
+    let app = app.restarted();
+    forget_0_1(&app);
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
 /// Tables that another schema hides are not begun anew: every account would seem to be gone.
@@ -193,6 +212,21 @@ fn a_schema_that_comes_first_is_refused() {
         figment.merge(("databases.vestibule.url", &url)).merge(("vestibule.database_url", &url))
     }));
     app.restarted().log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Removes what nodes of 0.1 need to serve beside this one, as a later version will.
+fn forget_0_1(app: &TestApp) {
+    if !app.is_sqlite() {
+        run(
+            app,
+            &[
+                "DROP VIEW users",
+                "DROP TRIGGER vestibule_password_for_0_1 ON vestibule_passwords",
+                "DROP TRIGGER vestibule_password_of_0_1 ON vestibule_users",
+                "ALTER TABLE vestibule_users DROP COLUMN password_hash, DROP COLUMN password_version",
+            ],
+        );
+    }
 }
 
 fn run(app: &TestApp, statements: &[&str]) {

@@ -135,6 +135,7 @@ async fn bring_up_to_date(
             tx.execute(LOCK_0_1).await?;
             POSTGRES.run_direct(None, &mut *tx, false).await.map_err(cause)?;
             tx.execute(TAKE_OVER_0_1).await?;
+            tx.execute(SERVE_BESIDE_0_1).await?;
             tx.commit().await
         } else {
             POSTGRES.run_direct(None, conn, false).await.map_err(cause)
@@ -215,6 +216,7 @@ pub(super) const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrat
 const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
                         events, health IN ACCESS EXCLUSIVE MODE";
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
+const SERVE_BESIDE_0_1: &str = include_str!("migrations/0.1/serve_beside.sql");
 
 /// The tables of version 0.1, as a list for SQL.
 macro_rules! tables_0_1 {
