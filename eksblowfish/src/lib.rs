@@ -282,13 +282,13 @@ mod tests {
         }
     }
 
-    /// More than ten thousand hashes of random costs, salts and passwords, in batches of every size and at every
+    /// Thousands of hashes (in CI, forty thousand) of random costs, salts and passwords, in batches of every size and at every
     /// index, joining and leaving while others are in progress.
     #[test]
     fn every_hash_is_that_of_the_crate() {
         let mut inputs = Inputs::new();
         let hashes: u32 =
-            std::env::var("HASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(12_000);
+            std::env::var("HASHES").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000);
         let (mut batch, mut expected) = (Batch::default(), Vec::new());
         let mut begun = 0;
         while begun < hashes || !batch.is_empty() {
