@@ -282,8 +282,8 @@ mod tests {
         }
     }
 
-    /// Thousands of hashes (in CI, forty thousand) of random costs, salts and passwords, in batches of every size and at every
-    /// index, joining and leaving while others are in progress.
+    /// Thousands of hashes (in CI, forty thousand) of random costs, salts and passwords, in batches of every size and at
+    /// every index, joining and leaving while others are in progress.
     #[test]
     fn every_hash_is_that_of_the_crate() {
         let mut inputs = Inputs::new();
