@@ -118,7 +118,11 @@ impl Auth {
         match self.hasher.hash(password, slot).await {
             Ok(new) => {
                 let old = found.stored_hash.clone();
-                self.store.update_outdated_hash(found.user.id, old, &new).await
+                let mut tx = self.store.begin().await?;
+                // The user first, as everywhere: two that lock them in another order would wait for each other.
+                tx.lock_user(found.user.id).await?;
+                tx.update_outdated_hash(found.user.id, old, &new).await?;
+                tx.commit().await
             }
             // Renew it another time: a busy service must not refuse a right password for this.
             Err(error) if error.busy_for().is_some() => Ok(()),

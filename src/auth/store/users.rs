@@ -176,10 +176,12 @@ impl Store {
             .await?;
         Ok(found.map(User::from))
     }
+}
 
-    /// Replaces an outdated hash, unless it has changed in the meantime.
+impl Tx {
+    /// Replaces an outdated hash, unless it has changed in the meantime. The user must be locked.
     pub(in crate::auth) async fn update_outdated_hash(
-        &self,
+        &mut self,
         id: UserId,
         old: String,
         new: &PasswordHash,
@@ -188,9 +190,7 @@ impl Store {
         self.run(sql, (id, old, new.to_string())).await?;
         Ok(())
     }
-}
 
-impl Tx {
     /// Returns `false` if the address is taken: the UNIQUE constraint decides between concurrent sign-ups.
     pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
         let inserted = self
