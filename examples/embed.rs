@@ -12,7 +12,7 @@ fn hello(user: User) -> String {
 }
 
 #[catch(401)]
-fn log_in_first() -> Redirect {
+fn sign_in_first() -> Redirect {
     Redirect::to("/login?next=/hello")
 }
 
@@ -21,7 +21,7 @@ pub fn app(figment: Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(vestibule::stage())
         .mount("/", routes![hello])
-        .register("/", catchers![log_in_first])
+        .register("/", catchers![sign_in_first])
 }
 
 #[launch]

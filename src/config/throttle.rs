@@ -29,9 +29,9 @@ pub struct ThrottleConfig {
     pub password_changes: i64,
     /// Emails of one kind per hour that strangers can cause to one address. Default 3.
     pub emails_to_address: i64,
-    /// Emails per hour that one client IP can cause. Default 20.
+    /// Emails per hour that one IPv4 address can cause, and three times as many an IPv6 /48. Default 20.
     pub emails_by_ip: i64,
-    /// Emails to new accounts that one client IP can cause at once; as many more leave per hour, one by one, and as
+    /// Emails to new accounts that one IPv4 address or IPv6 /48 can cause at once; as many more leave per hour, one by one, and as
     /// many may wait for that before sign-ups are refused. Verified addresses do not count. Default 40.
     pub signups_by_ip: i64,
     /// Networks with many people behind each address, such as a school, and the factor for their rate limits.

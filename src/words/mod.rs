@@ -36,3 +36,30 @@ const fn text(text: &'static str) -> Text {
     }
     Safe(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// Promise 38: what somebody typed is escaped on every page and in every message.
+    #[test]
+    fn no_template_switches_escaping_off() {
+        let mut seen = 0;
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("templates")];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                let template: String =
+                    fs::read_to_string(&path).unwrap().split_whitespace().collect();
+                assert!(!template.contains("|safe") && !template.contains("|escape"), "{path:?}");
+                seen += 1;
+            }
+        }
+        assert!(seen > 15, "{seen}");
+    }
+}

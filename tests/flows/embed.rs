@@ -21,7 +21,7 @@ fn the_example_greets_the_signed_in_user() {
     app.visit("/hello").says("Hello, Ada!");
 }
 
-/// Critical actions require a recent sign-in (ASVS 7.5.1).
+/// Promise 48: critical actions require a recent sign-in (ASVS 7.5.1).
 #[test]
 fn a_host_requires_a_recent_sign_in() {
     #[get("/delete-everything")]

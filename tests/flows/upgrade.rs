@@ -154,7 +154,7 @@ fn migrations_of_a_host_are_left_alone() {
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 2);
 }
 
-/// What foreign keys that were off, or a hand, have left behind stops no upgrade.
+/// Promise 87: what foreign keys that were off, or a hand, have left behind stops no upgrade.
 #[test]
 fn rows_that_belong_to_nobody_are_left_out() {
     let app = TestApp::with_ada();
@@ -177,7 +177,7 @@ fn rows_that_belong_to_nobody_are_left_out() {
     app.emails_do_not_matter();
 }
 
-/// A host's own rows are never deleted with ours: the upgrade is refused while something depends on the old tables,
+/// Promise 87: a host's own rows are never deleted with ours: the upgrade is refused while something depends on the old tables,
 /// and 0.1 can go on.
 #[test]
 fn an_upgrade_deletes_nothing_of_a_host() {
@@ -196,7 +196,7 @@ fn an_upgrade_deletes_nothing_of_a_host() {
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
-/// Tables that another schema hides are not begun anew: every account would seem to be gone.
+/// Promise 87: tables that another schema hides are not begun anew: every account would seem to be gone.
 #[test]
 fn a_schema_that_comes_first_is_refused() {
     let app = TestApp::with_ada();

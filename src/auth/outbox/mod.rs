@@ -93,7 +93,7 @@ impl Auth {
 
     /// Wakes the delivery job after a message was added.
     pub(in crate::auth) fn wake_delivery(&self) {
-        // A rough count until the next `count_messages`: many messages may arrive in between.
+        // A rough count until the next `refresh_message_count`: many messages may arrive in between.
         self.messages_waiting.fetch_add(1, Ordering::Relaxed);
         self.delivery_wakeup.wake();
     }

@@ -253,7 +253,7 @@ mod tests {
         assert!(cache.is_first_to_record(digest, at(5), minute), "the clock was set back");
     }
 
-    /// Promise 39: the memory holds no cookie, and another cookie is never taken for one that was unsealed.
+    /// The memory contains no cookie, and another cookie is never taken for one that was unsealed.
     #[test]
     fn a_cookie_is_unsealed_once() {
         let cache = SessionCache::new(Duration::from_secs(1));

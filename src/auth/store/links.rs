@@ -132,11 +132,7 @@ impl Tx {
 
     /// Inserts a link, unless other messages have brought `most` open ones of this purpose: then returns `false`.
     /// Older links stay valid, since the owner may be about to open one. The user's row must be locked.
-    pub(in crate::auth) async fn insert_link(
-        &mut self,
-        token: &NewLink,
-        most: i64,
-    ) -> Result<bool> {
+    pub(in crate::auth) async fn insert_link(&mut self, link: &NewLink, most: i64) -> Result<bool> {
         let inserted = self
             .run(
                 "INSERT INTO vestibule_links \
@@ -146,15 +142,15 @@ impl Tx {
                  WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
                  AND (message_id IS NULL OR $8 IS NULL OR message_id <> $8)) < $7",
                 (
-                    token.digest.to_vec(),
-                    token.purpose.as_str(),
-                    token.user,
-                    token.recipient.clone(),
-                    token.now,
-                    token.expires_at,
+                    link.digest.to_vec(),
+                    link.purpose.as_str(),
+                    link.user,
+                    link.recipient.clone(),
+                    link.now,
+                    link.expires_at,
                     most,
-                    token.message,
-                    token.now + CLOCKS_DIFFER,
+                    link.message,
+                    link.now + CLOCKS_DIFFER,
                 ),
             )
             .await?;

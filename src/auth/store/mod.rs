@@ -1,6 +1,7 @@
 //! The only SQL in the crate. Both engines use the same text: SQLite supports `$1`, `RETURNING` and `ON CONFLICT`
 //! as PostgreSQL does. Each table has a file. Names of methods: `find_*` and `list_*` read, `insert_*`, `update_*`
-//! and `delete_*` write, `take_*` reads and deletes in one statement.
+//! and `delete_*` write, `take_*` reads and deletes in one statement, `lock_*` keeps others from writing a row, and
+//! `charge_*` counts in a bucket.
 
 mod abandoned;
 mod conn;

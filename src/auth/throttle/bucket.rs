@@ -85,6 +85,7 @@ impl ThrottleKey {
         // All clients behind an untrusted proxy share one bucket.
         let of =
             |network: Option<IpAddr>| network.map_or_else(|| "all".into(), |ip| ip.to_string());
+        // These texts never change: nodes of an older version count in the same buckets.
         let text = match bucket {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::KnownDevice(id) => format!("device {id}"),
@@ -97,9 +98,9 @@ impl ThrottleKey {
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Messages(message, email) => {
-                format!("messages {} {}", message.as_str(), email.key())
+                format!("letters {} {}", message.as_str(), email.key())
             }
-            Bucket::MessagesOf(client) => format!("messages of {}", of(client.site())),
+            Bucket::MessagesOf(client) => format!("letters of {}", of(client.site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::MailboxLinks(mailbox, client) => {
                 format!("mailbox links {mailbox} {}", of(client.site()))
@@ -160,4 +161,36 @@ impl Rate {
 pub(in crate::auth) struct Count {
     pub(in crate::auth) key: BucketKey,
     pub(in crate::auth) attempts: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 54: nodes of two versions share all counts, or each would allow as much again.
+    #[test]
+    fn buckets_are_those_of_the_previous_version() {
+        let throttle_key = ThrottleKey::new("a secret key");
+        let email: Email = "ada@example.com".parse().unwrap();
+        let client = Client::new(IpAddr::from([203, 0, 113, 7]), "");
+        let (user, site) = (UserId::new(), client.site());
+        for (bucket, text) in [
+            (Bucket::Account(&email), "account ada@example.com".to_owned()),
+            (Bucket::IpPrefix(&client), "network 203.0.113.7".into()),
+            (Bucket::SiteDay(&client), "site day 203.0.113.7".into()),
+            (Bucket::Changes(user), format!("acts {user}")),
+            (Bucket::Records(user, site), format!("visits {user} 203.0.113.7")),
+            (Bucket::Invalid(None), "junk all".into()),
+            (Bucket::PasswordChanges(user), format!("password changes {user}")),
+            (
+                Bucket::Messages(Message::PasswordReset, &email),
+                "letters password-reset ada@example.com".into(),
+            ),
+            (Bucket::MessagesOf(&client), "letters of 203.0.113.7".into()),
+            (Bucket::SignUpsOf(site), "sign-ups of 203.0.113.7".into()),
+            (Bucket::ResetsOf(site), "resets of 203.0.113.7".into()),
+        ] {
+            assert_eq!(throttle_key.key(&bucket).0, mac(&throttle_key.0, &text), "{text}");
+        }
+    }
 }
