@@ -2,6 +2,7 @@
 //! [`commit`](Change::commit) makes all of it take effect, or none.
 
 use std::ops::{Deref, DerefMut};
+use std::time::Duration;
 
 use super::events::Event;
 use super::store::{OutboxRow, Tx};
@@ -9,6 +10,9 @@ use super::token::Digest;
 use super::{Auth, Client, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
+
+/// How long a form that is sent again gets the same answer.
+pub(in crate::auth) const REPEATED_WITHIN: Duration = Duration::from_mins(10);
 
 /// A change in progress; dropping it rolls it back. Derefs to its transaction.
 pub(in crate::auth) struct Change<'a> {

@@ -27,24 +27,33 @@ impl Client {
         Self { address, is_shared: false, allowance: 1, user_agent, devices: Vec::new() }
     }
 
-    /// The IP prefix that rate limits count as one client: an IPv4 address, or the /64 of an IPv6 customer. `None`
-    /// if the address does not tell one client from another.
+    /// The [`ip_prefix`] of the client; `None` if the address does not tell one client from another.
     pub(in crate::auth) fn ip_prefix(&self) -> Option<IpAddr> {
-        self.prefix(64)
+        (!self.is_shared).then(|| ip_prefix(self.address))
     }
 
-    /// The site around the prefix: an IPv6 customer may have a /48 (RFC 6177), and use each /64 in it as another
-    /// client. An IPv4 address is a site of its own.
-    pub(in crate::auth) fn site(&self) -> Option<IpAddr> {
-        self.prefix(48)
+    /// The [`ip_site`] of the client; `None` if the address does not tell one client from another.
+    pub(in crate::auth) fn ip_site(&self) -> Option<IpAddr> {
+        (!self.is_shared).then(|| ip_site(self.address))
     }
+}
 
-    fn prefix(&self, bits: u32) -> Option<IpAddr> {
-        let others = 128 - bits;
-        (!self.is_shared).then(|| match self.address {
-            IpAddr::V4(address) => address.into(),
-            IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> others << others).into(),
-        })
+/// The IP prefix that rate limits count as one client: an IPv4 address, or the /64 of an IPv6 customer.
+fn ip_prefix(address: IpAddr) -> IpAddr {
+    cut(address, 64)
+}
+
+/// The site of an IP address: an IPv6 customer may have a /48 (RFC 6177), and use each /64 in it as another client.
+/// An IPv4 address is a site of its own.
+pub(crate) fn ip_site(address: IpAddr) -> IpAddr {
+    cut(address, 48)
+}
+
+fn cut(address: IpAddr, bits: u32) -> IpAddr {
+    let others = 128 - bits;
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> others << others).into(),
     }
 }
 
@@ -64,7 +73,8 @@ mod tests {
 
     #[test]
     fn the_owner_of_many_networks_is_one_site() {
-        let site = |text: &str| Client::new(text.parse().unwrap(), "").site().unwrap().to_string();
+        let site =
+            |text: &str| Client::new(text.parse().unwrap(), "").ip_site().unwrap().to_string();
         assert_eq!(site("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
         assert_eq!(site("203.0.113.7"), "203.0.113.7");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::password::change::AGAIN_WITHIN;
+use super::change::REPEATED_WITHIN;
 use super::store::NewLink;
 use super::{Auth, LinkToken, User, UserId};
 use crate::mail::Message;
@@ -36,7 +36,7 @@ macro_rules! purposes {
             }
 
             /// The page that it opens.
-            pub(crate) const fn page(self) -> &'static str {
+            pub(crate) const fn page(self) -> urls::Path {
                 match self {
                     $(Self::$purpose => urls::$page,)*
                 }
@@ -94,7 +94,7 @@ impl Auth {
         let user = self.store.find_link(digest, purpose, now).await?;
         let used_by = match user {
             Some(_) => None,
-            None => self.store.find_used_link(digest, purpose, now - AGAIN_WITHIN, now).await?,
+            None => self.store.find_used_link(digest, purpose, now - REPEATED_WITHIN, now).await?,
         };
         Ok(OpenedLink { token, user, used_by: used_by.map(|user| user.id) })
     }

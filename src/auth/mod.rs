@@ -30,7 +30,7 @@ use rocket::tokio::sync::{Mutex, Notify};
 
 pub use account::{Email, EmailError, Name, NameError, User, UserId};
 pub(crate) use account::{SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError};
-pub(crate) use client::Client;
+pub(crate) use client::{Client, ip_site};
 pub(crate) use device::{Browser, Device, System};
 pub(crate) use health::Health;
 pub(crate) use inspect::{Key, inspect};
@@ -52,7 +52,7 @@ use crate::config::Config;
 use crate::mail::Mail;
 use crate::seldom::Seldom;
 use outbox::Wakeup;
-use password::hasher::{HashSlot, Hasher};
+use password::hasher::Hasher;
 use session::SessionCache;
 use throttle::ClosedBuckets;
 
@@ -142,23 +142,5 @@ impl Auth {
     /// Counts a request as in flight; the database stays open until the guard is dropped.
     pub(crate) fn enter(&self) -> InFlight {
         self.store.enter()
-    }
-
-    /// Checks whether `password` may be set for this address and name; see [`WeakPassword`].
-    async fn check_new_password(
-        &self,
-        password: Password,
-        email: &Email,
-        name: Option<&Name>,
-        slot: &mut HashSlot,
-    ) -> Result<NewPassword, Refused<WeakPassword>> {
-        let local = email.as_str().split('@').next();
-        let site = Some(self.config.site_name.as_str());
-        let texts = [Some(email.as_str()), local, site, name.map(Name::as_str)];
-        let texts = texts.into_iter().flatten();
-        let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
-        let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
-        let context = texts.chain(parts).map(str::to_owned).collect();
-        self.hasher.check(password, context, slot).await
     }
 }

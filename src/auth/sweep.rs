@@ -5,7 +5,7 @@ use std::time::Duration;
 use log::warn;
 
 use super::Auth;
-use super::password::change::AGAIN_WITHIN;
+use super::change::REPEATED_WITHIN;
 use super::password::hash::PasswordHash;
 use super::store::BATCH;
 use crate::Error;
@@ -45,10 +45,10 @@ impl Auth {
         while store.delete_expired_links(now).await? >= BATCH {
             beat();
         }
-        while store.delete_used_links(now - AGAIN_WITHIN).await? >= BATCH {
+        while store.delete_used_links(now - REPEATED_WITHIN).await? >= BATCH {
             beat();
         }
-        while store.delete_renewed_sessions(now - AGAIN_WITHIN).await? >= BATCH {
+        while store.delete_renewed_sessions(now - REPEATED_WITHIN).await? >= BATCH {
             beat();
         }
         let longest = self.config.throttle.forget_after.max(DAY);

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,6 +17,7 @@ use rocket::tokio::time::{Sleep, sleep};
 
 use socket2::SockRef;
 
+use crate::auth::ip_site;
 use crate::seldom::Seldom;
 
 /// How long a client may take to read more of a response, which is kept in memory until then.
@@ -141,7 +142,7 @@ impl Readings {
     }
 
     fn begin(self: &Arc<Self>, address: IpAddr, times: usize) -> Reading {
-        let (site, gives_way) = (site(address), Arc::new(Notify::new()));
+        let (site, gives_way) = (ip_site(address), Arc::new(Notify::new()));
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         let own = begun.entry(site).or_default();
         if own.len() >= self.most.saturating_mul(times)
@@ -185,7 +186,7 @@ impl BySite {
         times: usize,
         at_most: usize,
     ) -> Option<CountedBySite> {
-        let site = site(address);
+        let site = ip_site(address);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let own = counts.entry(site).or_default();
         if *own >= self.most.saturating_mul(times).min(at_most.max(1)) {
@@ -196,14 +197,6 @@ impl BySite {
         }
         *own += 1;
         Some(CountedBySite { all: self.clone(), site })
-    }
-}
-
-/// The site of the address: with IPv6, its /48 (RFC 6177).
-pub(super) fn site(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => Ipv6Addr::from(u128::from(address) >> 80 << 80).into(),
     }
 }
 

@@ -5,10 +5,11 @@
 //! its local client, complete and within limits.
 
 mod connections;
+mod request;
+mod response;
+mod shutdown;
 
-use std::borrow::Cow;
 use std::convert::Infallible;
-use std::fmt::Write;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::str::FromStr;
@@ -16,48 +17,34 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{
-    ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
-    COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, LOCATION, X_CONTENT_TYPE_OPTIONS,
-};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{info, warn};
-use percent_encoding::percent_decode_str;
 use rocket::data::ToByteUnit;
 use rocket::futures::FutureExt;
-use rocket::http::uri::Origin;
-use rocket::http::{Cookie, Header, Method};
-use rocket::local::asynchronous::{Client, LocalRequest, LocalResponse};
-use rocket::tokio::io::AsyncReadExt;
+use rocket::http::Method;
+use rocket::local::asynchronous::Client;
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
-use rocket::tokio::signal::unix::{Signal, SignalKind, signal};
 use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use rocket::tokio::task::JoinSet;
-use rocket::tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
+use rocket::tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
-#[cfg(target_os = "linux")]
-use socket2::{SockFilter, SockRef};
 
-use crate::auth::{Auth, on_behalf_of};
+use crate::auth::{Auth, ip_site, on_behalf_of};
 use crate::config::{Config, ConfigError, Must};
 use crate::seldom::Seldom;
 use crate::{urls, web, words};
 use connections::{Body, Connections, Socket};
+use request::{acceptable, last_hops, read_body, with_headers};
+use response::{Answer, bare, respond, too_many};
+use shutdown::{Stop, let_nobody_in};
 
 /// The maximum size of a request's head. hyper answers longer ones with 431.
 const MAX_HEAD: usize = 16 * 1024;
-/// The maximum number of headers.
-const MAX_HEADERS: usize = 100;
-/// The maximum length of `Content-Type`, in bytes.
-const MAX_CONTENT_TYPE: usize = 1024;
-/// The maximum number of cookies; browsers keep fewer per site.
-const MAX_COOKIES: usize = 200;
 /// The maximum length of `Location`, in bytes: nginx treats a response with more than 4 KiB of headers as an error
 /// of the node.
 const MAX_LOCATION: usize = 1200;
@@ -163,8 +150,8 @@ async fn run(listener: TcpListener, app: Arc<App>, config: &rocket::Config, mut 
         .timer(TokioTimer::new())
         .header_read_timeout(READ_WITHIN)
         .keep_alive(config.keep_alive != 0)
-        .max_buf_size(MAX_HEAD)
-        .max_headers(MAX_HEADERS);
+        // More than 100 headers are refused too, by hyper's default: to set that number costs an allocation a request.
+        .max_buf_size(MAX_HEAD);
     let ended = async {
         select! {
             () = stop.asked() => info!("asked to stop: answering what is in flight"),
@@ -277,24 +264,6 @@ impl Serving {
     }
 }
 
-/// Makes the kernel drop packets that begin a connection, so that none is established between the last accept and
-/// the closing of the port. TCP clients retry, and find the port closed.
-#[cfg(target_os = "linux")]
-fn let_nobody_in(listener: &TcpListener) {
-    // BPF as in linux/filter.h: take SYN and ACK from the byte with the flags (RFC 9293, 3.1); drop the packet if
-    // only SYN is set, and accept all others: the end of a handshake in progress must get through.
-    let _ = SockRef::from(listener).attach_filter(&[
-        SockFilter::new(0x30, 0, 0, 13),
-        SockFilter::new(0x54, 0, 0, 0x12),
-        SockFilter::new(0x15, 0, 1, 0x02),
-        SockFilter::new(0x06, 0, 0, 0),
-        SockFilter::new(0x06, 0, 0, u32::MAX),
-    ]);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn let_nobody_in(_: &TcpListener) {}
-
 /// Serves one connection to its end; during shutdown, to the end of the current request.
 async fn connection(
     builder: http1::Builder,
@@ -345,29 +314,6 @@ async fn connection(
         }
     }
 }
-
-/// The shutdown signals. Registered once for the whole life of the process, so that a signal that arrives while
-/// nothing waits for it is not lost.
-struct Stop(Option<(Signal, Signal)>);
-
-impl Stop {
-    fn listen() -> Self {
-        let signals = signal(SignalKind::terminate())
-            .and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-        Self(signals.inspect_err(|e| warn!("signals cannot be listened for: {e}")).ok())
-    }
-
-    /// Returns after SIGTERM or SIGINT.
-    async fn asked(&mut self) {
-        let Some((term, int)) = &mut self.0 else { return std::future::pending().await };
-        select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-    }
-}
-
-type Answer = hyper::Response<Full<Bytes>>;
 
 /// Tells the connection that a request has begun.
 struct Begun {
@@ -438,7 +384,7 @@ impl App {
         let body = select! {
             // A body that has arrived is not dropped.
             biased;
-            body = self.read(&head.headers, body, &begun.reading) => match body {
+            body = read_body(&head.headers, body, self.max_body, &begun.reading) => match body {
                 Ok(body) => body,
                 Err(status) => return bare(status),
             },
@@ -467,7 +413,7 @@ impl App {
         // Clients of one site share their permits for the database.
         // Pinned in place: the future is too large to be moved.
         let dispatched = pin!(local.dispatch());
-        let dispatched = on_behalf_of(Some(connections::site(client)), dispatched);
+        let dispatched = on_behalf_of(Some(ip_site(client)), dispatched);
         let mut answer = respond(dispatched.await).await;
         if self.is_whole_service
             && answer.headers().get(LOCATION).is_some_and(|to| to.len() > MAX_LOCATION)
@@ -477,168 +423,6 @@ impl App {
         drop(counted);
         answer
     }
-
-    /// Reads a body, up to one byte more than is allowed, so that the reader notices that it is too large.
-    async fn read(
-        &self,
-        head: &HeaderMap,
-        mut body: Incoming,
-        reading: &Body,
-    ) -> Result<Vec<u8>, hyper::StatusCode> {
-        if body.is_end_stream() {
-            return Ok(Vec::new());
-        }
-        let said = head.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        if said.is_some_and(|said: usize| said > self.max_body) {
-            return Ok(Vec::new());
-        }
-        // Copied: each piece would keep the whole buffer that it was read into, 8 KiB for one byte.
-        let collect = async {
-            let mut all = Vec::new();
-            while let Some(frame) = body.frame().await {
-                let Ok(piece) = frame?.into_data() else { continue };
-                all.extend_from_slice(&piece);
-                if all.len() > self.max_body {
-                    all.resize(self.max_body + 1, 0);
-                    break;
-                }
-            }
-            Ok::<_, hyper::Error>(all)
-        };
-        let collected = timeout(READ_WITHIN, collect).await;
-        reading.ends();
-        match collected {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(_)) => Err(hyper::StatusCode::BAD_REQUEST),
-            Err(_) => Err(hyper::StatusCode::REQUEST_TIMEOUT),
-        }
-    }
-}
-
-/// The path and query in Rocket's syntax. Browsers do not escape some characters that it rejects.
-fn acceptable(uri: &str) -> Option<Origin<'_>> {
-    if let Ok(uri) = Origin::parse(uri) {
-        return Some(uri);
-    }
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b);
-    let mut escaped = String::with_capacity(3 * uri.len());
-    for b in uri.bytes() {
-        if is_plain(b) {
-            escaped.push(b.into());
-        } else {
-            let _ = write!(escaped, "%{b:02X}");
-        }
-    }
-    Origin::parse_owned(escaped).ok()
-}
-
-/// Passes on the headers that Rocket can parse cheaply.
-fn with_headers<'c>(
-    mut request: LocalRequest<'c>,
-    head: &'c HeaderMap,
-    hops: &HeaderName,
-) -> LocalRequest<'c> {
-    let known = request.inner_mut();
-    for (name, value) in head {
-        if [ACCEPT, CONTENT_TYPE, COOKIE].contains(name) {
-            continue;
-        }
-        let value = if name == hops { last_hops(value.as_bytes()) } else { value.as_bytes() };
-        // A value that is not UTF-8 is skipped, never replaced.
-        if let Ok(value) = std::str::from_utf8(value) {
-            known.add_header(Header::new(name.as_str(), value));
-        }
-    }
-    if let Some(accept) = joined(head, &ACCEPT).filter(|accept| accept.len() <= web::MAX_ACCEPT) {
-        known.add_header(Header::new("Accept", accept));
-    }
-    let kind = head.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    if let Some(kind) = kind.filter(|kind| kind.len() <= MAX_CONTENT_TYPE) {
-        known.add_header(Header::new("Content-Type", kind));
-    }
-    for (name, value) in cookie_pairs(head) {
-        let value = percent_decode_str(value).decode_utf8();
-        if let (false, Ok(value)) = (name.is_empty(), value) {
-            request = request.cookie(Cookie::new(name, value));
-        }
-    }
-    request
-}
-
-/// The part of a list of hops after its last non-ASCII byte: proxies have added it, and a client must not be able
-/// to hide it by what it puts in front.
-fn last_hops(list: &[u8]) -> &[u8] {
-    let Some(bad) = list.iter().rposition(|b| !b.is_ascii()) else { return list };
-    let comma = list[bad..].iter().position(|b| *b == b',');
-    comma.map_or(&[], |comma| &list[bad + comma + 1..])
-}
-
-/// All lines of a header joined into one (RFC 9110, 5.3); `None` if there is none, or if one is not UTF-8.
-fn joined<'h>(head: &'h HeaderMap, name: &HeaderName) -> Option<Cow<'h, str>> {
-    let mut lines = head.get_all(name).iter().map(|line| std::str::from_utf8(line.as_bytes()).ok());
-    let first = Cow::from(lines.next()??);
-    lines.try_fold(first, |all, line| Some(all + ", " + line?))
-}
-
-/// The cookies that are UTF-8: others belong to another site on this domain, and must not take ours with them.
-/// Names are not unescaped: to the browser, `%5F%5FHost-a` has no prefix and may be set by any subdomain, so it
-/// must not be read as `__Host-a`.
-fn cookie_pairs(head: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    let lines = head.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
-    let pairs = lines.flat_map(|line| line.split(|b| *b == b';')).take(MAX_COOKIES);
-    pairs.filter_map(|pair| {
-        let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-        Some((name.trim_matches([' ', '\t']), value.trim_matches([' ', '\t'])))
-    })
-}
-
-async fn respond(mut response: LocalResponse<'_>) -> Answer {
-    let mut answer = hyper::Response::new(Full::default());
-    *answer.status_mut() = hyper::StatusCode::from_u16(response.status().code)
-        .unwrap_or(hyper::StatusCode::INTERNAL_SERVER_ERROR);
-    answer.headers_mut().reserve(response.headers().len() + 1);
-    for header in response.headers().iter() {
-        let name = HeaderName::from_str(header.name().as_str());
-        if let (Ok(name), Ok(value)) = (name, HeaderValue::from_str(header.value())) {
-            answer.headers_mut().append(name, value);
-        }
-    }
-    // The response to a HEAD has a length and no body.
-    let length = response.body().preset_size();
-    // Some extra capacity: `read_to_end` reads on until there is no more data.
-    let mut body = Vec::with_capacity(length.unwrap_or_default() + 64);
-    if response.read_to_end(&mut body).await.is_err() {
-        body.clear();
-    }
-    if body.is_empty()
-        && let Some(length) = length
-    {
-        answer.headers_mut().insert(CONTENT_LENGTH, length.into());
-    }
-    *answer.body_mut() = Full::new(body.into());
-    answer
-}
-
-/// A response to a client whose request is not complete, valid HTTP.
-fn bare(status: hyper::StatusCode) -> Answer {
-    let mut answer = hyper::Response::new(Full::default());
-    *answer.status_mut() = status;
-    for (name, value) in [
-        (CONNECTION, "close"),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, "default-src 'none'"),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ] {
-        answer.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    answer
-}
-
-/// A response to a client with too many requests in flight.
-fn too_many() -> Answer {
-    let mut answer = bare(hyper::StatusCode::TOO_MANY_REQUESTS);
-    answer.headers_mut().insert(hyper::header::RETRY_AFTER, HeaderValue::from_static("1"));
-    answer
 }
 
 /// Why the server did not start.
@@ -661,63 +445,5 @@ impl std::error::Error for ServeError {}
 impl From<ConfigError> for ServeError {
     fn from(error: ConfigError) -> Self {
         Self(NotServed::Config(error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(lines: &[(HeaderName, &[u8])]) -> HeaderMap {
-        lines
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value).unwrap()))
-            .collect()
-    }
-
-    /// Promise 69.
-    #[test]
-    fn a_foreign_cookie_takes_no_other_with_it() {
-        let mut map = head(&[(COOKIE, b"visitor=Ren\xe9; session_id=abc;x")]);
-        map.append(COOKIE, HeaderValue::from_static("late=1"));
-        let pairs: Vec<_> = cookie_pairs(&map).collect();
-        assert_eq!(pairs, [("session_id", "abc"), ("late", "1")]);
-        let many = "a=1;".repeat(MAX_HEAD / 4);
-        assert_eq!(cookie_pairs(&head(&[(COOKIE, many.as_bytes())])).count(), MAX_COOKIES);
-    }
-
-    /// Promise 30.
-    #[test]
-    fn what_proxies_say_is_heard_whatever_a_client_says_before() {
-        for (list, read) in [
-            (&b"203.0.113.7"[..], &b"203.0.113.7"[..]),
-            (b"\xe9, 203.0.113.7", b" 203.0.113.7"),
-            (
-                b"6.6.6.6, \xff\xfe, 10.0.0.1,\xe9x, 203.0.113.7, 10.0.0.2",
-                b" 203.0.113.7, 10.0.0.2",
-            ),
-            (b"203.0.113.7, \xe9", b""),
-        ] {
-            assert_eq!(last_hops(list), read);
-        }
-    }
-
-    #[test]
-    fn several_lines_are_one_header() {
-        let mut map = head(&[(ACCEPT, b"text/html")]);
-        map.append(ACCEPT, HeaderValue::from_static("*/*;q=0.1"));
-        assert_eq!(joined(&map, &ACCEPT).as_deref(), Some("text/html, */*;q=0.1"));
-        map.append(ACCEPT, HeaderValue::from_bytes(b"\xe9").unwrap());
-        assert_eq!(joined(&map, &ACCEPT), None);
-    }
-
-    #[test]
-    fn what_browsers_do_not_escape_is_no_fault_of_theirs() {
-        assert_eq!(acceptable("/login?next=/a").unwrap().to_string(), "/login?next=/a");
-        for uri in ["/a?b=c|d[e]^`{}\\", "/a\"<b>", "/%zz?%"] {
-            let read = acceptable(uri).expect(uri).to_string();
-            assert!(read.starts_with('/') && Origin::parse(&read).is_ok(), "{read}");
-        }
-        assert!(acceptable("*").is_none());
     }
 }

@@ -59,7 +59,7 @@ pub(in crate::web) async fn sign_out(
         return Err(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN).into());
     }
     session::sign_out(auth, jar, &client).await?;
-    Ok(Redirect::found(urls::FRONT_PAGE))
+    Ok(Redirect::found(urls::FRONT_PAGE.as_str()))
 }
 
 #[post("/reset_password", data = "<input>")]

@@ -1,9 +1,9 @@
 //! Verifying an email address: receive a message, follow its link, press the button.
 
 use crate::Error;
+use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::link::{MOST_OPEN, OpenedLink, Purpose};
-use crate::auth::password::change::AGAIN_WITHIN;
 use crate::auth::{
     Auth, Client, Limited, LinkToken, Password, PasswordProof, Refused, Session, User,
     WrongCredentials,
@@ -50,14 +50,14 @@ impl Auth {
         if self.store.is_message_put_off(user.id, &message.message, now).await? {
             return Ok(VerificationRequest::IsWaiting);
         }
-        let open = self.store.count_open_links(user.id, Purpose::VerifyEmail, now).await?;
-        if open >= MOST_OPEN {
-            return Ok(VerificationRequest::EnoughLinks);
-        }
         if !self.has_outbox_room(client).await? {
             return Ok(VerificationRequest::TooMany);
         }
         let mut change = self.begin_change(client).await?;
+        if change.count_open_links(user.id, Purpose::VerifyEmail, now).await? >= MOST_OPEN {
+            change.rollback().await;
+            return Ok(VerificationRequest::EnoughLinks);
+        }
         // Count the client first: one over its limit must not use up somebody else's quota.
         if !self.charge_message_from_client(&mut change, client).await?.is_counted() {
             change.rollback().await;
@@ -138,7 +138,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<VerifyEmailError>> {
         let now = self.clock.now();
-        let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
+        let (digest, since) = (token.digest(), now - REPEATED_WITHIN);
         let found = self.store.find_used_link(digest, Purpose::VerifyEmail, since, now).await?;
         let user = found.filter(|user| user.email_verified_at.is_some());
         let dead = || Refused::Because(VerifyEmailError::DeadLink);

@@ -323,7 +323,7 @@ fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)
     Content {
         message,
         is_secret: path.is_some(),
-        path: path.unwrap_or_else(|| urls::PASSWORD_RESET.to_owned()),
+        path: path.unwrap_or_else(|| urls::PASSWORD_RESET.to_string()),
         at: row.created_at,
         device: row.device.clone(),
         ip: row.ip.clone(),

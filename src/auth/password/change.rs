@@ -1,7 +1,6 @@
 //! Changing the password while signed in.
 
-use std::time::Duration;
-
+use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::store::{EndedSession, RenewedRow};
 use crate::auth::{
@@ -9,9 +8,6 @@ use crate::auth::{
     WeakPassword, WrongCredentials,
 };
 use crate::mail::Message;
-
-/// How long the same form sent again gets the same answer.
-pub(in crate::auth) const AGAIN_WITHIN: Duration = Duration::from_mins(10);
 
 /// Why a password change is refused.
 pub(crate) enum ChangePasswordError {
@@ -118,7 +114,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Option<NewSession>, Limited> {
         let (ended, now) = (token.digest(), self.clock.now());
-        let found = self.store.find_renewed_session(ended, now - AGAIN_WITHIN, now).await?;
+        let found = self.store.find_renewed_session(ended, now - REPEATED_WITHIN, now).await?;
         let Some((remembered, user)) = found.map(RenewedRow::into_parts) else {
             return Ok(None);
         };
@@ -130,7 +126,7 @@ impl Auth {
         };
         let mut change = self.begin_change(client).await?;
         let next = if change.lock_user_with_password(user.id, proof.password_version).await? {
-            change.delete_renewed_session(ended, now - AGAIN_WITHIN).await?
+            change.delete_renewed_session(ended, now - REPEATED_WITHIN).await?
         } else {
             None
         };

@@ -4,6 +4,8 @@ use zeroize::Zeroizing;
 use zxcvbn::feedback::{Feedback, Suggestion, Warning};
 
 use super::Password;
+use super::hasher::HashSlot;
+use crate::auth::{Auth, Email, Name, Refused};
 use crate::config::PasswordConfig;
 
 /// A password that meets the policy. Only [`Auth`](crate::auth::Auth) makes one. Signing in takes any [`Password`],
@@ -27,6 +29,26 @@ pub enum WeakPassword {
         /// The minimum number of characters, if it has fewer.
         min: Option<usize>,
     },
+}
+
+impl Auth {
+    /// Checks whether `password` may be set for this address and name; see [`WeakPassword`].
+    pub(in crate::auth) async fn check_new_password(
+        &self,
+        password: Password,
+        email: &Email,
+        name: Option<&Name>,
+        slot: &mut HashSlot,
+    ) -> Result<NewPassword, Refused<WeakPassword>> {
+        let local = email.as_str().split('@').next();
+        let site = Some(self.config.site_name.as_str());
+        let texts = [Some(email.as_str()), local, site, name.map(Name::as_str)];
+        let texts = texts.into_iter().flatten();
+        let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let parts = parts.filter(|part| part.chars().count() >= 3).take(20);
+        let context = texts.chain(parts).map(str::to_owned).collect();
+        self.hasher.check(password, context, slot).await
+    }
 }
 
 impl Password {

@@ -1,7 +1,7 @@
 //! Resetting a forgotten password: request a message, follow its link, set a new password.
 
-use super::change::AGAIN_WITHIN;
 use crate::Error;
+use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::link::{OpenedLink, Purpose};
 use crate::auth::{
@@ -120,7 +120,7 @@ impl Auth {
         twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let now = self.clock.now();
-        let (digest, since) = (token.digest(), now - AGAIN_WITHIN);
+        let (digest, since) = (token.digest(), now - REPEATED_WITHIN);
         let found = self.store.find_used_link(digest, Purpose::PasswordReset, since, now).await?;
         let user = found.filter(|_| twice == OnRepeat::SameAnswer);
         let user = user.ok_or(Refused::Because(ResetPasswordError::DeadLink))?;

@@ -13,10 +13,10 @@ pub(in crate::auth) use cache::SessionCache;
 pub(crate) use known_device::{KNOWN_FOR, KnownDevice};
 
 use super::change::Change;
+use super::change::REPEATED_WITHIN;
 use super::events::Event;
 use super::login::PasswordProof;
 use super::password::PasswordVersion;
-use super::password::change::AGAIN_WITHIN;
 use super::store::Tx;
 use super::{Auth, Client, SessionToken, User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
@@ -189,7 +189,7 @@ impl Auth {
         client: &Client,
     ) -> Result<bool, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
-        let since = now - AGAIN_WITHIN;
+        let since = now - REPEATED_WITHIN;
         // A dead cookie must not cost a write transaction.
         let Some(user) = self.store.find_user_of(digest, since).await? else {
             return Ok(false);

@@ -88,17 +88,6 @@ impl Store {
         self.run(self.text(sql), (since,)).await
     }
 
-    pub(in crate::auth) async fn count_open_links(
-        &self,
-        user: UserId,
-        purpose: Purpose,
-        now: Timestamp,
-    ) -> Result<i64> {
-        let params = (user, purpose.as_str(), now, now + CLOCKS_DIFFER);
-        let open: Option<Open> = self.find(COUNT_OPEN, params).await?;
-        Ok(open.map_or(0, |open| open.n))
-    }
-
     pub(in crate::auth) async fn delete_link(&self, digest: Digest) -> Result<()> {
         self.run("DELETE FROM vestibule_links WHERE digest = $1", (digest.to_vec(),)).await?;
         Ok(())
@@ -113,20 +102,20 @@ impl Store {
     }
 }
 
-/// All links of one message, which may have been sent several times, count as one.
-const COUNT_OPEN: &str = "\
-    SELECT COUNT(DISTINCT message_id) + COUNT(CASE WHEN message_id IS NULL THEN 1 END) AS n \
-    FROM vestibule_links WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
-
 impl Tx {
+    /// Counts the open links of a user. All links of one message, which may have been sent several times, count as
+    /// one.
     pub(in crate::auth) async fn count_open_links(
         &mut self,
         user: UserId,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<i64> {
+        let sql = "SELECT COUNT(DISTINCT message_id) + COUNT(CASE WHEN message_id IS NULL THEN 1 END) AS n \
+                   FROM vestibule_links \
+                   WHERE user_id = $1 AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
         let params = (user, purpose.as_str(), now, now + CLOCKS_DIFFER);
-        let open: Option<Open> = self.find(COUNT_OPEN, params).await?;
+        let open: Option<Open> = self.find(sql, params).await?;
         Ok(open.map_or(0, |open| open.n))
     }
 

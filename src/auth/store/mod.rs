@@ -8,6 +8,7 @@ mod conn;
 mod events;
 mod fair_semaphore;
 mod health;
+mod in_flight;
 mod inspect;
 mod links;
 mod migrate;
@@ -21,10 +22,8 @@ mod users;
 
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rocket::tokio::sync::Notify;
 use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
@@ -40,6 +39,8 @@ pub(in crate::auth) use users::{Credentials, NewUser};
 use conn::{Conn, Faults, Params, Row};
 use fair_semaphore::FairSemaphore;
 pub(crate) use fair_semaphore::on_behalf_of;
+pub(crate) use in_flight::InFlight;
+use in_flight::Requests;
 pub(crate) use open::migrate;
 pub(crate) use unusable::Unusable;
 
@@ -179,12 +180,6 @@ impl Store {
         Ok(Tx { conn, is_over: false })
     }
 
-    /// Counts a request as in flight; see [`InFlight`].
-    pub(in crate::auth) fn enter(&self) -> InFlight {
-        self.requests.count.fetch_add(1, Ordering::AcqRel);
-        InFlight(self.requests.clone())
-    }
-
     /// Whether this process may send messages from this database until it ends. On SQLite: if no other process
     /// does. On PostgreSQL each row says which process has claimed it.
     pub(in crate::auth) fn claim_delivery(&self) -> Delivery {
@@ -237,37 +232,6 @@ impl Drop for Tx {
     fn drop(&mut self) {
         if !self.is_over {
             self.conn.throw_away();
-        }
-    }
-}
-
-/// The number of requests in flight.
-#[derive(Default)]
-struct Requests {
-    count: AtomicUsize,
-    none_left: Notify,
-}
-
-impl Requests {
-    /// Returns when no request is in flight.
-    async fn all_gone(&self) {
-        loop {
-            let left = self.none_left.notified();
-            if self.count.load(Ordering::Acquire) == 0 {
-                return;
-            }
-            left.await;
-        }
-    }
-}
-
-/// A guard for a request in flight.
-pub(crate) struct InFlight(Arc<Requests>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.none_left.notify_waiters();
         }
     }
 }

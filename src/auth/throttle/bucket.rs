@@ -91,7 +91,7 @@ impl ThrottleKey {
             Bucket::KnownDevice(id) => format!("device {id}"),
             Bucket::IpPrefix(client) => format!("network {}", of(client.ip_prefix())),
             Bucket::Site(site) => format!("site {site}"),
-            Bucket::SiteDay(client) => format!("site day {}", of(client.site())),
+            Bucket::SiteDay(client) => format!("site day {}", of(client.ip_site())),
             Bucket::Changes(user) => format!("acts {user}"),
             Bucket::Records(user, site) => format!("visits {user} {}", of(*site)),
             Bucket::Invalid(site) => format!("junk {}", of(*site)),
@@ -100,10 +100,10 @@ impl ThrottleKey {
             Bucket::Messages(message, email) => {
                 format!("letters {} {}", message.as_str(), email.key())
             }
-            Bucket::MessagesOf(client) => format!("letters of {}", of(client.site())),
+            Bucket::MessagesOf(client) => format!("letters of {}", of(client.ip_site())),
             Bucket::Mailbox(mailbox) => format!("mailbox {mailbox}"),
             Bucket::MailboxLinks(mailbox, client) => {
-                format!("mailbox links {mailbox} {}", of(client.site()))
+                format!("mailbox links {mailbox} {}", of(client.ip_site()))
             }
             Bucket::AllMailboxLinks(mailbox) => format!("all mailbox links {mailbox}"),
             Bucket::SignUpsOf(network) => format!("sign-ups of {}", of(*network)),
@@ -173,7 +173,7 @@ mod tests {
         let throttle_key = ThrottleKey::new("a secret key");
         let email: Email = "ada@example.com".parse().unwrap();
         let client = Client::new(IpAddr::from([203, 0, 113, 7]), "");
-        let (user, site) = (UserId::new(), client.site());
+        let (user, site) = (UserId::new(), client.ip_site());
         for (bucket, text) in [
             (Bucket::Account(&email), "account ada@example.com".to_owned()),
             (Bucket::IpPrefix(&client), "network 203.0.113.7".into()),

@@ -82,7 +82,7 @@ impl Auth {
 
     /// The key of the outbox messages caused by this client's site.
     pub(in crate::auth) fn outbox_key(&self, client: &Client) -> Option<Vec<u8>> {
-        client.site().map(|site| self.throttle_key.key(&Bucket::OutboxOf(site)).to_vec())
+        client.ip_site().map(|site| self.throttle_key.key(&Bucket::OutboxOf(site)).to_vec())
     }
 
     /// The key of messages to the domain of this address. By registered domain, since its owner can create any
@@ -93,7 +93,7 @@ impl Auth {
 
     /// The key of messages to new accounts created by this client's site.
     pub(in crate::auth) fn sign_up_key(&self, client: &Client) -> Vec<u8> {
-        self.throttle_key.key(&Bucket::SignUpsOf(client.site())).to_vec()
+        self.throttle_key.key(&Bucket::SignUpsOf(client.ip_site())).to_vec()
     }
 
     /// Counts a message to a new account when it is about to leave. If it must wait, returns until when.
@@ -117,7 +117,7 @@ impl Auth {
 
     /// The key of links requested by this client's site.
     pub(in crate::auth) fn reset_key(&self, client: &Client) -> Vec<u8> {
-        self.throttle_key.key(&Bucket::ResetsOf(client.site())).to_vec()
+        self.throttle_key.key(&Bucket::ResetsOf(client.ip_site())).to_vec()
     }
 
     /// Counts a password-reset message when it is about to leave, or to be dropped because the address has no

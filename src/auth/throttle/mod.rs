@@ -214,7 +214,7 @@ impl Auth {
 
     /// The key of an IPv6 site, whose owner has 65,536 prefixes.
     fn site_key(&self, client: &Client) -> Option<BucketKey> {
-        let site = client.site().filter(IpAddr::is_ipv6)?;
+        let site = client.ip_site().filter(IpAddr::is_ipv6)?;
         Some(self.throttle_key.key(&Bucket::Site(site)))
     }
 
@@ -289,7 +289,7 @@ impl Auth {
         user: UserId,
         client: &Client,
     ) -> Result<bool, Error> {
-        let key = self.throttle_key.key(&Bucket::Records(user, client.site()));
+        let key = self.throttle_key.key(&Bucket::Records(user, client.ip_site()));
         let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         self.note_new_rows(1);
         Ok(tx.charge_window(key, window, self.clock.now()).await?.is_counted())
@@ -297,7 +297,7 @@ impl Auth {
 
     /// Whether to record an attempt that cost no hash.
     pub(in crate::auth) async fn may_record_invalid(&self, client: &Client) -> Result<bool, Error> {
-        let key = self.throttle_key.key(&Bucket::Invalid(client.site()));
+        let key = self.throttle_key.key(&Bucket::Invalid(client.ip_site()));
         let window = FixedWindow { most: RECORDED_A_DAY, per: DAY };
         let mut tx = self.store.begin().await?;
         let room = tx.charge_window(key, window, self.clock.now()).await?;

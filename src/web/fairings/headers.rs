@@ -13,8 +13,8 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
                    base-uri 'none'; frame-ancestors 'none'";
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
-    // Static files set their own `Cache-Control`.
-    let may_be_kept = response.headers().contains("Cache-Control");
+    // Static files set their own `Cache-Control`. Looked for one by one: Rocket's map hashes a name byte by byte.
+    let may_be_kept = response.headers().iter().any(|header| header.name() == "Cache-Control");
     let mut set = |name: &'static str, value: &'static str| {
         response.set_header(Header::new(name, value));
     };
@@ -37,7 +37,8 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
 
 /// Puts the session's cookie first: Rocket keeps cookies in no order, and older clients read the first one.
 pub(in crate::web) fn order_cookies(request: &Request<'_>, response: &mut Response<'_>) {
-    let set: Vec<String> = response.headers().get("Set-Cookie").map(str::to_owned).collect();
+    let set = response.headers().iter().filter(|header| header.name() == "Set-Cookie");
+    let set: Vec<String> = set.map(|header| header.value().to_owned()).collect();
     if set.len() < 2 {
         return;
     }

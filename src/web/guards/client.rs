@@ -32,10 +32,9 @@ impl<'r> FromRequest<'r> for Client {
 /// The client IP: the peer's, unless that is a trusted proxy; then the right-most address in the header that is not
 /// (each proxy adds its peer on the right, and whatever is further left may be forged).
 pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
-    let is_trusted = |ip: IpAddr| config.trusted_proxies.iter().any(|proxy| proxy.is(ip));
     let mut client = peer.to_canonical();
     for hop in said.iter().rev().flat_map(|line| line.rsplit(',')) {
-        if !is_trusted(client) {
+        if !config.is_proxy(client) {
             break;
         }
         let Some(ip) = parse(hop.trim()) else { break };

@@ -45,7 +45,7 @@ pub(in crate::web) enum Answer {
 impl Answer {
     /// Redirects to where the user wanted to go, or to the profile.
     pub(in crate::web) fn go(next: Option<&Next>) -> Self {
-        Self::Go(Redirect::to(next.map_or(urls::PROFILE, Next::as_str).to_owned()))
+        Self::Go(Redirect::to(next.map_or(urls::PROFILE.as_str(), Next::as_str).to_owned()))
     }
 
     /// A refusal without a form to show again.

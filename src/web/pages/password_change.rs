@@ -45,7 +45,7 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &A
 pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
     match page.user() {
         Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
-        None => Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)),
+        None => Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE.as_str())),
     }
 }
 
@@ -57,7 +57,7 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE)));
+    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE.as_str())));
     let Some(token) = session::read(jar, auth.config()) else { return sign_in_first() };
     let Some(session) = page.session else {
         let Some(ChangeForm { new_password, .. }) = submitted.form else { return sign_in_first() };
@@ -85,11 +85,11 @@ pub(in crate::web) async fn submit(
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, renewed: NewSession) -> Answer {
     session::write(jar, auth.config(), renewed, client);
     Notice::PasswordChanged.put(jar, auth);
-    Answer::Go(Redirect::to(urls::PROFILE))
+    Answer::Go(Redirect::to(urls::PROFILE.as_str()))
 }
 
 /// The URL where password managers find the form (W3C, "A Well-Known URL for Changing Passwords").
 #[get("/.well-known/change-password")]
 pub(in crate::web) fn well_known() -> Redirect {
-    Redirect::to(urls::PASSWORD_CHANGE)
+    Redirect::to(urls::PASSWORD_CHANGE.as_str())
 }

@@ -137,5 +137,5 @@ pub(in crate::web) async fn submit_link(
 fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: KnownDevice) -> Answer {
     session::write_device(jar, auth.config(), device, client);
     Notice::PasswordReset.put(jar, auth);
-    Answer::Go(Redirect::to(urls::SIGN_IN))
+    Answer::Go(Redirect::to(urls::SIGN_IN.as_str()))
 }

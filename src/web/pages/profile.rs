@@ -57,7 +57,9 @@ pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
-        (None, Wants::Page) => Profile::Answer(Answer::Go(session::sign_in_first(urls::PROFILE))),
+        (None, Wants::Page) => {
+            Profile::Answer(Answer::Go(session::sign_in_first(urls::PROFILE.as_str())))
+        }
         (None, Wants::Json) => {
             Profile::Refusal(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN))
         }
@@ -72,7 +74,7 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE)));
+    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE.as_str())));
     let Some(session) = page.session else { return sign_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
@@ -89,7 +91,7 @@ pub(in crate::web) async fn submit(
     match auth.rename(session, name.as_ref(), &client).await {
         Ok(()) => {
             Notice::NameSaved.put(jar, auth);
-            Ok(Answer::Go(Redirect::to(urls::PROFILE)))
+            Ok(Answer::Go(Redirect::to(urls::PROFILE.as_str())))
         }
         Err(Refused::Because(SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),

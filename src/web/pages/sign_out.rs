@@ -17,5 +17,5 @@ pub(in crate::web) async fn submit(
 ) -> Result<Redirect, Error> {
     session::sign_out(auth, jar, &client).await?;
     Notice::SignedOut.put(jar, auth);
-    Ok(Redirect::to(urls::FRONT_PAGE))
+    Ok(Redirect::to(urls::FRONT_PAGE.as_str()))
 }

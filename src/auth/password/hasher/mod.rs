@@ -91,7 +91,7 @@ impl Hasher {
         user: UserId,
         client: &Client,
     ) -> Option<HashSlot> {
-        let known = Known { user, site: client.site() };
+        let known = Known { user, site: client.ip_site() };
         let mut jobs = self.queue.lock();
         if jobs.known_slots.iter().filter(|other| known.resembles(**other)).count() >= MOST_OF_ONE {
             return None;
@@ -102,21 +102,21 @@ impl Hasher {
 
     /// A slot for a stranger.
     pub(in crate::auth) fn slot_for_stranger(&self, client: &Client) -> HashSlot {
-        self.turn(Lane::Stranger(client.site(), Source::Network(client.ip_prefix())))
+        self.turn(Lane::Stranger(client.ip_site(), Source::Network(client.ip_prefix())))
     }
 
     /// Returns an error if a stranger's job would find the queue full. Checked before the attempt is counted, which
     /// costs two writes to disk.
     pub(in crate::auth) fn look_for_room(&self, client: &Client) -> Result<(), Error> {
         let source = Source::Network(client.ip_prefix());
-        let has_room = self.queue.lock().strangers.has_room(source.group(client.site()), source);
+        let has_room = self.queue.lock().strangers.has_room(source.group(client.ip_site()), source);
         if has_room { Ok(()) } else { Err(self.busy()) }
     }
 
     /// A slot for a client with a session or a valid link, or whose browser has opened the account before.
     pub(in crate::auth) fn slot_for(&self, user: UserId, client: &Client) -> HashSlot {
         self.slot_for_known(user, client).unwrap_or_else(|| {
-            let (site, own) = (client.site(), Source::Account(user));
+            let (site, own) = (client.ip_site(), Source::Account(user));
             // If other accounts of the site have filled the queue, use the strangers' part.
             let has_room = self.queue.lock().strangers.has_room(own.group(site), own);
             let source = if has_room { own } else { Source::Network(client.ip_prefix()) };
