@@ -8,9 +8,11 @@ mod connections;
 mod request;
 mod response;
 mod shutdown;
+mod work;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,10 +30,10 @@ use rocket::futures::FutureExt;
 use rocket::http::Method;
 use rocket::local::asynchronous::Client;
 use rocket::tokio::net::{TcpListener, TcpSocket, TcpStream};
+use rocket::tokio::select;
 use rocket::tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use rocket::tokio::task::JoinSet;
 use rocket::tokio::time::{Instant, sleep, sleep_until, timeout_at};
-use rocket::tokio::{select, spawn};
 use rocket::{Build, Rocket};
 
 use crate::auth::{Auth, ip_site, on_behalf_of};
@@ -42,6 +44,7 @@ use connections::{Body, Connections, Socket};
 use request::{acceptable, last_hops, read_body, with_headers};
 use response::{Answer, bare, respond, too_many};
 use shutdown::{Stop, let_nobody_in};
+use work::Work;
 
 /// The maximum size of a request's head. hyper answers longer ones with 431.
 const MAX_HEAD: usize = 16 * 1024;
@@ -321,7 +324,7 @@ struct Begun {
     reading: Arc<Body>,
 }
 
-/// Each request runs in its own task, so that it completes even if the client disconnects.
+/// Answers one request.
 async fn answer(
     app: Arc<App>,
     request: hyper::Request<Incoming>,
@@ -330,17 +333,17 @@ async fn answer(
     begun: Begun,
 ) -> Result<Answer, Infallible> {
     let is_at_work = begun.is_at_work.clone();
-    // Boxed: a task is moved while it is created, and this one is large.
-    let task = spawn(Box::pin(async move {
-        let mut answer = app.answer(request, peer, &begun).await;
+    let work = async move {
+        let answer = AssertUnwindSafe(app.answer(request, peer, &begun)).catch_unwind().await;
+        let mut answer = answer.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR));
         if app.is_leaving.load(Ordering::Relaxed) {
             // Otherwise a proxy would send the next request over a connection that is about to close.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         drop((app, alive));
         answer
-    }));
-    let answer = task.await.unwrap_or_else(|_| bare(hyper::StatusCode::INTERNAL_SERVER_ERROR));
+    };
+    let answer = Work::new(work).await;
     is_at_work.store(false, Ordering::Release);
     Ok(answer)
 }

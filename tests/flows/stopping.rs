@@ -88,6 +88,28 @@ fn a_stop_answers_what_is_in_flight() {
     }
 }
 
+/// Promise 53: what a client has asked for completes, even if the client disconnects before the response.
+#[test]
+fn a_client_that_disconnects_stops_nothing() {
+    let folder = new_folder();
+    let settings = [
+        ("VESTIBULE_PASSWORD__COST", "11"),
+        ("VESTIBULE_HASHING__WORKERS", "1"),
+        ("VESTIBULE_HASHING__BATCH", "1"),
+        ("VESTIBULE_HASHING__MAX_WAIT", "1min"),
+    ];
+    let mut service = Process::start(folder.path(), &settings);
+    let waiting: Vec<TcpStream> = (0..4)
+        .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
+        .collect();
+    // Now at least one was handled, and others wait.
+    service.line("event=signed-up");
+    drop(waiting);
+    for _ in 0..3 {
+        service.line("event=signed-up");
+    }
+}
+
 /// An incomplete request delays shutdown no longer than the grace period, and new connections are refused at once.
 #[test]
 fn a_stop_closes_the_port_and_ends_silent_connections() {
