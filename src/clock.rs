@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use serde::{Serialize, Serializer};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -118,6 +119,27 @@ impl From<SystemTime> for Timestamp {
     }
 }
 
+impl From<Timestamp> for SystemTime {
+    fn from(at: Timestamp) -> Self {
+        let since = Duration::from_millis(at.0.unsigned_abs());
+        if at.0 < 0 { UNIX_EPOCH - since } else { UNIX_EPOCH + since }
+    }
+}
+
+/// In UTC, to the millisecond.
+impl From<Timestamp> for OffsetDateTime {
+    fn from(at: Timestamp) -> Self {
+        at.utc() + Duration::from_millis(at.0.rem_euclid(1000).unsigned_abs())
+    }
+}
+
+/// As [`rfc3339`](Timestamp::rfc3339).
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl Add<Duration> for Timestamp {
     type Output = Self;
     fn add(self, length: Duration) -> Self {
@@ -151,6 +173,15 @@ mod tests {
     fn a_timestamp_is_written_for_programs() {
         let at = Timestamp(1_795_270_361_999);
         assert_eq!(at.rfc3339(), "2026-11-21T14:12:41Z");
+    }
+
+    #[test]
+    fn a_timestamp_becomes_other_instants() {
+        let at = Timestamp(1_795_270_361_999);
+        assert_eq!(Timestamp::from(SystemTime::from(at)), at);
+        assert_eq!(OffsetDateTime::from(at), OffsetDateTime::from(SystemTime::from(at)));
+        let before = Timestamp(-1_500);
+        assert_eq!(OffsetDateTime::from(before), OffsetDateTime::from(SystemTime::from(before)));
     }
 
     #[test]

@@ -32,6 +32,7 @@
 //!
 //! `web` and `jobs` use `auth`; `auth` uses `mail`; only `auth` uses the database.
 
+mod accounts;
 mod auth;
 mod clock;
 mod config;
@@ -53,7 +54,11 @@ use rocket::fairing::AdHoc;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
-pub use auth::{Email, EmailError, Name, NameError, User, UserId};
+pub use accounts::Accounts;
+pub use auth::{
+    CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
+    UserId, UserIdError,
+};
 pub use clock::{Clock, Timestamp};
 pub use config::{Config, ConfigError};
 pub use error::Error;

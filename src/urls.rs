@@ -41,6 +41,7 @@ pub(crate) const SIGN_OUT: Path = Path::new("/logout");
 pub(crate) const PROFILE: Path = Path::new("/profile");
 pub(crate) const PASSWORD_CHANGE: Path = Path::new("/password-change");
 pub(crate) const PASSWORD_RESET: Path = Path::new("/password-reset");
+pub(crate) const SET_PASSWORD: Path = Path::new("/set-password");
 pub(crate) const VERIFY_EMAIL: Path = Path::new("/verify-email");
 pub(crate) const STYLE: Path = Path::new("/static/style.css");
 pub(crate) const THEME: Path = Path::new("/static/theme.css");

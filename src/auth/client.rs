@@ -27,6 +27,11 @@ impl Client {
         Self { address, is_shared: false, allowance: 1, user_agent, devices: Vec::new() }
     }
 
+    /// The client of a change that the operator or the host app makes.
+    pub(crate) fn operator() -> Self {
+        Self::new(Ipv6Addr::UNSPECIFIED.into(), "")
+    }
+
     /// The [`ip_prefix`] of the client; `None` if the address does not tell one client from another.
     pub(in crate::auth) fn ip_prefix(&self) -> Option<IpAddr> {
         (!self.is_shared).then(|| ip_prefix(self.address))

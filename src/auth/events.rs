@@ -18,6 +18,13 @@ pub(in crate::auth) enum Event {
     PasswordChanged,
     EmailVerified,
     Renamed,
+    Created,
+    Disabled,
+    Enabled,
+    Deleted,
+    SessionsEnded,
+    MadeAdmin,
+    UnmadeAdmin,
 }
 
 impl Event {
@@ -33,6 +40,13 @@ impl Event {
             Self::PasswordChanged => "password-changed",
             Self::EmailVerified => "email-verified",
             Self::Renamed => "renamed",
+            Self::Created => "created",
+            Self::Disabled => "disabled",
+            Self::Enabled => "enabled",
+            Self::Deleted => "deleted",
+            Self::SessionsEnded => "sessions-ended",
+            Self::MadeAdmin => "made-admin",
+            Self::UnmadeAdmin => "unmade-admin",
         }
     }
 

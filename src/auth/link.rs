@@ -62,6 +62,8 @@ macro_rules! purposes {
 purposes! {
     /// Sets a new password.
     PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR, mailed as PasswordReset;
+    /// Sets the first password of an account that somebody else has created.
+    SetPassword: "set-password", at SET_PASSWORD, for Duration::from_hours(7 * 24), mailed as AccountCreated;
     /// Shows that the email address belongs to the user.
     VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24), mailed as VerifyEmail;
 }
@@ -75,6 +77,7 @@ impl Message {
 
 /// A followed link, looked up once per request.
 pub(crate) struct OpenedLink {
+    pub(crate) purpose: Purpose,
     /// The token in the link.
     pub(crate) token: LinkToken,
     /// The user it belongs to; `None` if the link was used, has expired, or never existed.
@@ -96,7 +99,7 @@ impl Auth {
             Some(_) => None,
             None => self.store.find_used_link(digest, purpose, now - REPEATED_WITHIN, now).await?,
         };
-        Ok(OpenedLink { token, user, used_by: used_by.map(|user| user.id) })
+        Ok(OpenedLink { purpose, token, user, used_by: used_by.map(|user| user.id) })
     }
 
     /// The row to store for a link to this user in this message.

@@ -28,7 +28,10 @@ use std::time::{Duration, Instant};
 
 use rocket::tokio::sync::{Mutex, Notify};
 
-pub use account::{Email, EmailError, Name, NameError, User, UserId};
+pub use account::{
+    CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
+    UserId, UserIdError,
+};
 pub(crate) use account::{SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError};
 pub(crate) use client::{Client, ip_site};
 pub(crate) use device::{Browser, Device, System};

@@ -15,10 +15,13 @@ pub(crate) enum Message {
     VerifyEmail,
     PasswordReset,
     PasswordChanged,
+    /// Somebody else has created the account.
+    AccountCreated,
 }
 
 impl Message {
-    const ALL: [Self; 3] = [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged];
+    const ALL: [Self; 4] =
+        [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged, Self::AccountCreated];
 
     /// The name in the database and in the log.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -26,6 +29,7 @@ impl Message {
             Self::VerifyEmail => "verify-email",
             Self::PasswordReset => "password-reset",
             Self::PasswordChanged => "password-changed",
+            Self::AccountCreated => "account-created",
         }
     }
 
@@ -68,6 +72,7 @@ macro_rules! templates {
 templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
 templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
 templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
+templates!(CreatedText "mail/account_created.txt", CreatedHtml "mail/account_created.html");
 
 /// The values of a template. The display name is not among them: somebody who signs up with a stranger's address
 /// chooses it, and could write into the stranger's message.
@@ -94,6 +99,7 @@ pub(super) fn write(
         Message::VerifyEmail => words::mail::verify_email_subject(site_name),
         Message::PasswordReset => words::mail::password_reset_subject(site_name),
         Message::PasswordChanged => words::mail::password_changed_subject(site_name),
+        Message::AccountCreated => words::mail::account_created_subject(site_name),
     };
     let mail = &Values {
         site_name,
@@ -109,6 +115,7 @@ pub(super) fn write(
         Message::VerifyEmail => (VerifyText { mail }.render(), VerifyHtml { mail }.render()),
         Message::PasswordReset => (ResetText { mail }.render(), ResetHtml { mail }.render()),
         Message::PasswordChanged => (ChangedText { mail }.render(), ChangedHtml { mail }.render()),
+        Message::AccountCreated => (CreatedText { mail }.render(), CreatedHtml { mail }.render()),
     };
     let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
     Ok(SentMessage { id, to: to.deliverable(), subject, text, html })

@@ -20,10 +20,11 @@ pub(in crate::web) enum Notice {
     EmailVerified,
     PasswordChanged,
     PasswordReset,
+    PasswordSet,
 }
 
 impl Notice {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::SignedOut,
         Self::NameSaved,
         Self::MessageSent,
@@ -33,6 +34,7 @@ impl Notice {
         Self::EmailVerified,
         Self::PasswordChanged,
         Self::PasswordReset,
+        Self::PasswordSet,
     ];
 
     /// The value of the cookie.
@@ -47,6 +49,7 @@ impl Notice {
             Self::EmailVerified => "email-verified",
             Self::PasswordChanged => "password-changed",
             Self::PasswordReset => "password-reset",
+            Self::PasswordSet => "password-set",
         }
     }
 
@@ -62,6 +65,7 @@ impl Notice {
             Self::EmailVerified => notices::EMAIL_VERIFIED,
             Self::PasswordChanged => notices::PASSWORD_CHANGED,
             Self::PasswordReset => notices::PASSWORD_RESET,
+            Self::PasswordSet => notices::PASSWORD_SET,
         }
     }
 

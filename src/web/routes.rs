@@ -31,6 +31,8 @@ fn areas() -> Vec<Area> {
         pages::password_reset::submit,
         pages::password_reset::show_link,
         pages::password_reset::submit_link,
+        pages::set_password::show_link,
+        pages::set_password::submit_link,
         pages::verify_email::submit,
         pages::verify_email::show_link,
         pages::verify_email::submit_link,

@@ -14,6 +14,10 @@ pub(crate) fn password_changed_subject(site: &str) -> String {
     format!("Your {site} password was changed")
 }
 
+pub(crate) fn account_created_subject(site: &str) -> String {
+    format!("Your account at {site}")
+}
+
 /// The device on which something was done: `Firefox on Linux`.
 pub(crate) fn device(device: Device) -> String {
     match (device.browser.map(browser), device.system.map(system)) {
@@ -69,6 +73,18 @@ pub(crate) mod password_reset {
     pub(crate) const BUTTON: &str = "Choose a new password";
     pub(crate) const LIFETIME: &str = "The link works once, for an hour.";
     pub(crate) const NOT_YOU: &str = "Did you not ask for this? Then you do not need to do anything: your password stays as it is.";
+}
+
+pub(crate) mod account_created {
+    pub(crate) fn reason(site: &str) -> String {
+        format!("An account at {site} was created for you. Choose a password to use it.")
+    }
+
+    pub(crate) const BUTTON: &str = "Choose a password";
+    pub(crate) const LIFETIME: &str = "The link works once, for a week. After that, \
+         \"Forgot your password?\" on the sign-in page sends another.";
+    pub(crate) const NOT_YOU: &str =
+        "Did you not expect this? Then you do not need to do anything.";
 }
 
 pub(crate) mod password_changed {

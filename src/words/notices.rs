@@ -13,5 +13,6 @@ pub(crate) const ENOUGH_MESSAGES: &str = "We have sent you several emails whose 
 pub(crate) const EMAIL_VERIFIED: &str = "Your email address is confirmed.";
 pub(crate) const PASSWORD_CHANGED: &str =
     "Your new password is set, and every other device is signed out.";
+pub(crate) const PASSWORD_SET: &str = "Your password is set. Sign in with it now.";
 pub(crate) const PASSWORD_RESET: &str =
     "Your new password is set, and every device is signed out. Sign in with it now.";

@@ -129,7 +129,11 @@ pub(crate) mod password_reset_sent {
 pub(crate) mod password_reset_link {
     use super::{Text, text};
 
-    pub(crate) const TITLE: Text = text("Choose a new password");
+    pub(crate) fn title(is_first: bool) -> Text {
+        if is_first { text("Choose your password") } else { text("Choose a new password") }
+    }
+
+    pub(crate) const FIRST: Text = text("Then your account is ready.");
     pub(crate) const EFFECT: Text =
         text("Every device that is signed in to the account will be signed out.");
     pub(crate) const BUTTON: Text = text("Set the password");

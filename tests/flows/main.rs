@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod accounts;
 mod binary;
 mod check;
 mod contract;

@@ -1,15 +1,17 @@
 //! Email addresses.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use idna::AsciiDenyList;
+use serde::{Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
 use super::is_unseen;
 
 /// An email address that a message can be sent to. Two addresses belong to the same account if their
-/// [`key`](Email::key)s are equal.
+/// [`key`](Email::key)s are equal; then they are equal.
 #[derive(Clone, Debug)]
 pub struct Email {
     typed: String,
@@ -76,6 +78,27 @@ impl Email {
     /// Both forms, as stored in the database.
     pub(in crate::auth) fn from_row(typed: String, key: String) -> Self {
         Self { typed: unmistakable(typed, &key), key }
+    }
+}
+
+impl PartialEq for Email {
+    fn eq(&self, other: &Self) -> bool {
+        self.key == other.key
+    }
+}
+
+impl Eq for Email {}
+
+impl Hash for Email {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.key.hash(state);
+    }
+}
+
+/// As [`as_str`](Email::as_str).
+impl Serialize for Email {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.typed)
     }
 }
 

@@ -1,6 +1,7 @@
-//! Accounts: users, signing up, verifying an email address, editing the profile.
+//! Accounts: users, signing up, verifying an email address, editing the profile, and managing them.
 
 mod email;
+mod manage;
 mod name;
 mod profile;
 mod signup;
@@ -8,9 +9,10 @@ mod user;
 mod verify_email;
 
 pub use email::{Email, EmailError};
+pub use manage::{CreateError, DeleteError, NewAccount, SessionInfo};
 pub use name::{Name, NameError};
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
-pub use user::{User, UserId};
+pub use user::{User, UserId, UserIdError};
 pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};
 
 /// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.

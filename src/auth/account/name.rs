@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::is_unseen;
 
 /// A display name: one line of at most 100 characters, without control characters.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Name(String);
 

@@ -62,8 +62,14 @@ impl Auth {
         let password_hash = self.hasher.hash(&password.0, &mut slot).await?;
         let (id, now) = (UserId::new(), self.clock.now());
         let mut change = self.begin_change(client).await?;
-        let new =
-            NewUser { id, email: &email, name: name.as_ref(), password_hash: &password_hash, now };
+        let new = NewUser {
+            id,
+            email: &email,
+            name: name.as_ref(),
+            password_hash: Some(&password_hash),
+            email_verified_at: None,
+            now,
+        };
         if !change.insert_user(new).await? {
             change.rollback().await;
             return self.sign_up_again(email, &password.0, client, by).await;

@@ -230,8 +230,8 @@ impl Auth {
             (Message::VerifyEmail, None) | (Message::PasswordReset, _) => {
                 self.charge_reset(tx, key, row).await?
             }
-            // A notice is never held back.
-            (Message::PasswordChanged, _) => Quota::Counted(()),
+            // Not caused by strangers.
+            (Message::PasswordChanged | Message::AccountCreated, _) => Quota::Counted(()),
         };
         if counted.is_counted() {
             tx.update_charged(row.id).await?;
@@ -294,7 +294,7 @@ impl Auth {
         let is_first_try = row.quota_key.is_some();
         let is_asked_for_by_address = match message {
             Message::PasswordReset => true,
-            Message::VerifyEmail | Message::PasswordChanged => false,
+            Message::VerifyEmail | Message::PasswordChanged | Message::AccountCreated => false,
         };
         let is_one_too_many = is_new
             && is_first_try

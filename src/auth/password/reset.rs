@@ -1,4 +1,5 @@
-//! Resetting a forgotten password: request a message, follow its link, set a new password.
+//! Resetting a forgotten password: request a message, follow its link, set a new password. The first password of an
+//! account that somebody else has created is set in the same way.
 
 use crate::Error;
 use crate::auth::change::REPEATED_WITHIN;
@@ -67,10 +68,10 @@ impl Auth {
         client: &Client,
         twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
-        let OpenedLink { token, user, .. } = link;
+        let OpenedLink { purpose, token, user, .. } = link;
         // An invalid token costs no hash.
         let Some(user) = user else {
-            return self.reset_again(token, &password, client, twice).await;
+            return self.reset_again(link, &password, client, twice).await;
         };
         self.charge_ip(client).await?;
         self.charge_link_attempt(token).await?;
@@ -85,11 +86,10 @@ impl Auth {
         change.lock_user(user.id).await?;
         let now = self.clock.now();
         // The link may have been used during the hash: whoever takes the token continues.
-        let recipient =
-            change.take_link(token.digest(), Purpose::PasswordReset, user.id, now).await?;
+        let recipient = change.take_link(token.digest(), *purpose, user.id, now).await?;
         let Some(recipient) = recipient else {
             change.rollback().await;
-            return self.reset_again(token, &password.0, client, twice).await;
+            return self.reset_again(link, &password.0, client, twice).await;
         };
         // The address becomes verified now: remove what an earlier, unverified owner may have set.
         change.clear_unproven_profile(user.id).await?;
@@ -103,7 +103,10 @@ impl Auth {
         change.delete_sessions_of(user.id).await?;
         change.delete_links_of(user.id).await?;
         change.changes_user(user.id);
-        change.mail(self.message(Message::PasswordChanged, user, client)).await?;
+        // Nobody needs to be warned of the first password.
+        if *purpose == Purpose::PasswordReset {
+            change.mail(self.message(Message::PasswordChanged, user, client)).await?;
+        }
         change.record(Event::PasswordReset, Some(user.id)).await?;
         change.commit().await?;
         // A new device ID: its bucket has no failed attempts.
@@ -114,14 +117,14 @@ impl Auth {
     /// answered like a sign-in.
     async fn reset_again(
         &self,
-        token: &LinkToken,
+        OpenedLink { purpose, token, .. }: &OpenedLink,
         password: &Password,
         client: &Client,
         twice: OnRepeat,
     ) -> Result<KnownDevice, Refused<ResetPasswordError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - REPEATED_WITHIN);
-        let found = self.store.find_used_link(digest, Purpose::PasswordReset, since, now).await?;
+        let found = self.store.find_used_link(digest, *purpose, since, now).await?;
         let user = found.filter(|_| twice == OnRepeat::SameAnswer);
         let user = user.ok_or(Refused::Because(ResetPasswordError::DeadLink))?;
         let proof = self.verify_password(user.email.key(), Some(password), client).await;

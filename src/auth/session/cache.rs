@@ -189,8 +189,15 @@ mod tests {
     fn session() -> (Digest, Arc<Session>) {
         let at = Timestamp::from_millis(0);
         let email: Email = "ada@example.com".parse().unwrap();
-        let user =
-            User { id: UserId::new(), email, name: None, email_verified_at: None, created_at: at };
+        let user = User {
+            id: UserId::new(),
+            email,
+            name: None,
+            email_verified_at: None,
+            disabled_at: None,
+            is_admin: false,
+            created_at: at,
+        };
         let id = uuid::Uuid::now_v7();
         let digest = SessionToken::new().unwrap().digest();
         let [created_at, last_seen_at, authenticated_at, expires_at] = [at; 4];

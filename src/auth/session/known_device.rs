@@ -86,7 +86,7 @@ impl FromStr for KnownDevice {
         let mut part = || parts.next().ok_or(());
         let (user, id, password, at) = (part()?, part()?, part()?, part()?);
         Ok(Self {
-            user: user.parse()?,
+            user: user.parse().map_err(|_| ())?,
             id: Uuid::try_parse(id).map_err(|_| ())?,
             password: password.parse().map_err(|_| ())?,
             at: Timestamp::from_millis(at.parse().map_err(|_| ())?),

@@ -8,7 +8,7 @@ use super::{Result, Store, Tx, batch_of};
 use crate::auth::client::Client;
 use crate::auth::session::Session;
 use crate::auth::token::Digest;
-use crate::auth::{User, UserId};
+use crate::auth::{SessionInfo, User, UserId};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A session with its user.
@@ -35,6 +35,21 @@ impl SessionRow {
             expires_at: self.expires_at,
             user: self.user.into(),
         }
+    }
+}
+
+#[derive(FromRow)]
+struct SessionInfoRow {
+    created_at: Timestamp,
+    last_seen_at: Timestamp,
+    ip: String,
+    user_agent: String,
+}
+
+impl From<SessionInfoRow> for SessionInfo {
+    fn from(row: SessionInfoRow) -> Self {
+        let SessionInfoRow { created_at, last_seen_at, ip, user_agent } = row;
+        Self { created_at, last_seen_at, ip, user_agent }
     }
 }
 
@@ -125,6 +140,23 @@ impl Store {
                    SELECT user_id FROM vestibule_renewed_sessions WHERE digest = $1 AND renewed_at > $2";
         let found: Option<Owner> = self.find(sql, (session.to_vec(), since)).await?;
         Ok(found.map(|found| found.user_id))
+    }
+
+    /// Lists the sessions of a user within their limits, the last used first.
+    pub(in crate::auth) async fn list_sessions(
+        &self,
+        user: UserId,
+        now: Timestamp,
+        idle_since: Timestamp,
+        remembered_idle_since: Timestamp,
+    ) -> Result<Vec<SessionInfo>> {
+        let sql = "SELECT created_at, last_seen_at, ip, user_agent FROM vestibule_sessions \
+                   WHERE user_id = $1 AND expires_at > $2 AND created_at <= $5 AND last_seen_at <= $5 \
+                   AND last_seen_at > CASE WHEN remembered THEN $4 ELSE $3 END \
+                   ORDER BY last_seen_at DESC, id DESC LIMIT 1000";
+        let params = (user, now, idle_since, remembered_idle_since, now + CLOCKS_DIFFER);
+        let found: Vec<SessionInfoRow> = self.list(sql, params).await?;
+        Ok(found.into_iter().map(SessionInfo::from).collect())
     }
 
     pub(in crate::auth) async fn delete_renewed_sessions(&self, since: Timestamp) -> Result<u64> {

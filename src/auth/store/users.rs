@@ -3,7 +3,7 @@
 use sqlx::FromRow;
 
 use super::text::AnyText;
-use super::{Charge, Result, Store, Tx};
+use super::{ByEngine, Charge, Result, Store, Tx};
 use crate::auth::client::Client;
 use crate::auth::password::PasswordVersion;
 use crate::auth::password::hash::PasswordHash;
@@ -38,7 +38,9 @@ pub(in crate::auth) struct NewUser<'a> {
     pub(in crate::auth) id: UserId,
     pub(in crate::auth) email: &'a Email,
     pub(in crate::auth) name: Option<&'a Name>,
-    pub(in crate::auth) password_hash: &'a PasswordHash,
+    /// `None` if the owner will set the password.
+    pub(in crate::auth) password_hash: Option<&'a PasswordHash>,
+    pub(in crate::auth) email_verified_at: Option<Timestamp>,
     pub(in crate::auth) now: Timestamp,
 }
 
@@ -50,6 +52,8 @@ pub(super) struct UserRow {
     email_key: AnyText,
     name: Option<AnyText>,
     email_verified_at: Option<Timestamp>,
+    disabled_at: Option<Timestamp>,
+    is_admin: bool,
     user_created_at: Timestamp,
 }
 
@@ -64,6 +68,8 @@ impl From<UserRow> for User {
             },
             name: row.name.and_then(|name| name.0).map(Name::from_row),
             email_verified_at: row.email_verified_at,
+            disabled_at: row.disabled_at,
+            is_admin: row.is_admin,
             created_at: row.user_created_at,
         }
     }
@@ -75,7 +81,6 @@ struct CredentialsRow {
     user: UserRow,
     hash: Option<AnyText>,
     version: Option<PasswordVersion>,
-    disabled_at: Option<Timestamp>,
 }
 
 #[derive(FromRow)]
@@ -98,7 +103,7 @@ struct PasswordSet {
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.email, users.email_key, users.name, users.email_verified_at, \
-         users.created_at AS user_created_at"
+         users.disabled_at, users.is_admin, users.created_at AS user_created_at"
     };
 }
 pub(super) use user_columns;
@@ -113,7 +118,7 @@ impl Store {
                 concat!(
                     "SELECT ",
                     user_columns!(),
-                    ", passwords.hash, passwords.version, users.disabled_at \
+                    ", passwords.hash, passwords.version \
                      FROM vestibule_users AS users \
                      LEFT JOIN vestibule_passwords AS passwords ON passwords.user_id = users.id \
                      WHERE users.email_key = $1"
@@ -123,12 +128,13 @@ impl Store {
             .await?;
         Ok(found.map(|row| {
             let hash = row.hash.and_then(|hash| hash.0);
+            let user = User::from(row.user);
             Credentials {
-                user: row.user.into(),
                 stored_hash: hash.clone().unwrap_or_default(),
                 password_hash: hash.and_then(|hash| hash.parse().ok()),
                 password_version: row.version.unwrap_or_default(),
-                is_disabled: row.disabled_at.is_some(),
+                is_disabled: user.disabled_at.is_some(),
+                user,
             }
         }))
     }
@@ -176,7 +182,45 @@ impl Store {
             .await?;
         Ok(found.map(User::from))
     }
+
+    /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`].
+    pub(in crate::auth) async fn list_accounts(&self, ids: &[UserId]) -> Result<Vec<User>> {
+        // One text for both engines, which have no type for a list in common.
+        let ids: Vec<String> = ids.iter().map(|id| id.simple()).collect();
+        let found: Vec<UserRow> = self.list(self.text(LIST), (ids.join(","),)).await?;
+        Ok(found.into_iter().map(User::from).collect())
+    }
+
+    /// Finds an account by address, even if it is disabled.
+    pub(in crate::auth) async fn find_account_by_email(&self, key: &str) -> Result<Option<User>> {
+        let found: Option<UserRow> = self
+            .find(
+                concat!(
+                    "SELECT ",
+                    user_columns!(),
+                    " FROM vestibule_users AS users WHERE users.email_key = $1"
+                ),
+                (key.to_owned(),),
+            )
+            .await?;
+        Ok(found.map(User::from))
+    }
 }
+
+/// The accounts of a comma-separated list of IDs.
+const LIST: ByEngine = ByEngine {
+    sqlite: concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM vestibule_users AS users WHERE users.id IN \
+         (SELECT unhex(value) FROM json_each('[\"' || replace($1, ',', '\",\"') || '\"]'))"
+    ),
+    postgres: concat!(
+        "SELECT ",
+        user_columns!(),
+        " FROM vestibule_users AS users WHERE users.id = ANY(string_to_array($1, ',')::uuid[])"
+    ),
+};
 
 impl Tx {
     /// Replaces an outdated hash, unless it has changed in the meantime. The user must be locked.
@@ -195,22 +239,25 @@ impl Tx {
     pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
         let inserted = self
             .run(
-                "INSERT INTO vestibule_users (id, email, email_key, name, created_at) \
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (email_key) DO NOTHING",
+                "INSERT INTO vestibule_users (id, email, email_key, name, created_at, email_verified_at) \
+                 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (email_key) DO NOTHING",
                 (
                     user.id,
                     user.email.as_str().to_owned(),
                     user.email.key().to_owned(),
                     user.name.map(|name| name.as_str().to_owned()),
                     user.now,
+                    user.email_verified_at,
                 ),
             )
             .await?;
         if inserted == 0 {
             return Ok(false);
         }
-        let sql = "INSERT INTO vestibule_passwords (user_id, hash) VALUES ($1, $2)";
-        self.run(sql, (user.id, user.password_hash.to_string())).await?;
+        if let Some(hash) = user.password_hash {
+            let sql = "INSERT INTO vestibule_passwords (user_id, hash) VALUES ($1, $2)";
+            self.run(sql, (user.id, hash.to_string())).await?;
+        }
         Ok(true)
     }
 
@@ -321,5 +368,49 @@ impl Tx {
         )
         .await?;
         Ok(())
+    }
+
+    /// Locks the user's row, even of a disabled account; see [`lock_user`](Self::lock_user).
+    pub(in crate::auth) async fn lock_account(&mut self, id: UserId) -> Result<bool> {
+        Ok(self.run("UPDATE vestibule_users SET id = id WHERE id = $1", (id,)).await? == 1)
+    }
+
+    /// Disables an account; returns `false` if there is none, or it is disabled already.
+    pub(in crate::auth) async fn update_disabled(
+        &mut self,
+        id: UserId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql =
+            "UPDATE vestibule_users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+        Ok(self.run(sql, (id, now)).await? == 1)
+    }
+
+    /// Enables an account; returns `false` if there is none, or it is not disabled.
+    pub(in crate::auth) async fn update_enabled(&mut self, id: UserId) -> Result<bool> {
+        let sql = "UPDATE vestibule_users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+        Ok(self.run(sql, (id,)).await? == 1)
+    }
+
+    /// Makes known devices strangers without changing the password.
+    pub(in crate::auth) async fn update_password_version(&mut self, id: UserId) -> Result<()> {
+        let sql = "UPDATE vestibule_passwords SET version = version + 1 WHERE user_id = $1";
+        self.run(sql, (id,)).await?;
+        Ok(())
+    }
+
+    /// Makes the account an administrator's, or not; returns `false` if that changes nothing.
+    pub(in crate::auth) async fn update_admin(
+        &mut self,
+        id: UserId,
+        is_admin: bool,
+    ) -> Result<bool> {
+        let sql = "UPDATE vestibule_users SET is_admin = $2 WHERE id = $1 AND is_admin <> $2";
+        Ok(self.run(sql, (id, is_admin)).await? == 1)
+    }
+
+    /// Deletes an account and everything of ours that belongs to it.
+    pub(in crate::auth) async fn delete_user(&mut self, id: UserId) -> Result<bool> {
+        Ok(self.run("DELETE FROM vestibule_users WHERE id = $1", (id,)).await? == 1)
     }
 }

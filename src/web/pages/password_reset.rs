@@ -7,7 +7,9 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, KnownDevice, OnRepeat, Password, Refused, ResetPasswordError};
+use crate::auth::{
+    Auth, Client, KnownDevice, OnRepeat, OpenedLink, Password, Purpose, Refused, ResetPasswordError,
+};
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Submitted};
 use crate::web::frame::Frame;
@@ -55,15 +57,24 @@ struct SentPage<'a> {
 #[template(path = "password_reset_link.html")]
 struct NewPasswordPage<'a> {
     frame: Frame<'a>,
+    is_first: bool,
     form: &'a FormState,
     user: &'a User,
     password_hint: String,
 }
 
-fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
+fn draw(
+    status: Status,
+    purpose: Purpose,
+    page: &Page<'_>,
+    user: &User,
+    form: &FormState,
+    auth: &Auth,
+) -> Shown {
     let fewest = auth.config().password.fewest_characters();
     let password_hint = words::fields::new_password_hint(fewest);
-    pages::show(status, &NewPasswordPage { frame: page.frame, form, user, password_hint })
+    let is_first = purpose == Purpose::SetPassword;
+    pages::show(status, &NewPasswordPage { frame: page.frame, is_first, form, user, password_hint })
 }
 
 #[get("/password-reset")]
@@ -95,8 +106,10 @@ pub(in crate::web) async fn submit(
 
 #[get("/password-reset/link")]
 pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) -> Answer {
-    let Some(user) = link.0.and_then(|link| link.user) else { return dead_link::show(&page, true) };
-    Answer::Page(draw(Status::Ok, &page, &user, &FormState::default(), auth))
+    let Some(OpenedLink { purpose, user: Some(user), .. }) = link.0 else {
+        return dead_link::show(&page, true);
+    };
+    Answer::Page(draw(Status::Ok, purpose, &page, &user, &FormState::default(), auth))
 }
 
 #[post("/password-reset/link", data = "<submitted>")]
@@ -117,25 +130,35 @@ pub(in crate::web) async fn submit_link(
                 if link.user.is_some() {
                     session::sign_out(auth, jar, &client).await?;
                 }
-                return Ok(done(auth, jar, &client, device));
+                return Ok(done(link.purpose, auth, jar, &client, device));
             }
             Err(Refused::Because(ResetPasswordError::DeadLink)) => {
                 return Ok(dead_link::show(&page, true));
             }
             Err(refused) => {
                 let Some(user) = link.user else { return Answer::without_form(refused) };
-                let draw = |status, state: &FormState| draw(status, &page, &user, state, auth);
+                let draw = |status, state: &FormState| {
+                    draw(status, link.purpose, &page, &user, state, auth)
+                };
                 return Answer::refused(refused, state, draw);
             }
         }
     }
     let Some(user) = link.user else { return Ok(dead_link::show(&page, true)) };
-    Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &user, &state, auth)))
+    Ok(Answer::Page(draw(Status::UnprocessableEntity, link.purpose, &page, &user, &state, auth)))
 }
 
 /// The password was set: redirects to the sign-in page.
-fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, device: KnownDevice) -> Answer {
+fn done(
+    purpose: Purpose,
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+    device: KnownDevice,
+) -> Answer {
     session::write_device(jar, auth.config(), device, client);
-    Notice::PasswordReset.put(jar, auth);
+    let is_first = purpose == Purpose::SetPassword;
+    let notice = if is_first { Notice::PasswordSet } else { Notice::PasswordReset };
+    notice.put(jar, auth);
     Answer::Go(Redirect::to(urls::SIGN_IN.as_str()))
 }

@@ -218,6 +218,11 @@ impl TestApp {
         one.and(other).unwrap();
     }
 
+    /// What a host app's code has of the accounts.
+    pub fn accounts(&self) -> vestibule::Accounts {
+        vestibule::Accounts::of(self.browser.server.client().rocket()).expect("it is attached")
+    }
+
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.browser.server.runtime.block_on(future)
     }

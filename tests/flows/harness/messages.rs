@@ -73,6 +73,7 @@ impl TestApp {
         assert!(resets <= asked.len(), "nobody has asked for all of these: {all:?}");
         for email in &all {
             let (kinds, may_be_read): (&[&str], _) = match email.subject.split(' ').next() {
+                Some("Your") if email.subject.starts_with("Your account") => (&["created"], true),
                 Some("Your") => (&["password-changed", "password-reset"], false),
                 Some("Confirm") => (&["signed-up"], true),
                 _ => (&[], true),
