@@ -50,7 +50,6 @@ mod words;
 
 use figment::providers::{Env, Format, Toml};
 use figment::{Figment, Profile};
-use rocket::fairing::AdHoc;
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
 
@@ -66,7 +65,7 @@ pub use jobs::run_jobs;
 pub use log::init as init_log;
 pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};
-pub use setup::Report;
+pub use setup::{Report, Stage};
 pub use web::RecentLogin;
 
 /// Rocket's figment with the defaults of this service: no header reveals the software, no header is trusted for the
@@ -119,8 +118,8 @@ pub async fn migrate(figment: Figment) -> Result<(), Error> {
 ///
 /// Settings are read from your Rocket's figment, table `vestibule`, and from the environment; see [`Config`]. If
 /// your Rocket already manages a [`Clock`] or [`Mailbox`], it is used.
-pub fn stage() -> AdHoc {
-    setup::stage()
+pub fn stage() -> Stage {
+    Stage::default()
 }
 
 /// The whole service, as the binary runs it: [`stage`], the front page, the routes of older clients, and error

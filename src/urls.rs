@@ -57,20 +57,88 @@ pub(crate) const UNREADABLE: &str = "/-/unreadable";
 const QUERY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The URL of a page that leads on to `next`, unless that is empty.
-pub(crate) fn and_then(page: Path, next: &str) -> String {
-    if next.is_empty() {
-        return page.to_string();
+/// Makes the URLs. The only place that knows under which path the service is mounted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Urls {
+    /// Empty, or like `/accounts`.
+    base: String,
+}
+
+/// A URL on this site. Needs no escaping in HTML.
+#[derive(Clone, Copy)]
+pub(crate) struct Url<'a>(&'a str, Path);
+
+impl Display for Url<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(base, Path(path)) = self;
+        f.write_str(base)?;
+        f.write_str(path)
     }
-    format!("{page}?next={}", utf8_percent_encode(next, QUERY))
 }
 
-/// The path of a mailed link.
-pub(crate) fn link(page: Path, secret: &str) -> String {
-    format!("{page}/{secret}")
+impl HtmlSafe for Url<'_> {}
+
+impl Urls {
+    /// For a service mounted under this path; `None` unless it is empty, or begins with a slash, ends without one,
+    /// and has no other characters than letters, digits, `-`, `_` and single slashes.
+    pub(crate) fn under(base: &str) -> Option<Self> {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        let is_segment = |segment: &str| !segment.is_empty() && segment.bytes().all(is_plain);
+        let is_path = base.strip_prefix('/').is_some_and(|rest| rest.split('/').all(is_segment));
+        (base.is_empty() || is_path).then(|| Self { base: base.to_owned() })
+    }
+
+    /// The path under which the service is mounted; empty at the root.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The URL of a page or a static file.
+    pub(crate) fn to(&self, path: Path) -> Url<'_> {
+        Url(&self.base, path)
+    }
+
+    /// The URL of a page that leads on to `next`, unless that is empty.
+    pub(crate) fn and_then(&self, page: Path, next: &str) -> String {
+        let page = self.to(page);
+        if next.is_empty() {
+            return page.to_string();
+        }
+        format!("{page}?next={}", utf8_percent_encode(next, QUERY))
+    }
+
+    /// The path of a mailed link.
+    pub(crate) fn link(&self, page: Path, secret: &str) -> String {
+        format!("{}/{secret}", self.to(page))
+    }
+
+    /// The secret in the path of a mailed link to this page.
+    pub(crate) fn secret_of<'p>(&self, path: &'p str, page: Path) -> Option<&'p str> {
+        path.strip_prefix(&*self.base)?.strip_prefix(page.as_str())?.strip_prefix('/')
+    }
+
+    /// An internal path for requests that are refused before routing.
+    pub(crate) fn refusal(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
 }
 
-/// The secret in the path of a mailed link to this page.
-pub(crate) fn secret_of(path: &str, page: Path) -> Option<&str> {
-    path.strip_prefix(page.as_str())?.strip_prefix('/')
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lie_under_the_path_of_the_service() {
+        let root = Urls::default();
+        assert_eq!(root.to(SIGN_IN).to_string(), "/login");
+        let urls = Urls::under("/my/accounts").unwrap();
+        assert_eq!(urls.to(SIGN_IN).to_string(), "/my/accounts/login");
+        assert_eq!(urls.and_then(SIGN_IN, "/a?b=c"), "/my/accounts/login?next=/a%3Fb%3Dc");
+        let link = urls.link(PASSWORD_RESET, "secret");
+        assert_eq!(urls.secret_of(&link, PASSWORD_RESET), Some("secret"));
+        assert_eq!(root.secret_of(&link, PASSWORD_RESET), None);
+        for base in ["accounts", "/", "/accounts/", "//", "/a//b", "/a b", "/../b", "/<id>"] {
+            assert!(Urls::under(base).is_none(), "{base}");
+        }
+    }
 }

@@ -27,6 +27,8 @@ use figment::Figment;
 use lettre::message::Mailbox;
 use serde::Deserialize;
 
+use crate::urls::Urls;
+
 pub(crate) use cookies::Cookies;
 pub(crate) use database::with_database;
 pub(crate) use environment::with_environment;
@@ -51,6 +53,9 @@ pub struct Config {
     /// names, `Secure`, HSTS and the cross-site check. If not set: `http://localhost:<port>`, and the service
     /// listens on loopback only.
     pub public_url: Option<PublicUrl>,
+    /// Makes the URLs; not a setting.
+    #[serde(skip)]
+    pub(crate) urls: Urls,
     /// The database: `postgres://user@host/database`, or `sqlite:` and a file. If not set:
     /// `databases.vestibule.url`, or else `vestibule.sqlite3` in `data_dir`.
     pub database_url: Option<DatabaseUrl>,
@@ -103,6 +108,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             public_url: None,
+            urls: Urls::default(),
             database_url: None,
             site_name: "Vestibule".into(),
             accent: Accent([0x8a, 0x3b, 0x12]),

@@ -407,8 +407,8 @@ impl App {
         let method = method.filter(|method| method.as_str() == head.method.as_str());
         let local = match (method, acceptable(uri)) {
             (Some(method), Some(uri)) => self.client.req(method, uri),
-            (None, _) => self.client.get(urls::UNKNOWN_METHOD),
-            (_, None) => self.client.get(urls::UNREADABLE),
+            (None, _) => self.client.get(self.settings.urls.refusal(urls::UNKNOWN_METHOD)),
+            (_, None) => self.client.get(self.settings.urls.refusal(urls::UNREADABLE)),
         };
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);
         local.set_body(&body);

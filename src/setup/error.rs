@@ -10,11 +10,21 @@ use crate::mail::MailError;
 /// Why the service does not start.
 pub(crate) enum StartError {
     Config(ConfigError),
-    DataFolder { folder: PathBuf, error: io::Error },
-    SecretKey { folder: PathBuf, error: io::Error },
+    DataFolder {
+        folder: PathBuf,
+        error: io::Error,
+    },
+    SecretKey {
+        folder: PathBuf,
+        error: io::Error,
+    },
     Mail(MailError),
     Accounts(OpenError),
     DatabaseIsNotOpen,
+    /// A Rocket has one service.
+    AttachedTwice,
+    /// The service cannot be mounted at this path.
+    NoPath(String),
 }
 
 impl From<ConfigError> for StartError {

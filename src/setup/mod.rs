@@ -3,6 +3,7 @@
 mod check;
 mod error;
 mod settings;
+mod stage;
 
 use std::sync::Arc;
 
@@ -16,24 +17,14 @@ use rocket_db_pools::Database;
 pub use check::Report;
 pub(crate) use check::{Finding, check};
 pub(crate) use error::StartError;
+pub use stage::Stage;
 
 use crate::auth::{self, Auth, Db, OpenError, Store, ThrottleKey};
 use crate::config::{self, Config};
 use crate::mail::Mail;
+use crate::urls::Urls;
 use crate::{Clock, jobs, private_files, web, words};
 use settings::{SecretKey, Settings};
-
-pub(crate) fn stage() -> AdHoc {
-    AdHoc::try_on_ignite("Vestibule", |rocket| async {
-        match attach(rocket) {
-            Ok(rocket) => Ok(rocket),
-            Err((rocket, refusal)) => {
-                error!("{}", words::start::refusal(&refusal));
-                Err(rocket)
-            }
-        }
-    })
-}
 
 /// Migrates the tables.
 pub(crate) async fn migrate(figment: Figment) -> Result<(), StartError> {
@@ -53,7 +44,13 @@ fn with_environment(figment: Figment) -> Figment {
 
 /// Reads the settings and attaches the service.
 #[expect(clippy::result_large_err, reason = "Rocket wants itself back")]
-fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, StartError)> {
+fn attach(rocket: Rocket<Build>, base: &str) -> Result<Rocket<Build>, (Rocket<Build>, StartError)> {
+    if rocket.state::<Arc<Config>>().is_some() {
+        return Err((rocket, StartError::AttachedTwice));
+    }
+    let Some(urls) = Urls::under(base) else {
+        return Err((rocket, StartError::NoPath(base.to_owned())));
+    };
     let figment = with_environment(rocket.figment().clone());
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
     let settled = Settings::read(figment, is_whole_service).map_err(StartError::from);
@@ -62,13 +59,14 @@ fn attach(rocket: Rocket<Build>) -> Result<Rocket<Build>, (Rocket<Build>, StartE
         let key = secret_key(&settings)?;
         Ok((settings, key))
     });
-    let (Settings { config, figment, .. }, key) = match settled {
+    let (Settings { mut config, figment, .. }, key) = match settled {
         Ok(settled) => settled,
         Err(refusal) => return Err((rocket, refusal)),
     };
     let throttle_key = ThrottleKey::new(&key);
+    config.urls = urls;
     let config = Arc::new(config);
-    Ok(web::mount(rocket)
+    Ok(web::mount(rocket, &config.urls)
         .configure(figment.merge(Serialized::global("secret_key", key)))
         .manage(config.clone())
         .manage(web::Assets::new(&config))

@@ -15,7 +15,7 @@ use crate::error::{Error, error_chain};
 use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
-use crate::web::paths::{ErrorStyle, asked_path, error_style};
+use crate::web::paths::{ErrorStyle, asked_path, error_style, urls_of};
 use crate::web::session;
 use crate::words;
 
@@ -133,7 +133,8 @@ impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
         if status == Status::Unauthorized && style(request) == Style::Page {
-            return session::sign_in_first(asked_path(request)).respond_to(request);
+            return session::sign_in_first(urls_of(request), asked_path(request))
+                .respond_to(request);
         }
         let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
         // Rocket runs no response fairing for requests that it could not parse.

@@ -4,12 +4,16 @@ use rocket::Request;
 
 use crate::User;
 use crate::auth::Auth;
+use crate::urls::Urls;
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
+use crate::web::paths::urls_of;
 
 /// The values of `layout.html`.
 #[derive(Clone, Copy)]
 pub(in crate::web) struct Frame<'r> {
+    /// Makes the URLs.
+    pub(in crate::web) urls: &'r Urls,
     /// The name of the site.
     pub(in crate::web) site_name: &'r str,
     /// The version of the style sheets.
@@ -27,6 +31,7 @@ impl<'r> Frame<'r> {
     pub(in crate::web) fn bare(request: &'r Request<'_>) -> Self {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         Self {
+            urls: urls_of(request),
             site_name: config.map_or("Vestibule", |config| &config.site_name),
             version: Assets::version(request),
             has_menu: false,

@@ -26,7 +26,7 @@ impl Next {
         let uri = Origin::parse(text).ok().filter(|_| is_path && is_plain)?;
         let path = clean_path(&uri);
         // Its secret would become part of the URL of the sign-in page.
-        link_secrets::secret_in(&path).is_none().then(|| Self(text.to_owned()))
+        (!link_secrets::may_be_in(&path)).then(|| Self(text.to_owned()))
     }
 
     /// The path.

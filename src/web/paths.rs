@@ -1,7 +1,12 @@
 //! Which paths are ours, and the form of their errors. Derived from the mounted routes.
 
+use std::sync::{Arc, LazyLock};
+
 use rocket::Request;
 use rocket::http::uri::Origin;
+
+use crate::config::Config;
+use crate::urls::Urls;
 
 /// Managed if every path of the Rocket is ours, and not only those with a route.
 pub(crate) struct WholeService;
@@ -46,6 +51,13 @@ impl OwnPaths {
 
 fn lies_under(path: &str, folder: &str) -> bool {
     path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Makes the URLs.
+pub(in crate::web) fn urls_of<'r>(request: &'r Request<'_>) -> &'r Urls {
+    static ROOT: LazyLock<Urls> = LazyLock::new(Urls::default);
+    let config: Option<&Arc<Config>> = request.rocket().state();
+    config.map_or(&*ROOT, |config| &config.urls)
 }
 
 /// Whether the request is for a path of ours.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
 
+use crate::urls::Urls;
 use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
 use crate::web::{api, assets, errors, fairings, health, legacy_api, pages, rejected};
 
@@ -13,11 +14,13 @@ struct Area {
     base: &'static str,
     errors: ErrorStyle,
     routes: Vec<Route>,
+    /// Whether it is at the root of the site, wherever the service is mounted.
+    is_at_root: bool,
 }
 
 /// The pages and `/api/v1`, for any Rocket.
 fn areas() -> Vec<Area> {
-    let area = |base, errors, routes| Area { base, errors, routes };
+    let area = |base, errors, routes| Area { base, errors, routes, is_at_root: false };
     let people = routes![
         pages::sign_up::show,
         pages::sign_up::submit,
@@ -26,7 +29,6 @@ fn areas() -> Vec<Area> {
         pages::sign_out::submit,
         pages::password_change::show,
         pages::password_change::submit,
-        pages::password_change::well_known,
         pages::password_reset::show,
         pages::password_reset::submit,
         pages::password_reset::show_link,
@@ -58,6 +60,7 @@ fn areas() -> Vec<Area> {
         rejected::unknown_method,
         rejected::unreadable,
     ];
+    let well_known = routes![pages::password_change::well_known];
     // Rocket tries the routes in this order: the most requested first.
     vec![
         area("/", ErrorStyle::PageOrMessage, profile),
@@ -65,12 +68,13 @@ fn areas() -> Vec<Area> {
         area("/", ErrorStyle::Page, people),
         area("/health", ErrorStyle::Page, monitoring),
         area("/-", ErrorStyle::Page, rejections),
+        Area { is_at_root: true, ..area("/", ErrorStyle::Page, well_known) },
     ]
 }
 
 /// Additional routes of the binary: the front page, and those of older clients.
 fn service_areas() -> Vec<Area> {
-    let area = |base, errors, routes| Area { base, errors, routes };
+    let area = |base, errors, routes| Area { base, errors, routes, is_at_root: false };
     let older_clients = routes![
         legacy_api::sign_up,
         legacy_api::sign_in,
@@ -86,13 +90,26 @@ fn service_areas() -> Vec<Area> {
 }
 
 impl Area {
+    /// The path that its routes are mounted at.
+    fn mounted_at(&self, urls: &Urls) -> String {
+        match (self.base, if self.is_at_root { "" } else { urls.base() }) {
+            (base, "") => base.to_owned(),
+            ("/", under) => under.to_owned(),
+            (base, under) => format!("{under}{base}"),
+        }
+    }
+
     /// The paths of this area.
-    fn paths(&self) -> Vec<OwnPath> {
+    fn paths(&self, urls: &Urls) -> Vec<OwnPath> {
         let is_folder = self.base != "/";
+        let at = self.mounted_at(urls);
         let paths: BTreeSet<String> = if is_folder {
-            [self.base.to_owned()].into()
+            [at].into()
         } else {
-            self.routes.iter().map(|route| route.uri.path().to_owned()).collect()
+            let at = at.trim_end_matches('/');
+            // The page of a mailed link has many paths: `link` stands for its secret.
+            let path = |route: &Route| route.uri.path().trim_end_matches("/link").to_owned();
+            self.routes.iter().map(|route| format!("{at}{}", path(route))).collect()
         };
         let own = |path| OwnPath { path, is_folder, errors: self.errors };
         paths.into_iter().map(own).collect()
@@ -100,13 +117,13 @@ impl Area {
 }
 
 /// Mounts all routes, the error catchers, and the fairings.
-pub(crate) fn mount(rocket: Rocket<Build>) -> Rocket<Build> {
+pub(crate) fn mount(rocket: Rocket<Build>, urls: &Urls) -> Rocket<Build> {
     let is_whole_service = rocket.state::<WholeService>().is_some();
     let mut areas = areas();
     if is_whole_service {
         areas.extend(service_areas());
     }
-    let own: Vec<OwnPath> = areas.iter().flat_map(Area::paths).collect();
+    let own: Vec<OwnPath> = areas.iter().flat_map(|area| area.paths(urls)).collect();
     let bases: Vec<&str> =
         if is_whole_service { vec!["/"] } else { own.iter().map(|own| &*own.path).collect() };
     let rocket = bases
@@ -115,7 +132,7 @@ pub(crate) fn mount(rocket: Rocket<Build>) -> Rocket<Build> {
     let rocket = with_plain_catcher(rocket);
     areas
         .into_iter()
-        .fold(rocket, |rocket, area| rocket.mount(area.base, area.routes))
+        .fold(rocket, |rocket, area| rocket.mount(area.mounted_at(urls), area.routes))
         .manage(OwnPaths(own))
         .attach(fairings::fairing())
 }
@@ -186,7 +203,7 @@ mod tests {
             assert!(has(path), "{path}");
         }
         for purpose in Purpose::ALL {
-            assert!(has(&urls::link(purpose.page(), "link")), "{purpose:?}");
+            assert!(has(&Urls::default().link(purpose.page(), "link")), "{purpose:?}");
         }
         let links = table.iter().filter(|line| line.contains("/link ")).count();
         assert_eq!(links, 2 * Purpose::ALL.len(), "every page of a link keeps its secret");
@@ -195,8 +212,15 @@ mod tests {
     /// A host app's paths stay its own.
     #[test]
     fn a_guest_owns_the_paths_of_its_routes() {
-        let own = OwnPaths(areas().iter().flat_map(Area::paths).collect());
-        for path in ["/login", "/password-reset/secret", "/api/v1/nope", "/health/live", "/-/x"] {
+        let own = OwnPaths(areas().iter().flat_map(|area| area.paths(&Urls::default())).collect());
+        for path in [
+            "/login",
+            "/password-reset/secret",
+            "/set-password/secret",
+            "/api/v1/nope",
+            "/health/live",
+            "/-/x",
+        ] {
             assert!(own.contains(path), "{path}");
         }
         for path in ["/", "/loginx", "/users", "/api", "/api/v2", "/static/mine.css", "/profiles"] {

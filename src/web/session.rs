@@ -7,13 +7,14 @@ use rocket::http::{Cookie, CookieJar, SameSite};
 use rocket::response::Redirect;
 use rocket::time::Duration;
 
+use crate::Error;
 use crate::auth::{Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProof, SessionToken};
 use crate::config::{Config, Cookies};
-use crate::{Error, urls};
+use crate::urls::{SIGN_IN, Urls};
 
 /// Redirects to the sign-in page, and from there back to `next`.
-pub(in crate::web) fn sign_in_first(next: &str) -> Redirect {
-    Redirect::to(urls::and_then(urls::SIGN_IN, next))
+pub(in crate::web) fn sign_in_first(urls: &Urls, next: &str) -> Redirect {
+    Redirect::to(urls.and_then(SIGN_IN, next))
 }
 
 /// Signs a user in on this browser; `false` if the account has changed since the proof was given.

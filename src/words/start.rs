@@ -25,6 +25,13 @@ pub(crate) fn refusal(error: &StartError) -> String {
         StartError::Mail(error) => mail(error),
         StartError::Accounts(error) => accounts(error),
         StartError::DatabaseIsNotOpen => "the database is not open".into(),
+        StartError::AttachedTwice => {
+            "vestibule::stage() is attached twice: a Rocket can have one only".into()
+        }
+        StartError::NoPath(path) => format!(
+            "the service cannot be mounted at {path:?}: the path must begin with a slash, end without one, and have \
+             only letters, digits, hyphens and underscores between slashes, such as /accounts"
+        ),
     }
 }
 

@@ -53,6 +53,81 @@ fn a_host_requires_a_recent_sign_in() {
 }
 
 #[test]
+fn a_host_mounts_everything_under_a_path() {
+    #[get("/login")]
+    fn login() -> &'static str {
+        "the host's own"
+    }
+    #[get("/notes")]
+    fn notes(user: vestibule::User) -> String {
+        user.email.to_string()
+    }
+    let app = TestApp::start(
+        |figment| figment,
+        |figment| {
+            let stage = vestibule::stage().at("/my/accounts");
+            rocket::custom(figment).attach(stage).mount("/", routes![login, notes])
+        },
+    );
+    let seen = app.visit("/login").is(200).says("the host's own");
+    assert_eq!(seen.header("content-security-policy"), None);
+    app.visit("/profile").is(404);
+    let page = app.visit("/my/accounts/profile");
+    let page = page.redirects_to("/my/accounts/login?next=/my/accounts/profile");
+    assert!(page.header("content-security-policy").is_some());
+    let form = [("email", ADA), ("password", PASSWORD)];
+    let seen = app.submit("/my/accounts/signup", form).redirects_to("/my/accounts/profile");
+    let cookie = seen.set_cookie("session_id");
+    assert!(cookie.ends_with("Path=/") || cookie.contains("Path=/;"), "for all pages: {cookie}");
+    app.visit("/notes").is(200).says(ADA);
+    let text = app.last_email().text.clone();
+    let link = text.split("http://localhost:8000").nth(1).unwrap().split('\n').next().unwrap();
+    assert!(link.starts_with("/my/accounts/verify-email/"), "{link}");
+    app.visit(link).and_submit([]).redirects_to("/my/accounts/profile");
+    app.visit("/my/accounts/profile").says("Confirmed");
+    app.visit("/.well-known/change-password").redirects_to("/my/accounts/password-change");
+    app.visit("/my/accounts/health/ready").is(200);
+    app.visit("/my/accounts/api/v1/session").is(200);
+    let cross_site = [("Sec-Fetch-Site", "cross-site")];
+    app.request(Post, "/my/accounts/logout", &cross_site, None).is(403);
+    app.request(Post, "/my//accounts/%6Cogout", &cross_site, None).is(403);
+}
+
+/// Promise 70: a start that cannot be meant is refused.
+#[test]
+fn a_host_that_attaches_it_wrongly_does_not_start() {
+    let app = TestApp::new();
+    let starts = |stages: &[vestibule::Stage]| {
+        let folder = tempfile::TempDir::new().unwrap();
+        let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
+        let figment = crate::harness::settings(folder.path(), &database);
+        let attach = |rocket: rocket::Rocket<rocket::Build>, stage: &vestibule::Stage| {
+            rocket.attach(stage.clone())
+        };
+        let rocket = stages.iter().fold(rocket::custom(figment), attach);
+        match app.block_on(rocket.ignite()) {
+            Ok(rocket) => {
+                app.block_on(async move { drop(rocket) });
+                true
+            }
+            Err(error) => {
+                // Rocket panics if the error is not looked at.
+                let _ = error.kind();
+                false
+            }
+        }
+    };
+    let stage = vestibule::stage;
+    assert!(starts(&[stage()]));
+    assert!(starts(&[stage().at("/a/b_c")]));
+    assert!(!starts(&[stage(), stage()]));
+    assert!(!starts(&[stage(), stage().at("/accounts")]));
+    for path in ["accounts", "/", "/accounts/", "/a//b", "/<id>", "/a b"] {
+        assert!(!starts(&[stage().at(path)]), "{path}");
+    }
+}
+
+#[test]
 fn a_host_keeps_its_own_paths_to_itself() {
     #[get("/")]
     fn home() -> &'static str {

@@ -14,14 +14,17 @@ fn emails_read_as_agreed() {
     let app = TestApp::with_ada();
     let link = app.reset_link();
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
+    let new = vestibule::NewAccount::new("eve@example.com".parse().unwrap());
+    app.block_on(app.accounts().create(&new)).unwrap();
     let emails = app.emails();
-    for (email, name) in emails.iter().zip(["verify_email", "password_reset", "password_changed"]) {
+    let names = ["verify_email", "password_reset", "password_changed", "account_created"];
+    for (email, name) in emails.iter().zip(names) {
         for (form, text) in [("txt", &email.text), ("html", &email.html)] {
             let seen = format!("To: {}\nSubject: {}\n\n{text}", email.to, email.subject);
             compare(&format!("{name}.{form}"), &redacted(&seen));
         }
     }
-    assert_eq!(emails.len(), 3);
+    assert_eq!(emails.len(), names.len());
     // Every template has a snapshot, and every snapshot a template.
     let files = |folder: &str| -> Vec<String> {
         let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));

@@ -8,12 +8,13 @@ use rocket::tokio::time::sleep;
 
 use super::under_way::{OnItsWay, UnderWay};
 use super::{HOUR, LEASE, LOOK_EVERY};
+use crate::Error;
 use crate::auth::link::{MOST_OPEN, Purpose};
 use crate::auth::store::{OutboxRow, Priority, Quota, Tx};
 use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::{Content, Fate, Message, Undelivered};
-use crate::{Error, urls};
+use crate::urls::{PASSWORD_RESET, Urls};
 
 /// How long a message that a stranger requested by address occupies a slot, however long sending takes and whether
 /// or not the address has an account. Otherwise the delay of the next message of the same site or domain would
@@ -202,7 +203,7 @@ impl Auth {
                 // To the address at the time of the event: whoever has taken the account over may have changed it.
                 let to = row.recipient.parse().ok();
                 let to = to.filter(|to: &Email| to.key() != user.email.key());
-                let content = content(row, message, None);
+                let content = content(row, message, None, &self.config.urls);
                 self.mail.send(row.id, &to.unwrap_or(user.email), content).await?;
                 Ok(Sent::Done)
             }
@@ -308,7 +309,7 @@ impl Auth {
             info!("message={} kind={} not sent: enough open links", row.id, row.message);
             return Ok(Sent::Done);
         }
-        let content = content(row, message, Some((purpose, &token)));
+        let content = content(row, message, Some((purpose, &token)), &self.config.urls);
         let sent = self.mail.send(row.id, &user.email, content).await;
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_link(link.digest).await?;
@@ -318,12 +319,17 @@ impl Auth {
 }
 
 /// The content of the message, with the token if it contains a link.
-fn content(row: &OutboxRow, message: Message, link: Option<(Purpose, &LinkToken)>) -> Content {
-    let path = link.map(|(purpose, token)| urls::link(purpose.page(), &token.in_link()));
+fn content(
+    row: &OutboxRow,
+    message: Message,
+    link: Option<(Purpose, &LinkToken)>,
+    urls: &Urls,
+) -> Content {
+    let path = link.map(|(purpose, token)| urls.link(purpose.page(), &token.in_link()));
     Content {
         message,
         is_secret: path.is_some(),
-        path: path.unwrap_or_else(|| urls::PASSWORD_RESET.to_string()),
+        path: path.unwrap_or_else(|| urls.to(PASSWORD_RESET).to_string()),
         at: row.created_at,
         device: row.device.clone(),
         ip: row.ip.clone(),

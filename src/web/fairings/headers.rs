@@ -6,7 +6,7 @@ use rocket::{Request, Response};
 use crate::auth::Auth;
 use crate::config::Cookies;
 use crate::web::fairings::link_secrets;
-use crate::web::paths::asked_path;
+use crate::web::paths::{asked_path, urls_of};
 
 /// Nothing is loaded from, sent to, or framed by another site, and no scripts run.
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
@@ -24,7 +24,7 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     set("Cross-Origin-Resource-Policy", "same-origin");
     // `no-referrer` would make browsers send `Origin: null` with our own forms. Pages with a secret in their path
     // send only the origin.
-    let is_secret = link_secrets::secret_in(asked_path(request)).is_some();
+    let is_secret = link_secrets::secret_in(asked_path(request), urls_of(request)).is_some();
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
     if !may_be_kept {
         set("Cache-Control", "no-store");

@@ -4,8 +4,8 @@ use rocket::Request;
 use rocket::http::uri::Origin;
 
 use crate::auth::Purpose;
-use crate::urls;
-use crate::web::paths::clean_path;
+use crate::urls::Urls;
+use crate::web::paths::{clean_path, urls_of};
 
 /// The secret in the path of a mailed link.
 pub(in crate::web) struct Secret {
@@ -17,19 +17,25 @@ pub(in crate::web) struct Secret {
 /// secret from the guard [`Link`](crate::web::guards::Link).
 pub(super) fn hide(request: &mut Request<'_>) {
     let path = clean_path(request.uri());
-    let Some(secret) = secret_in(&path) else { return };
-    if let Ok(uri) = Origin::parse_owned(urls::link(secret.purpose.page(), "link")) {
+    let urls = urls_of(request);
+    let Some(secret) = secret_in(&path, urls) else { return };
+    if let Ok(uri) = Origin::parse_owned(urls.link(secret.purpose.page(), "link")) {
         request.local_cache(|| Some(secret));
         request.set_uri(uri);
     }
 }
 
 /// The secret in a path, if it is that of a mailed link.
-pub(in crate::web) fn secret_in(path: &str) -> Option<Secret> {
+pub(in crate::web) fn secret_in(path: &str, urls: &Urls) -> Option<Secret> {
     Purpose::ALL.iter().find_map(|purpose| {
-        let text = urls::secret_of(path, purpose.page())?.to_owned();
+        let text = urls.secret_of(path, purpose.page())?.to_owned();
         Some(Secret { purpose: *purpose, text })
     })
+}
+
+/// Whether there may be a secret in a path, wherever the service is mounted.
+pub(in crate::web) fn may_be_in(path: &str) -> bool {
+    Purpose::ALL.iter().any(|purpose| path.contains(&format!("{}/", purpose.page())))
 }
 
 /// The secret that was removed from the path.

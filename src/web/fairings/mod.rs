@@ -12,7 +12,7 @@ use rocket::{Data, Request, Response};
 use crate::auth::{Auth, InFlight};
 use crate::urls;
 use crate::web::accept;
-use crate::web::paths::{asked_path, is_ours};
+use crate::web::paths::{asked_path, is_ours, urls_of};
 
 /// The fairing that every request and response passes.
 pub(crate) fn fairing() -> impl Fairing {
@@ -61,9 +61,10 @@ impl Fairing for Entrance {
 
 /// Routes the request to another path. `Accept` cannot be removed instead: Rocket parses a header before it
 /// replaces it.
-fn lead_to(path: &'static str, request: &mut Request<'_>) {
+fn lead_to(path: &str, request: &mut Request<'_>) {
+    let path = urls_of(request).refusal(path);
     request.set_method(Method::Get);
-    request.set_uri(Origin::parse(path).expect("a path of ours can be read"));
+    request.set_uri(Origin::parse_owned(path).expect("a path of ours can be read"));
 }
 
 /// Treats `/users/` as `/users`: several of the older servers accepted both.

@@ -2,12 +2,15 @@
 
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
+use rocket::response::Redirect;
 
 use crate::User;
 use crate::auth::Session;
+use crate::urls::Path;
 use crate::web::flash::Notice;
 use crate::web::frame::Frame;
 use crate::web::guards::Visitor;
+use crate::web::session;
 
 /// The guard of every handler that shows a page.
 pub(in crate::web) struct Page<'r> {
@@ -34,5 +37,15 @@ impl<'r> Page<'r> {
     /// The signed-in user.
     pub(in crate::web) fn user(&self) -> Option<&'r User> {
         self.session.map(|session| &session.user)
+    }
+
+    /// Redirects to a page of ours.
+    pub(in crate::web) fn go_to(&self, page: Path) -> Redirect {
+        Redirect::to(self.frame.urls.to(page).to_string())
+    }
+
+    /// Redirects to the sign-in page, and from there back to a page of ours.
+    pub(in crate::web) fn sign_in_first(&self, then: Path) -> Redirect {
+        session::sign_in_first(self.frame.urls, &self.frame.urls.to(then).to_string())
     }
 }

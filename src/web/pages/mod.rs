@@ -20,6 +20,7 @@ use crate::auth::Refused;
 use crate::web::body::Html;
 use crate::web::errors::{self, Refusal};
 use crate::web::forms::FormState;
+use crate::web::guards::Page;
 use crate::web::next::Next;
 use crate::web::refusals::Reason;
 use crate::{Error, urls};
@@ -45,8 +46,11 @@ pub(in crate::web) enum Answer {
 
 impl Answer {
     /// Redirects to where the user wanted to go, or to the profile.
-    pub(in crate::web) fn go(next: Option<&Next>) -> Self {
-        Self::Go(Redirect::to(next.map_or(urls::PROFILE.as_str(), Next::as_str).to_owned()))
+    pub(in crate::web) fn go(page: &Page<'_>, next: Option<&Next>) -> Self {
+        Self::Go(match next {
+            Some(next) => Redirect::to(next.as_str().to_owned()),
+            None => page.go_to(urls::PROFILE),
+        })
     }
 
     /// A refusal without a form to show again.

@@ -45,7 +45,7 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &A
 pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
     match page.user() {
         Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
-        None => Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE.as_str())),
+        None => Answer::Go(page.sign_in_first(urls::PASSWORD_CHANGE)),
     }
 }
 
@@ -57,12 +57,12 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PASSWORD_CHANGE.as_str())));
+    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::PASSWORD_CHANGE)));
     let Some(token) = session::read(jar, auth.config()) else { return sign_in_first() };
     let Some(session) = page.session else {
         let Some(ChangeForm { new_password, .. }) = submitted.form else { return sign_in_first() };
         return match auth.renew_again(&token, &new_password, &client).await {
-            Ok(Some(renewed)) => Ok(done(auth, jar, &client, renewed)),
+            Ok(Some(renewed)) => Ok(done(&page, auth, jar, &client, renewed)),
             Ok(None) => sign_in_first(),
             Err(Limited::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
             Err(Limited::Failed(error)) => Err(error),
@@ -75,21 +75,27 @@ pub(in crate::web) async fn submit(
     };
     let current = password.0.as_ref();
     match auth.change_password(session, &token, current, new_password, &client).await {
-        Ok(renewed) => Ok(done(auth, jar, &client, renewed)),
+        Ok(renewed) => Ok(done(&page, auth, jar, &client, renewed)),
         Err(Refused::Because(ChangePasswordError::SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),
     }
 }
 
 /// The password was changed: this browser continues with a new session.
-fn done(auth: &Auth, jar: &CookieJar<'_>, client: &Client, renewed: NewSession) -> Answer {
+fn done(
+    page: &Page<'_>,
+    auth: &Auth,
+    jar: &CookieJar<'_>,
+    client: &Client,
+    renewed: NewSession,
+) -> Answer {
     session::write(jar, auth.config(), renewed, client);
     Notice::PasswordChanged.put(jar, auth);
-    Answer::Go(Redirect::to(urls::PROFILE.as_str()))
+    Answer::Go(page.go_to(urls::PROFILE))
 }
 
 /// The URL where password managers find the form (W3C, "A Well-Known URL for Changing Passwords").
 #[get("/.well-known/change-password")]
-pub(in crate::web) fn well_known() -> Redirect {
-    Redirect::to(urls::PASSWORD_CHANGE.as_str())
+pub(in crate::web) fn well_known(auth: &State<Auth>) -> Redirect {
+    Redirect::to(auth.config().urls.to(urls::PASSWORD_CHANGE).to_string())
 }

@@ -4,7 +4,6 @@ use std::convert::Infallible;
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
-use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
 use crate::auth::{
@@ -130,7 +129,7 @@ pub(in crate::web) async fn submit_link(
                 if link.user.is_some() {
                     session::sign_out(auth, jar, &client).await?;
                 }
-                return Ok(done(link.purpose, auth, jar, &client, device));
+                return Ok(done(link.purpose, &page, auth, jar, &client, device));
             }
             Err(Refused::Because(ResetPasswordError::DeadLink)) => {
                 return Ok(dead_link::show(&page, true));
@@ -151,6 +150,7 @@ pub(in crate::web) async fn submit_link(
 /// The password was set: redirects to the sign-in page.
 fn done(
     purpose: Purpose,
+    page: &Page<'_>,
     auth: &Auth,
     jar: &CookieJar<'_>,
     client: &Client,
@@ -160,5 +160,5 @@ fn done(
     let is_first = purpose == Purpose::SetPassword;
     let notice = if is_first { Notice::PasswordSet } else { Notice::PasswordReset };
     notice.put(jar, auth);
-    Answer::Go(Redirect::to(urls::SIGN_IN.as_str()))
+    Answer::Go(page.go_to(urls::SIGN_IN))
 }

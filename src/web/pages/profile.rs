@@ -2,7 +2,6 @@
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
-use rocket::response::Redirect;
 use rocket::serde::json::json;
 use rocket::{FromForm, Responder, State, get, post};
 
@@ -15,7 +14,6 @@ use crate::web::frame::Frame;
 use crate::web::guards::Page;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::refusals::Reason;
-use crate::web::session;
 use crate::{Error, Name, User, urls, words};
 
 #[derive(FromForm)]
@@ -57,9 +55,7 @@ pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
-        (None, Wants::Page) => {
-            Profile::Answer(Answer::Go(session::sign_in_first(urls::PROFILE.as_str())))
-        }
+        (None, Wants::Page) => Profile::Answer(Answer::Go(page.sign_in_first(urls::PROFILE))),
         (None, Wants::Json) => {
             Profile::Refusal(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN))
         }
@@ -74,7 +70,7 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(session::sign_in_first(urls::PROFILE.as_str())));
+    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::PROFILE)));
     let Some(session) = page.session else { return sign_in_first() };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
@@ -91,7 +87,7 @@ pub(in crate::web) async fn submit(
     match auth.rename(session, name.as_ref(), &client).await {
         Ok(()) => {
             Notice::NameSaved.put(jar, auth);
-            Ok(Answer::Go(Redirect::to(urls::PROFILE.as_str())))
+            Ok(Answer::Go(page.go_to(urls::PROFILE)))
         }
         Err(Refused::Because(SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),

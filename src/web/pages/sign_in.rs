@@ -43,7 +43,7 @@ pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth
     // A page that asks for a recent sign-in leads here: on to it at once would go round in a circle.
     let is_asked_again = |session| next.is_some() && !auth.is_recent(session);
     if page.session.is_some_and(|session| !is_asked_again(session)) {
-        return Answer::go(next.as_ref());
+        return Answer::go(&page, next.as_ref());
     }
     let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
     Answer::Page(draw(Status::Ok, &page, &form))
@@ -64,7 +64,7 @@ pub(in crate::web) async fn submit(
     };
     match auth.verify_password(&form.email.0, form.password.0.as_ref(), &client).await {
         Ok(proof) if sign_in(auth, jar, &client, &proof, form.remember.0).await? => {
-            Ok(Answer::go(form.next.as_ref()))
+            Ok(Answer::go(&page, form.next.as_ref()))
         }
         Ok(_) => Answer::refused(Refused::Because(WrongCredentials), state, draw),
         Err(refused) => Answer::refused(refused, state, draw),

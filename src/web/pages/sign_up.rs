@@ -46,7 +46,7 @@ fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth:
 pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
-        return Answer::go(next.as_ref());
+        return Answer::go(&page, next.as_ref());
     }
     let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
     Answer::Page(draw(Status::Ok, &page, &form, false, auth))
@@ -71,7 +71,7 @@ pub(in crate::web) async fn submit(
             if let Some(new) = signed_up.session {
                 session::write(jar, auth.config(), new, &client);
             }
-            Ok(Answer::go(next.as_ref()))
+            Ok(Answer::go(&page, next.as_ref()))
         }
         Err(refused) => {
             let is_taken = matches!(refused, Refused::Because(SignUpError::EmailTaken));

@@ -48,7 +48,7 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, Error> {
-    let Some(user) = page.user() else { return Ok(session::sign_in_first(urls::PROFILE.as_str())) };
+    let Some(user) = page.user() else { return Ok(page.sign_in_first(urls::PROFILE)) };
     if user.email_verified_at.is_none() {
         let notice = match auth.request_verification(user, &client).await? {
             VerificationRequest::Sent => Notice::MessageSent,
@@ -58,7 +58,7 @@ pub(in crate::web) async fn submit(
         };
         notice.put(jar, auth);
     }
-    Ok(Redirect::to(urls::PROFILE.as_str()))
+    Ok(page.go_to(urls::PROFILE))
 }
 
 #[get("/verify-email/link")]
@@ -76,7 +76,7 @@ pub(in crate::web) fn show_link(
                 if link.used_by == Some(user.id) {
                     Notice::EmailVerified.put(jar, auth);
                 }
-                Answer::go(None)
+                Answer::go(&page, None)
             }
             None => dead_link::show(&page, false),
         };
@@ -102,11 +102,11 @@ pub(in crate::web) async fn submit_link(
                 session::sign_in(auth, jar, &client, &proof, false).await?;
             }
             Notice::EmailVerified.put(jar, auth);
-            Ok(Answer::Go(Redirect::to(urls::PROFILE.as_str())))
+            Ok(Answer::Go(page.go_to(urls::PROFILE)))
         }
         Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead_link::show(&page, false)),
         Err(Refused::Because(VerifyEmailError::SignedOut)) => {
-            Ok(Answer::Go(session::sign_in_first(urls::PROFILE.as_str())))
+            Ok(Answer::Go(page.sign_in_first(urls::PROFILE)))
         }
         Err(refused) => {
             let refused = refused.map(|reason| match reason {

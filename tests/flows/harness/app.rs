@@ -16,6 +16,7 @@ use super::bystander::Bystander;
 use super::database::fresh_database;
 use super::limit::TimeLimit;
 use super::messages::Inbox;
+use super::mount::{self, Mount};
 use super::{SECRET_KEY, log};
 
 /// The service and its environment. Derefs to a first browser.
@@ -48,7 +49,7 @@ impl TestApp {
 
     /// With other settings.
     pub fn with(change: impl FnOnce(Figment) -> Figment) -> Self {
-        Self::start(change, vestibule::service)
+        Self::start(change, mount::service)
     }
 
     /// With other settings, behind a proxy that reports the client IP.
@@ -120,8 +121,7 @@ impl TestApp {
         let (clock, inbox) = (self.clock.clone(), self.inbox.clone());
         drop(self);
         let runtime = new_runtime();
-        let mut app =
-            Self::open(folder, runtime, database, clock, inbox, change, vestibule::service);
+        let mut app = Self::open(folder, runtime, database, clock, inbox, change, mount::service);
         app.bystander = bystander;
         app
     }
@@ -137,7 +137,7 @@ impl TestApp {
             Clock::stopped(),
             self.inbox.clone(),
             |figment| figment,
-            vestibule::service,
+            mount::service,
         )
     }
 
@@ -159,7 +159,8 @@ impl TestApp {
             rocket = rocket.manage(inbox.sent.clone());
         }
         let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
-        let server = Rc::new(Server { runtime, client: Some(client) });
+        let mount = Mount::of(&client);
+        let server = Rc::new(Server { runtime, client: Some(client), mount });
         Self {
             browser: Browser::new(server),
             clock,
@@ -239,6 +240,8 @@ impl Deref for TestApp {
 pub struct Server {
     pub runtime: Rc<Runtime>,
     client: Option<Client>,
+    /// `None` at the root.
+    pub(super) mount: Option<Mount>,
 }
 
 impl Drop for Server {

@@ -96,7 +96,9 @@ impl Browser {
         headers: &[(&str, &str)],
         body: Option<&str>,
     ) -> Seen {
-        let mut request = self.server.client().req(method, path.to_owned());
+        let mount = self.server.mount.as_ref();
+        let real = mount.map_or_else(|| path.to_owned(), |mount| mount.path(path));
+        let mut request = self.server.client().req(method, real);
         let named = |wanted: &str| headers.iter().any(|(name, _)| *name == wanted);
         if !named("User-Agent") {
             let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
@@ -129,7 +131,10 @@ impl Browser {
             .headers()
             .iter()
             .map(|header| {
-                (header.name().to_string().to_ascii_lowercase(), header.value().to_owned())
+                let (name, value) =
+                    (header.name().to_string().to_ascii_lowercase(), header.value());
+                let location = mount.filter(|_| name == "location");
+                (name, location.map_or_else(|| value.to_owned(), |mount| mount.location(value)))
             })
             .collect();
         let body = response.into_bytes().await.unwrap_or_default();
@@ -144,6 +149,7 @@ impl Browser {
             }
         }
         let body = String::from_utf8_lossy(&body).into_owned();
+        let body = mount.map_or_else(|| body.clone(), |mount| mount.seen(&body));
         Seen { browser: self.clone(), path: path.to_owned(), status, headers, body }
     }
 

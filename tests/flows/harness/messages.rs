@@ -9,7 +9,7 @@ use uuid::Uuid;
 use vestibule::{Mailbox, SentMessage};
 
 use super::app::TestApp;
-use super::bystander;
+use super::{bystander, mount};
 
 /// The emails of all nodes of a test, and which of them the test has read.
 #[derive(Clone, Default)]
@@ -98,7 +98,13 @@ impl Email {
     pub fn link(&self) -> String {
         let at = self.text.find("http://localhost:8000/").expect("the email has a link");
         let path = &self.text[at + "http://localhost:8000".len()..];
-        path.split_whitespace().next().unwrap().to_owned()
+        let path = path.split_whitespace().next().unwrap();
+        match mount::base() {
+            Some(base) => {
+                path.strip_prefix(&base).map_or_else(|| format!("/lost{path}"), str::to_owned)
+            }
+            None => path.to_owned(),
+        }
     }
 
     /// The token in the link.

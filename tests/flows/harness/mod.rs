@@ -11,6 +11,7 @@ mod limit;
 mod log;
 pub mod mail_server;
 mod messages;
+pub mod mount;
 mod page;
 mod people;
 pub mod postgres;
