@@ -122,7 +122,7 @@ impl Seen {
             .find(|form| {
                 let own = form.split("</form>").next().unwrap();
                 typed.iter().all(|(name, _)| own.contains(&format!("name=\"{name}\"")))
-                    && !own.contains("action=\"/logout\"")
+                    && !own.contains("/logout\"")
             })
             .unwrap_or_else(|| panic!("{} has no such form:\n{}", self.path, self.body));
         let form = form.split("</form>").next().unwrap();
