@@ -116,7 +116,8 @@ fn hello() {
     fn seal(token: String, jar: &CookieJar<'_>) {
         jar.add_private(("session_id", token));
     }
-    let rocket = rocket::custom(vestibule::figment()).mount("/", rocket::routes![hello, seal]);
+    let rocket =
+        rocket::custom(vestibule::service_figment()).mount("/", rocket::routes![hello, seal]);
     let _ = rocket::execute(rocket.launch());
 }
 

@@ -68,19 +68,26 @@ pub use server::{ServeError, serve};
 pub use setup::{Report, Stage};
 pub use web::RecentLogin;
 
-/// Rocket's figment with the defaults of this service: no header reveals the software, no header is trusted for the
-/// client IP, bodies are small, and requests in flight are answered before the process ends. `Rocket.toml` and
-/// `ROCKET_…` override them, as usual.
+/// Rocket's figment for a host app: no header reveals the software, and none is trusted for the client IP.
+/// `Rocket.toml` and `ROCKET_…` override both, as usual; `ROCKET_DATABASES__VESTIBULE__URL` sets one level down.
+/// Limits and shutdown are Rocket's. A plain `rocket::build()` does as well.
 pub fn figment() -> Figment {
-    let ours = [
-        ("ident", "false"),
-        ("ip_header", "false"),
-        ("limits", "{form=\"32KiB\",data-form=\"32KiB\",json=\"32KiB\",string=\"32KiB\"}"),
-        ("shutdown", "{grace=16,mercy=2}"),
-    ];
-    let text = ours.map(|(key, value)| format!("{key}={value}")).join("\n");
+    with_defaults("ident=false\nip_header=false")
+}
+
+/// The figment of the binary: as [`figment`], and bodies are small, and requests in flight are answered before the
+/// process ends.
+pub fn service_figment() -> Figment {
+    with_defaults(
+        "ident=false\nip_header=false\n\
+         limits={form=\"32KiB\",data-form=\"32KiB\",json=\"32KiB\",string=\"32KiB\"}\n\
+         shutdown={grace=16,mercy=2}",
+    )
+}
+
+fn with_defaults(ours: &str) -> Figment {
     Figment::from(rocket::Config::default())
-        .merge(Toml::string(&format!("[default]\n{text}")).nested())
+        .merge(Toml::string(&format!("[default]\n{ours}")).nested())
         .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
         // `ROCKET_DATABASES__VESTIBULE__URL` as well as `ROCKET_DATABASES='{vestibule={url="…"}}'`.
         .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).split("__").global())

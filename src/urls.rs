@@ -43,9 +43,9 @@ pub(crate) const PASSWORD_CHANGE: Path = Path::new("/password-change");
 pub(crate) const PASSWORD_RESET: Path = Path::new("/password-reset");
 pub(crate) const SET_PASSWORD: Path = Path::new("/set-password");
 pub(crate) const VERIFY_EMAIL: Path = Path::new("/verify-email");
-pub(crate) const STYLE: Path = Path::new("/static/style.css");
-pub(crate) const THEME: Path = Path::new("/static/theme.css");
-pub(crate) const FAVICON: Path = Path::new("/static/favicon.svg");
+pub(crate) const STYLE: Path = Path::new("/static/vestibule.css");
+pub(crate) const THEME: Path = Path::new("/static/vestibule-theme.css");
+pub(crate) const FAVICON: Path = Path::new("/static/vestibule.svg");
 
 /// Internal paths for requests that are refused before routing.
 pub(crate) const CROSS_SITE: &str = "/-/cross-site";

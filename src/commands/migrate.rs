@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 /// Migrates the tables of the database.
 pub fn run() -> ExitCode {
-    let figment = vestibule::figment();
+    let figment = vestibule::service_figment();
     vestibule::init_log(&figment);
     match super::wait_for(vestibule::migrate(figment)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,7 +6,7 @@ use crate::words;
 pub fn run() -> ExitCode {
     #[cfg(unix)]
     allow_many_connections();
-    let figment = vestibule::figment();
+    let figment = vestibule::service_figment();
     vestibule::init_log(&figment);
     if let Err(reason) = vestibule::check_rocket(&figment) {
         log::error!("{reason}");

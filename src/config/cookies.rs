@@ -1,6 +1,6 @@
 //! The names of cookies.
 
-use super::Config;
+use super::{Config, ConfigError, Must};
 
 /// The cookies of the service.
 #[derive(Clone, Copy)]
@@ -10,17 +10,38 @@ pub(crate) enum Cookies {
     Notice,
 }
 
+/// The names, in the order of [`Cookies`].
+pub(super) type CookieNames = [String; 3];
+
+/// The name of the session cookie of the binary, which older clients read.
+const OF_SERVICE: &str = "session_id";
+/// The one in a host app, which may have a `session_id` of its own.
+const OF_GUEST: &str = "vestibule_session";
+
 impl Config {
     /// The name of a cookie. With `__Host-`, the browser only accepts it from this host and over https: another
     /// subdomain can neither plant nor replace it (RFC 6265bis, 4.1.3.2).
-    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &'static str {
-        match (cookie, self.is_https()) {
-            (Cookies::Session, true) => "__Host-session_id",
-            (Cookies::Session, false) => "session_id",
-            (Cookies::KnownDevice, true) => "__Host-vestibule_device",
-            (Cookies::KnownDevice, false) => "vestibule_device",
-            (Cookies::Notice, true) => "__Host-notice",
-            (Cookies::Notice, false) => "notice",
+    pub(crate) fn cookie_name(&self, cookie: Cookies) -> &str {
+        &self.cookie_names[cookie as usize]
+    }
+
+    /// Decides on the names.
+    pub(crate) fn name_cookies(&mut self, is_whole_service: bool) {
+        let default = if is_whole_service { OF_SERVICE } else { OF_GUEST };
+        let session = self.session.cookie_name.as_deref().unwrap_or(default);
+        let prefix = if self.is_https() { "__Host-" } else { "" };
+        self.cookie_names =
+            [session, "vestibule_device", "vestibule_notice"].map(|name| format!("{prefix}{name}"));
+    }
+
+    pub(super) fn check_cookies(&self) -> Result<(), ConfigError> {
+        let Some(name) = &self.session.cookie_name else { return Ok(()) };
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        let is_ours = ["vestibule_device", "vestibule_notice"].contains(&name.as_str());
+        // A browser gives names that begin with two underscores a meaning.
+        if name.is_empty() || name.starts_with("__") || is_ours || !name.bytes().all(is_plain) {
+            return Err(ConfigError::must("vestibule.session.cookie_name", Must::CookieName));
         }
+        Ok(())
     }
 }

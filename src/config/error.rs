@@ -82,6 +82,7 @@ pub(crate) enum Must {
     OwnProxies,
     Allowances,
     HeaderName,
+    CookieName,
     /// A header that clients do not set.
     HeaderOfProxies,
     HeaderOfAddresses,

@@ -56,6 +56,9 @@ pub struct Config {
     /// Makes the URLs; not a setting.
     #[serde(skip)]
     pub(crate) urls: Urls,
+    /// See [`cookie_name`](Self::cookie_name); not a setting.
+    #[serde(skip)]
+    cookie_names: cookies::CookieNames,
     /// The database: `postgres://user@host/database`, or `sqlite:` and a file. If not set:
     /// `databases.vestibule.url`, or else `vestibule.sqlite3` in `data_dir`.
     pub database_url: Option<DatabaseUrl>,
@@ -109,6 +112,7 @@ impl Default for Config {
         Self {
             public_url: None,
             urls: Urls::default(),
+            cookie_names: cookies::CookieNames::default(),
             database_url: None,
             site_name: "Vestibule".into(),
             accent: Accent([0x8a, 0x3b, 0x12]),
@@ -174,6 +178,7 @@ impl Config {
         self.hashing.check()?;
         self.throttle.check()?;
         self.session.check()?;
+        self.check_cookies()?;
         self.mail.check()?;
         self.events.check()
     }

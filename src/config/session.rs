@@ -23,6 +23,9 @@ pub struct SessionConfig {
     /// `absolute_ttl` with "keep me signed in". Default `30days`.
     #[serde(deserialize_with = "values::duration")]
     pub remembered_absolute_ttl: Duration,
+    /// The name of the session cookie. Default `session_id`; in a host app `vestibule_session`. With an https
+    /// `public_url`, `__Host-` is put before it.
+    pub cookie_name: Option<String>,
     /// The maximum number of sessions per account; a further one ends the least recently used. Default 100.
     pub max_per_account: i64,
     /// How long a session is cached, at most `1s`. Revocations by this process take effect at once, those by
@@ -38,6 +41,7 @@ impl Default for SessionConfig {
             absolute_ttl: 12 * HOUR,
             remembered_idle_ttl: 14 * DAY,
             remembered_absolute_ttl: 30 * DAY,
+            cookie_name: None,
             max_per_account: 100,
             cache_for: Duration::from_secs(1),
         }

@@ -65,6 +65,7 @@ fn attach(rocket: Rocket<Build>, base: &str) -> Result<Rocket<Build>, (Rocket<Bu
     };
     let throttle_key = ThrottleKey::new(&key);
     config.urls = urls;
+    config.name_cookies(is_whole_service);
     let config = Arc::new(config);
     Ok(web::mount(rocket, &config.urls)
         .configure(figment.merge(Serialized::global("secret_key", key)))

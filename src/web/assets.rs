@@ -67,17 +67,17 @@ impl<'r> FromRequest<'r> for Named {
     }
 }
 
-#[get("/static/style.css")]
+#[get("/static/vestibule.css")]
 pub(in crate::web) fn style(named: Named) -> Asset<'static> {
     Asset::new(ContentType::CSS, STYLE, named)
 }
 
-#[get("/static/theme.css")]
+#[get("/static/vestibule-theme.css")]
 pub(in crate::web) fn theme_css(assets: &State<Assets>, named: Named) -> Asset<'_> {
     Asset::new(ContentType::CSS, &assets.theme, named)
 }
 
-#[get("/static/favicon.svg")]
+#[get("/static/vestibule.svg")]
 pub(in crate::web) fn favicon(named: Named) -> Asset<'static> {
     Asset::new(ContentType::SVG, FAVICON, named)
 }

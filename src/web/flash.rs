@@ -90,7 +90,7 @@ impl Notice {
 }
 
 fn cookie(config: &Config, word: &'static str) -> Cookie<'static> {
-    Cookie::build((config.cookie_name(Cookies::Notice), word))
+    Cookie::build((config.cookie_name(Cookies::Notice).to_owned(), word))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

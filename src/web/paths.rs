@@ -27,7 +27,7 @@ pub(in crate::web) enum ErrorStyle {
 /// A path of ours.
 pub(in crate::web) struct OwnPath {
     pub(in crate::web) path: String,
-    /// Whether errors of all paths below it have the same form.
+    /// Whether the paths below it are ours too.
     pub(in crate::web) is_folder: bool,
     pub(in crate::web) errors: ErrorStyle,
 }
@@ -36,16 +36,24 @@ pub(in crate::web) struct OwnPath {
 pub(in crate::web) struct OwnPaths(pub(in crate::web) Vec<OwnPath>);
 
 impl OwnPaths {
-    /// Whether the path is one of ours or below one, with or without a route.
+    /// Whether the path is one of ours.
     pub(in crate::web) fn contains(&self, path: &str) -> bool {
-        self.0.iter().any(|own| lies_under(path, &own.path))
+        self.find(path).is_some()
     }
 
-    /// The form of the errors of a path; `None` if it has no route.
+    /// The form of the errors of a path; `None` if it is not one of ours.
     fn error_style(&self, path: &str) -> Option<ErrorStyle> {
+        self.find(path).map(|own| own.errors)
+    }
+
+    fn find(&self, path: &str) -> Option<&OwnPath> {
+        let path = match path.trim_end_matches('/') {
+            "" => "/",
+            path => path,
+        };
         let is_of =
             |own: &&OwnPath| own.path == path || own.is_folder && lies_under(path, &own.path);
-        self.0.iter().find(is_of).map(|own| own.errors)
+        self.0.iter().find(is_of)
     }
 }
 
@@ -69,11 +77,7 @@ pub(in crate::web) fn is_ours(request: &Request<'_>) -> bool {
 
 /// The form of the errors of this request; `None` if its path has no route.
 pub(in crate::web) fn error_style(request: &Request<'_>) -> Option<ErrorStyle> {
-    let path = match asked_path(request).trim_end_matches('/') {
-        "" => "/",
-        path => path,
-    };
-    request.rocket().state().and_then(|own: &OwnPaths| own.error_style(path))
+    request.rocket().state().and_then(|own: &OwnPaths| own.error_style(asked_path(request)))
 }
 
 /// The requested path, before any rewriting. May contain a secret.

@@ -1,12 +1,16 @@
 //! The routes: all URLs on one screen, and the only list of our paths.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
 
 use crate::urls::Urls;
+use crate::web::errors::OwnErrors;
 use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
 use crate::web::{api, assets, errors, fairings, health, legacy_api, pages, rejected};
+
+/// The rank of every route: that of a static path in Rocket.
+const RANK: isize = -9;
 
 /// Routes below one path, whose errors have the same form.
 struct Area {
@@ -99,20 +103,30 @@ impl Area {
         }
     }
 
-    /// The paths of this area.
-    fn paths(&self, urls: &Urls) -> Vec<OwnPath> {
-        let is_folder = self.base != "/";
+    /// Its routes with one documented rank: a host's route for the same path collides, which ends the launch with a
+    /// message, unless its rank says which one is meant.
+    fn ranked(mut self) -> Vec<Route> {
+        for route in &mut self.routes {
+            route.rank = RANK;
+        }
+        self.routes
+    }
+
+    /// The paths of its routes.
+    fn paths(&self, urls: &Urls, is_whole_service: bool) -> Vec<OwnPath> {
         let at = self.mounted_at(urls);
-        let paths: BTreeSet<String> = if is_folder {
-            [at].into()
-        } else {
-            let at = at.trim_end_matches('/');
-            // The page of a mailed link has many paths: `link` stands for its secret.
-            let path = |route: &Route| route.uri.path().trim_end_matches("/link").to_owned();
-            self.routes.iter().map(|route| format!("{at}{}", path(route))).collect()
-        };
-        let own = |path| OwnPath { path, is_folder, errors: self.errors };
-        paths.into_iter().map(own).collect()
+        let at = at.trim_end_matches('/');
+        // The page of a mailed link has many paths: `link` stands for its secret.
+        let mut paths: BTreeMap<String, bool> = BTreeMap::new();
+        for route in &self.routes {
+            let path = route.uri.path();
+            let page = path.strip_suffix("/link");
+            *paths.entry(format!("{at}{}", page.unwrap_or(path))).or_default() |= page.is_some();
+        }
+        // Errors below an area look like its own; in a host app, what has no route of ours is the host's.
+        let folder = (is_whole_service && self.base != "/").then(|| (at.to_owned(), true));
+        let own = |(path, is_folder)| OwnPath { path, is_folder, errors: self.errors };
+        paths.into_iter().chain(folder).map(own).collect()
     }
 }
 
@@ -123,16 +137,17 @@ pub(crate) fn mount(rocket: Rocket<Build>, urls: &Urls) -> Rocket<Build> {
     if is_whole_service {
         areas.extend(service_areas());
     }
-    let own: Vec<OwnPath> = areas.iter().flat_map(|area| area.paths(urls)).collect();
+    let own: Vec<OwnPath> =
+        areas.iter().flat_map(|area| area.paths(urls, is_whole_service)).collect();
     let bases: Vec<&str> =
         if is_whole_service { vec!["/"] } else { own.iter().map(|own| &*own.path).collect() };
     let rocket = bases
         .into_iter()
-        .fold(rocket, |rocket, base| rocket.register(base, catchers![errors::catch]));
+        .fold(rocket, |rocket, base| rocket.register(base, vec![OwnErrors::catcher()]));
     let rocket = with_plain_catcher(rocket);
     areas
         .into_iter()
-        .fold(rocket, |rocket, area| rocket.mount(area.mounted_at(urls), area.routes))
+        .fold(rocket, |rocket, area| rocket.mount(area.mounted_at(urls), area.ranked()))
         .manage(OwnPaths(own))
         .attach(fairings::fairing())
 }
@@ -160,7 +175,7 @@ mod tests {
         let areas = areas().into_iter().chain(service_areas());
         let routes = areas.flat_map(|area| {
             let base = area.base;
-            area.routes.into_iter().map(move |route| {
+            area.ranked().into_iter().map(move |route| {
                 let route = route.map_base(|_| base.into()).unwrap();
                 let name = route.name.clone().unwrap_or_default();
                 let format = route.format.as_ref().map_or("-".into(), ToString::to_string);
@@ -212,18 +227,31 @@ mod tests {
     /// A host app's paths stay its own.
     #[test]
     fn a_guest_owns_the_paths_of_its_routes() {
-        let own = OwnPaths(areas().iter().flat_map(|area| area.paths(&Urls::default())).collect());
+        let urls = Urls::default();
+        let own = OwnPaths(areas().iter().flat_map(|area| area.paths(&urls, false)).collect());
         for path in [
             "/login",
+            "/login/",
             "/password-reset/secret",
             "/set-password/secret",
-            "/api/v1/nope",
+            "/api/v1/session",
             "/health/live",
-            "/-/x",
         ] {
             assert!(own.contains(path), "{path}");
         }
-        for path in ["/", "/loginx", "/users", "/api", "/api/v2", "/static/mine.css", "/profiles"] {
+        for path in [
+            "/",
+            "/loginx",
+            "/login/x",
+            "/users",
+            "/api",
+            "/api/v1",
+            "/api/v1/notes",
+            "/static/mine.css",
+            "/profile/settings",
+            "/health/db",
+            "/-/x",
+        ] {
             assert!(!own.contains(path), "{path}");
         }
     }

@@ -119,7 +119,7 @@ pub(in crate::web) fn write_device(
     client: &Client,
 ) {
     let mut cookie = cookie(config, KnownDevice::write_all(&device.before(&client.devices)));
-    cookie.set_name(config.cookie_name(Cookies::KnownDevice));
+    cookie.set_name(config.cookie_name(Cookies::KnownDevice).to_owned());
     cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));
     jar.add_private(cookie);
 }
@@ -127,7 +127,7 @@ pub(in crate::web) fn write_device(
 /// Sets every attribute explicitly: Rocket's defaults are `SameSite=Strict` (signed out after following a link in
 /// an email), one week, and `Secure` only if Rocket itself terminates TLS.
 fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    Cookie::build((config.cookie_name(Cookies::Session), value))
+    Cookie::build((config.cookie_name(Cookies::Session).to_owned(), value))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)

@@ -102,6 +102,10 @@ fn must(key: &str, must: Must) -> String {
         Must::Allowances => format!(
             "the setting {key} must be how many times as much a network may do, such as 203.0.113.0/24=10"
         ),
+        Must::CookieName => format!(
+            "the setting {key} must have only letters, digits, hyphens and underscores, not begin with two \
+             underscores, and be no name of another cookie of the service"
+        ),
         Must::HeaderName => {
             format!("the setting {key} must be the name of a header, such as X-Forwarded-For")
         }

@@ -146,7 +146,7 @@ fn every_answer_tells_the_browser_to_be_careful() {
         (Post, "/login"),
         (Get, "/api/v1/session"),
         (Get, "/api/v1/nowhere"),
-        (Get, "/static/style.css"),
+        (Get, "/static/vestibule.css"),
         (Method::Trace, "/"),
         (Method::Options, "/login"),
         (Head, "/login"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rocket::http::Method::{Get, Post};
-use rocket::{get, post, routes};
+use rocket::{catch, catchers, get, post, routes};
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
@@ -77,7 +77,7 @@ fn a_host_mounts_everything_under_a_path() {
     assert!(page.header("content-security-policy").is_some());
     let form = [("email", ADA), ("password", PASSWORD)];
     let seen = app.submit("/my/accounts/signup", form).redirects_to("/my/accounts/profile");
-    let cookie = seen.set_cookie("session_id");
+    let cookie = seen.set_cookie("vestibule_session");
     assert!(cookie.ends_with("Path=/") || cookie.contains("Path=/;"), "for all pages: {cookie}");
     app.visit("/notes").is(200).says(ADA);
     let text = app.last_email().text.clone();
@@ -137,6 +137,10 @@ fn a_host_keeps_its_own_paths_to_itself() {
     fn hook() -> &'static str {
         "taken"
     }
+    #[catch(default)]
+    fn error() -> &'static str {
+        "the host's page for errors"
+    }
     #[get("/files/<_..>")]
     fn files() -> &'static str {
         "with a slash"
@@ -145,7 +149,8 @@ fn a_host_keeps_its_own_paths_to_itself() {
         |figment| figment,
         |figment| {
             let mine = routes![home, hook, files];
-            rocket::custom(figment).attach(vestibule::stage()).mount("/", mine)
+            let rocket = rocket::custom(figment).attach(vestibule::stage()).mount("/", mine);
+            rocket.register("/", catchers![error])
         },
     );
     let seen = app.visit("/").is(200).says("the host's home");
@@ -160,8 +165,12 @@ fn a_host_keeps_its_own_paths_to_itself() {
         let seen = app.request(Post, path, &cross_site, None).is(403);
         assert!(seen.header("content-security-policy").is_some(), "{path}");
     }
-    let seen = app.ask(Get, "/api/v1/nope").is(404);
-    assert_eq!(seen.header("content-type"), Some("application/problem+json"));
+    // What has no route of ours is the host's, and so are its errors.
+    for path in ["/api/v1/nope", "/profile/settings", "/health/db", "/static/style.css", "/login/x"]
+    {
+        let seen = app.visit(path).is(404).says("the host's page for errors");
+        assert_eq!(seen.header("content-security-policy"), None, "{path}");
+    }
     app.send_json(Post, "/api/v1/register", "{").is(400).says("\"title\"");
     assert!(app.visit("/login").header("content-security-policy").is_some());
     app.request(Get, "/users", &[], None).is(404);
@@ -219,6 +228,52 @@ fn another_website_changes_nothing_on_a_host_s_own_routes() {
     app.sign_up(ADA);
     app.request(Post, "/notes", &[("Sec-Fetch-Site", "cross-site")], None).is(200);
     app.request(Post, "/logout", &[("Sec-Fetch-Site", "cross-site")], None).is(403);
+}
+
+/// A host's own page instead of ours has the lower rank; without a rank the launch names both.
+#[test]
+fn a_host_replaces_a_page_on_purpose() {
+    #[get("/login")]
+    fn login() -> &'static str {
+        "the host's own form"
+    }
+    #[get("/login")]
+    fn unclear() -> &'static str {
+        "never seen"
+    }
+    let app = TestApp::start(
+        |figment| figment,
+        |figment| {
+            let mut mine = routes![login];
+            mine[0].rank = -10;
+            rocket::custom(figment).attach(vestibule::stage()).mount("/", mine)
+        },
+    );
+    app.visit("/login").is(200).says("the host's own form");
+    app.sign_up(ADA);
+    let folder = tempfile::TempDir::new().unwrap();
+    let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
+    let figment = crate::harness::settings(folder.path(), &database);
+    let rocket = rocket::custom(figment).attach(vestibule::stage()).mount("/", routes![unclear]);
+    let refused = app.block_on(rocket.ignite()).expect_err("two routes for one path");
+    assert!(matches!(refused.kind(), rocket::error::ErrorKind::Collisions(_)));
+}
+
+/// Promise 35: our headers are on our pages, and a host's own choice stays.
+#[test]
+fn a_host_s_header_is_not_overridden() {
+    let own = rocket::fairing::AdHoc::on_response("the host's", |_, response| {
+        Box::pin(async move {
+            response.set_raw_header("Content-Security-Policy", "default-src 'self'");
+        })
+    });
+    let app = TestApp::start(
+        |figment| figment,
+        |figment| rocket::custom(figment).attach(own).attach(vestibule::stage()),
+    );
+    let seen = app.visit("/login").is(200);
+    assert_eq!(seen.header("content-security-policy"), Some("default-src 'self'"));
+    assert_eq!(seen.header("x-content-type-options"), Some("nosniff"));
 }
 
 /// A host that runs behind our server has its limits, and its own limit on bodies.

@@ -119,7 +119,9 @@ fn no_request_is_answered_with_a_fault() {
             continue;
         }
         let cookie = match signed {
-            0 => format!("session_id={cookie}; vestibule_device={agent}; notice={cookie}"),
+            0 => {
+                format!("session_id={cookie}; vestibule_device={agent}; vestibule_notice={cookie}")
+            }
             1 => cookie,
             _ => format!("session_id={sealed}"),
         };

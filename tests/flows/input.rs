@@ -290,9 +290,10 @@ fn a_short_random_password_is_asked_to_be_longer() {
 fn a_file_of_another_version_is_not_kept() {
     let app = TestApp::new();
     let page = app.visit("/login").body;
-    let link = page.split("href=\"/static/style.css").nth(1).unwrap().split('"').next().unwrap();
+    let link =
+        page.split("href=\"/static/vestibule.css").nth(1).unwrap().split('"').next().unwrap();
     let cached = |query: &str| {
-        let seen = app.visit(&format!("/static/style.css{query}")).is(200);
+        let seen = app.visit(&format!("/static/vestibule.css{query}")).is(200);
         seen.header("cache-control").unwrap().to_owned()
     };
     assert_eq!(cached(link), "public, max-age=31536000, immutable");

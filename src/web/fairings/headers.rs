@@ -13,10 +13,12 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
                    base-uri 'none'; frame-ancestors 'none'";
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
-    // Static files set their own `Cache-Control`. Looked for one by one: Rocket's map hashes a name byte by byte.
-    let may_be_kept = response.headers().iter().any(|header| header.name() == "Cache-Control");
+    // A static file has a `Cache-Control` of its own, and a host app may have set any of them. Looked for one by one:
+    // Rocket's map hashes a name byte by byte.
     let mut set = |name: &'static str, value: &'static str| {
-        response.set_header(Header::new(name, value));
+        if !response.headers().iter().any(|header| header.name() == name) {
+            response.set_header(Header::new(name, value));
+        }
     };
     set("Content-Security-Policy", CSP);
     set("X-Content-Type-Options", "nosniff");
@@ -26,9 +28,7 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // send only the origin.
     let is_secret = link_secrets::secret_in(asked_path(request), urls_of(request)).is_some();
     set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
-    if !may_be_kept {
-        set("Cache-Control", "no-store");
-    }
+    set("Cache-Control", "no-store");
     let config = request.rocket().state::<Auth>().map(Auth::config);
     if config.is_some_and(|config| config.hsts && config.is_https()) {
         set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");

@@ -247,7 +247,7 @@ fn clients_that_do_not_read_are_disconnected() {
     let before = service.resident_kib();
     // More responses than the kernel buffers, to requests that the service reads at once: with unread input, a
     // connection would be reset in any case.
-    let request = b"GET /static/style.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let request = b"GET /static/vestibule.css HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let requests = &request.repeat(120)[..];
     let streams: Vec<TcpStream> = (0..CLIENTS).map(|_| service.send_bytes(requests)).collect();
     let is_stuck = |(state, bytes): &(String, usize)| state == ESTABLISHED && *bytes > 0;

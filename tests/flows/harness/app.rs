@@ -264,7 +264,7 @@ pub fn new_runtime() -> Rc<Runtime> {
 
 /// The settings of every test, with their own database and data folder.
 pub fn settings(folder: &Path, database: &str) -> Figment {
-    vestibule::figment()
+    vestibule::service_figment()
         .merge(("databases.vestibule.url", database))
         .merge(("log_level", "off"))
         .merge(("secret_key", SECRET_KEY))

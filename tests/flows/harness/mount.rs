@@ -13,7 +13,10 @@ pub fn base() -> Option<String> {
 /// The service of a story that asks for none in particular.
 pub fn service(figment: Figment) -> Rocket<Build> {
     match base() {
-        Some(base) => rocket::custom(figment).attach(vestibule::stage().at(&base)),
+        Some(base) => {
+            let figment = figment.merge(("vestibule.session.cookie_name", "session_id"));
+            rocket::custom(figment).attach(vestibule::stage().at(&base))
+        }
         None => vestibule::service(figment),
     }
 }
