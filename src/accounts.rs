@@ -89,7 +89,7 @@ impl Accounts {
         self.0.sessions_of(id).await
     }
 
-    /// Makes a user an [administrator](crate::User::is_admin), or no longer one. Returns `false` if that changes nothing.
+    /// Makes a user an [administrator](crate::Admin), or no longer one. Returns `false` if that changes nothing.
     pub async fn set_admin(&self, id: UserId, is_admin: bool) -> Result<bool, Error> {
         self.0.set_admin(id, is_admin, &Client::operator()).await
     }

@@ -66,7 +66,9 @@ pub use log::init as init_log;
 pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};
 pub use setup::{Report, Stage};
-pub use web::RecentLogin;
+pub use web::{
+    Admin, Layout, Menu, RecentLogin, SameOrigin, SignInFirst, Visitor, catchers, sign_in_first,
+};
 
 /// Rocket's figment for a host app: no header reveals the software, and none is trusted for the client IP.
 /// `Rocket.toml` and `ROCKET_…` override both, as usual; `ROCKET_DATABASES__VESTIBULE__URL` sets one level down.

@@ -1,17 +1,21 @@
 //! The fairing that attaches the service to a Rocket.
 
+use std::sync::Arc;
+
 use log::error;
 use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Rocket};
 
 use super::attach;
+use crate::web::{DrawLayout, HostLayout, Layout};
 use crate::words;
 
 /// The pages, `/api/v1`, the database and the jobs, to `attach` to your Rocket; see [`stage`](crate::stage).
 #[must_use = "attach it to your Rocket"]
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Stage {
     base: String,
+    layout: Option<Arc<DrawLayout>>,
 }
 
 impl Stage {
@@ -24,6 +28,15 @@ impl Stage {
         path.clone_into(&mut self.base);
         self
     }
+
+    /// Draws every page, errors too, in a layout of your own: `draw` gets the parts and returns the whole page.
+    ///
+    /// The pages keep the headers of the service, whose Content-Security-Policy lets in style sheets and images of
+    /// this site and no scripts. To allow more, set that header in a fairing of yours: it is not overridden.
+    pub fn layout(mut self, draw: impl Fn(&Layout<'_>) -> String + Send + Sync + 'static) -> Self {
+        self.layout = Some(Arc::new(draw));
+        self
+    }
 }
 
 #[rocket::async_trait]
@@ -33,6 +46,10 @@ impl Fairing for Stage {
     }
 
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
+        let rocket = match &self.layout {
+            Some(layout) => rocket.manage(HostLayout(layout.clone())),
+            None => rocket,
+        };
         attach(rocket, &self.base).map_err(|(rocket, refusal)| {
             error!("{}", words::start::refusal(&refusal));
             rocket

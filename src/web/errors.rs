@@ -16,9 +16,10 @@ use crate::error::{Error, error_chain};
 use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
-use crate::web::paths::{ErrorStyle, asked_path, error_style, is_ours, urls_of};
-use crate::web::session;
-use crate::words;
+use crate::web::layout::{self, parts};
+use crate::web::paths::{ErrorStyle, error_style, is_ours, urls_of};
+use crate::web::sign_in_first;
+use crate::{urls, words};
 
 /// A refusal with its reason.
 pub(in crate::web) struct Refusal {
@@ -137,7 +138,7 @@ impl Handler for OwnErrors {
         {
             return of_host.handler.handle(status, request).await;
         }
-        Caught(status).respond_to(request)
+        sign_in_first::answer(status, request).await
     }
 }
 
@@ -166,15 +167,11 @@ pub(in crate::web) fn unreadable() -> (ContentType, &'static str) {
 }
 
 /// A response with only a status.
-struct Caught(Status);
+pub(in crate::web) struct Caught(pub(in crate::web) Status);
 
 impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
-        if status == Status::Unauthorized && style(request) == Style::Page {
-            return session::sign_in_first(urls_of(request), asked_path(request))
-                .respond_to(request);
-        }
         let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
         // Rocket runs no response fairing for requests that it could not parse.
         headers::set(request, &mut response);
@@ -202,12 +199,44 @@ fn style(request: &Request<'_>) -> Style {
 }
 
 #[derive(Template)]
-#[template(path = "error.html")]
+#[template(path = "error.html", blocks = ["title", "main"])]
 struct ErrorPage<'a> {
     frame: Frame<'a>,
     title: &'a str,
     message: &'a str,
     reference: Option<&'a str>,
+    /// The URL of the sign-in page, if that is what to do now.
+    sign_in: Option<String>,
+}
+
+parts!(ErrorPage);
+
+/// Whether an error of this request is a page.
+pub(in crate::web) fn is_page(request: &Request<'_>) -> bool {
+    style(request) == Style::Page
+}
+
+/// For a form that was sent without being signed in: what was typed is lost, and `next` is the page with the form.
+pub(in crate::web) fn signed_out(request: &Request<'_>, next: &str) -> response::Result<'static> {
+    let sign_in = urls_of(request).and_then(urls::SIGN_IN, next);
+    let (title, message) = (words::refusals::SIGNED_OUT_TITLE, words::errors::SIGNED_OUT);
+    let frame = Frame::bare(request);
+    let page = ErrorPage { frame, title, message, reference: None, sign_in: Some(sign_in) };
+    page_response(Status::Unauthorized, &page).ok()
+}
+
+/// For a program that is not signed in.
+pub(in crate::web) fn not_signed_in(request: &Request<'_>) -> response::Result<'static> {
+    let status = Status::Unauthorized;
+    answer_as(Style::Problem, request, status, words::errors::explanation(status.code), &[])
+}
+
+fn page_response<'r>(status: Status, page: &ErrorPage<'_>) -> response::Builder<'r> {
+    let body = layout::draw(page).unwrap_or_else(|_| page.message.to_owned());
+    let mut response = Response::build();
+    response.status(status).header(ContentType::HTML);
+    response.sized_body(body.len(), std::io::Cursor::new(body));
+    response
 }
 
 fn answer(
@@ -216,15 +245,31 @@ fn answer(
     message: &str,
     fields: &[(String, String)],
 ) -> response::Result<'static> {
+    answer_as(style(request), request, status, message, fields)
+}
+
+fn answer_as(
+    style: Style,
+    request: &Request<'_>,
+    status: Status,
+    message: &str,
+    fields: &[(String, String)],
+) -> response::Result<'static> {
     let fault = request.local_cache(Fault::default).0.get();
     let reference = fault.map(|(reference, _)| reference.as_str());
     let title = words::errors::title(status.code);
-    let (kind, body) = match style(request) {
+    let json = |kind, value: Value| {
+        let body = value.to_string();
+        let mut response = Response::build();
+        response.status(status).header(kind).sized_body(body.len(), std::io::Cursor::new(body));
+        response
+    };
+    let mut response = match style {
         Style::Page => {
-            let page = ErrorPage { frame: Frame::bare(request), title, message, reference };
-            (ContentType::HTML, page.render().unwrap_or_else(|_| message.to_owned()))
+            let frame = Frame::bare(request);
+            page_response(status, &ErrorPage { frame, title, message, reference, sign_in: None })
         }
-        Style::Message => (ContentType::JSON, json!({ "message": message }).to_string()),
+        Style::Message => json(ContentType::JSON, json!({ "message": message })),
         Style::Problem => {
             let mut problem = json!({ "title": title, "status": status.code, "detail": message });
             if !fields.is_empty() {
@@ -233,11 +278,9 @@ fn answer(
             if let Some(reference) = reference {
                 problem["reference"] = json!(reference);
             }
-            (ContentType::new("application", "problem+json"), problem.to_string())
+            json(ContentType::new("application", "problem+json"), problem)
         }
     };
-    let mut response = Response::build();
-    response.status(status).header(kind).sized_body(body.len(), std::io::Cursor::new(body));
     if let Some((_, Some(seconds))) = fault {
         response.header(Header::new("Retry-After", seconds.to_string()));
     }

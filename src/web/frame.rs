@@ -7,6 +7,7 @@ use crate::auth::Auth;
 use crate::urls::Urls;
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
+use crate::web::layout::HostLayout;
 use crate::web::paths::urls_of;
 
 /// The values of `layout.html`.
@@ -14,6 +15,8 @@ use crate::web::paths::urls_of;
 pub(in crate::web) struct Frame<'r> {
     /// Makes the URLs.
     pub(in crate::web) urls: &'r Urls,
+    /// The layout of the host app.
+    pub(in crate::web) layout: Option<&'r HostLayout>,
     /// The name of the site.
     pub(in crate::web) site_name: &'r str,
     /// The version of the style sheets.
@@ -32,6 +35,7 @@ impl<'r> Frame<'r> {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         Self {
             urls: urls_of(request),
+            layout: request.rocket().state(),
             site_name: config.map_or("Vestibule", |config| &config.site_name),
             version: Assets::version(request),
             has_menu: false,

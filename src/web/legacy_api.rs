@@ -11,7 +11,7 @@ use crate::web::api::session::SignedIn;
 use crate::web::api::{self, ApiError, Done, Reply};
 use crate::web::errors::Refusal;
 use crate::web::forms::{Fields, Input, Typed};
-use crate::web::guards::{HostPlace, Visitor};
+use crate::web::guards::{CurrentSession, HostPlace};
 use crate::web::pages::password_reset::AskForm;
 use crate::web::pages::sign_in::SignInForm;
 use crate::web::pages::sign_up::SignUpForm;
@@ -50,12 +50,12 @@ pub(in crate::web) async fn sign_in(
 
 #[delete("/sessions")]
 pub(in crate::web) async fn sign_out(
-    visitor: Visitor<'_>,
+    current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, ApiError> {
-    if visitor.0.is_none() && !session::end_session(auth, jar, &client).await? {
+    if current.0.is_none() && !session::end_session(auth, jar, &client).await? {
         return Err(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN).into());
     }
     session::sign_out(auth, jar, &client).await?;

@@ -13,6 +13,10 @@ pub(crate) fn cross_site_from(named: &str, own: &str) -> String {
     )
 }
 
+/// For a form that was sent after signing out.
+pub(crate) const SIGNED_OUT: &str = "You were signed out before you sent the form, so nothing was done. Sign in: then \
+     you come back to the form and can fill it in again.";
+
 pub(crate) const UNREADABLE_ADDRESS: &str = "The address could not be read.";
 
 /// For all clients alike, in an app without a page for it.

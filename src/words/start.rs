@@ -142,6 +142,10 @@ pub(crate) fn database(place: &DatabasePlace) -> String {
     }
 }
 
+/// A guard is used without the stage.
+pub(crate) const NOT_ATTACHED: &str =
+    "a route has a guard of Vestibule, but vestibule::stage() is not attached";
+
 pub(crate) fn accounts_are_kept_in(place: &DatabasePlace) -> String {
     format!("accounts are kept in {}", database(place))
 }

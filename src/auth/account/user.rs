@@ -33,7 +33,7 @@ pub struct User {
     pub email_verified_at: Option<Timestamp>,
     /// When the account was disabled; `None` if it is not. Nobody is signed in to a disabled account.
     pub disabled_at: Option<Timestamp>,
-    /// Whether the user is an administrator; for the host app to act on.
+    /// Whether the user is an administrator; see [`Admin`](crate::Admin).
     pub is_admin: bool,
     /// When the user signed up.
     pub created_at: Timestamp,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::{ApiError, Done, Reply, not_signed_in};
 use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
 use crate::web::forms::{Fields, Input, Patch};
-use crate::web::guards::Visitor;
+use crate::web::guards::CurrentSession;
 use crate::web::pages::sign_up::SignUpForm;
 use crate::{Name, User, UserId, words};
 
@@ -74,11 +74,11 @@ pub(in crate::web) struct Changed {
 #[patch("/profile", data = "<input>")]
 pub(in crate::web) async fn change_profile(
     input: Input<ProfileFields>,
-    visitor: Visitor<'_>,
+    current: CurrentSession<'_>,
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Changed> {
-    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let session = current.0.ok_or_else(not_signed_in)?;
     let mut user = session.user.clone();
     if let Patch::Set(name) = input.fields()?.name {
         auth.rename(session, name.as_ref(), &client).await?;

@@ -11,7 +11,7 @@ use crate::auth::{
 };
 use crate::web::errors::Refusal;
 use crate::web::forms::{Fields, Input, Typed};
-use crate::web::guards::{HostPlace, Visitor};
+use crate::web::guards::{CurrentSession, HostPlace};
 use crate::web::pages::password_change::ChangeForm;
 use crate::web::pages::password_reset::AskForm;
 use crate::web::session;
@@ -20,12 +20,12 @@ use crate::{Email, words};
 #[post("/password_change", data = "<input>")]
 pub(in crate::web) async fn change(
     input: Input<ChangeForm>,
-    visitor: Visitor<'_>,
+    current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply<Done> {
-    let session = visitor.0.ok_or_else(not_signed_in)?;
+    let session = current.0.ok_or_else(not_signed_in)?;
     let token = session::read(jar, auth.config()).ok_or_else(not_signed_in)?;
     let ChangeForm { password, new_password } = input.fields()?;
     let current = password.0.as_ref();

@@ -10,7 +10,7 @@ use super::account::UserJson;
 use super::{ApiError, Reply, not_signed_in};
 use crate::auth::{Auth, Client, NewSession, Refused, WrongCredentials};
 use crate::web::forms::Input;
-use crate::web::guards::Visitor;
+use crate::web::guards::CurrentSession;
 use crate::web::pages::sign_in::SignInForm;
 use crate::web::session;
 use crate::words;
@@ -66,8 +66,8 @@ pub(in crate::web) struct WhoAmI {
 }
 
 #[get("/session")]
-pub(in crate::web) fn show(visitor: Visitor<'_>) -> Reply<WhoAmI> {
-    let session = visitor.0.ok_or_else(not_signed_in)?;
+pub(in crate::web) fn show(current: CurrentSession<'_>) -> Reply<WhoAmI> {
+    let session = current.0.ok_or_else(not_signed_in)?;
     Ok(Json(WhoAmI {
         user: UserJson::new(&session.user),
         session: SessionJson {
@@ -87,12 +87,12 @@ pub(in crate::web) struct Ended {
 
 #[post("/logout")]
 pub(in crate::web) async fn sign_out(
-    visitor: Visitor<'_>,
+    current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Reply<Ended> {
-    if visitor.0.is_none() && !session::end_session(auth, jar, &client).await? {
+    if current.0.is_none() && !session::end_session(auth, jar, &client).await? {
         return Err(not_signed_in());
     }
     session::sign_out(auth, jar, &client).await?;

@@ -1,14 +1,15 @@
 //! The request guards: the signed-in user, the client, and the followed link.
 
 pub(in crate::web) mod client;
+mod current_session;
 mod host;
 mod link;
 mod page;
-mod recent_login;
-mod visitor;
+mod user;
 
+pub(in crate::web) use current_session::CurrentSession;
 pub(in crate::web) use host::HostPlace;
 pub(in crate::web) use link::Link;
 pub(in crate::web) use page::Page;
-pub use recent_login::RecentLogin;
-pub(in crate::web) use visitor::Visitor;
+pub(in crate::web) use user::asks_again;
+pub use user::{Admin, RecentLogin, SameOrigin, Visitor};

@@ -9,7 +9,7 @@ use crate::auth::Session;
 use crate::urls::Path;
 use crate::web::flash::Notice;
 use crate::web::frame::Frame;
-use crate::web::guards::Visitor;
+use crate::web::guards::CurrentSession;
 use crate::web::session;
 
 /// The guard of every handler that shows a page.
@@ -23,7 +23,7 @@ impl<'r> FromRequest<'r> for Page<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        Visitor::from_request(request).await.map(|Visitor(session)| {
+        CurrentSession::from_request(request).await.map(|CurrentSession(session)| {
             let mut frame = Frame::bare(request);
             frame.has_menu = true;
             frame.user = session.map(|session| &session.user);

@@ -8,14 +8,17 @@ use rocket::{Responder, get};
 use crate::web::accept::Wants;
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::pages::{self, ByAccept, Shown};
 use crate::words;
 
 #[derive(Template)]
-#[template(path = "home.html")]
+#[template(path = "home.html", blocks = ["title", "main"])]
 struct Home<'a> {
     frame: Frame<'a>,
 }
+
+parts!(Home);
 
 #[derive(Responder)]
 pub(in crate::web) enum Either {

@@ -11,7 +11,6 @@ pub(in crate::web) mod sign_out;
 pub(in crate::web) mod sign_up;
 pub(in crate::web) mod verify_email;
 
-use askama::Template;
 use rocket::Responder;
 use rocket::http::{Header, Status};
 use rocket::response::Redirect;
@@ -21,6 +20,7 @@ use crate::web::body::Html;
 use crate::web::errors::{self, Refusal};
 use crate::web::forms::FormState;
 use crate::web::guards::Page;
+use crate::web::layout::{self, Parts};
 use crate::web::next::Next;
 use crate::web::refusals::Reason;
 use crate::{Error, urls};
@@ -29,9 +29,8 @@ use crate::{Error, urls};
 pub(in crate::web) type Shown = Result<(Status, Html), Error>;
 
 /// Renders a page.
-pub(in crate::web) fn show(status: Status, page: &impl Template) -> Shown {
-    let text = page.render().map_err(|e| Error::new("a page cannot be drawn", e))?;
-    Ok((status, Html(text)))
+pub(in crate::web) fn show(status: Status, page: &impl Parts) -> Shown {
+    Ok((status, Html(layout::draw(page)?)))
 }
 
 /// A page, or a redirect.

@@ -11,6 +11,7 @@ use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
 use crate::{Error, User, urls, words};
@@ -27,13 +28,15 @@ impl Fields for ChangeForm {
 }
 
 #[derive(Template)]
-#[template(path = "password_change.html")]
+#[template(path = "password_change.html", blocks = ["title", "main"])]
 struct ChangePage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
     password_hint: String,
 }
+
+parts!(ChangePage);
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
     let fewest = auth.config().password.fewest_characters();

@@ -14,6 +14,7 @@ use crate::web::forms::{Fields, FormState, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Link;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
 use crate::{Email, Error, User, urls, words};
@@ -39,21 +40,25 @@ impl Fields for NewPasswordForm {
 }
 
 #[derive(Template)]
-#[template(path = "password_reset.html")]
+#[template(path = "password_reset.html", blocks = ["title", "main"])]
 struct AskPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
 }
 
+parts!(AskPage);
+
 #[derive(Template)]
-#[template(path = "password_reset_sent.html")]
+#[template(path = "password_reset_sent.html", blocks = ["title", "main"])]
 struct SentPage<'a> {
     frame: Frame<'a>,
     email: &'a Email,
 }
 
+parts!(SentPage);
+
 #[derive(Template)]
-#[template(path = "password_reset_link.html")]
+#[template(path = "password_reset_link.html", blocks = ["title", "main"])]
 struct NewPasswordPage<'a> {
     frame: Frame<'a>,
     is_first: bool,
@@ -61,6 +66,8 @@ struct NewPasswordPage<'a> {
     user: &'a User,
     password_hint: String,
 }
+
+parts!(NewPasswordPage);
 
 fn draw(
     status: Status,

@@ -12,6 +12,7 @@ use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::refusals::Reason;
 use crate::{Error, Name, User, urls, words};
@@ -27,13 +28,15 @@ impl Fields for ProfileForm {
 }
 
 #[derive(Template)]
-#[template(path = "profile.html")]
+#[template(path = "profile.html", blocks = ["title", "main"])]
 struct ProfilePage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
     user: &'a User,
     member_since: String,
 }
+
+parts!(ProfilePage);
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
     let member_since = words::dates::day(user.created_at);

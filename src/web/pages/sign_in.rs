@@ -9,6 +9,7 @@ use crate::auth::{Auth, Client, Refused, WrongCredentials};
 use crate::web::forms::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::session::sign_in;
@@ -27,11 +28,13 @@ impl Fields for SignInForm {
 }
 
 #[derive(Template)]
-#[template(path = "sign_in.html")]
+#[template(path = "sign_in.html", blocks = ["title", "main"])]
 struct SignInPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
 }
+
+parts!(SignInPage);
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
     pages::show(status, &SignInPage { frame: page.frame, form })

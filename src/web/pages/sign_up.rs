@@ -8,6 +8,7 @@ use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError
 use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
@@ -27,7 +28,7 @@ impl Fields for SignUpForm {
 }
 
 #[derive(Template)]
-#[template(path = "sign_up.html")]
+#[template(path = "sign_up.html", blocks = ["title", "main"])]
 struct SignUpPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
@@ -35,6 +36,8 @@ struct SignUpPage<'a> {
     /// Whether the address has an account.
     is_taken: bool,
 }
+
+parts!(SignUpPage);
 
 fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth: &Auth) -> Shown {
     let fewest = auth.config().password.fewest_characters();

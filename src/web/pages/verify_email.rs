@@ -11,6 +11,7 @@ use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::Link;
 use crate::web::guards::Page;
+use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::refusals::Reason;
 use crate::web::session;
@@ -27,7 +28,7 @@ impl Fields for VerifyForm {
 }
 
 #[derive(Template)]
-#[template(path = "verify_email.html")]
+#[template(path = "verify_email.html", blocks = ["title", "main"])]
 struct VerifyPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,
@@ -35,6 +36,8 @@ struct VerifyPage<'a> {
     /// Whether this browser must prove that the account is its own.
     asks_password: bool,
 }
+
+parts!(VerifyPage);
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
     let asks_password = page.user().is_none_or(|signed_in| signed_in.id != user.id);

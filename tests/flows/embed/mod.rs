@@ -1,5 +1,8 @@
 //! Vestibule in a host app.
 
+mod guards;
+mod layout;
+
 use std::time::Duration;
 
 use rocket::http::Method::{Get, Post};
@@ -8,7 +11,7 @@ use rocket::{catch, catchers, get, post, routes};
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 #[expect(dead_code, reason = "its `main` is for the command line")]
-#[path = "../../examples/embed.rs"]
+#[path = "../../../examples/embed.rs"]
 mod example;
 
 #[test]
