@@ -95,6 +95,12 @@ impl Accounts {
     }
 }
 
+impl From<Auth> for Accounts {
+    fn from(auth: Auth) -> Self {
+        Self(auth)
+    }
+}
+
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Accounts {
     type Error = ();

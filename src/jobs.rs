@@ -1,5 +1,6 @@
-//! Background jobs: delivering messages and removing expired data.
+//! Background jobs: delivering messages, telling a host app of events, and removing expired data.
 
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,11 +8,13 @@ use std::time::{Duration, Instant};
 use log::error;
 use rocket::fairing::AdHoc;
 use rocket::futures::FutureExt;
-use rocket::tokio::time::sleep;
+use rocket::futures::future::BoxFuture;
+use rocket::tokio::time::{sleep, timeout};
 use rocket::tokio::{self, select};
 use rocket::{Orbit, Rocket, Shutdown};
 
-use crate::auth::{Auth, LOOK_EVERY};
+use crate::Accounts;
+use crate::auth::{AccountEvent, Auth, LOOK_EVERY};
 use crate::error::{Error, error_chain};
 
 /// How often expired data is removed.
@@ -29,6 +32,12 @@ pub(crate) fn fairing() -> AdHoc {
         Box::pin(async move {
             let Some(auth) = rocket.state::<Auth>().cloned() else { return };
             if auth.config().jobs {
+                if let Some(Listeners(listeners)) = rocket.state().cloned() {
+                    let (auth, shutdown) = (auth.clone(), rocket.shutdown());
+                    tokio::spawn(keep_going("telling events", STALLED_AFTER, move |pulse| {
+                        tell(auth.clone(), listeners.clone(), shutdown.clone(), pulse)
+                    }));
+                }
                 let (delivery, shutdown) = (auth.clone(), rocket.shutdown());
                 tokio::spawn(keep_going("delivery", STALLED_AFTER, move |pulse| {
                     deliver(delivery.clone(), shutdown.clone(), pulse)
@@ -170,14 +179,79 @@ async fn take_stock(auth: Auth, mut shutdown: Shutdown) {
     }
 }
 
+/// What the host app does with an event.
+pub(crate) type Listener =
+    dyn Fn(AccountEvent, Accounts) -> BoxFuture<'static, EventResult> + Send + Sync;
+
+/// What the host app does with events.
+#[derive(Clone)]
+pub(crate) struct Listeners(pub(crate) Arc<[Arc<Listener>]>);
+
+/// The outcome of telling a host app of an event; see [`Stage::on`](crate::Stage::on).
+pub type EventResult = Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+/// How long the host app may take with an event.
+const TOLD_WITHIN: Duration = Duration::from_secs(30);
+
+async fn tell(auth: Auth, listeners: Arc<[Arc<Listener>]>, mut shutdown: Shutdown, pulse: Pulse) {
+    loop {
+        {
+            let _in_flight = auth.enter();
+            let is_over = || {
+                pulse.beat();
+                shutdown.clone().now_or_never().is_some()
+            };
+            report(tell_due(&auth, &listeners, is_over).await);
+        }
+        select! {
+            biased;
+            () = &mut shutdown => return,
+            () = auth.event_waits() => {}
+            () = sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Tells the host app of all events that are due, one after the other.
+async fn tell_due(
+    auth: &Auth,
+    listeners: &[Arc<Listener>],
+    is_over: impl Fn() -> bool,
+) -> Result<(), Error> {
+    while !is_over()
+        && let Some(due) = auth.claim_event().await?
+    {
+        let told = async {
+            let Some(event) = due.event else { return Ok(()) };
+            for listener in listeners {
+                listener(event, Accounts::from(auth.clone())).await?;
+            }
+            EventResult::Ok(())
+        };
+        let told = timeout(TOLD_WITHIN, AssertUnwindSafe(told).catch_unwind()).await;
+        let failure = match told {
+            Ok(Ok(Ok(()))) => {
+                auth.event_was_told(&due).await?;
+                continue;
+            }
+            Ok(Ok(Err(error))) => error.to_string(),
+            Ok(Err(_)) => "a panic".into(),
+            Err(_) => format!("no end within {TOLD_WITHIN:?}"),
+        };
+        error!("the app could not be told of {:?}, and is told again later: {failure}", due.event);
+        auth.event_was_not_told(&due).await?;
+    }
+    Ok(())
+}
+
 fn report(done: Result<(), Error>) {
     if let Err(error) = done {
         error!("background job: {}", error_chain(&error));
     }
 }
 
-/// Runs the background jobs once, for tests of an app with `jobs = false`: sends all due messages and removes
-/// expired data.
+/// Runs the background jobs once, for tests of an app with `jobs = false`: tells the app of events, sends all due
+/// messages, and removes expired data.
 ///
 /// # Errors
 /// If the database fails, or Vestibule is not attached.
@@ -185,6 +259,9 @@ pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
     let auth: Option<&Auth> = rocket.state();
     let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;
     auth.follow_clock().await?;
+    if let Some(Listeners(listeners)) = rocket.state() {
+        tell_due(auth, listeners, || false).await?;
+    }
     auth.deliver_due(|| false).await?;
     auth.sweep(|| {}).await
 }

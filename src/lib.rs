@@ -55,13 +55,13 @@ use rocket::{Build, Rocket};
 
 pub use accounts::Accounts;
 pub use auth::{
-    CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
-    UserId, UserIdError,
+    AccountEvent, CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount,
+    SessionInfo, User, UserId, UserIdError,
 };
 pub use clock::{Clock, Timestamp};
 pub use config::{Config, ConfigError};
 pub use error::Error;
-pub use jobs::run_jobs;
+pub use jobs::{EventResult, run_jobs};
 pub use log::init as init_log;
 pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};

@@ -25,6 +25,7 @@ pub(in crate::auth) struct Change<'a> {
     changed_users: Vec<UserId>,
     ended_sessions: Vec<Digest>,
     has_message: bool,
+    has_event: bool,
 }
 
 impl Auth {
@@ -42,6 +43,7 @@ impl Auth {
             changed_users: Vec::new(),
             ended_sessions: Vec::new(),
             has_message: false,
+            has_event: false,
         })
     }
 }
@@ -53,7 +55,9 @@ impl Change<'_> {
         event: Event,
         user: Option<UserId>,
     ) -> Result<(), Error> {
-        self.tx.insert_event(event, user, self.client, self.now).await?;
+        let told_at = self.auth.told_at(event, user);
+        self.has_event |= told_at.is_some();
+        self.tx.insert_event(event, user, self.client, self.now, told_at).await?;
         self.recorded.push((event, user));
         Ok(())
     }
@@ -100,6 +104,9 @@ impl Change<'_> {
         }
         if self.has_message {
             self.auth.wake_delivery();
+        }
+        if self.has_event {
+            self.auth.event_wakeup.notify_one();
         }
         Ok(())
     }

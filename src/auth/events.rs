@@ -1,10 +1,15 @@
 //! Security events of accounts: a row in the table `events` and a line in the log, for later investigation (ASVS
 //! 16.3).
 
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
 use log::info;
+use uuid::Uuid;
 
 use super::{Auth, Client, UserId};
 use crate::Error;
+use crate::clock::Timestamp;
 
 /// Something that happened to an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +33,25 @@ pub(in crate::auth) enum Event {
 }
 
 impl Event {
+    const ALL: [Self; 16] = [
+        Self::SignedUp,
+        Self::SignedIn,
+        Self::SignInFailed,
+        Self::SignedOut,
+        Self::PasswordResetAsked,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::EmailVerified,
+        Self::Renamed,
+        Self::Created,
+        Self::Disabled,
+        Self::Enabled,
+        Self::Deleted,
+        Self::SessionsEnded,
+        Self::MadeAdmin,
+        Self::UnmadeAdmin,
+    ];
+
     /// The name in the table and in the log.
     pub(in crate::auth) fn as_str(self) -> &'static str {
         match self {
@@ -61,7 +85,121 @@ impl Event {
     }
 }
 
+/// Something that happened to an account, for the code of a host app; see [`Stage::on`](crate::Stage::on).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AccountEvent {
+    /// Somebody signed up.
+    SignedUp(UserId),
+    /// The operator or the host app created the account.
+    Created(UserId),
+    /// The user has shown that the email address is theirs.
+    EmailProven(UserId),
+    /// The user signed in. Left out beyond 100 times a day.
+    SignedIn(UserId),
+    /// The display name was changed. Left out beyond 100 times a day.
+    Renamed(UserId),
+    /// The password was changed, or reset by a mailed link.
+    PasswordChanged(UserId),
+    /// The account was disabled.
+    Disabled(UserId),
+    /// The account was enabled.
+    Enabled(UserId),
+    /// The account was deleted: nothing finds it any more.
+    Deleted(UserId),
+}
+
+impl AccountEvent {
+    /// The account.
+    pub fn user(self) -> UserId {
+        match self {
+            Self::SignedUp(user)
+            | Self::Created(user)
+            | Self::EmailProven(user)
+            | Self::SignedIn(user)
+            | Self::Renamed(user)
+            | Self::PasswordChanged(user)
+            | Self::Disabled(user)
+            | Self::Enabled(user)
+            | Self::Deleted(user) => user,
+        }
+    }
+
+    /// `None` for what a host app is not told.
+    fn of(event: Event, user: UserId) -> Option<Self> {
+        Some(match event {
+            Event::SignedUp => Self::SignedUp(user),
+            Event::Created => Self::Created(user),
+            Event::EmailVerified => Self::EmailProven(user),
+            Event::SignedIn => Self::SignedIn(user),
+            Event::Renamed => Self::Renamed(user),
+            Event::PasswordChanged | Event::PasswordReset => Self::PasswordChanged(user),
+            Event::Disabled => Self::Disabled(user),
+            Event::Enabled => Self::Enabled(user),
+            Event::Deleted => Self::Deleted(user),
+            Event::SignInFailed
+            | Event::SignedOut
+            | Event::PasswordResetAsked
+            | Event::SessionsEnded
+            | Event::MadeAdmin
+            | Event::UnmadeAdmin => return None,
+        })
+    }
+}
+
+/// An event that the host app is to be told of, claimed by this process.
+pub(crate) struct DueEvent {
+    id: Uuid,
+    at: Timestamp,
+    /// `None` if a newer version has recorded it.
+    pub(crate) event: Option<AccountEvent>,
+}
+
+/// How long a claim keeps an event from other processes.
+const LEASE: Duration = Duration::from_mins(1);
+
+/// The longest time until the host app is told again after a failure.
+const TOLD_AGAIN_WITHIN: Duration = Duration::from_hours(1);
+
 impl Auth {
+    /// From now on, events are kept until the host app was told of them.
+    pub(crate) fn tell_events(&self) {
+        self.tells_events.store(true, Ordering::Relaxed);
+    }
+
+    /// When the host app is to be told of this event.
+    pub(in crate::auth) fn told_at(&self, event: Event, user: Option<UserId>) -> Option<Timestamp> {
+        let is_told = self.tells_events.load(Ordering::Relaxed);
+        user.filter(|_| is_told).and_then(|user| AccountEvent::of(event, user))?;
+        Some(self.clock.now())
+    }
+
+    /// Returns when there may be an event to tell.
+    pub(crate) async fn event_waits(&self) {
+        self.event_wakeup.notified().await;
+    }
+
+    /// Claims the next event to tell.
+    pub(crate) async fn claim_event(&self) -> Result<Option<DueEvent>, Error> {
+        let now = self.clock.now();
+        let Some(row) = self.store.claim_due_event(now, LEASE).await? else { return Ok(None) };
+        let event = Event::ALL.iter().find(|event| event.as_str() == row.kind);
+        let event = event.zip(row.user_id).and_then(|(event, user)| AccountEvent::of(*event, user));
+        Ok(Some(DueEvent { id: row.id, at: row.at, event }))
+    }
+
+    /// The host app was told.
+    pub(crate) async fn event_was_told(&self, due: &DueEvent) -> Result<(), Error> {
+        self.store.update_event_due(due.id, None).await
+    }
+
+    /// The host app failed: it is told again later, the older the event the later.
+    pub(crate) async fn event_was_not_told(&self, due: &DueEvent) -> Result<(), Error> {
+        let now = self.clock.now();
+        let delay = (now.since(due.at) / 2).clamp(Duration::from_secs(10), TOLD_AGAIN_WITHIN);
+        self.store.update_event_due(due.id, Some(now + delay)).await
+    }
+
     /// Records the event in the database and in the log.
     pub(in crate::auth) async fn record(
         &self,
@@ -70,6 +208,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Error> {
         event.log(user, client);
-        self.store.insert_event(event, user, client, self.clock.now()).await
+        let told_at = self.told_at(event, user);
+        self.store.insert_event(event, user, client, self.clock.now(), told_at).await
     }
 }

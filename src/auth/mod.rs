@@ -35,6 +35,7 @@ pub use account::{
 pub(crate) use account::{SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError};
 pub(crate) use client::{Client, ip_site};
 pub(crate) use device::{Browser, Device, System};
+pub use events::AccountEvent;
 pub(crate) use health::Health;
 pub(crate) use inspect::{Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};
@@ -70,6 +71,9 @@ pub(crate) struct Auth {
     mail: Arc<Mail>,
     throttle_key: ThrottleKey,
     delivery_wakeup: Arc<Wakeup>,
+    /// Whether the host app wants to be told of events.
+    tells_events: Arc<AtomicBool>,
+    event_wakeup: Arc<Notify>,
     /// Whether this process has taken over outbox messages claimed by an earlier one.
     delivers: Arc<AtomicBool>,
     closed_buckets: Arc<ClosedBuckets>,
@@ -122,6 +126,8 @@ impl Auth {
             mail: Arc::new(mail),
             throttle_key,
             delivery_wakeup: Arc::default(),
+            tells_events: Arc::default(),
+            event_wakeup: Arc::default(),
             delivers: Arc::default(),
             closed_buckets: Arc::default(),
             messages_waiting: Arc::default(),

@@ -75,7 +75,12 @@ fn attach(rocket: Rocket<Build>, base: &str) -> Result<Rocket<Build>, (Rocket<Bu
         .attach(Db::init())
         .attach(AdHoc::try_on_ignite("Vestibule: accounts", |rocket| async move {
             match open(&rocket, config, throttle_key).await {
-                Ok(auth) => Ok(rocket.manage(auth)),
+                Ok(auth) => {
+                    if rocket.state::<jobs::Listeners>().is_some() {
+                        auth.tell_events();
+                    }
+                    Ok(rocket.manage(auth))
+                }
                 Err(refusal) => {
                     error!("{}", words::start::refusal(&refusal));
                     Err(rocket)

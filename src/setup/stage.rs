@@ -7,8 +7,9 @@ use rocket::fairing::{self, Fairing, Info, Kind};
 use rocket::{Build, Rocket};
 
 use super::attach;
+use crate::jobs::{Listener, Listeners};
 use crate::web::{DrawLayout, HostLayout, Layout};
-use crate::words;
+use crate::{AccountEvent, Accounts, EventResult, words};
 
 /// The pages, `/api/v1`, the database and the jobs, to `attach` to your Rocket; see [`stage`](crate::stage).
 #[must_use = "attach it to your Rocket"]
@@ -16,6 +17,7 @@ use crate::words;
 pub struct Stage {
     base: String,
     layout: Option<Arc<DrawLayout>>,
+    listeners: Vec<Arc<Listener>>,
 }
 
 impl Stage {
@@ -26,6 +28,34 @@ impl Stage {
     /// The path begins with a slash and ends without one; a start is refused otherwise.
     pub fn at(mut self, path: &str) -> Self {
         path.clone_into(&mut self.base);
+        self
+    }
+
+    /// Tells your code what happens to accounts, after it has happened. Each event is told at least once, in order as
+    /// long as nothing fails, by one of the nodes: it is stored with the change itself, and a crash loses none. If
+    /// `listener` fails, panics or takes more than 30 seconds, it is told again later, until `events.keep_for` has
+    /// passed; so let it do no harm to be told twice. It is one of the jobs: a node with `jobs = false` tells nothing.
+    ///
+    /// ```no_run
+    /// use vestibule::AccountEvent;
+    ///
+    /// let stage = vestibule::stage().on(|event, accounts| async move {
+    ///     if let AccountEvent::EmailProven(id) = event
+    ///         && let Some(user) = accounts.user(id).await?
+    ///     {
+    ///         println!("welcome, {}", user.display_name());
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn on<F>(
+        mut self,
+        listener: impl Fn(AccountEvent, Accounts) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = EventResult> + Send + 'static,
+    {
+        self.listeners.push(Arc::new(move |event, accounts| Box::pin(listener(event, accounts))));
         self
     }
 
@@ -49,6 +79,10 @@ impl Fairing for Stage {
         let rocket = match &self.layout {
             Some(layout) => rocket.manage(HostLayout(layout.clone())),
             None => rocket,
+        };
+        let rocket = match self.listeners.as_slice() {
+            [] => rocket,
+            listeners => rocket.manage(Listeners(listeners.into())),
         };
         attach(rocket, &self.base).map_err(|(rocket, refusal)| {
             error!("{}", words::start::refusal(&refusal));

@@ -1,8 +1,10 @@
 //! The table `vestibule_events`: events of accounts.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
-use super::{Result, Store, Tx, batch_of};
+use super::{ByEngine, Result, Store, Tx, batch_of};
 use crate::auth::UserId;
 use crate::auth::client::Client;
 use crate::auth::events::Event;
@@ -18,17 +20,42 @@ struct When {
     at: Timestamp,
 }
 
-const INSERT: &str = "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
-                      VALUES ($1, $2, $3, $4, $5, $6)";
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "UPDATE vestibule_events SET due_at = $2 WHERE id = (SELECT id FROM vestibule_events \
+             WHERE due_at IS NOT NULL AND due_at <= $1 ORDER BY due_at, id LIMIT 1",
+            $lock,
+            ") RETURNING id, at, kind, user_id"
+        )
+    };
+}
+
+const INSERT: &str = "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent, due_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7)";
+
+/// The first due event, in the order in which they happened.
+const CLAIM: ByEngine =
+    ByEngine { sqlite: claim!(""), postgres: claim!(" FOR UPDATE SKIP LOCKED") };
+
+/// An event that the host app is to be told of.
+#[derive(sqlx::FromRow)]
+pub(in crate::auth) struct DueRow {
+    pub(in crate::auth) id: Uuid,
+    pub(in crate::auth) at: Timestamp,
+    pub(in crate::auth) kind: String,
+    pub(in crate::auth) user_id: Option<UserId>,
+}
 
 fn params(
     event: Event,
     user: Option<UserId>,
     client: &Client,
     now: Timestamp,
-) -> (Uuid, Timestamp, String, Option<UserId>, String, String) {
+    due_at: Option<Timestamp>,
+) -> impl super::Params {
     let (address, agent) = (client.address.to_string(), client.user_agent.clone());
-    (Uuid::now_v7(), now, event.as_str().to_owned(), user, address, agent)
+    (Uuid::now_v7(), now, event.as_str().to_owned(), user, address, agent, due_at)
 }
 
 impl Store {
@@ -38,8 +65,28 @@ impl Store {
         user: Option<UserId>,
         client: &Client,
         now: Timestamp,
+        due_at: Option<Timestamp>,
     ) -> Result<()> {
-        self.run(INSERT, params(event, user, client, now)).await?;
+        self.run(INSERT, params(event, user, client, now, due_at)).await?;
+        Ok(())
+    }
+
+    /// Claims the first event that the host app is to be told of. Other processes ignore it until `lease` has passed.
+    pub(in crate::auth) async fn claim_due_event(
+        &self,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Option<DueRow>> {
+        Ok(self.returning(self.text(CLAIM), (now, now + lease)).await?.pop())
+    }
+
+    /// Sets when the host app is to be told of an event: `None` if it was.
+    pub(in crate::auth) async fn update_event_due(
+        &self,
+        id: Uuid,
+        due_at: Option<Timestamp>,
+    ) -> Result<()> {
+        self.run("UPDATE vestibule_events SET due_at = $2 WHERE id = $1", (id, due_at)).await?;
         Ok(())
     }
 
@@ -117,8 +164,9 @@ impl Tx {
         user: Option<UserId>,
         client: &Client,
         now: Timestamp,
+        due_at: Option<Timestamp>,
     ) -> Result<()> {
-        self.run(INSERT, params(event, user, client, now)).await?;
+        self.run(INSERT, params(event, user, client, now, due_at)).await?;
         Ok(())
     }
 }

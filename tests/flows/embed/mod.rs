@@ -1,5 +1,6 @@
 //! Vestibule in a host app.
 
+mod events;
 mod guards;
 mod layout;
 
