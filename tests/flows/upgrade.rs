@@ -270,7 +270,7 @@ const BACK_TO_0_1: &str = "\
     priority, site_key, domain_key, refusals) SELECT id, message, user_id, CASE WHEN user_id IS NULL THEN recipient END, \
     device, ip, attempts, created_at, due_at, quota_key, priority, site_key, domain_key, refusals FROM vestibule_outbox; \
     INSERT INTO throttle SELECT * FROM vestibule_throttle; \
-    INSERT INTO events SELECT * FROM vestibule_events; \
+    INSERT INTO events SELECT id, at, kind, user_id, ip, user_agent FROM vestibule_events; \
     UPDATE health SET key_fingerprint = (SELECT key_fingerprint FROM vestibule_health); \
     DROP TABLE vestibule_outbox; DROP TABLE vestibule_used_links; DROP TABLE vestibule_links; \
     DROP TABLE vestibule_renewed_sessions; DROP TABLE vestibule_sessions; DROP TABLE vestibule_passwords; \
