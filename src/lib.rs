@@ -1,36 +1,102 @@
-//! **Vestibule** provides user accounts for a web application, as a single binary or as a part of your own Rocket
-//! app.
+//! **Vestibule** gives your Rocket app user accounts: people sign up, sign in, confirm their address, change their
+//! profile and reset a forgotten password on pages that you do not have to write. The same crate is a whole service
+//! in one binary; its README is the guide to that.
+//!
+//! # Attach it
 //!
 //! ```no_run
 //! use rocket::{get, launch, routes};
+//! use vestibule::User;
 //!
 //! #[get("/hello")]
-//! fn hello(user: vestibule::User) -> String {
+//! fn hello(user: User) -> String {
 //!     format!("Hello, {}!", user.display_name())
 //! }
 //!
 //! #[launch]
 //! fn app() -> _ {
-//!     rocket::custom(vestibule::figment()).attach(vestibule::stage()).mount("/", routes![hello])
+//!     rocket::build()
+//!         .attach(vestibule::stage())
+//!         .mount("/", routes![hello])
+//!         .register("/", vestibule::catchers())
 //! }
 //! ```
 //!
-//! # A map of the crate
+//! That is all: `/signup`, `/login`, `/profile` and the other pages are there, accounts are kept in
+//! `data/vestibule.sqlite3`, and messages are written to files in `data/mail` until a mail server is set. [`Stage`]
+//! mounts everything [under a path](Stage::at), draws the pages [in your layout](Stage::layout), and
+//! [tells your code](Stage::on) what happens to accounts.
 //!
-//! | Where | What |
+//! # Guards
+//!
+//! | Guard | Lets in | Otherwise |
+//! |---|---|---|
+//! | [`User`] | who is signed in | 401 |
+//! | [`Visitor`] | everybody: `Some(user)` or `None` | |
+//! | [`RecentLogin`] | who gave the password in the last ten minutes | 401 |
+//! | [`Admin`] | administrators | 401, 403 |
+//! | [`SameOrigin`] | requests that no other website has caused | 403 |
+//! | [`Accounts`] | everybody: finds, creates, disables and deletes accounts | |
+//! | [`Menu`] | everybody: links to sign in and out, for your pages | |
+//!
+//! Authorise on [`User::verified_email`], never on [`User::email`]: anybody can sign up with somebody else's address.
+//! A forgotten `attach` stops the launch. While the database is away, all of them answer 503.
+//!
+//! # Catchers
+//!
+//! [`catchers`] draws the errors of your routes as pages. With catchers of your own, let the one for 401 call
+//! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for.
+//!
+//! # What is yours stays yours
+//!
+//! Only paths with a route of the service are the service's: checks, limits and headers apply there, errors of all
+//! other paths go to your catchers, and a header that you have set is not overridden. There are three exceptions: an
+//! `Accept` of more than 1 KiB is refused on every path (431), since Rocket's parser takes memory in the square of
+//! it; a malformed request gets a plain 400 unless you have a catcher for it; and [`User`] refuses a change that
+//! another site sends (403).
+//!
+//! The routes have the rank -9, as any static path has in Rocket. A route of yours for the same path, such as
+//! `GET /login`, ends the launch with a collision; give it the rank -10 to replace the page on purpose.
+//!
+//! # Settings
+//!
+//! In `Rocket.toml` under `[default.vestibule]`, or as `VESTIBULE_…` in the environment; the README has all of them.
+//! Set `public_url` in production: cookies, links and the cross-site check depend on it. The session cookie is
+//! `vestibule_session`, so that it does not collide with yours (`session.cookie_name`).
+//!
+//! # Your tables
+//!
+//! All tables begin with `vestibule_`, the one of migrations too, so that you can keep yours in the same database and
+//! refer to accounts by a foreign key. The column has 16 bytes: `BLOB` in SQLite, `UUID` in PostgreSQL.
+//!
+//! ```sql
+//! CREATE TABLE notes (
+//!     id     INTEGER PRIMARY KEY,
+//!     author BLOB NOT NULL REFERENCES vestibule_users (id) ON DELETE CASCADE,
+//!     text   TEXT NOT NULL
+//! );
+//! ```
+//!
+//! Create such tables after the first start, in a fairing that you attach after [`stage`]. `ON DELETE` decides what
+//! becomes of them when the account is deleted: without it, [`Accounts::delete`] refuses. [`UserId`] is a parameter
+//! of routes and a field of forms, and converts to and from [`uuid::Uuid`](UserId#impl-From<Uuid>-for-UserId) and
+//! bytes. Open your own pool; `examples/embed.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
+//! too.
+//!
+//! `libsqlite3-sys` may be linked once only, so a host's crate for SQLite must agree with sqlx 0.9 on it:
+//!
+//! | Works beside it | Does not |
 //! |---|---|
-//! | `auth` | the rules: users, passwords, sessions, mailed links, and the flows between them |
-//! | `auth::store` | the database; the only SQL |
-//! | `web` | pages, forms, JSON; the checks that every request passes |
-//! | `mail` | the messages that the service sends, and their transport |
-//! | `words` | every sentence that users read |
-//! | `urls` | the paths in pages, messages and redirects |
-//! | `jobs` | background jobs |
-//! | `server` | an HTTP server with limits on what clients send |
-//! | `setup` | from the settings to a service: data folder, database, secret key, routes |
-//! | `config`, `private_files`, `clock`, `error`, `log` | settings, private files, time, errors, the log |
+//! | sqlx 0.8 and 0.9, rusqlite 0.32 to 0.39, diesel 2, sea-orm 1 | sqlx 0.7 and so `rocket_db_pools` with `sqlx_sqlite`, `rocket_sync_db_pools` with SQLite |
 //!
-//! `web` and `jobs` use `auth`; `auth` uses `mail`; only `auth` uses the database.
+//! # Tests
+//!
+//! [`testing`] has settings for tests and signs clients in: a test of a page for signed-in users takes five lines.
+//!
+//! # In production
+//!
+//! [`serve`] in place of `launch()` runs your app behind limits that Rocket's own server does not have, and
+//! [`init_log`] keeps the secrets of mailed links out of the log; Rocket's own log writes them.
 
 mod accounts;
 mod auth;
@@ -44,6 +110,7 @@ mod private_files;
 mod seldom;
 mod server;
 mod setup;
+pub mod testing;
 mod urls;
 mod web;
 mod words;
@@ -119,11 +186,7 @@ pub async fn migrate(figment: Figment) -> Result<(), Error> {
     })
 }
 
-/// The pages, `/api/v1`, the database and the jobs, to `attach` to your Rocket.
-///
-/// The checks and headers apply to its own paths only, with three exceptions: an `Accept` of more than 1 KiB is
-/// refused on every path (431), a malformed request gets our 400 unless your Rocket has a catcher for it, and
-/// [`User`] refuses a change that another site sends (403). Your handlers take a [`User`] argument.
+/// The pages, `/api/v1`, the database and the jobs, to `attach` to your Rocket; see the front page of this crate.
 ///
 /// Settings are read from your Rocket's figment, table `vestibule`, and from the environment; see [`Config`]. If
 /// your Rocket already manages a [`Clock`] or [`Mailbox`], it is used.

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use figment::Figment;
 use figment::providers::Serialized;
-use log::{error, info, warn};
-use rocket::fairing::AdHoc;
+use log::{info, warn};
 use rocket::{Build, Rocket};
 use rocket_db_pools::Database;
 
@@ -42,9 +41,12 @@ fn with_environment(figment: Figment) -> Figment {
     figment
 }
 
-/// Reads the settings and attaches the service.
+/// Reads the settings and mounts the service. Returns the key for its rate limits, to open the accounts with.
 #[expect(clippy::result_large_err, reason = "Rocket wants itself back")]
-fn attach(rocket: Rocket<Build>, base: &str) -> Result<Rocket<Build>, (Rocket<Build>, StartError)> {
+fn attach(
+    rocket: Rocket<Build>,
+    base: &str,
+) -> Result<(Rocket<Build>, ThrottleKey), (Rocket<Build>, StartError)> {
     if rocket.state::<Arc<Config>>().is_some() {
         return Err((rocket, StartError::AttachedTwice));
     }
@@ -67,27 +69,13 @@ fn attach(rocket: Rocket<Build>, base: &str) -> Result<Rocket<Build>, (Rocket<Bu
     config.urls = urls;
     config.name_cookies(is_whole_service);
     let config = Arc::new(config);
-    Ok(web::mount(rocket, &config.urls)
+    let rocket = web::mount(rocket, &config.urls)
         .configure(figment.merge(Serialized::global("secret_key", key)))
-        .manage(config.clone())
         .manage(web::Assets::new(&config))
+        .manage(config)
         .manage(web::Floods::default())
-        .attach(Db::init())
-        .attach(AdHoc::try_on_ignite("Vestibule: accounts", |rocket| async move {
-            match open(&rocket, config, throttle_key).await {
-                Ok(auth) => {
-                    if rocket.state::<jobs::Listeners>().is_some() {
-                        auth.tell_events();
-                    }
-                    Ok(rocket.manage(auth))
-                }
-                Err(refusal) => {
-                    error!("{}", words::start::refusal(&refusal));
-                    Err(rocket)
-                }
-            }
-        }))
-        .attach(jobs::fairing()))
+        .attach(jobs::fairing());
+    Ok((rocket, throttle_key))
 }
 
 /// Creates the data folder, and logs which database is used.
@@ -108,11 +96,9 @@ fn secret_key(settings: &Settings) -> Result<String, StartError> {
     }
 }
 
-async fn open(
-    rocket: &Rocket<Build>,
-    config: Arc<Config>,
-    throttle_key: ThrottleKey,
-) -> Result<Auth, StartError> {
+/// Opens the accounts on the open database.
+async fn open(rocket: &Rocket<Build>, throttle_key: ThrottleKey) -> Result<Auth, StartError> {
+    let config = rocket.state::<Arc<Config>>().cloned().unwrap_or_default();
     let is_debug = rocket.figment().profile() == rocket::Config::DEBUG_PROFILE;
     let mail = Mail::new(&config, rocket.state(), is_debug)?;
     if let Some(folder) = mail.folder() {

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use log::error;
 use rocket::fairing::{self, Fairing, Info, Kind};
-use rocket::{Build, Rocket};
+use rocket::{Build, Orbit, Rocket};
+use rocket_db_pools::Database;
 
-use super::attach;
+use super::{StartError, attach, open};
+use crate::auth::Db;
 use crate::jobs::{Listener, Listeners};
 use crate::web::{DrawLayout, HostLayout, Layout};
 use crate::{AccountEvent, Accounts, EventResult, words};
@@ -72,21 +74,32 @@ impl Stage {
 #[rocket::async_trait]
 impl Fairing for Stage {
     fn info(&self) -> Info {
-        Info { name: "Vestibule", kind: Kind::Ignite }
+        Info { name: "Vestibule", kind: Kind::Ignite | Kind::Shutdown }
     }
 
+    /// Everything is done here, and not in fairings attached by this one: those would run after the host's, which
+    /// may need the accounts.
     async fn on_ignite(&self, rocket: Rocket<Build>) -> fairing::Result {
-        let rocket = match &self.layout {
-            Some(layout) => rocket.manage(HostLayout(layout.clone())),
-            None => rocket,
-        };
-        let rocket = match self.listeners.as_slice() {
-            [] => rocket,
-            listeners => rocket.manage(Listeners(listeners.into())),
-        };
-        attach(rocket, &self.base).map_err(|(rocket, refusal)| {
+        let refused = |(rocket, refusal): (Rocket<Build>, StartError)| {
             error!("{}", words::start::refusal(&refusal));
             rocket
-        })
+        };
+        let (mut rocket, throttle_key) = attach(rocket, &self.base).map_err(refused)?;
+        if let Some(layout) = &self.layout {
+            rocket = rocket.manage(HostLayout(layout.clone()));
+        }
+        rocket = Db::init().on_ignite(rocket).await?;
+        match open(&rocket, throttle_key).await {
+            Ok(auth) if self.listeners.is_empty() => Ok(rocket.manage(auth)),
+            Ok(auth) => {
+                auth.tell_events();
+                Ok(rocket.manage(auth).manage(Listeners(self.listeners.as_slice().into())))
+            }
+            Err(refusal) => Err(refused((rocket, refusal))),
+        }
+    }
+
+    async fn on_shutdown(&self, rocket: &Rocket<Orbit>) {
+        Db::init().on_shutdown(rocket).await;
     }
 }

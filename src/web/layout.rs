@@ -117,6 +117,11 @@ impl Menu<'_> {
         self.frame.user
     }
 
+    /// Links in the head of the page to the style sheets of the service, as HTML.
+    pub fn styles(&self) -> String {
+        StylesPart { frame: self.frame }.render().unwrap_or_default()
+    }
+
     /// What was just done, such as "You are signed out.", as HTML; empty if there is nothing to say.
     pub fn notice(&self) -> String {
         NoticePart { frame: self.frame }.render().unwrap_or_default()

@@ -1,6 +1,7 @@
 //! Vestibule in a host app.
 
 mod events;
+mod example;
 mod guards;
 mod layout;
 
@@ -10,20 +11,6 @@ use rocket::http::Method::{Get, Post};
 use rocket::{catch, catchers, get, post, routes};
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
-
-#[expect(dead_code, reason = "its `main` is for the command line")]
-#[path = "../../../examples/embed.rs"]
-mod example;
-
-#[test]
-fn the_example_greets_the_signed_in_user() {
-    let app = TestApp::start(|figment| figment, example::app);
-    app.visit("/hello").redirects_to("/login?next=/hello");
-    app.sign_up(ADA);
-    app.visit("/hello").is(200).says("Hello, ada@example.com!");
-    app.submit("/profile", [("name", "Ada")]);
-    app.visit("/hello").says("Hello, Ada!");
-}
 
 /// Promise 48: critical actions require a recent sign-in (ASVS 7.5.1).
 #[test]

@@ -1,0 +1,87 @@
+//! Tests of a host app: settings, and signed-in clients.
+//!
+//! ```
+//! use rocket::local::blocking::Client;
+//! use rocket::{get, routes};
+//! use vestibule::testing;
+//!
+//! #[get("/notes")]
+//! fn notes(user: vestibule::User) -> String {
+//!     format!("the notes of {}", user.email)
+//! }
+//!
+//! let folder = tempfile::tempdir().unwrap();
+//! let rocket = rocket::custom(testing::figment(folder.path()))
+//!     .attach(vestibule::stage())
+//!     .mount("/", routes![notes]);
+//! let client = Client::tracked(rocket).unwrap();
+//! testing::sign_in(&client, "ada@example.com");
+//! let page = client.get("/notes").dispatch().into_string().unwrap();
+//! assert_eq!(page, "the notes of ada@example.com");
+//! ```
+//!
+//! [`Mailbox`](crate::Mailbox) and [`Clock`](crate::Clock), given to `manage`, show the messages and move the time;
+//! [`run_jobs`](crate::run_jobs) sends what is due and tells of events.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use figment::Figment;
+use rocket::http::{ContentType, Status};
+use rocket::local::{asynchronous, blocking};
+use rocket::{Orbit, Rocket};
+
+use crate::config::Config;
+use crate::urls;
+
+/// The password of the accounts that [`sign_in`] makes.
+pub const PASSWORD: &str = "seven purple lanterns";
+
+/// Settings for a test, on top of [`figment`](crate::figment): everything is kept in `folder`, hashes cost as little
+/// as possible, the limits by client IP and account are so high that no test meets them, and jobs run only by
+/// [`run_jobs`](crate::run_jobs).
+pub fn figment(folder: &Path) -> Figment {
+    const MANY: u32 = 1_000_000;
+    crate::figment()
+        .merge(("vestibule.data_dir", folder))
+        .merge(("vestibule.password.cost", 4))
+        .merge(("vestibule.jobs", false))
+        .merge(("vestibule.throttle.free_attempts", MANY))
+        .merge(("vestibule.throttle.attempts_by_ip", MANY))
+        .merge(("vestibule.throttle.signups_by_ip", MANY))
+        .merge(("vestibule.throttle.emails_by_ip", MANY))
+        .merge(("vestibule.throttle.emails_to_address", MANY))
+}
+
+/// Signs this client in, with the cookies that it keeps from now on. Signs up first if the address has no account.
+///
+/// # Panics
+/// If the client is not tracked, the address is none, or its account has another password than [`PASSWORD`].
+pub fn sign_in(client: &blocking::Client, email: &str) {
+    let (url, form) = sign_up(client.rocket(), email);
+    let response = client.post(url).header(ContentType::Form).body(form).dispatch();
+    assert_eq!(response.status(), Status::SeeOther, "{email} cannot sign in");
+    assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
+}
+
+/// The same for an asynchronous client.
+///
+/// # Panics
+/// As [`sign_in`].
+pub async fn sign_in_async(client: &asynchronous::Client, email: &str) {
+    let (url, form) = sign_up(client.rocket(), email);
+    let response = client.post(url).header(ContentType::Form).body(form).dispatch().await;
+    assert_eq!(response.status(), Status::SeeOther, "{email} cannot sign in");
+    assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
+}
+
+/// The page to sign up, which signs in whoever has an account, and its form.
+fn sign_up(rocket: &Rocket<Orbit>, email: &str) -> (String, String) {
+    let config: Option<&Arc<Config>> = rocket.state();
+    let url = config.map_or_else(String::new, |config| config.urls.to(urls::SIGN_UP).to_string());
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .append_pair("email", email)
+        .append_pair("password", PASSWORD)
+        .finish();
+    (url, form)
+}
