@@ -5,11 +5,10 @@ use std::sync::OnceLock;
 
 use askama::Template;
 use log::error;
-use rocket::catcher::{self, Catcher, Handler};
+use rocket::Request;
 use rocket::http::{ContentType, Header, Status};
 use rocket::response::{self, Responder, Response};
 use rocket::serde::json::{Value, json};
-use rocket::{Request, catch};
 
 use crate::auth::Wait;
 use crate::error::{Error, error_chain};
@@ -17,8 +16,7 @@ use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
 use crate::web::layout::{self, parts};
-use crate::web::paths::{ErrorStyle, error_style, is_ours, urls_of};
-use crate::web::sign_in_first;
+use crate::web::paths::{ErrorStyle, error_style, urls_of};
 use crate::{urls, words};
 
 /// A refusal with its reason.
@@ -113,57 +111,6 @@ pub(in crate::web) fn record(request: &Request<'_>, fault: &Error) -> Status {
     let retry_after = fault.retry_after().map(|wait| wait.as_secs().max(1));
     let _ = request.local_cache(Fault::default).0.set((reference, retry_after));
     if retry_after.is_some() { Status::ServiceUnavailable } else { Status::InternalServerError }
-}
-
-/// The catcher for errors on our paths that no handler answered.
-#[derive(Clone)]
-pub(in crate::web) struct OwnErrors;
-
-impl OwnErrors {
-    const NAME: &str = "Vestibule";
-
-    pub(in crate::web) fn catcher() -> Catcher {
-        let mut catcher = Catcher::new(None, Self);
-        catcher.name = Some(Self::NAME.into());
-        catcher
-    }
-}
-
-#[rocket::async_trait]
-impl Handler for OwnErrors {
-    async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        // A catcher's paths include all below: those are the host's, and so is what catches their errors.
-        if !is_ours(request)
-            && let Some(of_host) = catcher_of_host(request, status)
-        {
-            return of_host.handler.handle(status, request).await;
-        }
-        sign_in_first::answer(status, request).await
-    }
-}
-
-/// The catcher that Rocket would choose without ours.
-fn catcher_of_host<'r>(request: &'r Request<'_>, status: Status) -> Option<&'r Catcher> {
-    let path = request.uri().path().as_str();
-    let depth = |catcher: &Catcher| {
-        let base = catcher.base.path().as_str().trim_end_matches('/');
-        let rest = path.strip_prefix(base)?;
-        (rest.is_empty() || rest.starts_with('/')).then_some(base.len())
-    };
-    let catchers = request.rocket().catchers();
-    catchers
-        .filter(|catcher| catcher.name.as_deref() != Some(OwnErrors::NAME))
-        .filter(|catcher| catcher.code.is_none_or(|code| code == status.code))
-        .filter_map(|catcher| Some((depth(catcher)?, catcher.code, catcher)))
-        .max_by_key(|(depth, code, _)| (*depth, code.is_some()))
-        .map(|(_, _, catcher)| catcher)
-}
-
-/// The catcher for requests that Rocket could not parse, in an app without one. Sends the same to all clients:
-/// parsing `Accept` is what can bring down Rocket's own catcher.
-#[catch(400)]
-pub(in crate::web) fn unreadable() -> (ContentType, &'static str) {
-    (ContentType::Plain, words::errors::UNREADABLE_REQUEST)
 }
 
 /// A response with only a status.

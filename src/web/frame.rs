@@ -1,4 +1,6 @@
-//! The frame around every page.
+//! The frame around every page: ours, or the layout of a host app.
+
+use std::sync::Arc;
 
 use rocket::Request;
 
@@ -7,8 +9,30 @@ use crate::auth::Auth;
 use crate::urls::Urls;
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
-use crate::web::layout::HostLayout;
 use crate::web::paths::urls_of;
+
+/// A page of the service, for a layout of the host app; see [`Stage::layout`](crate::Stage::layout).
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Layout<'a> {
+    /// The title, as HTML.
+    pub title: &'a str,
+    /// The content, as HTML: with its heading, and above it the notice of what was just done.
+    pub main: &'a str,
+    /// Links in the head of the page to the style sheets that the content needs, as HTML. They style elements by
+    /// name: leave them out if you have styles of your own.
+    pub styles: &'a str,
+    /// Links to sign in or out, as HTML.
+    pub menu: &'a str,
+    /// The signed-in user.
+    pub user: Option<&'a User>,
+}
+
+/// Draws a page in the layout of the host app.
+pub(crate) type DrawLayout = dyn Fn(&Layout<'_>) -> String + Send + Sync;
+
+/// The layout of the host app.
+pub(crate) struct HostLayout(pub(crate) Arc<DrawLayout>);
 
 /// The values of `layout.html`.
 #[derive(Clone, Copy)]

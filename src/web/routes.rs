@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
 
 use crate::urls::Urls;
-use crate::web::errors::OwnErrors;
+use crate::web::catchers::{OwnErrors, unreadable};
 use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
-use crate::web::{api, assets, errors, fairings, health, legacy_api, pages, rejected};
+use crate::web::{api, assets, fairings, health, legacy_api, pages, rejected};
 
 /// The rank of every route: that of a static path in Rocket.
 const RANK: isize = -9;
@@ -161,7 +161,7 @@ fn with_plain_catcher(rocket: Rocket<Build>) -> Rocket<Build> {
     if rocket.catchers().any(is_for_it) {
         return rocket;
     }
-    rocket.register("/", catchers![errors::unreadable])
+    rocket.register("/", catchers![unreadable])
 }
 
 #[cfg(test)]

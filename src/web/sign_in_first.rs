@@ -1,7 +1,6 @@
 //! What a host app answers where its route asks for a signed-in user.
 
 use rocket::Request;
-use rocket::catcher::{self, Catcher, Handler};
 use rocket::http::{Method, Status};
 use rocket::request::FromRequest;
 use rocket::response::{self, Redirect, Responder};
@@ -79,31 +78,4 @@ impl<'r> Responder<'r, 'static> for SignInFirst {
             Kind::Forbidden => Caught(Status::Forbidden).respond_to(request),
         }
     }
-}
-
-/// Catchers for a host app that has none, to `register("/", …)`: [`sign_in_first`] for 401, and pages in the layout
-/// of the others for everything else.
-pub fn catchers() -> Vec<Catcher> {
-    vec![Catcher::new(401, Catch), Catcher::new(None, Catch)]
-}
-
-#[derive(Clone)]
-struct Catch;
-
-#[rocket::async_trait]
-impl Handler for Catch {
-    async fn handle<'r>(&self, status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-        answer(status, request).await
-    }
-}
-
-/// Answers an error that no handler has answered.
-pub(in crate::web) async fn answer<'r>(
-    status: Status,
-    request: &'r Request<'_>,
-) -> catcher::Result<'r> {
-    if status == Status::Unauthorized && errors::is_page(request) {
-        return sign_in_first(request).await.respond_to(request);
-    }
-    Caught(status).respond_to(request)
 }
