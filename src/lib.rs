@@ -79,7 +79,7 @@
 //!
 //! Create such tables after the first start, in a fairing that you attach after [`stage`]. `ON DELETE` decides what
 //! becomes of them when the account is deleted: without it, [`Accounts::delete`] refuses. [`UserId`] is a parameter
-//! of routes and a field of forms, and converts to and from [`uuid::Uuid`](UserId#impl-From<Uuid>-for-UserId) and
+//! of routes and a field of forms, and converts to and from `Uuid` and
 //! bytes. Open your own pool; `examples/embed.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
 //! too.
 //!
@@ -144,7 +144,7 @@ pub fn figment() -> Figment {
     with_defaults("ident=false\nip_header=false")
 }
 
-/// The figment of the binary: as [`figment`], and bodies are small, and requests in flight are answered before the
+/// The figment of the binary: as [`figment()`], and bodies are small, and requests in flight are answered before the
 /// process ends.
 pub fn service_figment() -> Figment {
     with_defaults(

@@ -183,7 +183,7 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`].
+    /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`](super::BATCH).
     pub(in crate::auth) async fn list_accounts(&self, ids: &[UserId]) -> Result<Vec<User>> {
         // One text for both engines, which have no type for a list in common.
         let ids: Vec<String> = ids.iter().map(|id| id.simple()).collect();
