@@ -42,6 +42,7 @@ pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
 pub(crate) use password::change::ChangePasswordError;
+pub(crate) use password::hasher::time_of_hash;
 pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};

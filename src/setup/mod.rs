@@ -6,6 +6,7 @@ mod settings;
 mod stage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use figment::Figment;
 use figment::providers::Serialized;
@@ -106,6 +107,13 @@ async fn open(rocket: &Rocket<Build>, throttle_key: ThrottleKey) -> Result<Auth,
             info!("{}", words::start::links_are_shown(folder));
         } else {
             warn!("{}", words::start::messages_into_folder(folder));
+        }
+    }
+    // In a host app, the profiles of this workspace do not apply.
+    if cfg!(debug_assertions) {
+        let takes = auth::time_of_hash(config.password.cost);
+        if takes > Duration::from_secs(1) {
+            warn!("{}", words::start::slow_hashes(takes));
         }
     }
     if config.reveal_reset_token {

@@ -142,6 +142,17 @@ pub(crate) fn database(place: &DatabasePlace) -> String {
     }
 }
 
+/// In a debug build of a host app.
+pub(crate) fn slow_hashes(takes: Duration) -> String {
+    format!(
+        "hashing a password takes {:.1} s in this build, and so does signing in. Put this into your Cargo.toml:\n\
+         [profile.dev.package.eksblowfish]\nopt-level = 3\noverflow-checks = false\n\
+         [profile.dev.package.blowfish]\nopt-level = 3\n\
+         [profile.dev.package.zxcvbn]\nopt-level = 3",
+        takes.as_secs_f64()
+    )
+}
+
 /// A guard is used without the stage.
 pub(crate) const NOT_ATTACHED: &str =
     "a route has a guard of Vestibule, but vestibule::stage() is not attached";

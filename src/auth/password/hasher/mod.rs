@@ -19,6 +19,7 @@ use rocket::tokio::time::timeout;
 
 pub(in crate::auth) use queue::HashSlot;
 use queue::{Done, Jobs, Known, Lane, MOST_OF_ONE, Queue, Source, Task};
+pub(crate) use worker::time_of_hash;
 use worker::{Worker, agrees_with_the_crate};
 
 use super::hash::{Bcrypt, MAX_COST, PasswordHash};

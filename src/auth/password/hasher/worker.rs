@@ -139,6 +139,16 @@ pub(super) fn agrees_with_the_crate(size: usize) -> bool {
     left.is_empty()
 }
 
+/// How long a hash of this cost takes in this build, estimated from one of the lowest cost.
+pub(crate) fn time_of_hash(cost: u32) -> Duration {
+    const LOWEST: u32 = 4;
+    let begun = Instant::now();
+    let mut batch = Batch::default();
+    batch.push(LOWEST, [0; 16], b"\0");
+    batch.advance(1 << LOWEST);
+    begun.elapsed().saturating_mul(1 << cost.saturating_sub(LOWEST).min(30))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::queue::tests::queue;
