@@ -10,6 +10,7 @@ use rocket::tokio::time::timeout;
 use super::store::Signals;
 use super::{Auth, OpenError, on_behalf_of};
 use crate::Error;
+use crate::clock::Timestamp;
 
 /// The largest accepted difference between a node's clock and the database's.
 const CLOCK_DIFFERS: Duration = Duration::from_secs(5);
@@ -129,14 +130,30 @@ impl Auth {
     async fn follow(&self) -> Result<Duration, Error> {
         let asked_at = Instant::now();
         let Some(theirs) = self.store.find_now().await? else { return Ok(Duration::ZERO) };
-        // The database read its clock halfway through the round trip. A long round trip is a wait for a connection,
-        // before the clock was read.
-        let since = (asked_at.elapsed() / 2).min(LONGEST_WAY);
-        Ok(self.clock.follow(theirs + since))
+        Ok(self.clock.follow(now_by(theirs, asked_at.elapsed())))
     }
+}
+
+/// The time of the database whose clock showed `theirs` halfway through the round trip. A long round trip is a wait
+/// for a connection, before the clock was read.
+fn now_by(theirs: Timestamp, round_trip: Duration) -> Timestamp {
+    theirs + (round_trip / 2).min(LONGEST_WAY)
 }
 
 /// Fails if the node's clock is too far from the database's.
 pub(super) fn check_clock(difference: Duration) -> Result<(), OpenError> {
     if difference <= CLOCK_DIFFERS { Ok(()) } else { Err(OpenError::ClockDiffers(difference)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_on_the_way_is_added_to_the_time_of_the_database() {
+        let at = Timestamp::from_millis;
+        for (round_trip, now) in [(0, 5_000), (100, 5_050), (399, 5_199), (60_000, 5_200)] {
+            assert_eq!(now_by(at(5_000), Duration::from_millis(round_trip)), at(now));
+        }
+    }
 }
