@@ -28,12 +28,6 @@ const KEPT_AT_MOST: Duration = Duration::from_secs(1);
 /// mail server is quicker, so the limit does not reveal whether a message was sent at all.
 const LATE_AFTER: Duration = Duration::from_secs(10);
 
-/// The maximum number of messages in delivery.
-const MOST_UNDER_WAY: usize = 200;
-
-/// How many of these are reserved for messages that somebody is waiting for.
-const KEPT_FREE: usize = 20;
-
 /// Slots per priority: slow messages and those caused by strangers take no slots from the others.
 const PLACES: [(Priority, usize); 3] =
     [(Priority::Awaited, 4), (Priority::First, 3), (Priority::Later, 3)];
@@ -95,11 +89,7 @@ impl Auth {
     /// Begins to deliver due messages while there are free slots.
     async fn begin_due(&self, under_way: &mut UnderWay) -> Result<(), Error> {
         for (priority, places) in PLACES {
-            // Some slots are reserved for awaited messages.
-            let kept_free = if priority == Priority::Awaited { 0 } else { KEPT_FREE };
-            while under_way.of(priority) < places
-                && under_way.tasks.len() + kept_free < MOST_UNDER_WAY
-            {
+            while under_way.has_room_for(priority, places) {
                 let (now, busy) = (self.clock.now(), under_way.busy());
                 let claimed = self.store.claim_due_message(priority, busy, now, LEASE).await?;
                 let Some(claimed) = claimed else { break };

@@ -16,6 +16,12 @@ pub(super) const MOST_ALIKE: usize = 2;
 /// delays others no longer than its slots last.
 pub(super) const MOST_LATE: usize = 8;
 
+/// The maximum number of messages in delivery.
+const MOST_UNDER_WAY: usize = 200;
+
+/// How many of these are reserved for messages that somebody is waiting for.
+const KEPT_FREE: usize = 20;
+
 /// The messages in delivery and the slots they occupy.
 pub(super) struct UnderWay {
     /// One task per message, so that none waits for another. Dropping the set cancels them.
@@ -89,8 +95,14 @@ impl UnderWay {
         next.map_or(LOOK_EVERY, |end| (end - now).min(LOOK_EVERY))
     }
 
+    /// Whether one more message of this priority may be begun, if that many of them may have a slot.
+    pub(super) fn has_room_for(&self, priority: Priority, places: usize) -> bool {
+        let kept_free = if priority == Priority::Awaited { 0 } else { KEPT_FREE };
+        self.of(priority) < places && self.tasks.len() + kept_free < MOST_UNDER_WAY
+    }
+
     /// The number of messages of this priority with a slot.
-    pub(super) fn of(&self, priority: Priority) -> usize {
+    fn of(&self, priority: Priority) -> usize {
         let now = Instant::now();
         let of_it = self.messages.values().filter(|message| message.priority == priority);
         of_it.filter(|message| message.has_place(now)).count()
@@ -114,5 +126,57 @@ impl UnderWay {
             full.flat_map(|(key, _)| key.to_vec()).collect()
         };
         (of(0, |message| !message.is_asked_for), of(1, |_| true))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rocket::futures::future::pending;
+
+    use super::*;
+
+    impl UnderWay {
+        /// Begins messages that never leave; with a slot if they are not late.
+        fn begin(&mut self, n: usize, priority: Priority, is_late: bool) {
+            let now = Instant::now();
+            let place_until = if is_late { now } else { now + Duration::from_hours(1) };
+            for _ in 0..n {
+                let begun = self.tasks.spawn(pending());
+                let message = OnItsWay {
+                    priority,
+                    keys: [None, None],
+                    is_asked_for: false,
+                    has_left: false,
+                    place_until,
+                    late_from: now,
+                };
+                self.messages.insert(begun.id(), message);
+            }
+        }
+    }
+
+    /// Promise 31: many messages of one priority take no slots from the others.
+    #[rocket::async_test]
+    async fn each_priority_has_slots_of_its_own() {
+        let mut under_way = UnderWay::default();
+        under_way.begin(2, Priority::First, false);
+        assert!(under_way.has_room_for(Priority::First, 3));
+        under_way.begin(1, Priority::First, false);
+        assert!(!under_way.has_room_for(Priority::First, 3));
+        assert!(under_way.has_room_for(Priority::Later, 3));
+    }
+
+    /// Promise 31: messages that the mail server is slow to take leave room for those that somebody waits for.
+    #[rocket::async_test]
+    async fn some_room_is_reserved_for_awaited_messages() {
+        let mut under_way = UnderWay::default();
+        under_way.begin(179, Priority::Later, true);
+        assert!(under_way.has_room_for(Priority::Later, 3));
+        under_way.begin(1, Priority::Later, true);
+        assert!(!under_way.has_room_for(Priority::Later, 3));
+        under_way.begin(19, Priority::Awaited, true);
+        assert!(under_way.has_room_for(Priority::Awaited, 4));
+        under_way.begin(1, Priority::Awaited, true);
+        assert!(!under_way.has_room_for(Priority::Awaited, 4));
     }
 }
