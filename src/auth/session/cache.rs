@@ -287,4 +287,20 @@ mod tests {
         let kept: usize = cache.shards.iter().map(|shard| lock(shard).entries.len()).sum();
         assert!(kept <= SHARDS * FEW, "a hundred are fresh, {kept} are kept");
     }
+
+    /// Sweeping at every insertion would take time in the square of the number of sessions in use.
+    #[test]
+    fn a_sweep_of_many_fresh_entries_is_rare() {
+        let (mut shard, looked_at) = (Shard::default(), std::cell::Cell::new(0));
+        let found_at = Timestamp::from_millis(0);
+        for _ in 0..MOST {
+            shard.make_room(|_| {
+                looked_at.set(looked_at.get() + 1);
+                true
+            });
+            let (digest, session) = session();
+            shard.entries.insert(digest, Entry { session, found_at });
+        }
+        assert!(looked_at.get() <= 2 * MOST, "{} looks at {MOST} entries", looked_at.get());
+    }
 }
