@@ -45,6 +45,7 @@ fn an_unknown_method_is_refused_like_anything_else() {
             "{method} /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         )));
         assert!(seen.starts_with("HTTP/1.1 405 "), "{seen}");
+        assert!(seen.contains("That is not possible here"), "{seen}");
         for header in
             ["content-security-policy:", "cache-control: no-store", "x-content-type-options:"]
         {
