@@ -169,6 +169,19 @@ fn many_sign_outs_at_once_write_once() {
     assert_eq!(app.count("sessions"), 0);
 }
 
+/// A session is looked up once a second at most, however many pages its browser opens.
+#[test]
+fn a_session_that_was_just_looked_up_needs_no_database() {
+    let app = TestApp::with_ada();
+    assert!(app.is_signed_in());
+    app.without_table("vestibule_sessions", || {
+        assert!(app.is_signed_in());
+        app.clock.advance(Duration::from_secs(1));
+        app.ask(Get, "/api/v1/session").is(503);
+    });
+    assert!(app.is_signed_in());
+}
+
 /// Promise 45: a revocation by another node takes effect within a second, one by this node at once.
 #[test]
 fn a_revocation_counts_at_once_here_and_within_a_second_elsewhere() {

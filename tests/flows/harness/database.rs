@@ -33,6 +33,16 @@ impl TestApp {
         }
     }
 
+    /// Runs `act` while every statement about this table fails, at the same moment of the clock: what succeeds did not
+    /// ask the database.
+    pub fn without_table(&self, table: &str, act: impl FnOnce()) {
+        let rename =
+            |from: &str, to: &str| self.execute(&[format!("ALTER TABLE {from} RENAME TO {to}")]);
+        rename(table, "gone");
+        act();
+        rename("gone", table);
+    }
+
     /// Runs these statements on one connection.
     pub(super) fn execute(&self, statements: &[String]) {
         let statements = statements.iter().cloned().map(AssertSqlSafe);
