@@ -48,6 +48,22 @@ fn requests_during_a_wait_write_nothing() {
     assert_eq!(writes, 0);
 }
 
+/// Promise 26: a repeated refusal does not even ask the database.
+#[test]
+fn requests_during_a_wait_need_no_database() {
+    let app = TestApp::new();
+    let thief = app.other_browser();
+    for _ in 0..6 {
+        thief.guess(ADA);
+    }
+    app.without_table("vestibule_throttle", || {
+        assert_eq!(thief.guess(ADA), 429);
+        app.clock.advance(SECOND);
+        assert_eq!(thief.guess(ADA), 503, "the next attempt is counted");
+    });
+    assert_eq!(thief.guess(ADA), 401);
+}
+
 /// Promise 27.
 #[test]
 fn failures_are_forgotten_after_a_day() {
