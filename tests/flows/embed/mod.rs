@@ -5,12 +5,16 @@ mod example;
 mod guards;
 mod layout;
 
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use rocket::http::Method::{Get, Post};
 use rocket::{catch, catchers, get, post, routes};
 
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::process::{answer, ask, form_post, sign_up_form};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp, postgres, settings};
 
 /// Promise 48: critical actions require a recent sign-in (ASVS 7.5.1).
 #[test]
@@ -277,7 +281,7 @@ fn a_host_may_use_our_server() {
     let folder = tempfile::TempDir::new().unwrap();
     let database = format!("sqlite:{}", folder.path().join("test.sqlite3").display());
     let port = crate::proxies::free_port();
-    let figment = crate::harness::settings(folder.path(), &database).merge(("port", port)).merge((
+    let figment = settings(folder.path(), &database).merge(("port", port)).merge((
         "limits",
         rocket::data::Limits::new().limit("string", rocket::data::ToByteUnit::kibibytes(100)),
     ));
@@ -305,4 +309,45 @@ fn a_host_may_use_our_server() {
     let answer = answer.join().unwrap();
     assert!(answer.ends_with("100000"), "{answer}");
     server.abort();
+}
+
+/// Promise 53: Rocket closes a pool as soon as it is told to stop. A host with Rocket's own server still answers what
+/// is in flight.
+#[test]
+fn a_host_that_stops_answers_what_is_in_flight() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let database = postgres::new_postgres_database()
+        .unwrap_or_else(|| format!("sqlite:{}", folder.path().join("test.sqlite3").display()));
+    let port = crate::proxies::free_port();
+    let figment = settings(folder.path(), &database)
+        .merge(("port", port))
+        .merge(("vestibule.password.cost", 11))
+        .merge(("vestibule.hashing.workers", 1))
+        .merge(("vestibule.hashing.batch", 1))
+        .merge(("vestibule.hashing.max_wait", "1min"));
+    let runtime = rocket::tokio::runtime::Runtime::new().unwrap();
+    let host = rocket::custom(figment).attach(vestibule::stage());
+    let host = runtime.block_on(host.ignite()).expect("the host starts");
+    let shutdown = host.shutdown();
+    let server = runtime.spawn(host.launch());
+    while ask(port, "GET /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_none()
+    {
+        std::thread::yield_now();
+    }
+    let (sender, answers) = channel();
+    for n in 0..4 {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let form = sign_up_form(&format!("p{n}@example.com"));
+        stream.write_all(form_post("/signup", &form).as_bytes()).unwrap();
+        let sender = sender.clone();
+        std::thread::spawn(move || sender.send(answer(stream)).unwrap());
+    }
+    drop(sender);
+    // One was handled, and the others wait for their hashes.
+    let first = answers.recv().unwrap();
+    shutdown.notify();
+    for seen in std::iter::once(first).chain(answers) {
+        assert!(seen.starts_with("HTTP/1.1 303"), "{seen}");
+    }
+    assert!(runtime.block_on(server).unwrap().is_ok());
 }
