@@ -1,8 +1,25 @@
 //! The background jobs of several nodes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::harness::TestApp;
+use tempfile::TempDir;
+
+use crate::harness::process::Process;
+use crate::harness::{SECRET_KEY, TestApp};
+
+/// Promise 50: a running service sweeps without being asked to.
+#[test]
+fn a_running_node_removes_expired_data() {
+    let app = TestApp::with_ada();
+    app.sql("UPDATE vestibule_sessions SET expires_at = 1 WHERE user_id IN (SELECT id FROM vestibule_users)");
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_DATABASE_URL", app.database()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let _node = Process::start(folder.path(), &settings);
+    let begun_at = Instant::now();
+    while app.count("sessions") > 0 {
+        assert!(begun_at.elapsed() < Duration::from_secs(20), "it does not sweep");
+    }
+}
 
 /// Two nodes that sweep and deliver at once disturb neither users nor each other.
 #[test]
