@@ -102,7 +102,16 @@ impl Link {
                     break;
                 }
             }
-            let _ = to.shutdown(Shutdown::Both);
+            // Of a silent connection, the other side does not even hear that it was closed.
+            if !is_silent.load(Ordering::SeqCst) {
+                let _ = to.shutdown(Shutdown::Both);
+            }
         });
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.shut();
     }
 }

@@ -70,6 +70,34 @@ fn connections_that_hang_are_counted() {
     }
 }
 
+/// The same for statements that get no answer: PostgreSQL does not hear that the node has given them up, and keeps
+/// their connections for a minute.
+#[test]
+fn connections_that_are_given_up_are_counted_until_postgresql_notices() {
+    let settings = [
+        ("ROCKET_DATABASES__VESTIBULE__MAX_CONNECTIONS", "2"),
+        ("ROCKET_DATABASES__VESTIBULE__CONNECT_TIMEOUT", "1"),
+        (STATEMENT_TIMEOUT, "1"),
+    ];
+    let Some((gate, url)) =
+        postgres::new_postgres_database().map(|url| postgres::gate_before(&url))
+    else {
+        return;
+    };
+    let folder = TempDir::new().unwrap();
+    let settings =
+        [&settings[..], &[("VESTIBULE_DATABASE_URL", &url), ("ROCKET_SECRET_KEY", SECRET_KEY)]];
+    let service = Process::start(folder.path(), &settings.concat());
+    gate.swallow("vestibule_links AS links");
+    for _ in 0..12 {
+        let seen = service.get("/password-reset/Ab_JqkhHwM_Us5_7leP7oP-oR4g-k4rXvukmiVbNs3Q");
+        assert!(seen.starts_with("HTTP/1.1 503"), "{seen}");
+        // Two of the pool, twice as many abandoned ones, and two that find out the reason.
+        let connections = postgres::connections(&url, "TRUE");
+        assert!(connections <= 8, "{connections}");
+    }
+}
+
 /// Promise 53: the standby for which every commit waits is lost. Pages can still be read, PostgreSQL has
 /// connections left for others, and what would hang forever is terminated.
 #[test]
