@@ -88,7 +88,8 @@ fn a_step_of_a_nodes_clock_changes_nothing() {
         set(step);
         if step == "+400d" {
             // It says so once a minute.
-            node.line("THE CLOCK OF THIS MACHINE IS");
+            let line = node.line("THE CLOCK OF THIS MACHINE IS");
+            assert!(line.contains("IS 1year"), "{line}");
         }
         assert!(session(&node, &kept).contains(ADA), "{step}");
         let signed_in = answer(node.post("/login", &sign_up_form(ADA)));
