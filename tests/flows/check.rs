@@ -7,8 +7,9 @@ use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-use crate::harness::SECRET_KEY;
 use crate::harness::process::{Process, command, new_folder};
+use crate::harness::{SECRET_KEY, TestApp};
+use crate::upgrade::{back_to_0_1, forget_0_1};
 
 /// The output, and whether a start would succeed.
 fn check(folder: &Path, settings: &[(&str, &str)]) -> (bool, String) {
@@ -120,6 +121,100 @@ fn the_current_state_is_reported() {
     service.signal("-TERM");
     assert!(service.end().0.success());
     looks_well();
+}
+
+/// Promise 87: what a start would do to the tables of any version, on both engines.
+#[test]
+fn the_version_of_the_tables_is_reported() {
+    let app = TestApp::with_ada();
+    let (folder, url) = (TempDir::new().unwrap(), app.database().to_owned());
+    let settings = [("VESTIBULE_DATABASE_URL", &*url), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let reports = |state: &str| {
+        let (succeeds, said) = check(folder.path(), &settings);
+        assert!(succeeds, "{said}");
+        // Hers, and the bystander's.
+        is_said(&said, &[("tables", state), ("accounts", "2")]);
+    };
+    reports("as this program has them");
+    app.sql(
+        "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time) \
+         VALUES (9999, 'later', true, '', 0)",
+    );
+    reports("version 9999, of a later program");
+    app.sql("DELETE FROM vestibule_migrations WHERE version IN (5, 9999)");
+    app.sql("DROP TABLE vestibule_health");
+    reports("older than this program");
+    let may_not = ("ROCKET_DATABASES__VESTIBULE__MIGRATE", "false");
+    fails_alike(folder.path(), &[settings[0], settings[1], may_not], "run `vestibule migrate`");
+    let app = app.restarted();
+    back_to_0_1(&app);
+    reports("of version 0.1");
+    fails_alike(folder.path(), &[settings[0], settings[1], may_not], "run `vestibule migrate`");
+    let app = app.restarted();
+    reports("as this program has them");
+    forget_0_1(&app);
+}
+
+#[test]
+fn an_empty_database_is_reported() {
+    let folder = new_folder();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/vestibule.sqlite3"), "").unwrap();
+    let (succeeds, said) = check(folder.path(), &[]);
+    assert!(succeeds, "{said}");
+    is_said(&said, &[("tables", "not there yet: a start or `vestibule migrate` makes them")]);
+    assert!(!said.contains("accounts"), "{said}");
+}
+
+/// Promise 87: a start would begin anew in the schema that comes first, and every account would seem to be gone.
+#[test]
+fn tables_that_another_schema_hides_are_reported() {
+    let app = TestApp::with_ada();
+    if app.is_sqlite() {
+        return;
+    }
+    let schema = app.texts("SELECT CAST(current_schema() AS TEXT)").remove(0);
+    let front = format!("front_{schema}");
+    app.sql(&format!("CREATE SCHEMA {front}"));
+    let url = app.database().replace(&format!("%3D{schema}"), &format!("%3D{front}%2C{schema}"));
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_DATABASE_URL", &*url), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    // While nothing is to be done, it does not matter where the tables are.
+    assert!(check(folder.path(), &settings).0);
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
+    fails_alike(folder.path(), &settings, &front);
+    app.sql("DROP TABLE vestibule_health");
+    app.restarted().sign_up("bob@example.com");
+}
+
+/// A migration by a role that owns nothing would fail in the middle of an upgrade of many nodes.
+#[test]
+fn a_role_that_may_not_change_the_tables_is_reported() {
+    let app = TestApp::with_ada();
+    if app.is_sqlite() {
+        return;
+    }
+    let schema = app.texts("SELECT CAST(current_schema() AS TEXT)").remove(0);
+    let role = format!("reader_{schema}");
+    app.sql(&format!("CREATE ROLE {role} LOGIN"));
+    app.sql(&format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"));
+    let mut url: url::Url = app.database().parse().unwrap();
+    url.set_username(&role).unwrap();
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let refusal = || {
+        app.sql(&format!("GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {role}"));
+        let (_, said) = check(folder.path(), &settings);
+        said.split("A start would fail: ").nth(1).map(str::to_owned)
+    };
+    assert_eq!(refusal(), None, "there is nothing to change");
+    app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
+    let reason = "this role may not change them";
+    assert!(refusal().is_some_and(|refusal| refusal.contains(reason)));
+    back_to_0_1(&app);
+    assert!(refusal().is_some_and(|refusal| refusal.contains(reason)));
+    let app = app.restarted();
+    forget_0_1(&app);
 }
 
 #[test]

@@ -215,7 +215,7 @@ fn a_schema_that_comes_first_is_refused() {
 }
 
 /// Removes what nodes of 0.1 need to serve beside this one, as a later version will.
-fn forget_0_1(app: &TestApp) {
+pub fn forget_0_1(app: &TestApp) {
     if !app.is_sqlite() {
         run(
             app,
@@ -277,7 +277,8 @@ const BACK_TO_0_1: &str = "\
     DROP TABLE vestibule_users; DROP TABLE vestibule_throttle; DROP TABLE vestibule_events; \
     DROP TABLE vestibule_health; DROP TABLE vestibule_migrations";
 
-fn back_to_0_1(app: &TestApp) {
+/// Makes the tables those of version 0.1, with the same rows.
+pub fn back_to_0_1(app: &TestApp) {
     app.block_on(async {
         if app.is_sqlite() {
             let mut db = sqlx::SqliteConnection::connect(app.database()).await.unwrap();
