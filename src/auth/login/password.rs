@@ -115,18 +115,36 @@ impl Auth {
         if !found.password_hash.as_ref().is_some_and(is_outdated) {
             return Ok(());
         }
-        match self.hasher.hash(password, slot).await {
-            Ok(new) => {
-                let old = found.stored_hash.clone();
-                let mut tx = self.store.begin().await?;
-                // The user first, as everywhere: two that lock them in another order would wait for each other.
-                tx.lock_user(found.user.id).await?;
-                tx.update_outdated_hash(found.user.id, old, &new).await?;
-                tx.commit().await
-            }
-            // Renew it another time: a busy service must not refuse a right password for this.
-            Err(error) if error.busy_for().is_some() => Ok(()),
-            Err(error) => Err(error),
-        }
+        let Some(new) = unless_busy(self.hasher.hash(password, slot).await)? else { return Ok(()) };
+        let old = found.stored_hash.clone();
+        let mut tx = self.store.begin().await?;
+        // The user first, as everywhere: two that lock them in another order would wait for each other.
+        tx.lock_user(found.user.id).await?;
+        tx.update_outdated_hash(found.user.id, old, &new).await?;
+        tx.commit().await
+    }
+}
+
+/// `None` if there is no time for the hash: it is renewed another time, since a busy service must not refuse a right
+/// password for this.
+fn unless_busy<T>(hashed: Result<T, Error>) -> Result<Option<T>, Error> {
+    match hashed {
+        Ok(hash) => Ok(Some(hash)),
+        Err(error) if error.busy_for().is_some() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Promise 26: a right password is not refused because its hash cannot be renewed right now.
+    #[test]
+    fn only_a_busy_service_renews_a_hash_another_time() {
+        let busy = Error::busy("too many passwords", Duration::from_secs(5));
+        assert!(matches!(unless_busy(Ok(7)), Ok(Some(7))));
+        assert!(matches!(unless_busy::<u8>(Err(busy)), Ok(None)));
+        assert!(unless_busy::<u8>(Err(Error::new("no random numbers", "none"))).is_err());
     }
 }
