@@ -1,6 +1,7 @@
 //! Upgrades from the previous version. `PREVIOUS_VESTIBULE` names its program.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use rocket::http::Method;
 use sqlx::{AssertSqlSafe, Connection};
@@ -10,7 +11,7 @@ use vestibule::Clock;
 use crate::harness::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
@@ -194,6 +195,38 @@ fn an_upgrade_deletes_nothing_of_a_host() {
     let app = app.restarted();
     forget_0_1(&app);
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 87: the first node changes the tables while the others wait for them, and find them gone.
+#[test]
+fn several_nodes_take_the_tables_over_at_once() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    let (folder, url) = (TempDir::new().unwrap(), app.database().to_owned());
+    let settings = [("VESTIBULE_DATABASE_URL", &*url), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let node = |_| command(folder.path(), &settings).arg("migrate").spawn().unwrap();
+    let nodes: Vec<_> = (0..4).map(node).collect();
+    for node in nodes {
+        let output = node.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let app = app.restarted();
+    forget_0_1(&app);
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 87: a table that is missing for another reason does not keep a start waiting.
+#[test]
+fn an_upgrade_of_incomplete_tables_fails_soon() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    run(&app, &["ALTER TABLE health RENAME TO gone"]);
+    let begun_at = Instant::now();
+    assert!(!app.can_start(Clock::stopped(), |figment| figment));
+    assert!(begun_at.elapsed() < Duration::from_secs(20), "{:?}", begun_at.elapsed());
+    run(&app, &["ALTER TABLE gone RENAME TO health"]);
+    let app = app.restarted();
+    forget_0_1(&app);
 }
 
 /// Promise 87: tables that another schema hides are not begun anew: every account would seem to be gone.
