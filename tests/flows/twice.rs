@@ -133,6 +133,38 @@ fn nothing_sent_again_signs_in_after_signing_out() {
     assert_eq!(app.count("sessions"), 0);
 }
 
+/// Promise 26: after signing out, a cookie from before a change waits for no write to the database.
+#[test]
+fn a_dead_cookie_writes_nothing() {
+    let app = TestApp::with(|figment| figment.merge(("databases.vestibule.connect_timeout", 1)));
+    app.sign_up(ADA);
+    let before = app.copy();
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", change).redirects_to("/profile");
+    app.sign_out();
+    if !app.is_sqlite() {
+        return; // There, a write locks nothing but its rows.
+    }
+    app.while_locked(|| {
+        before.sign_out().redirects_to("/");
+    });
+}
+
+/// Promise 50: what a form needs that is sent twice.
+#[test]
+fn repetitions_are_forgotten_after_ten_minutes() {
+    let app = TestApp::with_ada();
+    let link = app.last_email().link();
+    app.visit(&link).and_submit([]).redirects_to("/profile");
+    let change = [("password", PASSWORD), ("new_password", NEW_PASSWORD)];
+    app.submit("/password-change", change).redirects_to("/profile");
+    for (minutes, left) in [(9, 1), (2, 0)] {
+        app.clock.advance(Duration::from_mins(minutes));
+        app.run_jobs();
+        assert_eq!((app.count("renewed_sessions"), app.count("used_links")), (left, left));
+    }
+}
+
 #[test]
 fn resetting_twice_resets_once() {
     let app = TestApp::with_ada();
