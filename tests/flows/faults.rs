@@ -1,6 +1,6 @@
 //! Faults around the service, and what users see of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocket::http::Method::{self, Get, Post};
 
@@ -185,6 +185,26 @@ fn a_locked_database_gives_a_plain_answer_and_reading_goes_on() {
         app.visit("/health/ready").is(503);
     });
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+/// Promise 53: while nothing can be written, one page a minute waits in order to note that its session is in use, and
+/// all others are shown at once.
+#[test]
+fn pages_do_not_wait_for_a_locked_database() {
+    let app = TestApp::with(|figment| figment.merge(("databases.vestibule.connect_timeout", 1)));
+    app.sign_up(ADA);
+    if !app.is_sqlite() {
+        return; // PostgreSQL has no such lock.
+    }
+    app.clock.advance(Duration::from_secs(61));
+    app.while_locked(|| {
+        let begun_at = Instant::now();
+        for _ in 0..20 {
+            app.clock.advance(Duration::from_secs(1));
+            app.visit("/profile").is(200);
+        }
+        assert!(begun_at.elapsed() < Duration::from_secs(15), "{:?}", begun_at.elapsed());
+    });
 }
 
 /// Promises 53 and 55: PostgreSQL is down for a while.
