@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::SECOND;
 use crate::harness::mail_server::{MailServer, Manner};
-use crate::harness::{ADA, PASSWORD, TestApp, in_ci};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp, in_ci};
 
 /// Promise 67: while a mail server is down for days, strangers cannot fill the disk.
 #[test]
@@ -39,6 +39,9 @@ fn the_outbox_has_a_limit_and_reserves_half_for_awaited_messages() {
         |n| app.other_browser().post("/password-reset", [("email", &*format!("p{n}@example.com"))]);
     let statuses: Vec<u16> = (0..15).map(|n| ask(n).status).collect();
     assert_eq!(statuses, [[200; 10].as_slice(), &[503; 5]].concat());
+    assert_eq!(app.count("outbox"), 40_000);
+    // Nor is there room for a notice to an address that may be a stranger's.
+    app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     assert_eq!(app.count("outbox"), 40_000);
 }
 
@@ -89,6 +92,9 @@ fn one_site_has_a_share_of_the_outbox() {
     let app = TestApp::behind_a_proxy(|figment| {
         figment.merge(("vestibule.mail.smtp_url", "smtp://127.0.0.1:1"))
     });
+    let eve = app.browser_at("203.0.113.2");
+    eve.sign_up("eve@example.com");
+    app.sql("DELETE FROM vestibule_outbox");
     let ask_from =
         |ip: &str| app.browser_at(ip).post("/password-reset", [("email", "a@example.com")]);
     ask_from("2001:db8:1:2::3").is(200);
@@ -104,5 +110,10 @@ fn one_site_has_a_share_of_the_outbox() {
     ask_from("2001:db8:1:ffff::1").is(429).says(words);
     ask_from("2001:db8:2::1").is(200);
     ask_from("203.0.113.1").is(200);
+    assert_eq!(app.count("outbox"), 4_002);
+    // Nor does a notice to an unverified address find room there.
+    let of_that_site = app.browser_at("2001:db8:1::1");
+    of_that_site.cookies.borrow_mut().clone_from(&eve.cookies.borrow());
+    of_that_site.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
     assert_eq!(app.count("outbox"), 4_002);
 }
