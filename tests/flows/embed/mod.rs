@@ -8,7 +8,7 @@ mod layout;
 use std::io::Write;
 use std::net::TcpStream;
 use std::sync::mpsc::channel;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rocket::http::Method::{Get, Post};
 use rocket::{catch, catchers, get, post, routes};
@@ -349,5 +349,7 @@ fn a_host_that_stops_answers_what_is_in_flight() {
     for seen in std::iter::once(first).chain(answers) {
         assert!(seen.starts_with("HTTP/1.1 303"), "{seen}");
     }
+    let answered_at = Instant::now();
     assert!(runtime.block_on(server).unwrap().is_ok());
+    assert!(answered_at.elapsed() < Duration::from_secs(10), "an idle host does not linger");
 }
