@@ -256,6 +256,10 @@ mod tests {
         let firsts = (0..100).filter(|n| cache.is_first_to_record(digest, at(1_000 + n), minute));
         assert_eq!(firsts.count(), 1);
         assert!(cache.is_first_to_record(other, at(1_000), minute));
+        for _ in 0..200 {
+            assert!(cache.is_first_to_record(session().0, at(1_000), minute));
+        }
+        assert!(!cache.is_first_to_record(digest, at(1_100), minute), "whatever others do");
         assert!(cache.is_first_to_record(digest, at(61_000), minute));
         assert!(cache.is_first_to_record(digest, at(5), minute), "the clock was set back");
     }
@@ -269,6 +273,10 @@ mod tests {
             let sealed = format!("cookie {n}==");
             assert_eq!(cache.digest_of(&sealed, || Some(*digest)), Some(*digest));
             assert_eq!(cache.digest_of(&sealed, || panic!("once is enough")), Some(*digest));
+        }
+        for (n, digest) in digests.iter().enumerate().skip(19_900) {
+            let sealed = format!("cookie {n}==");
+            assert_eq!(cache.digest_of(&sealed, || panic!("it is still known")), Some(*digest));
         }
         assert_eq!(cache.digest_of("forged", || None), None);
         assert_eq!(cache.digest_of("forged", || Some(digests[0])), Some(digests[0]), "not kept");
@@ -302,5 +310,6 @@ mod tests {
             shard.entries.insert(digest, Entry { session, found_at });
         }
         assert!(looked_at.get() <= 2 * MOST, "{} looks at {MOST} entries", looked_at.get());
+        assert_eq!(shard.entries.len(), MOST, "and none is lost");
     }
 }
