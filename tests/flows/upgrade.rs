@@ -11,7 +11,7 @@ use vestibule::Clock;
 use crate::harness::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
@@ -145,15 +145,35 @@ fn every_row_of_the_previous_version_is_taken_over() {
 #[test]
 fn migrations_of_a_host_are_left_alone() {
     let app = TestApp::new();
-    app.sql("CREATE TABLE users (id TEXT)");
-    app.sql("CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT, success BOOLEAN, checksum BYTEA)");
-    app.sql("INSERT INTO _sqlx_migrations VALUES (1, 'accounts', true, 'theirs')");
+    run(&app, &MIGRATIONS_OF_A_HOST);
     app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
     app.sql("DROP TABLE vestibule_health");
     let app = app.restarted();
     app.sign_up("ada@example.com").redirects_to("/profile");
     assert_eq!(tables(&app).iter().filter(|table| !table.starts_with("vestibule_")).count(), 2);
 }
+
+/// The same for a first start in the database of a host: there is nothing of version 0.1 to take over.
+#[test]
+fn a_first_start_leaves_the_migrations_of_a_host_alone() {
+    let folder = TempDir::new().unwrap();
+    let url = postgres::new_postgres_database().unwrap_or_else(|| {
+        format!("sqlite:{}?mode=rwc", folder.path().join("host.sqlite3").display())
+    });
+    let runtime = rocket::tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(run_at(&url, &MIGRATIONS_OF_A_HOST));
+    let settings = [("VESTIBULE_DATABASE_URL", &*url), ("ROCKET_SECRET_KEY", SECRET_KEY)];
+    let service = Process::start(folder.path(), &settings);
+    assert!(service.sign_up(ADA).contains("303 See Other"));
+    runtime.block_on(run_at(&url, &["INSERT INTO users VALUES ('theirs')"]));
+}
+
+/// A host has a table `users` of its own, and a first migration with the number of ours.
+const MIGRATIONS_OF_A_HOST: [&str; 3] = [
+    "CREATE TABLE users (id TEXT)",
+    "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY, description TEXT, success BOOLEAN, checksum BYTEA)",
+    "INSERT INTO _sqlx_migrations VALUES (1, 'accounts', true, 'theirs')",
+];
 
 /// Promise 87: what foreign keys that were off, or a hand, have left behind stops no upgrade.
 #[test]
@@ -197,7 +217,7 @@ fn an_upgrade_deletes_nothing_of_a_host() {
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
-/// Promise 87: the first node changes the tables while the others wait for them, and find them gone.
+/// Promise 87: the first node changes the tables while the others wait for them, and find them changed.
 #[test]
 fn several_nodes_take_the_tables_over_at_once() {
     let app = TestApp::with_ada();
@@ -263,18 +283,20 @@ pub fn forget_0_1(app: &TestApp) {
 }
 
 fn run(app: &TestApp, statements: &[&str]) {
-    app.block_on(async {
-        let script = AssertSqlSafe(statements.join("; "));
-        if app.is_sqlite() {
-            let mut db = sqlx::SqliteConnection::connect(app.database()).await.unwrap();
-            sqlx::raw_sql(script).execute(&mut db).await.unwrap();
-            db.close().await.unwrap();
-        } else {
-            let mut db = sqlx::PgConnection::connect(app.database()).await.unwrap();
-            sqlx::raw_sql(script).execute(&mut db).await.unwrap();
-            db.close().await.unwrap();
-        }
-    });
+    app.block_on(run_at(app.database(), statements));
+}
+
+async fn run_at(url: &str, statements: &[&str]) {
+    let script = AssertSqlSafe(statements.join("; "));
+    if url.starts_with("sqlite") {
+        let mut db = sqlx::SqliteConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(script).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    } else {
+        let mut db = sqlx::PgConnection::connect(url).await.unwrap();
+        sqlx::raw_sql(script).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    }
 }
 
 fn count(app: &TestApp, table: &str) -> String {
