@@ -79,7 +79,6 @@ pub(super) async fn migrate_postgres(
         ("idle_in_transaction_session_timeout", LEFT_OPEN_FOR.as_millis().to_string()),
     ]);
     let mut lock_timeout = LOCK_TIMEOUT;
-    let mut missing = 0;
     loop {
         let mut conn = connect(&options, wait).await?;
         let set = format!("SET lock_timeout = {}", lock_timeout.as_millis());
@@ -89,14 +88,10 @@ pub(super) async fn migrate_postgres(
         let changed = bring_up_to_date(&mut conn, wait, may_migrate).await;
         // Closing releases its locks.
         let _ = timeout(wait, conn.close()).await;
-        // Another process may have just migrated the tables of version 0.1: then one is missing, once.
-        missing += u32::from(changed.as_ref().is_err_and(|error| is_code(error, UNDEFINED_TABLE)));
         match changed {
             Ok(()) => return Ok(()),
             Err(error)
-                if (is_code(&error, LOCK_NOT_AVAILABLE)
-                    || is_code(&error, DEADLOCK_DETECTED)
-                    || (is_code(&error, UNDEFINED_TABLE) && missing < 2))
+                if (is_code(&error, LOCK_NOT_AVAILABLE) || is_code(&error, DEADLOCK_DETECTED))
                     && begun_at.elapsed() < MIGRATE_WITHIN =>
             {
                 let who = holders(&options, wait).await;
@@ -133,13 +128,16 @@ async fn bring_up_to_date(
             let mut tx = conn.begin().await?;
             POSTGRES_0_1.run_direct(None, &mut *tx, false).await.map_err(cause)?;
             tx.execute(LOCK_0_1).await?;
-            POSTGRES.run_direct(None, &mut *tx, false).await.map_err(cause)?;
-            tx.execute(TAKE_OVER_0_1).await?;
-            tx.execute(SERVE_BESIDE_0_1).await?;
-            tx.commit().await
-        } else {
-            POSTGRES.run_direct(None, conn, false).await.map_err(cause)
+            // Another node may have been faster: then these are views of the tables of this version.
+            if !sqlx::query_scalar(IS_TAKEN_OVER).fetch_one(&mut *tx).await? {
+                POSTGRES.run_direct(None, &mut *tx, false).await.map_err(cause)?;
+                tx.execute(TAKE_OVER_0_1).await?;
+                tx.execute(SERVE_BESIDE_0_1).await?;
+                return tx.commit().await;
+            }
+            tx.rollback().await?;
         }
+        POSTGRES.run_direct(None, conn, false).await.map_err(cause)
     };
     timeout(CHANGED_WITHIN, change).await.map_err(|_| no_answer())?
 }
@@ -215,6 +213,7 @@ pub(super) const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrat
 /// Waits for transactions of version 0.1 nodes, and keeps them from writing after the data was copied.
 const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
                         events, health IN ACCESS EXCLUSIVE MODE";
+const IS_TAKEN_OVER: &str = "SELECT to_regclass('vestibule_migrations') IS NOT NULL";
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
 const SERVE_BESIDE_0_1: &str = include_str!("migrations/0.1/serve_beside.sql");
 
