@@ -122,6 +122,44 @@ mod tests {
         assert_eq!(seen(&proxies, "::ffff:10.0.0.1", &["203.0.113.7"]), "203.0.113.7");
     }
 
+    /// Promise 30: behind a proxy that does not tell its clients apart, all of them have one generous limit.
+    #[test]
+    fn clients_share_the_address_of_a_proxy_that_does_not_report_them() {
+        for (proxies, peer, said, shared) in [
+            (&[][..], "10.0.0.1", &[][..], true),
+            (&[], "203.0.113.7", &[], false),
+            (&["10.0.0.1"], "10.0.0.1", &[], true),
+            (&["10.0.0.1"], "10.0.0.1", &["203.0.113.7"], false),
+            // A client in the same network, behind the known proxy or without one.
+            (&["10.0.0.1"], "10.0.0.1", &["10.0.0.7"], false),
+            (&["10.0.0.1"], "10.0.0.7", &[], false),
+            (&["10.0.0.1"], "10.0.0.2", &["203.0.113.7"], true),
+        ] {
+            let figment = Figment::from(Serialized::default("trusted_proxies", proxies))
+                .merge(Serialized::default("public_url", "https://accounts.example.com"));
+            let config: Config = figment.extract().unwrap();
+            let peer: IpAddr = peer.parse().unwrap();
+            let client = address(peer, said, &config);
+            assert_eq!(
+                is_shared(peer, said, client, &config),
+                shared,
+                "{proxies:?} {peer} {said:?}"
+            );
+        }
+    }
+
+    /// Promise 30.
+    #[test]
+    fn an_unknown_proxy_has_an_internal_address() {
+        let is_internal = |text: &str| is_internal(text.parse().unwrap());
+        for own in
+            ["127.0.0.1", "10.0.0.1", "192.168.0.1", "169.254.0.1", "::1", "fd00::1", "fe80::1"]
+        {
+            assert!(is_internal(own), "{own}");
+        }
+        assert!(!is_internal("203.0.113.7") && !is_internal("2001:470::1"));
+    }
+
     proptest! {
         /// Strangers' entries on the left change nothing.
         #[test]
