@@ -133,10 +133,14 @@ fn a_mailbox_with_many_addresses_gets_no_more_emails_of_any_kind() {
     }
     assert_eq!(app.emails().len(), 9);
     // But the owner still gets a link to each of these accounts, one at a time.
-    for n in (0..9).chain(0..9).chain(0..9) {
+    for n in [0; 3].into_iter().chain(0..9).chain(0..9).chain(0..9) {
         app.post("/password-reset", [("email", &*format!("ada+{n}@example.com"))]).is(200);
     }
-    assert_eq!(app.emails().len(), 18);
+    let emails = app.emails();
+    for n in 0..9 {
+        let to = format!("ada+{n}@example.com");
+        assert_eq!(emails.iter().filter(|email| email.to == to).count(), 2, "{to}");
+    }
     // Three more accounts were created for it: no link for these within the hour, and no notice.
     for n in 9..12 {
         app.clock.advance(400 * SECOND);
