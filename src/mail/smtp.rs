@@ -2,7 +2,7 @@
 //! server is limited: before TLS, it may come from a man in the middle.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream as Socket};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -11,13 +11,10 @@ use lettre::Message;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
-#[expect(
-    deprecated,
-    reason = "the only way to TLS from the first byte over a stream of one's own"
-)]
+#[expect(deprecated, reason = "the only way to TLS over a stream of one's own")]
 use lettre::transport::smtp::client::AsyncNetworkStream;
 use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Tls, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use rocket::futures::io::{AsyncRead as _, AsyncWrite as _};
 use rocket::tokio;
@@ -37,7 +34,7 @@ const AFTER_DOT: Duration = Duration::from_mins(10);
 /// How long a server may take to say goodbye. Nothing depends on it.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// The maximum number of bytes from a server in one conversation, including certificates.
+/// The maximum number of bytes from a server before TLS, and again over TLS, including certificates.
 const MOST_SAID: usize = 128 * 1024;
 
 /// A mail server and how to reach it.
@@ -91,17 +88,20 @@ impl SmtpServer {
 
     /// Opens a connection and authenticates.
     async fn greet(&self) -> Result<AsyncSmtpConnection, Error> {
-        let stream = self.connect().await?;
-        let hello = ClientId::default();
-        let mut server =
-            self.step(AsyncSmtpConnection::connect_with_transport(stream, &hello)).await?;
+        let socket = self.connect().await?;
+        let mut server = match &self.tls {
+            Tls::Wrapper(parameters) => self.hello(self.secure(&socket, parameters, b"").await?),
+            _ => self.hello(Box::new(Bounded::new(&socket, true).map_err(failed)?)),
+        }
+        .await?;
         let starts_tls = match &self.tls {
             Tls::Required(parameters) => Some(parameters),
             Tls::Opportunistic(parameters) => Some(parameters).filter(|_| server.can_starttls()),
             Tls::None | Tls::Wrapper(_) => None,
         };
         if let Some(parameters) = starts_tls {
-            self.step(server.starttls(parameters.clone(), &hello)).await?;
+            self.step(server.command(Starttls)).await?;
+            server = self.hello(self.secure(&socket, parameters, b"220 \r\n").await?).await?;
         }
         if let Some(credentials) = &self.credentials {
             self.step(server.auth(DEFAULT_MECHANISMS, credentials)).await?;
@@ -109,12 +109,12 @@ impl SmtpServer {
         Ok(server)
     }
 
-    async fn connect(&self) -> Result<Box<dyn AsyncTokioStream>, Error> {
+    async fn connect(&self) -> Result<Socket, Error> {
         let addresses = timeout(self.step, lookup_host((self.host.as_str(), self.port)));
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the mail server has no address");
         for address in addresses.await.map_err(failed)?.map_err(failed)? {
             match timeout(self.step, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return self.wrap(Bounded::new(stream)).await,
+                Ok(Ok(stream)) => return stream.into_std().map_err(failed),
                 Ok(Err(error)) => last = error,
                 Err(slow) => last = io::Error::new(io::ErrorKind::TimedOut, slow),
             }
@@ -122,13 +122,24 @@ impl SmtpServer {
         Err(failed(last))
     }
 
-    /// TLS from the first byte, if configured.
+    /// Begins the conversation.
+    async fn hello(&self, stream: Box<dyn AsyncTokioStream>) -> Result<AsyncSmtpConnection, Error> {
+        let hello = ClientId::default();
+        self.step(AsyncSmtpConnection::connect_with_transport(stream, &hello)).await
+    }
+
+    /// Begins TLS. Not by lettre: it would then read answers that are not UTF-8, see [`without_8_bit`].
     #[expect(deprecated, reason = "there is no other way over a stream of one's own")]
-    async fn wrap(&self, stream: Bounded) -> Result<Box<dyn AsyncTokioStream>, Error> {
-        let Tls::Wrapper(parameters) = &self.tls else { return Ok(Box::new(stream)) };
+    async fn secure(
+        &self,
+        socket: &Socket,
+        parameters: &TlsParameters,
+        greeting: &'static [u8],
+    ) -> Result<Box<dyn AsyncTokioStream>, Error> {
+        let stream = Bounded::new(socket, false).map_err(failed)?;
         let mut stream = AsyncNetworkStream::use_existing_tokio1(Box::new(stream));
         self.step(stream.upgrade_tls(parameters.clone())).await?;
-        Ok(Box::new(Secured(stream)))
+        Ok(Box::new(Secured { stream, greeting }))
     }
 
     async fn hand_over(
@@ -200,6 +211,14 @@ fn enhanced_code(error: &str) -> Option<(u8, u16)> {
     })
 }
 
+/// Replaces bytes that are not ASCII. Servers do send some, in any encoding, and lettre cannot read an answer that is
+/// not UTF-8: it would be unknown whether the message was accepted.
+fn without_8_bit(answer: &mut [u8]) {
+    for byte in answer.iter_mut().filter(|byte| !byte.is_ascii()) {
+        *byte = b'?';
+    }
+}
+
 /// A connection with a limit on received data. Before TLS it is read byte by byte, so that data injected behind the
 /// answer to STARTTLS is not buffered and later taken for data received over TLS (CVE-2011-0411): instead, TLS
 /// fails on it.
@@ -212,8 +231,9 @@ struct Bounded {
 }
 
 impl Bounded {
-    fn new(stream: TcpStream) -> Self {
-        Self { stream, left: MOST_SAID, is_plain: true }
+    fn new(socket: &Socket, is_plain: bool) -> io::Result<Self> {
+        let stream = TcpStream::from_std(socket.try_clone()?)?;
+        Ok(Self { stream, left: MOST_SAID, is_plain })
     }
 }
 
@@ -230,7 +250,12 @@ impl AsyncRead for Bounded {
         let most = most.min(buf.remaining());
         let mut part = ReadBuf::new(buf.initialize_unfilled_to(most));
         ready!(pin!(&mut self.stream).poll_read(cx, &mut part))?;
-        let read = part.filled().len();
+        let is_plain = self.is_plain;
+        let read = part.filled_mut();
+        if is_plain {
+            without_8_bit(read);
+        }
+        let read = read.len();
         buf.advance(read);
         self.left -= read;
         Poll::Ready(Ok(()))
@@ -243,11 +268,6 @@ impl AsyncWrite for Bounded {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        /// The first byte of a TLS handshake (RFC 8446, 5.1), which no command begins with.
-        const HANDSHAKE: u8 = 22;
-        if bytes.first() == Some(&HANDSHAKE) {
-            self.is_plain = false;
-        }
         pin!(&mut self.stream).poll_write(cx, bytes)
     }
 
@@ -266,10 +286,14 @@ impl AsyncTokioStream for Bounded {
     }
 }
 
-/// A connection with TLS from the first byte.
+/// A connection over TLS.
 #[derive(Debug)]
 #[expect(deprecated, reason = "there is no other way over a stream of one's own")]
-struct Secured(AsyncNetworkStream);
+struct Secured {
+    stream: AsyncNetworkStream,
+    /// What is read first: after STARTTLS a server sends no greeting, for which lettre waits.
+    greeting: &'static [u8],
+}
 
 impl AsyncRead for Secured {
     fn poll_read(
@@ -277,7 +301,15 @@ impl AsyncRead for Secured {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let read = ready!(pin!(&mut self.0).poll_read(cx, buf.initialize_unfilled()))?;
+        if !self.greeting.is_empty() {
+            let (first, rest) = self.greeting.split_at(self.greeting.len().min(buf.remaining()));
+            buf.put_slice(first);
+            self.greeting = rest;
+            return Poll::Ready(Ok(()));
+        }
+        let part = buf.initialize_unfilled();
+        let read = ready!(pin!(&mut self.stream).poll_read(cx, part))?;
+        without_8_bit(&mut part[..read]);
         buf.advance(read);
         Poll::Ready(Ok(()))
     }
@@ -289,20 +321,20 @@ impl AsyncWrite for Secured {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        pin!(&mut self.0).poll_write(cx, bytes)
+        pin!(&mut self.stream).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pin!(&mut self.0).poll_flush(cx)
+        pin!(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        pin!(&mut self.0).poll_close(cx)
+        pin!(&mut self.stream).poll_close(cx)
     }
 }
 
 impl AsyncTokioStream for Secured {
     fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.0.peer_addr()
+        self.stream.peer_addr()
     }
 }

@@ -167,6 +167,55 @@ fn an_email_that_may_have_arrived_is_sent_again_with_the_same_id() {
     app.visit(&link_in(&first)).and_submit([]).redirects_to("/profile");
 }
 
+/// Promise 53: a server that never confirms what it receives does not get a copy for days.
+#[test]
+fn an_email_that_may_have_arrived_is_sent_four_times_at_most() {
+    let says = |at, answer| Manner::Says { at, answer };
+    let drops = Manner::DropsAfterData;
+    let server = MailServer::start(vec![
+        drops,
+        drops,
+        // These are no copies.
+        says("RCPT", "451 later"),
+        says("RCPT", "451 später"),
+        drops,
+        drops,
+    ]);
+    let app = app_with(&server);
+    app.sign_up(ADA);
+    for n in 0..6 {
+        assert_eq!(app.count("outbox"), 1, "before attempt {n}");
+        app.run_jobs();
+        app.clock.advance(Duration::from_secs(11 << n));
+    }
+    assert_eq!(app.count("outbox"), 0);
+    let copies = [(); 4].map(|()| server.email());
+    assert!(!server.has_email());
+    app.visit(&link_in(&copies[3])).is(200);
+}
+
+/// Promise 53: an answer that is not UTF-8 counts like any other.
+#[test]
+fn an_answer_in_another_encoding_is_understood() {
+    let server = MailServer::start(vec![Manner::Answers("250 2.0.0 angenommen für Zustellung")]);
+    let app = app_with(&server);
+    app.sign_up(ADA);
+    app.run_jobs();
+    assert_eq!(app.count("outbox"), 0);
+    app.visit(&link_in(&server.email())).is(200);
+
+    let refuses = Manner::Says { at: "RCPT", answer: "550 Empfänger unbekannt" };
+    let server = MailServer::start(vec![refuses; 2]);
+    let app = app_with(&server);
+    app.sign_up(ADA);
+    for _ in 0..2 {
+        app.run_jobs();
+        app.clock.advance(Duration::from_hours(1));
+    }
+    assert_eq!(app.count("outbox"), 0, "refused twice");
+    assert!(!server.has_email());
+}
+
 /// Promise 53: a server that accepts the connection and says nothing.
 #[test]
 fn a_silent_server_costs_one_attempt() {

@@ -39,6 +39,9 @@ const GIVE_UP_AFTER: Duration = Duration::from_hours(96);
 /// a moment drops nothing.
 const LEAST_TRIES: i64 = 104;
 
+/// A message that may have arrived is sent this many times at most.
+const MOST_COPIES: i64 = 4;
+
 impl Auth {
     /// Sends the messages that are due, a few at a time, until none is left. Begins no further ones once `is_over`
     /// returns true. A failed message is retried with a backoff delay.
@@ -152,12 +155,21 @@ impl Auth {
             warn!("message={id} kind={kind} dropped: refused again: {cause}");
             return self.store.delete_message(id).await;
         }
+        let may_have_arrived = fate == Fate::Unknown;
+        if may_have_arrived && row.unknown_outcomes + 1 >= MOST_COPIES {
+            warn!("message={id} kind={kind} dropped: it may have arrived: {cause}");
+            return self.store.delete_message(id).await;
+        }
         if now.since(row.created_at) > GIVE_UP_AFTER && row.attempts >= LEAST_TRIES {
             warn!("message={id} kind={kind} dropped: nobody took it for days: {cause}");
             return self.store.delete_message(id).await;
         }
         warn!("message={id} kind={kind} try={} failed: {cause}", row.attempts);
-        self.store.update_retry(id, now + retry_delay(row.attempts)).await
+        let due_at = now + retry_delay(row.attempts);
+        if may_have_arrived {
+            return self.store.update_unknown(id, due_at).await;
+        }
+        self.store.update_retry(id, due_at).await
     }
 
     /// Writes the message for the current owner of the account and passes it to the mail server. A message that has

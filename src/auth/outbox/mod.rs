@@ -62,6 +62,7 @@ impl Auth {
             site_key: self.outbox_key(client),
             domain_key: Some(self.domain_key(email)),
             refusals: 0,
+            unknown_outcomes: 0,
         }
     }
 

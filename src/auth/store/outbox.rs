@@ -38,6 +38,8 @@ pub(in crate::auth) struct OutboxRow {
     pub(in crate::auth) domain_key: Option<Vec<u8>>,
     /// How often it was permanently refused.
     pub(in crate::auth) refusals: i64,
+    /// After how many attempts it may have arrived.
+    pub(in crate::auth) unknown_outcomes: i64,
 }
 
 /// The priority of a message.
@@ -105,7 +107,7 @@ macro_rules! claim {
             ", id LIMIT 1",
             $lock,
             ") RETURNING id, message, recipient, user_id, payload, device, ip, attempts, created_at, due_at, \
-             quota_key, priority, site_key, domain_key, refusals"
+             quota_key, priority, site_key, domain_key, refusals, unknown_outcomes"
         )
     };
 }
@@ -242,6 +244,14 @@ impl Store {
     /// Schedules the last attempt after a permanent refusal.
     pub(in crate::auth) async fn update_refused(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
         let sql = "UPDATE vestibule_outbox SET due_at = $2, priority = 2, refusals = refusals + 1 WHERE id = $1";
+        self.run(sql, (id, due_at)).await?;
+        Ok(())
+    }
+
+    /// Schedules the next attempt after one whose outcome is not known.
+    pub(in crate::auth) async fn update_unknown(&self, id: Uuid, due_at: Timestamp) -> Result<()> {
+        let sql = "UPDATE vestibule_outbox SET due_at = $2, priority = 2, unknown_outcomes = unknown_outcomes + 1 \
+                   WHERE id = $1";
         self.run(sql, (id, due_at)).await?;
         Ok(())
     }

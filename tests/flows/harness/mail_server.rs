@@ -23,6 +23,8 @@ pub enum Manner {
     IsSilent,
     /// Receives the email and closes the connection before it answers.
     DropsAfterData,
+    /// Receives the email and answers this.
+    Answers(&'static str),
     /// Receives the email and accepts it after this time.
     TakesAfter(Duration),
     /// Accepts the email and never answers QUIT.
@@ -148,14 +150,14 @@ fn converse(
                 return Ok(Some(stream));
             }
             ("QUIT", Manner::SaysNoGoodbye) => return Ok(Some(stream)),
-            ("", _) => "220 localhost ESMTP".into(),
+            ("", _) => "220 localhost ESMTP grüßt".into(),
             (c, _) if c.starts_with("EHLO") && tls == Tls::Later && !is_secure => {
-                "250-localhost\r\n250 STARTTLS".into()
+                "250-localhost grüßt\r\n250 STARTTLS".into()
             }
             (c, _) if c.starts_with("EHLO") && tls != Tls::No => {
-                "250-localhost\r\n250 AUTH PLAIN".into()
+                "250-localhost grüßt\r\n250 AUTH PLAIN".into()
             }
-            (c, _) if c.starts_with("EHLO") => "250 localhost".into(),
+            (c, _) if c.starts_with("EHLO") => "250 localhost grüßt".into(),
             ("STARTTLS", _) => {
                 let more = if let Manner::AddsToStartTls(more) = manner { more } else { "" };
                 wire.get_mut().write_all(format!("220 go ahead\r\n{more}").as_bytes())?;
@@ -189,12 +191,17 @@ fn converse(
                 if matches!(manner, Manner::DropsAfterData) {
                     return stream.shutdown(std::net::Shutdown::Both).map(|()| None);
                 }
-                "250 taken".into()
+                let answer =
+                    if let Manner::Answers(answer) = manner { answer } else { "250 taken" };
+                answer.into()
             }
             ("QUIT", _) => "221 bye".into(),
             _ => "250 ok".into(),
         };
-        wire.get_mut().write_all(format!("{answer}\r\n").as_bytes())?;
+        // In Latin-1, as some servers do, which is not UTF-8.
+        let answer = format!("{answer}\r\n");
+        let answer: Vec<u8> = answer.chars().map(|char| u8::try_from(char).unwrap()).collect();
+        wire.get_mut().write_all(&answer)?;
         wire.get_mut().flush()?;
     }
 }
