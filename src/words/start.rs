@@ -113,8 +113,13 @@ impl fmt::Display for Unusable {
             ),
             Self::DependsOnOldTables(name) => write!(
                 f,
-                "{name} depends on a table of version 0.1, which this version replaces: remove its foreign key \
-                 or view, run `vestibule migrate`, and let it refer to vestibule_users then"
+                "{name} depends on a table of version 0.1, which this version replaces: remove it, run \
+                 `vestibule migrate`, and make it again for the new table, such as vestibule_users"
+            ),
+            Self::ForeignColumn { table, column } => write!(
+                f,
+                "the table {table} of version 0.1 has a column {column} that is not ours, and this version replaces \
+                 the table: copy the column to a table of your own, drop it, and run `vestibule migrate`"
             ),
             Self::OtherSchema { tables_in, first } => write!(
                 f,

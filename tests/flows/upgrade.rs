@@ -8,10 +8,11 @@ use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
 use vestibule::Clock;
 
+use crate::harness::postgres::run_on_server;
 use crate::harness::process::{
     Process, answer, command, command_of, form_post, new_folder, session_cookie, sign_up_form,
 };
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres, settings};
 
 const PREVIOUS: &str = "PREVIOUS_VESTIBULE";
 
@@ -208,7 +209,7 @@ fn an_upgrade_deletes_nothing_of_a_host() {
     let notes =
         format!("CREATE TABLE notes (owner {id} NOT NULL REFERENCES users (id) ON DELETE CASCADE)");
     run(&app, &[&notes, "INSERT INTO notes SELECT id FROM users"]);
-    assert!(!app.can_start(Clock::stopped(), |figment| figment));
+    refuses(&app, "notes");
     assert_eq!(count(&app, "notes"), "2", "the bystander's as well");
     assert_eq!(count(&app, "_sqlx_migrations"), "7");
     run(&app, &["DROP TABLE notes"]);
@@ -247,6 +248,94 @@ fn an_upgrade_of_incomplete_tables_fails_soon() {
     run(&app, &["ALTER TABLE gone RENAME TO health"]);
     let app = app.restarted();
     forget_0_1(&app);
+}
+
+/// Promise 87: nor are a host's columns, triggers and views.
+#[test]
+fn an_upgrade_drops_no_column_trigger_or_view_of_a_host() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    run(&app, &["CREATE TABLE counted (n INTEGER)", "CREATE TABLE app_users (n INTEGER)"]);
+    run(&app, &["CREATE VIEW staff AS SELECT n FROM app_users"]);
+    let (trigger, no_trigger) = if app.is_sqlite() {
+        (
+            "CREATE TRIGGER counts AFTER INSERT ON users BEGIN INSERT INTO counted VALUES (1); END",
+            "DROP TRIGGER counts",
+        )
+    } else {
+        (
+            "CREATE FUNCTION counts() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; \
+             CREATE TRIGGER counts AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION counts()",
+            "DROP TRIGGER counts ON users",
+        )
+    };
+    let mut in_the_way = vec![
+        ("ALTER TABLE users ADD COLUMN plan TEXT", "users", "ALTER TABLE users DROP COLUMN plan"),
+        ("ALTER TABLE events ADD COLUMN seen TEXT", "seen", "ALTER TABLE events DROP COLUMN seen"),
+        (trigger, "counts", no_trigger),
+        ("CREATE VIEW people AS SELECT name FROM users", "people", "DROP VIEW people"),
+    ];
+    if app.is_sqlite() {
+        in_the_way.push((
+            "CREATE TRIGGER greets AFTER INSERT ON counted BEGIN UPDATE Users SET name = NULL; END",
+            "greets",
+            "DROP TRIGGER greets",
+        ));
+    } else {
+        in_the_way.extend([
+            ("CREATE TABLE heirs () INHERITS (users)", "heirs", "DROP TABLE heirs"),
+            ("CREATE TABLE kept (person users)", "kept", "DROP TABLE kept"),
+            (
+                "CREATE FUNCTION all_users() RETURNS SETOF users LANGUAGE sql AS 'SELECT * FROM users'",
+                "all_users",
+                "DROP FUNCTION all_users",
+            ),
+            ("CREATE POLICY own ON users USING (TRUE)", "own", "DROP POLICY own ON users"),
+        ]);
+    }
+    for (made, named, removed) in in_the_way {
+        run(&app, &[made]);
+        refuses(&app, named);
+        run(&app, &[removed]);
+    }
+    let app = app.restarted();
+    forget_0_1(&app);
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+    assert_eq!(count(&app, "staff"), "0");
+}
+
+/// A start and `vestibule check` name what is in the way.
+fn refuses(app: &TestApp, named: &str) {
+    assert!(!app.can_start(Clock::stopped(), |figment| figment));
+    let figment = settings(app.folder.path(), app.database());
+    let said = app.block_on(vestibule::check(figment)).to_string();
+    let refusal = said.split("A start would fail: ").nth(1);
+    assert!(refusal.is_some_and(|why| why.contains(named)), "{named}: {said}");
+}
+
+/// A schema may have a name with capitals.
+#[test]
+fn a_schema_with_capitals_is_taken_over() {
+    let app = TestApp::with_ada();
+    if app.is_sqlite() {
+        return;
+    }
+    let schema = app.texts("SELECT CAST(current_schema() AS TEXT)").remove(0);
+    back_to_0_1(&app);
+    let rename = |from: &str, to: &str| {
+        run_on_server(&format!("ALTER SCHEMA \"{from}\" RENAME TO \"{to}\""));
+    };
+    let capitals = format!("S{schema}");
+    rename(&schema, &capitals);
+    let url = app
+        .database()
+        .replace(&format!("search_path%3D{schema}"), &format!("search_path%3D%22{capitals}%22"));
+    assert!(app.can_start(Clock::stopped(), |figment| {
+        figment.merge(("databases.vestibule.url", &url)).merge(("vestibule.database_url", &url))
+    }));
+    rename(&capitals, &schema);
+    forget_0_1(&app);
+    app.restarted().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
 /// Promise 87: tables that another schema hides are not begun anew: every account would seem to be gone.

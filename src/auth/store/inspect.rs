@@ -10,10 +10,10 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
+use super::dependents::{refuse_dependents_in_postgres, refuse_dependents_in_sqlite};
 use super::migrate::{
     DONE, DONE_BY_0_1, Done, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE, SQLITE_0_1, connect,
-    is_ours, migrations_done, no_answer, refuse_dependents_in_postgres,
-    refuse_dependents_in_sqlite, refuse_other_schema,
+    is_ours, migrations_done, no_answer, refuse_other_schema,
 };
 use super::open::{self, beside, postgres_options};
 use super::unusable::Unusable;

@@ -11,6 +11,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection, SqliteConnection};
 
+use super::dependents::{refuse_dependents_in_postgres, refuse_dependents_in_sqlite};
 use super::inspect::Tables;
 use super::unusable::Unusable;
 use crate::private_files;
@@ -217,44 +218,6 @@ const IS_TAKEN_OVER: &str = "SELECT to_regclass('vestibule_migrations') IS NOT N
 const TAKE_OVER_0_1: &str = include_str!("migrations/0.1/take_over.sql");
 const SERVE_BESIDE_0_1: &str = include_str!("migrations/0.1/serve_beside.sql");
 
-/// The tables of version 0.1, as a list for SQL.
-macro_rules! tables_0_1 {
-    () => {
-        "('users', 'sessions', 'renewed_sessions', 'tokens', 'used_tokens', 'outbox', 'throttle', 'events', \
-         'health')"
-    };
-}
-
-/// Fails if a table of somebody else refers to one of version 0.1: dropping that one would delete its rows.
-pub(super) async fn refuse_dependents_in_sqlite(conn: &mut SqliteConnection) -> Result<()> {
-    let sql = concat!(
-        "SELECT m.name FROM sqlite_schema AS m JOIN pragma_foreign_key_list(m.name) AS f \
-         WHERE m.type = 'table' AND lower(f.\"table\") IN ",
-        tables_0_1!(),
-        " AND lower(m.name) NOT IN ",
-        tables_0_1!(),
-        " LIMIT 1"
-    );
-    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
-    found.map_or(Ok(()), |name| Err(Unusable::DependsOnOldTables(name).into()))
-}
-
-/// Fails if a table or a view of somebody else refers to a table of version 0.1, which could not be dropped.
-pub(super) async fn refuse_dependents_in_postgres(conn: &mut PgConnection) -> Result<()> {
-    let sql = concat!(
-        "WITH ours AS (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace \
-         AND relname IN ",
-        tables_0_1!(),
-        ") SELECT CAST(conrelid::regclass AS TEXT) FROM pg_constraint WHERE contype = 'f' \
-         AND confrelid IN (SELECT oid FROM ours) AND conrelid NOT IN (SELECT oid FROM ours) UNION \
-         SELECT CAST(ev_class::regclass AS TEXT) FROM pg_depend JOIN pg_rewrite ON pg_rewrite.oid = objid \
-         WHERE classid = 'pg_rewrite'::regclass AND refobjid IN (SELECT oid FROM ours) \
-         AND ev_class NOT IN (SELECT oid FROM ours) LIMIT 1"
-    );
-    let found: Option<String> = sqlx::query_scalar(sql).fetch_optional(conn).await?;
-    found.map_or(Ok(()), |name| Err(Unusable::DependsOnOldTables(name).into()))
-}
-
 /// Fails if the tables are not in the schema where new ones would be created: those would be empty.
 pub(super) async fn refuse_other_schema(
     conn: &mut PgConnection,
@@ -317,7 +280,7 @@ async fn holders(options: &PgConnectOptions, wait: Duration) -> String {
         let mut conn = options.connect().await?;
         let sql = "SELECT DISTINCT a.pid, a.application_name, COALESCE(a.state, '') \
                    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation JOIN pg_stat_activity a ON a.pid = l.pid \
-                   WHERE c.relnamespace = current_schema()::regnamespace AND a.pid <> pg_backend_pid() \
+                   WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND a.pid <> pg_backend_pid() \
                    ORDER BY a.pid LIMIT 5";
         sqlx::query_as::<_, (i32, String, String)>(sql).fetch_all(&mut conn).await
     };

@@ -5,6 +5,7 @@
 
 mod abandoned;
 mod conn;
+mod dependents;
 mod events;
 mod fair_semaphore;
 mod health;

@@ -23,6 +23,8 @@ pub(crate) enum Unusable {
     TablesTooOld,
     /// Something of somebody else depends on a table of version 0.1, which is about to be dropped.
     DependsOnOldTables(String),
+    /// A table of version 0.1 has a column of somebody else, which would be dropped with it.
+    ForeignColumn { table: String, column: String },
     /// The tables are in one schema, and another one comes first.
     OtherSchema { tables_in: String, first: String },
     /// Another process holds the lock file.
