@@ -22,6 +22,8 @@ pub(crate) struct Inspection {
     pub(crate) clock_difference: Option<Duration>,
     /// Whether the secret key is the one used before.
     pub(crate) key: Key,
+    /// What is wrong with the file, if the database is one.
+    pub(crate) damage: Option<String>,
 }
 
 /// This node's secret key compared with the one used before.
@@ -50,6 +52,7 @@ pub(crate) async fn inspect(
         tables: found.tables,
         version: found.version,
         accounts: found.accounts,
+        damage: found.damage,
         clock_difference: found.now.map(|now| clock.follow(now)),
         key: match (found.key_fingerprint, key) {
             (Some(known), Some(key)) if known == key.fingerprint() => Key::Same,

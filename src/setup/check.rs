@@ -37,6 +37,8 @@ pub(crate) enum Finding {
         exists: bool,
     },
     Database(DatabasePlace),
+    /// The file of the database is damaged.
+    Damage(String),
     /// There is no database yet.
     NoDatabase,
     Tables {
@@ -122,6 +124,9 @@ async fn look_at_files(settings: &Settings, report: &mut Report) {
     let (is_present, is_shared) = (own_key.is_some(), settings.database.is_postgres());
     report.add(Finding::SecretKey { key, is_present, is_shared });
     let Some(found) = found else { return };
+    if let Some(damage) = &found.damage {
+        report.add(Finding::Damage(damage.clone()));
+    }
     let version = found.version.unwrap_or_default();
     report.add(Finding::Tables { tables: found.tables, version });
     if found.tables != Tables::Missing {

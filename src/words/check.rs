@@ -18,6 +18,7 @@ pub(crate) fn topic(finding: &Finding) -> &'static str {
         Finding::UnknownVariable(_) => "unknown setting",
         Finding::DataFolder { .. } => "data folder",
         Finding::Database(_) => "database",
+        Finding::Damage(_) => "damage",
         Finding::SecretKey { .. } => "secret key",
         Finding::NoDatabase | Finding::Tables { .. } => "tables",
         Finding::Accounts(_) => "accounts",
@@ -44,6 +45,9 @@ pub(crate) fn text(finding: &Finding) -> String {
             format!("{}, not there yet: a start makes it", folder.display())
         }
         Finding::Database(place) => start::database(place),
+        Finding::Damage(damage) => {
+            format!("THE DATABASE FILE IS DAMAGED, restore a backup: {}", damage.replace('\n', " "))
+        }
         Finding::SecretKey { key, is_present, is_shared } => {
             secret_key(*key, *is_present, *is_shared).into()
         }

@@ -289,6 +289,25 @@ fn a_missing_database_is_reported() {
     fails_alike(folder.path(), &[], "file is not a database");
 }
 
+/// As after a restore beside an old write-ahead log.
+#[test]
+fn a_damaged_file_is_reported() {
+    let folder = TempDir::new().unwrap();
+    let service = Process::start(folder.path(), &[]);
+    assert!(service.sign_up("ada@example.com").contains("303 See Other"));
+    service.signal("-TERM");
+    assert!(service.end().0.success());
+    let file = folder.path().join("data/vestibule.sqlite3");
+    assert!(!check(folder.path(), &[]).1.contains("DAMAGED"));
+    let mut bytes = std::fs::read(&file).unwrap();
+    let email = memchr::memmem::rfind(&bytes, b"ada@example.com").unwrap();
+    let page = email / 4096 * 4096;
+    // The number of cells in it.
+    bytes[page + 3..page + 5].copy_from_slice(&[0xff, 0xff]);
+    std::fs::write(&file, bytes).unwrap();
+    is_said(&check(folder.path(), &[]).1, &[("damage", "THE DATABASE FILE IS DAMAGED")]);
+}
+
 #[test]
 fn a_read_only_folder_is_reported() {
     let folder = TempDir::new().unwrap();

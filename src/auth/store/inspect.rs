@@ -69,12 +69,14 @@ pub(in crate::auth) struct Found {
     pub(in crate::auth) key_fingerprint: Option<Vec<u8>>,
     /// The time of the database's clock, if it has its own.
     pub(in crate::auth) now: Option<Timestamp>,
+    /// What SQLite finds wrong with its file.
+    pub(in crate::auth) damage: Option<String>,
 }
 
 impl Found {
     fn new(tables: Tables, done: &[Done]) -> Self {
         let version = done.iter().map(|(version, _)| *version).max();
-        Self { tables, version, accounts: None, key_fingerprint: None, now: None }
+        Self { tables, version, accounts: None, key_fingerprint: None, now: None, damage: None }
     }
 
     /// The statement that counts accounts, if there is a table of them.
@@ -197,6 +199,9 @@ async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
         refuse_dependents_in_sqlite(conn).await?;
     }
     let mut found = Found::new(tables, &done);
+    // A start would not notice: it does not read the whole file.
+    let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *conn).await?;
+    found.damage = Some(damage).filter(|said| said != "ok");
     if let Some(sql) = found.count_accounts() {
         found.accounts = Some(sqlx::query_scalar(sql).fetch_one(&mut *conn).await?);
     }
