@@ -88,4 +88,5 @@ fn a_start_that_cannot_get_the_lock_names_the_file_and_gives_up() {
     lock.lock().unwrap();
     let log = refused(folder.path(), &[("ROCKET_DATABASES__VESTIBULE__CONNECT_TIMEOUT", "1")]);
     assert!(log.contains("vestibule.sqlite3.lock and does not let go"), "{log}");
+    assert_eq!(log.matches("waiting for it").count(), 1, "{log}");
 }
