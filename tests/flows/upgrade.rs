@@ -345,9 +345,10 @@ fn a_schema_that_comes_first_is_refused() {
     if app.is_sqlite() {
         return;
     }
-    app.sql("CREATE SCHEMA front");
     let schema = app.texts("SELECT CAST(current_schema() AS TEXT)").remove(0);
-    let url = format!("{}&options=-c%20search_path%3Dfront%2C{schema}", app.database());
+    let front = format!("front_{schema}");
+    app.sql(&format!("CREATE SCHEMA {front}"));
+    let url = app.database().replace(&format!("%3D{schema}"), &format!("%3D{front}%2C{schema}"));
     app.sql("DELETE FROM vestibule_migrations WHERE version = 5");
     app.sql("DROP TABLE vestibule_health");
     assert!(!app.can_start(Clock::stopped(), |figment| {
