@@ -69,7 +69,8 @@ fn a_disabled_account_lets_nobody_in() {
 fn an_account_is_created_and_its_owner_chooses_the_password() {
     let app = TestApp::new();
     let accounts = app.accounts();
-    let new = NewAccount::new(ADA.parse().unwrap());
+    let name = vestibule::Name::parse("Ada").unwrap().unwrap();
+    let new = NewAccount::new(ADA.parse().unwrap()).name(name);
     let ada = app.block_on(accounts.create(&new)).unwrap();
     assert_eq!(ada.verified_email(), None);
     let taken = app.block_on(accounts.create(&new));
@@ -89,6 +90,7 @@ fn an_account_is_created_and_its_owner_chooses_the_password() {
     app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
     let ada = app.block_on(accounts.user(ada.id)).unwrap().unwrap();
     assert!(ada.verified_email().is_some(), "the link was mailed to it");
+    assert_eq!(ada.display_name(), "Ada");
 }
 
 #[test]
