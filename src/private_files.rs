@@ -44,8 +44,24 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Fails if there is something that cannot be opened as a file. A pipe would wait for its other end forever; a link
+/// to nothing may lead to a volume that is not mounted, and the service would begin anew without its accounts.
+pub(crate) fn check_is_file(path: &Path) -> io::Result<()> {
+    let refuse = |reason| Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    match fs::metadata(path) {
+        Ok(found) if found.is_file() => Ok(()),
+        Ok(_) => refuse(format!("{} is not a file", path.display())),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(_) if path.is_symlink() => {
+            refuse(format!("{} is a link to a file that is not there", path.display()))
+        }
+        Err(_) => Ok(()),
+    }
+}
+
 /// Reads the key that seals cookies, or creates it.
 pub(crate) fn secret_key(path: &Path) -> io::Result<String> {
+    check_is_file(path)?;
     if !path.exists() {
         let mut key = [0; 32];
         getrandom::fill(&mut key).map_err(io::Error::other)?;
@@ -60,7 +76,7 @@ pub(crate) fn secret_key(path: &Path) -> io::Result<String> {
     read_secret_key(path)
 }
 
-/// Reads the key, if it exists. Fails if Rocket could not use it.
+/// Reads the key. Fails if Rocket could not use it.
 pub(crate) fn read_secret_key(path: &Path) -> io::Result<String> {
     let key = fs::read_to_string(path)?.trim().to_owned();
     let read = Figment::from(("secret_key", &key)).extract_inner::<SecretKey>("secret_key");
@@ -85,6 +101,8 @@ pub(crate) fn check_folder(folder: &Path) -> io::Result<()> {
         Ok(found) if found.is_dir() => Ok(()),
         Ok(_) => Err(Errno::EXIST.into()),
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        // To a folder that is not there.
+        Err(_) if folder.is_symlink() => Err(Errno::EXIST.into()),
         Err(_) => {
             let parent = parent(folder);
             check_folder(parent)?;

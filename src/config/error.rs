@@ -115,6 +115,8 @@ pub(crate) enum Misread {
     UnreadableRootCertificate,
     /// The driver ignores parameters that it does not know.
     UnknownParameter(&'static [&'static str]),
+    /// A SQLite file with parameters, such as one that makes it read-only.
+    SqliteParameter,
 }
 
 impl ConfigError {

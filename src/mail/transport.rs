@@ -63,7 +63,9 @@ impl Transport {
             (None, Some(url)) => Self::Smtp(SmtpServer::new(url, config.mail.timeout)?),
             (None, None) => {
                 let folder = config.mail_folder();
-                private_files::make_folder(&folder).map_err(MailError::Folder)?;
+                private_files::make_folder(&folder)
+                    .and_then(|()| private_files::check_writable(&folder))
+                    .map_err(MailError::Folder)?;
                 Self::Folder(folder)
             }
         })

@@ -144,14 +144,16 @@ fn secret_key(settings: &Settings) -> Result<Option<String>, StartError> {
         SecretKey::Set(key) => return Ok(Some(key)),
         SecretKey::File(path) => path,
     };
-    let key = if path.exists() {
-        private_files::read_secret_key(&path).map(Some)
-    } else {
+    let key = || {
+        private_files::check_is_file(&path)?;
+        if path.exists() {
+            return private_files::read_secret_key(&path).map(Some);
+        }
         let folder = private_files::parent(&path);
         let writable = if folder.exists() { private_files::check_writable(folder) } else { Ok(()) };
         writable.map(|()| None)
     };
-    key.map_err(|e| settings.no_secret_key(e))
+    key().map_err(|e| settings.no_secret_key(e))
 }
 
 /// Checks what depends only on the settings.
@@ -160,7 +162,10 @@ fn look_at_config(config: &Config, report: &mut Report) {
         report.add(Finding::MailServer(url.described()));
     } else {
         let folder = config.mail_folder();
-        report.note(private_files::check_folder(&folder).map_err(MailError::Folder));
+        let usable = private_files::check_folder(&folder).and_then(|()| {
+            if folder.exists() { private_files::check_writable(&folder) } else { Ok(()) }
+        });
+        report.note(usable.map_err(MailError::Folder));
         report.add(Finding::MailFolder(folder));
     }
     report.note(config.sender());

@@ -18,6 +18,9 @@ impl fmt::Display for ConfigError {
 fn problem(key: &str, problem: &Problem) -> String {
     match problem {
         Problem::Must(is) => must(key, *is),
+        Problem::MustBeType(wanted) if wanted.starts_with("struct ") => {
+            format!("the setting {key} must be a table")
+        }
         Problem::MustBeType(wanted) => format!("the setting {key} must be {wanted}"),
         Problem::MustBeWithin { least, most } => {
             format!("the setting {key} must be from {least} to {most}")
@@ -29,7 +32,10 @@ fn problem(key: &str, problem: &Problem) -> String {
             format!("the setting {key} is not a setting; here are: {}", known.join(", "))
         }
         Problem::Renamed(new) => format!("the setting {key} was renamed to vestibule.{new}"),
-        Problem::Refused(reason) => format!("the setting {key} {reason}"),
+        Problem::Refused(reason) if key.is_empty() => {
+            format!("the settings cannot be read: {reason}")
+        }
+        Problem::Refused(reason) => format!("the setting {key} cannot be read: {reason}"),
         Problem::Unreadable => format!("the setting {key} can't be read"),
         Problem::Variable(wrong) => variable(key, *wrong),
         Problem::Misread(wrong) => misread(key, *wrong),
@@ -159,6 +165,9 @@ fn misread(key: &str, wrong: Misread) -> String {
         Misread::UnreadableRootCertificate => {
             format!("the setting {key} names an sslrootcert that cannot be read")
         }
+        Misread::SqliteParameter => format!(
+            "the setting {key} must be sqlite: and a file, without parameters after a question mark"
+        ),
         Misread::UnknownParameter(known) => format!(
             "the setting {key} has a parameter that is not known here; these are: {}",
             known.join(", ")

@@ -38,7 +38,7 @@ pub(crate) fn refusal(error: &StartError) -> String {
 fn mail(error: &MailError) -> String {
     match error {
         MailError::SmtpUrl => "the setting vestibule.mail.smtp_url is not usable".into(),
-        MailError::Folder(error) => format!("the folder for messages cannot be made: {error}"),
+        MailError::Folder(error) => format!("the folder for messages cannot be used: {error}"),
         MailError::Sender(error) => error.to_string(),
     }
 }

@@ -233,6 +233,12 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
         ("DATABASE_URL", "postgres://h/d", "DATABASE_URL is set, but is not read here"),
         ("VESTIBULE_DATABASE_URL", "postgres://u:hunter2@127.0.0.1:1/d", "secret_key must be set"),
         ("VESTIBULE_DATABASE_URL", "sqlite:nowhere/x.sqlite3", "No such file or directory"),
+        ("VESTIBULE_DATABASE_URL", "sqlite:x.sqlite3?mode=ro", "without parameters"),
+        ("VESTIBULE_DATABASE_URL", "sqlite://x.sqlite3?immutable=true", "without parameters"),
+        ("VESTIBULE_DATABASE_URL", "sqlite:x.sqlite3?cache=shared", "without parameters"),
+        ("VESTIBULE_DATABASE_URL", "sqlite:x.sqlite3?vfs=memdb", "without parameters"),
+        ("VESTIBULE_MAIL", "smtp", "vestibule.mail must be a table"),
+        ("ROCKET_ADDRESS", "here", "address cannot be read: invalid IP address"),
         ("ROCKET_DATABASES__VESTIBULE__MIGRATE", "false", "run `vestibule migrate`"),
         ("VESTIBULE_THROTTLE__FREE_TRIES", "5", "was renamed to vestibule.throttle.free_attempts"),
         ("VESTIBULE_THROTTLE", "{free_tries=5}", "was renamed to vestibule.throttle.free_attempts"),
@@ -252,7 +258,7 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
     // A line that cannot be read may hold a secret.
     std::fs::write(folder.path().join("Rocket.toml"), "[default]\nsecret_key = \"hunter2\n")
         .unwrap();
-    fails_alike(folder.path(), &[], "TOML parse error at line 2");
+    fails_alike(folder.path(), &[], "the settings cannot be read: TOML parse error at line 2");
 }
 
 /// A key that is damaged must not be taken for another one: everybody would be signed out.
@@ -268,6 +274,28 @@ fn a_damaged_key_is_reported() {
         std::fs::write(folder.path().join("data/secret_key"), damaged).unwrap();
         fails_alike(folder.path(), &[], "the file is damaged");
     }
+}
+
+/// A volume that is not mounted, or a pipe: neither a start nor `check` hangs or begins anew.
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_none_is_reported() {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+    for name in ["secret_key", "vestibule.sqlite3"] {
+        let folder = TempDir::new().unwrap();
+        let data = folder.path().join("data");
+        std::fs::create_dir(&data).unwrap();
+        let file = data.join(name);
+        symlink(folder.path().join("nowhere"), &file).unwrap();
+        fails_alike(folder.path(), &[], "is a link to a file that is not there");
+        std::fs::remove_file(&file).unwrap();
+        assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+        fails_alike(folder.path(), &[], "is not a file");
+    }
+    let folder = TempDir::new().unwrap();
+    symlink("nowhere", folder.path().join("data")).unwrap();
+    fails_alike(folder.path(), &[], "the data folder data cannot be made");
 }
 
 #[test]
@@ -326,8 +354,18 @@ fn a_read_only_folder_is_reported() {
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o500)).unwrap();
         let below = [("VESTIBULE_DATA_DIR", "closed/data")];
         fails_alike(folder.path(), &below, "the data folder closed/data cannot be made");
+        let mail = [("VESTIBULE_DATA_DIR", "other"), ("VESTIBULE_MAIL__FOLDER", "closed")];
+        fails_alike(folder.path(), &mail, "the folder for messages cannot be used");
         let in_it = [("VESTIBULE_DATA_DIR", "closed")];
         fails_alike(folder.path(), &in_it, "the secret key in closed cannot be kept");
+        // Made by a process of another user, such as a start as root.
+        let service = Process::start(folder.path(), &[("VESTIBULE_DATA_DIR", "other")]);
+        service.signal("-TERM");
+        assert!(service.end().0.success());
+        let lock = folder.path().join("other/vestibule.sqlite3.mail-lock");
+        std::fs::set_permissions(&lock, std::fs::Permissions::from_mode(0o400)).unwrap();
+        let locked = [("VESTIBULE_DATA_DIR", "other")];
+        fails_alike(folder.path(), &locked, "Permission denied");
     }
 }
 

@@ -166,10 +166,17 @@ async fn look_at_sqlite(url: &str, made: &Path, wait: Duration) -> Result<Option
     let options = SqliteConnectOptions::from_str(url)?;
     let file = options.get_filename().to_owned();
     let folder = private_files::parent(&file);
+    private_files::check_is_file(&file).map_err(sqlx::Error::Io)?;
     let exists = file.try_exists().map_err(sqlx::Error::Io)?;
     // SQLite and the locks create files in the folder of the database.
     if exists {
         private_files::check_writable(&file).map_err(sqlx::Error::Io)?;
+        let file = file.canonicalize().map_err(sqlx::Error::Io)?;
+        let siblings = [".lock", ".mail-lock", "-wal", "-shm"].map(|ending| beside(&file, ending));
+        for sibling in siblings.iter().filter(|path| path.exists()) {
+            // A process of another user may have made it.
+            private_files::check_writable(sibling).map_err(sqlx::Error::Io)?;
+        }
     }
     if folder.exists() || !made.starts_with(folder) {
         private_files::check_writable(folder).map_err(sqlx::Error::Io)?;

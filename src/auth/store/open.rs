@@ -208,6 +208,7 @@ async fn open_sqlite(config: &Config, may_migrate: bool) -> Result<Engine> {
         // In KiB. Each connection has its own cache; the pages are in the system's cache anyway.
         .pragma("cache_size", "-256")
         .disable_statement_logging();
+    private_files::check_is_file(options.get_filename()).map_err(sqlx::Error::Io)?;
     private_files::open(options.get_filename()).map_err(sqlx::Error::Io)?;
     // Whatever path was configured, there is one file with one lock.
     let file = options.get_filename().canonicalize().map_err(sqlx::Error::Io)?;

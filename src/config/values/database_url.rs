@@ -44,7 +44,8 @@ impl DatabaseUrl {
         self.0.starts_with("postgres")
     }
 
-    /// Why the driver would misinterpret the URL: it ignores parameters that it does not know.
+    /// Why the driver would misinterpret the URL: it ignores parameters of PostgreSQL that it does not know, and with
+    /// some of SQLite (`mode`, `immutable`, `cache`, `vfs`) the service would start and not work.
     pub(crate) fn misread(&self) -> Option<Misread> {
         const KNOWN: [&str; 11] = [
             "sslmode",
@@ -60,7 +61,7 @@ impl DatabaseUrl {
             "options",
         ];
         if !self.is_postgres() {
-            return None;
+            return self.0.contains('?').then_some(Misread::SqliteParameter);
         }
         let Ok(url) = Url::parse(&self.0) else {
             return Some(Misread::Unreadable);
