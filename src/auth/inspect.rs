@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::Figment;
 
 use super::health::check_clock;
-use super::store::{Tables, find_out};
+use super::store::{CannotWrite, Tables, find_out};
 use super::{OpenError, ThrottleKey};
 use crate::clock::Clock;
 
@@ -24,6 +24,8 @@ pub(crate) struct Inspection {
     pub(crate) key: Key,
     /// What is wrong with the file, if the database is one.
     pub(crate) damage: Option<String>,
+    /// Why the service could not write.
+    pub(crate) cannot_write: Option<CannotWrite>,
 }
 
 /// This node's secret key compared with the one used before.
@@ -53,6 +55,7 @@ pub(crate) async fn inspect(
         version: found.version,
         accounts: found.accounts,
         damage: found.damage,
+        cannot_write: found.cannot_write,
         clock_difference: found.now.map(|now| clock.follow(now)),
         key: match (found.key_fingerprint, key) {
             (Some(known), Some(key)) if known == key.fingerprint() => Key::Same,

@@ -47,7 +47,7 @@ pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};
-pub(crate) use store::{Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
+pub(crate) use store::{CannotWrite, Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};
 

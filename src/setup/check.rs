@@ -8,7 +8,7 @@ use figment::{Figment, Source};
 
 use super::StartError;
 use super::settings::{SecretKey, Settings};
-use crate::auth::{Key, Tables, ThrottleKey, inspect};
+use crate::auth::{CannotWrite, Key, Tables, ThrottleKey, inspect};
 use crate::clock::Clock;
 use crate::config::{self, Config, DatabasePlace};
 use crate::mail::MailError;
@@ -39,6 +39,8 @@ pub(crate) enum Finding {
     Database(DatabasePlace),
     /// The file of the database is damaged.
     Damage(String),
+    /// The service would start, but could not write.
+    CannotWrite(CannotWrite),
     /// There is no database yet.
     NoDatabase,
     Tables {
@@ -136,6 +138,9 @@ async fn look_at_files(settings: &Settings, report: &mut Report) {
         report.add(Finding::Clock(difference));
     }
     report.note(found.check());
+    if let Some(reason) = found.cannot_write {
+        report.add(Finding::CannotWrite(reason));
+    }
 }
 
 /// The secret key, if there is one already.

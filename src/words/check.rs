@@ -1,7 +1,7 @@
 //! The output of `vestibule check`.
 
 use super::start;
-use crate::auth::{Key, Tables};
+use crate::auth::{CannotWrite, Key, Tables};
 use crate::setup::{Finding, StartError};
 
 pub(crate) const WOULD_SUCCEED: &str = "A start would succeed.";
@@ -19,6 +19,7 @@ pub(crate) fn topic(finding: &Finding) -> &'static str {
         Finding::DataFolder { .. } => "data folder",
         Finding::Database(_) => "database",
         Finding::Damage(_) => "damage",
+        Finding::CannotWrite(_) => "rights",
         Finding::SecretKey { .. } => "secret key",
         Finding::NoDatabase | Finding::Tables { .. } => "tables",
         Finding::Accounts(_) => "accounts",
@@ -45,6 +46,14 @@ pub(crate) fn text(finding: &Finding) -> String {
             format!("{}, not there yet: a start makes it", folder.display())
         }
         Finding::Database(place) => start::database(place),
+        Finding::CannotWrite(CannotWrite::ReadOnly) => {
+            "POSTGRESQL TAKES NO WRITES: this role has default_transaction_read_only, or the server is a standby"
+                .into()
+        }
+        Finding::CannotWrite(CannotWrite::Table(table)) => format!(
+            "THIS ROLE CANNOT WORK WITH THE TABLES: GRANT SELECT, INSERT, UPDATE, DELETE ON vestibule_{table} TO it, \
+             as its owner"
+        ),
         Finding::Damage(damage) => {
             format!("THE DATABASE FILE IS DAMAGED, restore a backup: {}", damage.replace('\n', " "))
         }

@@ -111,6 +111,15 @@ impl fmt::Display for Unusable {
                 "the tables are older than this version, and databases.vestibule.migrate is false: run \
                  `vestibule migrate` as their owner",
             ),
+            Self::ReadOnly => f.write_str(
+                "the tables must be brought to this version, but PostgreSQL takes no writes: this role has \
+                 default_transaction_read_only, or the server is a standby",
+            ),
+            Self::Unfinished { version } => write!(
+                f,
+                "_sqlx_migrations does not say that migration {version} of version 0.1 was done: its row is \
+                 missing, or has success = false. Restore a backup, or correct the row if the tables are whole"
+            ),
             Self::DependsOnOldTables(name) => write!(
                 f,
                 "{name} depends on a table of version 0.1, which this version replaces: remove it, run \

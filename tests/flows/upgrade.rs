@@ -304,6 +304,23 @@ fn an_upgrade_drops_no_column_trigger_or_view_of_a_host() {
     assert_eq!(count(&app, "staff"), "0");
 }
 
+/// A migration of 0.1 that broke off, or whose row is lost, is not done again on the same tables.
+#[test]
+fn an_unfinished_migration_of_0_1_is_named() {
+    let app = TestApp::with_ada();
+    back_to_0_1(&app);
+    run(&app, &["UPDATE _sqlx_migrations SET success = FALSE WHERE version = 3"]);
+    refuses(&app, "migration 3 of version 0.1");
+    run(&app, &["UPDATE _sqlx_migrations SET success = TRUE WHERE version = 3"]);
+    run(&app, &["CREATE TABLE lost AS SELECT * FROM _sqlx_migrations WHERE version = 4"]);
+    run(&app, &["DELETE FROM _sqlx_migrations WHERE version = 4"]);
+    refuses(&app, "migration 4 of version 0.1");
+    run(&app, &["INSERT INTO _sqlx_migrations SELECT * FROM lost"]);
+    let app = app.restarted();
+    forget_0_1(&app);
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
 /// A start and `vestibule check` name what is in the way.
 fn refuses(app: &TestApp, named: &str) {
     assert!(!app.can_start(Clock::stopped(), |figment| figment));

@@ -12,8 +12,9 @@ use sqlx::{ConnectOptions, Connection, PgConnection, SqliteConnection};
 
 use super::dependents::{refuse_dependents_in_postgres, refuse_dependents_in_sqlite};
 use super::migrate::{
-    DONE, DONE_BY_0_1, Done, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE, SQLITE_0_1, connect,
-    is_ours, migrations_done, no_answer, refuse_other_schema,
+    DONE, DONE_BY_0_1, Done, FAILED_BY_0_1, LOCK_TIMEOUT, POSTGRES, POSTGRES_0_1, SQLITE,
+    SQLITE_0_1, connect, is_ours, migrations_done, no_answer, refuse_other_schema,
+    refuse_unfinished,
 };
 use super::open::{self, beside, postgres_options};
 use super::unusable::Unusable;
@@ -71,12 +72,30 @@ pub(in crate::auth) struct Found {
     pub(in crate::auth) now: Option<Timestamp>,
     /// What SQLite finds wrong with its file.
     pub(in crate::auth) damage: Option<String>,
+    /// Why nothing can be written, as far as PostgreSQL says.
+    pub(in crate::auth) cannot_write: Option<CannotWrite>,
+}
+
+/// Why a role cannot work with the tables. A start does not look: the reason may pass.
+pub(crate) enum CannotWrite {
+    /// Transactions are read-only, or the server is a standby.
+    ReadOnly,
+    /// The role lacks rights on this table.
+    Table(String),
 }
 
 impl Found {
     fn new(tables: Tables, done: &[Done]) -> Self {
         let version = done.iter().map(|(version, _)| *version).max();
-        Self { tables, version, accounts: None, key_fingerprint: None, now: None, damage: None }
+        Self {
+            tables,
+            version,
+            accounts: None,
+            key_fingerprint: None,
+            now: None,
+            damage: None,
+            cannot_write: None,
+        }
     }
 
     /// The statement that counts accounts, if there is a table of them.
@@ -111,17 +130,23 @@ pub(in crate::auth) async fn find_out(figment: &Figment, folder: &Path) -> Resul
 }
 
 async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Result<Found> {
-    let options = postgres_options(url)?.options([
-        ("lock_timeout", LOCK_TIMEOUT.as_millis().to_string()),
-        ("default_transaction_read_only", "on".into()),
-    ]);
+    let options =
+        postgres_options(url)?.options([("lock_timeout", LOCK_TIMEOUT.as_millis().to_string())]);
     let mut conn = connect(&options, wait).await?;
     let look = async {
+        let sql = "SELECT current_setting('transaction_read_only') = 'on'";
+        let is_read_only: bool = sqlx::query_scalar(sql).fetch_one(&mut conn).await?;
+        sqlx::query("SET default_transaction_read_only = on").execute(&mut conn).await?;
         let done = migrations_done(&mut conn, DONE).await?;
         let old = migrations_done(&mut conn, DONE_BY_0_1).await?;
         let mut tables = Tables::new(&POSTGRES, &done);
         if tables == Tables::Missing && is_ours(&POSTGRES_0_1, &old) {
             tables = Tables::OfVersion01;
+            refuse_unfinished(
+                &POSTGRES_0_1,
+                &old,
+                &migrations_done(&mut conn, FAILED_BY_0_1).await?,
+            )?;
             refuse_dependents_in_postgres(&mut conn).await?;
         }
         if !tables.are_enough() {
@@ -131,8 +156,17 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
         if tables.are_enough() {
             found.key_fingerprint =
                 sqlx::query_scalar(KEY_FINGERPRINT).fetch_optional(&mut conn).await?.flatten();
+            found.cannot_write = if is_read_only {
+                Some(CannotWrite::ReadOnly)
+            } else {
+                let table = sqlx::query_scalar(NOT_WRITABLE).fetch_optional(&mut conn).await?;
+                table.map(CannotWrite::Table)
+            };
         } else if may_migrate {
             may_change_tables(&mut conn, tables).await?;
+            if is_read_only {
+                return Err(Unusable::ReadOnly.into());
+            }
         }
         // Last, so that the time until here does not count.
         let now = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
@@ -148,6 +182,13 @@ async fn look_at_postgres(url: &str, may_migrate: bool, wait: Duration) -> Resul
     let _ = timeout(wait, conn.close()).await;
     Ok(found)
 }
+
+/// A table that the role may not use in every way that the service does. Only tables of ours: a host may have others
+/// with this prefix.
+const NOT_WRITABLE: &str = "SELECT name FROM unnest(ARRAY['users', 'passwords', 'sessions', 'renewed_sessions', 'links', 'used_links', \
+     'outbox', 'throttle', 'events', 'health']) AS name \
+     JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege \
+     ON NOT has_table_privilege(to_regclass('vestibule_' || name), privilege) LIMIT 1";
 
 /// Fails if the role may not migrate the tables.
 async fn may_change_tables(conn: &mut PgConnection, tables: Tables) -> Result<()> {
@@ -197,12 +238,15 @@ async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
     // Whether the file is a database at all.
     let _: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master").fetch_one(&mut *conn).await?;
-    let mut migrations_done =
+    let mut migrations_in =
         async |sql| sqlx::query_as(sql).fetch_all(&mut *conn).await.unwrap_or_default();
-    let done: Vec<Done> = migrations_done(DONE).await;
+    let done: Vec<Done> = migrations_in(DONE).await;
+    let old: Vec<Done> = migrations_in(DONE_BY_0_1).await;
+    let failed: Vec<Done> = migrations_in(FAILED_BY_0_1).await;
     let mut tables = Tables::new(&SQLITE, &done);
-    if tables == Tables::Missing && is_ours(&SQLITE_0_1, &migrations_done(DONE_BY_0_1).await) {
+    if tables == Tables::Missing && is_ours(&SQLITE_0_1, &old) {
         tables = Tables::OfVersion01;
+        refuse_unfinished(&SQLITE_0_1, &old, &failed)?;
         refuse_dependents_in_sqlite(conn).await?;
     }
     let mut found = Found::new(tables, &done);

@@ -101,6 +101,9 @@ pub(super) async fn migrate_postgres(
                 );
                 sleep(LET_PASS).await;
             }
+            Err(error) if is_code(&error, READ_ONLY_TRANSACTION) => {
+                return Err(Unusable::ReadOnly.into());
+            }
             Err(error) => return Err(error),
         }
     }
@@ -124,6 +127,7 @@ async fn bring_up_to_date(
     timeout(wait, refuse_other_schema(conn, &done, &old)).await.map_err(|_| no_answer())??;
     let change = async {
         if done.is_empty() && is_ours(&POSTGRES_0_1, &old) {
+            refuse_unfinished(&POSTGRES_0_1, &old, &migrations_done(conn, FAILED_BY_0_1).await?)?;
             refuse_dependents_in_postgres(conn).await?;
             // In one transaction with the migrations of 0.1: if it fails, 0.1 can go on.
             let mut tx = conn.begin().await?;
@@ -177,6 +181,8 @@ pub(super) async fn migrate_sqlite(conn: &mut SqliteConnection, may_migrate: boo
     let old: Vec<Done> =
         sqlx::query_as(DONE_BY_0_1).fetch_all(&mut *conn).await.unwrap_or_default();
     if done.is_empty() && is_ours(&SQLITE_0_1, &old) {
+        let failed: Vec<Done> = sqlx::query_as(FAILED_BY_0_1).fetch_all(&mut *conn).await?;
+        refuse_unfinished(&SQLITE_0_1, &old, &failed)?;
         refuse_dependents_in_sqlite(conn).await?;
         let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
         SQLITE_0_1.run_direct(None, &mut *tx, false).await?;
@@ -210,6 +216,9 @@ pub(super) static POSTGRES_0_1: Migrator =
 pub(super) static SQLITE_0_1: Migrator =
     Migrator { ignore_missing: true, ..sqlx::migrate!("src/auth/store/migrations/0.1/sqlite") };
 pub(super) const DONE_BY_0_1: &str = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+
+pub(super) const FAILED_BY_0_1: &str =
+    "SELECT version, checksum FROM _sqlx_migrations WHERE NOT success";
 
 /// Waits for transactions of version 0.1 nodes, and keeps them from writing after the data was copied.
 const LOCK_0_1: &str = "LOCK TABLE users, sessions, renewed_sessions, tokens, used_tokens, outbox, throttle, \
@@ -251,6 +260,19 @@ pub(super) fn is_ours(migrator: &Migrator, done: &[Done]) -> bool {
     })
 }
 
+/// Fails if migrations of version 0.1 are not recorded as done in order: a start would do them again.
+pub(super) fn refuse_unfinished(ours: &Migrator, done: &[Done], failed: &[Done]) -> Result<()> {
+    let is_done = |version| done.iter().any(|(done, _)| *done == version);
+    let last = done.iter().map(|(version, _)| *version).max().unwrap_or_default();
+    let mut missing = ours.iter().map(|migration| migration.version);
+    let missing = missing.find(|version| *version < last && !is_done(*version));
+    let failed = failed.first().map(|(version, _)| *version);
+    match failed.or(missing) {
+        Some(version) => Err(Unusable::Unfinished { version }.into()),
+        None => Ok(()),
+    }
+}
+
 /// Whether every migration of this version is applied. Later migrations are no error: they only add, so that nodes
 /// of two versions can run side by side.
 fn is_current(ours: &Migrator, done: &[Done]) -> bool {
@@ -268,6 +290,7 @@ const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const DEADLOCK_DETECTED: &str = "40P01";
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const UNDEFINED_TABLE: &str = "42P01";
+const READ_ONLY_TRANSACTION: &str = "25006";
 
 fn is_code(error: &sqlx::Error, code: &str) -> bool {
     let told = error.as_database_error().and_then(sqlx::error::DatabaseError::code);

@@ -29,8 +29,8 @@ use rocket_db_pools::Database;
 use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
-pub(crate) use inspect::Tables;
 pub(in crate::auth) use inspect::find_out;
+pub(crate) use inspect::{CannotWrite, Tables};
 pub(in crate::auth) use links::NewLink;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};

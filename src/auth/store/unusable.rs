@@ -21,6 +21,10 @@ pub(crate) enum Unusable {
     MayNotChangeTables,
     /// The tables must be changed, and a setting forbids that.
     TablesTooOld,
+    /// Transactions of this role are read-only, or the server is a standby: the tables cannot be changed.
+    ReadOnly,
+    /// A migration of version 0.1 is not recorded as done, though a later one is, or it failed.
+    Unfinished { version: i64 },
     /// Something of somebody else depends on a table of version 0.1, which is about to be dropped.
     DependsOnOldTables(String),
     /// A table of version 0.1 has a column of somebody else, which would be dropped with it.

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use vestibule::Clock;
 
 use crate::harness::process::command;
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, SECRET_KEY, TestApp, postgres, settings};
 use crate::proxies::{self, Proxy};
 
 /// Promise 53: a start that dies during a migration blocks others only for a short time.
@@ -183,6 +183,47 @@ fn a_server_that_cannot_be_used_is_named_with_the_cause() {
     let log = start(latin.as_str());
     assert!(log.contains("ENCODING 'UTF8'"), "{log}");
     postgres::run_on_server(&format!("DROP DATABASE {name}"));
+}
+
+/// A role that cannot write starts, in case that passes, and `vestibule check` says that nobody can sign in.
+#[test]
+fn a_role_that_cannot_write_is_reported() {
+    let app = TestApp::new();
+    if app.is_sqlite() {
+        return;
+    }
+    let schema = app.texts("SELECT current_schema()").remove(0);
+    let role = format!("reader_{schema}");
+    app.sql(&format!("CREATE ROLE {role} LOGIN"));
+    app.sql(&format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role}"));
+    app.sql(&format!(
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+    ));
+    let mut url: url::Url = app.database().parse().unwrap();
+    url.set_username(&role).unwrap();
+    let check = || {
+        let figment = settings(app.folder.path(), url.as_str());
+        app.block_on(vestibule::check(figment)).to_string()
+    };
+    assert!(!check().contains("rights"), "{}", check());
+    app.sql(&format!("REVOKE INSERT ON vestibule_links FROM {role}"));
+    assert!(check().contains("DELETE ON vestibule_links TO it"), "{}", check());
+    app.sql(&format!("ALTER ROLE {role} SET default_transaction_read_only = on"));
+    assert!(check().contains("POSTGRESQL TAKES NO WRITES"), "{}", check());
+    // If the tables must be changed, the start fails.
+    let mut empty = url.clone();
+    app.sql(&format!("CREATE SCHEMA empty_{schema} AUTHORIZATION {role}"));
+    let options = format!("options=-c%20search_path%3Dempty_{schema}");
+    empty.set_query(Some(&options));
+    let figment = settings(app.folder.path(), empty.as_str());
+    let said = app.block_on(vestibule::check(figment)).to_string();
+    assert!(!said.contains("would succeed") && said.contains("takes no writes"), "{said}");
+    assert!(!app.can_start(Clock::stopped(), |figment| {
+        figment.merge(("databases.vestibule.url", empty.as_str()))
+    }));
+    app.sql(&format!("DROP SCHEMA empty_{schema}"));
+    app.sql(&format!("DROP OWNED BY {role}"));
+    app.sql(&format!("DROP ROLE {role}"));
 }
 
 /// Least privilege: after the migration, a role that may only read and write the tables can start.
