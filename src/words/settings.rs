@@ -166,7 +166,7 @@ fn misread(key: &str, wrong: Misread) -> String {
             format!("the setting {key} names an sslrootcert that cannot be read")
         }
         Misread::SqliteParameter => format!(
-            "the setting {key} must be sqlite: and a file, without parameters after a question mark"
+            "the setting {key} must be sqlite: and a file, without parameters after a question mark except mode=rwc"
         ),
         Misread::UnknownParameter(known) => format!(
             "the setting {key} has a parameter that is not known here; these are: {}",

@@ -45,7 +45,8 @@ impl DatabaseUrl {
     }
 
     /// Why the driver would misinterpret the URL: it ignores parameters of PostgreSQL that it does not know, and with
-    /// some of SQLite (`mode`, `immutable`, `cache`, `vfs`) the service would start and not work.
+    /// some of SQLite (`immutable`, `cache`, `vfs`) the service would start and not work. `mode=rwc`, which host apps
+    /// have in their URLs, changes nothing.
     pub(crate) fn misread(&self) -> Option<Misread> {
         const KNOWN: [&str; 11] = [
             "sslmode",
@@ -61,7 +62,9 @@ impl DatabaseUrl {
             "options",
         ];
         if !self.is_postgres() {
-            return self.0.contains('?').then_some(Misread::SqliteParameter);
+            let parameters = self.0.split_once('?').map(|(_, parameters)| parameters);
+            let is_plain = parameters.is_none_or(|parameters| parameters == "mode=rwc");
+            return (!is_plain).then_some(Misread::SqliteParameter);
         }
         let Ok(url) = Url::parse(&self.0) else {
             return Some(Misread::Unreadable);
