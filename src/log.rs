@@ -10,6 +10,7 @@ use log::{Level, LevelFilter, Log, Metadata, Record};
 use rocket::config::LogLevel;
 
 use crate::Clock;
+use crate::auth::is_unseen;
 
 struct Lines {
     clock: Clock,
@@ -90,7 +91,8 @@ impl Log for Lines {
             return;
         }
         // Strangers' input must not begin a line of its own.
-        let mut message = record.args().to_string().replace(|c: char| c.is_control(), " ");
+        let is_unseen = |c: char| c != ' ' && is_unseen(c);
+        let mut message = record.args().to_string().replace(is_unseen, " ");
         let (now, level, from) = (self.clock.now(), record.level(), record.target());
         // The link that is printed during development stays whole.
         if from != "vestibule::mail"

@@ -32,8 +32,10 @@ pub use account::{
     CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
     UserId, UserIdError,
 };
-pub(crate) use account::{SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError};
-pub(crate) use client::{Client, ip_site};
+pub(crate) use account::{
+    SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError, is_unseen,
+};
+pub(crate) use client::{Client, canonical, ip_site};
 pub(crate) use device::{Browser, Device, System};
 pub use events::AccountEvent;
 pub(crate) use health::Health;

@@ -8,9 +8,9 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::serde::Serialize;
 use rocket::{Request, State, get};
 
-use crate::auth::{Auth, Health};
+use crate::auth::{Auth, Client, Health};
 use crate::config::is_loopback_host;
-use crate::web::guards::client::{came_by_proxy, is_internal};
+use crate::web::guards::client::{came_by_proxy, is_private};
 use crate::words;
 
 /// The process answers. Does not check the database, since a restart would not help.
@@ -49,7 +49,7 @@ impl<'r> FromRequest<'r> for IsInside {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        let is_near = request.remote().is_none_or(|peer| is_internal(peer.ip().to_canonical()));
+        let is_near = request.remote().is_none_or(|peer| is_private(peer.ip().to_canonical()));
         let auth = request.rocket().state::<Auth>();
         let said = auth.is_some_and(|auth| {
             request.headers().contains(auth.config().client_ip_header.as_str())
@@ -62,7 +62,10 @@ impl<'r> FromRequest<'r> for IsInside {
         });
         let has_host = request.remote().is_none() || request.headers().contains("Host");
         let is_direct = has_host && is_by_address && !said && !came_by_proxy(request);
-        Outcome::Success(Self(is_near && is_direct))
+        // A proxy need not say that it is one: nginx adds no header by itself.
+        let client = request.guard::<Client>().await.succeeded();
+        let is_one_client = client.is_some_and(|client| !client.is_shared);
+        Outcome::Success(Self(is_near && is_direct && is_one_client))
     }
 }
 

@@ -16,7 +16,7 @@ pub use user::{User, UserId, UserIdError};
 pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};
 
 /// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.
-fn is_unseen(c: char) -> bool {
+pub(crate) fn is_unseen(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
         || matches!(c,

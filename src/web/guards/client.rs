@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
 
-use crate::auth::{Auth, Client};
+use crate::auth::{Auth, Client, canonical};
 use crate::config::Config;
 use crate::web::session;
 
@@ -32,7 +32,7 @@ impl<'r> FromRequest<'r> for Client {
 /// The client IP: the peer's, unless that is a trusted proxy; then the right-most address in the header that is not
 /// (each proxy adds its peer on the right, and whatever is further left may be forged).
 pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
-    let mut client = peer.to_canonical();
+    let mut client = canonical(peer);
     for hop in said.iter().rev().flat_map(|line| line.rsplit(',')) {
         if !config.is_proxy(client) {
             break;
@@ -57,7 +57,7 @@ fn is_shared(peer: IpAddr, said: &[&str], client: IpAddr, config: &Config) -> bo
 fn parse(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(hop);
     let ip = bare.parse().ok().or_else(|| hop.parse().ok().map(|hop: SocketAddr| hop.ip()))?;
-    Some(IpAddr::to_canonical(&ip))
+    Some(canonical(ip))
 }
 
 /// Whether a proxy says that it forwarded this request.
@@ -66,8 +66,18 @@ pub(in crate::web) fn came_by_proxy(request: &Request<'_>) -> bool {
     headers.iter().any(|name| request.headers().contains(name))
 }
 
-/// A loopback or private address: an unknown proxy may have it, so it may stand for anybody.
+/// An unknown proxy may have such an address, so it may stand for anybody: loopback, private, or shared
+/// (100.64.0.0/10, RFC 6598), which some clusters use.
 pub(crate) fn is_internal(address: IpAddr) -> bool {
+    let is_shared_space = match address {
+        IpAddr::V4(ip) => ip.octets()[0] == 100 && ip.octets()[1] & 0xc0 == 64,
+        IpAddr::V6(_) => false,
+    };
+    is_private(address) || is_shared_space
+}
+
+/// A loopback or private address.
+pub(in crate::web) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
@@ -112,6 +122,7 @@ mod tests {
             (&["[2001:470::1]"], "2001:470::1"),
             (&["2001:470::1, 2001:db8::5"], "2001:470::1"),
             (&["::ffff:203.0.113.7"], "203.0.113.7"),
+            (&["64:ff9b::203.0.113.7"], "203.0.113.7"),
             // Something unreadable ends the search at the proxy that added it.
             (&["6.6.6.6, nonsense"], "10.0.0.1"),
             (&["6.6.6.6, nonsense, 10.1.1.1"], "10.1.1.1"),
@@ -158,6 +169,8 @@ mod tests {
             assert!(is_internal(own), "{own}");
         }
         assert!(!is_internal("203.0.113.7") && !is_internal("2001:470::1"));
+        assert!(is_internal("100.64.0.1") && is_internal("100.127.255.254"));
+        assert!(!is_internal("100.63.0.1") && !is_internal("100.128.0.1"));
     }
 
     proptest! {

@@ -69,6 +69,22 @@ fn readiness_does_not_wait_behind_its_client() {
     drop((crowd, held));
 }
 
+/// A proxy that adds no header makes strangers look like this machine, which may not read how many messages wait.
+#[test]
+fn readiness_reports_no_details_to_an_unknown_proxy() {
+    let public = ("VESTIBULE_PUBLIC_URL", "https://accounts.example.com");
+    let from_here = |settings: &[(&str, &str)]| {
+        let folder = new_folder();
+        Process::start(folder.path(), settings).get("/health/ready")
+    };
+    for settings in [&[public][..], &[public, ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")]] {
+        let seen = from_here(settings);
+        assert!(seen.contains("{\"status\":\"ok\"}"), "{settings:?}: {seen}");
+    }
+    let seen = from_here(&[public, ("VESTIBULE_TRUSTED_PROXIES", "127.0.0.2")]);
+    assert!(seen.contains("messages_waiting"), "a monitor beside the proxy: {seen}");
+}
+
 /// The state of the jobs, without a log.
 #[test]
 fn readiness_reports_the_outbox() {
