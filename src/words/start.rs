@@ -186,8 +186,8 @@ pub(crate) fn links_are_shown(folder: &Path) -> String {
     format!("no mail server is set: messages are put into {folder}, their links shown here")
 }
 
-pub(crate) const TOKENS_ARE_REVEALED: &str =
-    "reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT";
+pub(crate) const TOKENS_ARE_REVEALED: &str = "reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT. Never put it behind a proxy: \
+     strangers would look like this machine";
 
 pub(crate) const NO_TRUSTED_PROXY: &str = "public_url is set but no proxy is trusted: all who come by a proxy on \
      this machine or a private network share one limit; set trusted_proxies";

@@ -128,6 +128,7 @@ fn keeps_secrets(proxy: &Proxy, service: Process, logs: &[&Path]) {
                 format!("/verify-email/{TOKEN}"),
                 format!("//password-reset/{TOKEN}?a=b"),
                 format!("/%70assword-reset/{TOKEN}"),
+                format!("/{}/../password-reset/{TOKEN}", "a".repeat(41)),
             ] {
                 proxy.send(&format!(
                     "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
