@@ -116,8 +116,17 @@ fn hello() {
     fn seal(token: String, jar: &CookieJar<'_>) {
         jar.add_private(("session_id", token));
     }
-    let rocket =
+    /// A host's page for who is signed in.
+    #[rocket::get("/guarded")]
+    fn guarded(user: vestibule::User) -> &'static str {
+        let _ = user;
+        "hello"
+    }
+    let mut rocket =
         rocket::custom(vestibule::service_figment()).mount("/", rocket::routes![hello, seal]);
+    if std::env::var_os("BENCH_HOST").is_some() {
+        rocket = rocket.attach(vestibule::stage()).mount("/", rocket::routes![guarded]);
+    }
     let _ = rocket::execute(rocket.launch());
 }
 

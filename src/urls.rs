@@ -71,7 +71,9 @@ pub(crate) struct Url<'a>(&'a str, Path);
 impl Display for Url<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(base, Path(path)) = self;
-        f.write_str(base)?;
+        if !base.is_empty() {
+            f.write_str(base)?;
+        }
         f.write_str(path)
     }
 }

@@ -13,25 +13,32 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
                    base-uri 'none'; frame-ancestors 'none'";
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
-    // A static file has a `Cache-Control` of its own, and a host app may have set any of them. Looked for one by one:
-    // Rocket's map hashes a name byte by byte.
-    let mut set = |name: &'static str, value: &'static str| {
-        if !response.headers().iter().any(|header| header.name() == name) {
-            response.set_header(Header::new(name, value));
-        }
-    };
-    set("Content-Security-Policy", CSP);
-    set("X-Content-Type-Options", "nosniff");
-    set("Cross-Origin-Opener-Policy", "same-origin");
-    set("Cross-Origin-Resource-Policy", "same-origin");
     // `no-referrer` would make browsers send `Origin: null` with our own forms. Pages with a secret in their path
     // send only the origin.
     let is_secret = link_secrets::secret_in(asked_path(request), urls_of(request)).is_some();
-    set("Referrer-Policy", if is_secret { "strict-origin" } else { "same-origin" });
-    set("Cache-Control", "no-store");
     let config = request.rocket().state::<Auth>().map(Auth::config);
-    if config.is_some_and(|config| config.hsts && config.is_https()) {
-        set("Strict-Transport-Security", "max-age=31536000; includeSubDomains");
+    let is_hsts = config.is_some_and(|config| config.hsts && config.is_https());
+    let ours = [
+        ("Content-Security-Policy", Some(CSP)),
+        ("X-Content-Type-Options", Some("nosniff")),
+        ("Cross-Origin-Opener-Policy", Some("same-origin")),
+        ("Cross-Origin-Resource-Policy", Some("same-origin")),
+        ("Referrer-Policy", Some(if is_secret { "strict-origin" } else { "same-origin" })),
+        ("Cache-Control", Some("no-store")),
+        ("Strict-Transport-Security", is_hsts.then_some("max-age=31536000; includeSubDomains")),
+    ];
+    // A static file has a `Cache-Control` of its own, and a host app may have set any of them. Compared in one pass:
+    // Rocket's map hashes a name byte by byte.
+    let mut is_set = [false; 7];
+    for header in response.headers().iter() {
+        for (is_set, (name, _)) in is_set.iter_mut().zip(ours) {
+            *is_set |= header.name() == name;
+        }
+    }
+    for (is_set, (name, value)) in is_set.into_iter().zip(ours) {
+        if let (false, Some(value)) = (is_set, value) {
+            response.set_header(Header::new(name, value));
+        }
     }
 }
 
