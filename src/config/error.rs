@@ -151,7 +151,11 @@ impl From<&figment::Error> for ConfigError {
         if path.last().is_some_and(|last| last == "vestibule") {
             path.rotate_right(1);
         }
-        let name = path.join(".");
+        // A secret may be where a name should be.
+        let is_name =
+            |part: &str| part.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
+        let shown = path.iter().map(|part| if is_name(part) { part } else { "…" });
+        let name = shown.collect::<Vec<_>>().join(".");
         let new_name = name.strip_prefix("vestibule.").and_then(new_name);
         // figment's own message repeats the value; a mistyped `smtp_url` is a secret.
         let problem = match &error.kind {

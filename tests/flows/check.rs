@@ -255,6 +255,13 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
     let (_, said) = check(folder.path(), &[]);
     is_said(&said, &[("settings", "Rocket.toml")]);
     fails_alike(folder.path(), &[], "was renamed to vestibule.throttle.emails_by_ip");
+    // A name that is none may be a secret.
+    std::fs::write(
+        folder.path().join("Rocket.toml"),
+        "[default.vestibule.mail]\n\"smtps://u:hunter2@h\" = 1\n",
+    )
+    .unwrap();
+    fails_alike(folder.path(), &[], "vestibule.mail.… is not a setting");
     // A line that cannot be read may hold a secret.
     std::fs::write(folder.path().join("Rocket.toml"), "[default]\nsecret_key = \"hunter2\n")
         .unwrap();
