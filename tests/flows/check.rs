@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::SystemTime;
 
+use sqlx::{AssertSqlSafe, Connection};
 use tempfile::TempDir;
 
 use crate::harness::process::{Process, command, new_folder};
-use crate::harness::{SECRET_KEY, TestApp};
+use crate::harness::{SECRET_KEY, TestApp, new_runtime};
 use crate::upgrade::{back_to_0_1, forget_0_1};
 
 /// The output, and whether a start would succeed.
@@ -324,7 +325,7 @@ fn a_missing_database_is_reported() {
     fails_alike(folder.path(), &[], "file is not a database");
 }
 
-/// As after a restore beside an old write-ahead log.
+/// As after a restore beside an old write-ahead log: indexes have other rows than their tables.
 #[test]
 fn a_damaged_file_is_reported() {
     let folder = TempDir::new().unwrap();
@@ -332,14 +333,19 @@ fn a_damaged_file_is_reported() {
     assert!(service.sign_up("ada@example.com").contains("303 See Other"));
     service.signal("-TERM");
     assert!(service.end().0.success());
-    let file = folder.path().join("data/vestibule.sqlite3");
     assert!(!check(folder.path(), &[]).1.contains("DAMAGED"));
-    let mut bytes = std::fs::read(&file).unwrap();
-    let email = memchr::memmem::rfind(&bytes, b"ada@example.com").unwrap();
-    let page = email / 4096 * 4096;
-    // The number of cells in it.
-    bytes[page + 3..page + 5].copy_from_slice(&[0xff, 0xff]);
-    std::fs::write(&file, bytes).unwrap();
+    let file = folder.path().join("data/vestibule.sqlite3");
+    let two = "('vestibule_events_at', 'vestibule_sessions_user_id')";
+    let exchanged = format!(
+        "PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = \
+         (SELECT SUM(rootpage) FROM sqlite_schema WHERE name IN {two}) - rootpage WHERE name IN {two}"
+    );
+    new_runtime().block_on(async {
+        let url = format!("sqlite:{}", file.display());
+        let mut db = sqlx::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(exchanged)).execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
+    });
     is_said(&check(folder.path(), &[]).1, &[("damage", "THE DATABASE FILE IS DAMAGED")]);
 }
 

@@ -250,8 +250,10 @@ async fn find_in_sqlite(conn: &mut SqliteConnection) -> Result<Found> {
         refuse_dependents_in_sqlite(conn).await?;
     }
     let mut found = Found::new(tables, &done);
-    // A start would not notice: it does not read the whole file.
-    let damage: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *conn).await?;
+    // A start would not notice: it does not read the whole file. `quick_check` does not see that an index has other
+    // rows than its table, as after a restore beside an old write-ahead log.
+    let damage: String =
+        sqlx::query_scalar("PRAGMA integrity_check(1)").fetch_one(&mut *conn).await?;
     found.damage = Some(damage).filter(|said| said != "ok");
     if let Some(sql) = found.count_accounts() {
         found.accounts = Some(sqlx::query_scalar(sql).fetch_one(&mut *conn).await?);

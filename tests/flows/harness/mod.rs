@@ -17,7 +17,7 @@ mod people;
 pub mod postgres;
 pub mod process;
 
-pub use app::{TestApp, settings};
+pub use app::{TestApp, new_runtime, settings};
 pub use browser::{Browser, urlencoded};
 pub use gate::Gate;
 pub use messages::Email;
