@@ -14,8 +14,6 @@ CREATE TABLE vestibule_outbox (
     attempts    INTEGER NOT NULL,
     -- How many times a mail server said that it will never take it.
     refusals    INTEGER NOT NULL DEFAULT 0,
-    -- After how many attempts it may have arrived: the server got all of it and gave no answer.
-    unknown_outcomes INTEGER NOT NULL DEFAULT 0,
     created_at  INTEGER NOT NULL,
     due_at      INTEGER NOT NULL,
     -- Which messages leave before others: 0 what somebody waits for, 1 to new accounts, 2 what did not leave at once.
