@@ -28,7 +28,7 @@ const STALLED_AFTER: Duration = Duration::from_mins(1);
 
 /// Starts the background jobs with the service.
 pub(crate) fn fairing() -> AdHoc {
-    AdHoc::on_liftoff("Vestibule: letters and sweeping", |rocket| {
+    AdHoc::on_liftoff("Vestibule: jobs", |rocket| {
         Box::pin(async move {
             let Some(auth) = rocket.state::<Auth>().cloned() else { return };
             if auth.config().jobs {
@@ -221,8 +221,11 @@ async fn tell_due(
     while !is_over()
         && let Some(due) = auth.claim_event().await?
     {
+        let Some(event) = due.event else {
+            auth.event_was_told(&due).await?;
+            continue;
+        };
         let told = async {
-            let Some(event) = due.event else { return Ok(()) };
             for listener in listeners {
                 listener(event, Accounts::from(auth.clone())).await?;
             }
@@ -238,7 +241,7 @@ async fn tell_due(
             Ok(Err(_)) => "a panic".into(),
             Err(_) => format!("no end within {TOLD_WITHIN:?}"),
         };
-        error!("the app could not be told of {:?}, and is told again later: {failure}", due.event);
+        error!("the app could not be told of {event:?}, and is told again later: {failure}");
         auth.event_was_not_told(&due).await?;
     }
     Ok(())
@@ -254,7 +257,7 @@ fn report(done: Result<(), Error>) {
 /// messages, and removes expired data.
 ///
 /// # Errors
-/// If the database fails, or Vestibule is not attached.
+/// If the database fails, or Vestibule is not attached. A listener that fails is logged, and told again later.
 pub async fn run_jobs(rocket: &Rocket<Orbit>) -> Result<(), Error> {
     let auth: Option<&Auth> = rocket.state();
     let auth = auth.ok_or_else(|| Error::new("no jobs", "stage() is not attached"))?;

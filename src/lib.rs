@@ -40,12 +40,32 @@
 //! | [`Menu`] | everybody: links to sign in and out, for your pages | |
 //!
 //! Authorise on [`User::verified_email`], never on [`User::email`]: anybody can sign up with somebody else's address.
-//! A forgotten `attach` stops the launch. While the database is away, all of them answer 503.
+//! A forgotten `attach` stops the launch. While the database is away, all of them answer 503. A page that asked who is
+//! signed in, and found somebody, gets `Cache-Control: no-store` unless you have set that header: after signing out,
+//! Back must not show it.
+//!
+//! The first administrator is made by your code, with [`Accounts::set_admin`]: for example in a listener, once the
+//! address that you expect is proven.
+//!
+//! ```no_run
+//! use vestibule::AccountEvent;
+//!
+//! let stage = vestibule::stage().on(|event, accounts| async move {
+//!     if let AccountEvent::EmailProven(id) = event
+//!         && let Some(user) = accounts.user(id).await?
+//!         && user.verified_email().is_some_and(|email| email.key() == "ada@example.com")
+//!     {
+//!         accounts.set_admin(id, true).await?;
+//!     }
+//!     Ok(())
+//! });
+//! ```
 //!
 //! # Catchers
 //!
 //! [`catchers`] draws the errors of your routes as pages. With catchers of your own, let the one for 401 call
-//! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for.
+//! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for. [`catchers`] are one for
+//! 401 and a default; your own `catchers![not_found]` may stand beside them.
 //!
 //! # What is yours stays yours
 //!
@@ -77,10 +97,11 @@
 //! );
 //! ```
 //!
-//! Create such tables after the first start, in a fairing that you attach after [`stage`]. `ON DELETE` decides what
+//! Create such tables in a fairing that you attach after [`stage`]: then the tables of the service exist, and
+//! `rocket.figment().extract_inner::<String>("databases.vestibule.url")` is the URL of the database. `ON DELETE` decides what
 //! becomes of them when the account is deleted: without it, [`Accounts::delete`] refuses. [`UserId`] is a parameter
 //! of routes and a field of forms, and converts to and from `Uuid` and
-//! bytes. Open your own pool; `examples/embed.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
+//! bytes. Open your own pool; `examples/embed/notes.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
 //! too.
 //!
 //! `libsqlite3-sys` may be linked once only, so a host's crate for SQLite must agree with sqlx 0.9 on it:

@@ -21,7 +21,8 @@
 //! ```
 //!
 //! [`Mailbox`](crate::Mailbox) and [`Clock`](crate::Clock), given to `manage`, show the messages and move the time;
-//! [`run_jobs`](crate::run_jobs) sends what is due and tells of events.
+//! [`run_jobs`](crate::run_jobs) sends what is due and tells of events; with a blocking client,
+//! `rocket::execute(run_jobs(client.rocket()))`. [`sign_in`] as another person replaces the one before.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -31,18 +32,21 @@ use rocket::http::{ContentType, Status};
 use rocket::local::{asynchronous, blocking};
 use rocket::{Orbit, Rocket};
 
-use crate::config::Config;
+use crate::config::{CLOSED, Config};
 use crate::urls;
 
 /// The password of the accounts that [`sign_in`] makes.
 pub const PASSWORD: &str = "seven purple lanterns";
 
-/// Settings for a test, on top of [`figment`](crate::figment): everything is kept in `folder`, hashes cost as little
-/// as possible, the limits by client IP and account are so high that no test meets them, and jobs run only by
-/// [`run_jobs`](crate::run_jobs).
+/// Settings for a test. Everything is kept in `folder`, and nothing is read from `Rocket.toml` or the environment, so
+/// that a test never reaches the database or the mail server of a shell with other plans; `merge` what your app needs.
+/// Hashes cost as little as possible, the limits by client IP and account are so high that no test meets them, and
+/// jobs run only by [`run_jobs`](crate::run_jobs).
 pub fn figment(folder: &Path) -> Figment {
     const MANY: u32 = 1_000_000;
-    crate::figment()
+    Figment::from(rocket::Config::debug_default())
+        .merge((CLOSED, true))
+        .merge(("log_level", "off"))
         .merge(("vestibule.data_dir", folder))
         .merge(("vestibule.password.cost", 4))
         .merge(("vestibule.jobs", false))
@@ -60,7 +64,9 @@ pub fn figment(folder: &Path) -> Figment {
 pub fn sign_in(client: &blocking::Client, email: &str) {
     let (url, form) = sign_up(client.rocket(), email);
     let response = client.post(url).header(ContentType::Form).body(form).dispatch();
-    assert_eq!(response.status(), Status::SeeOther, "{email} cannot sign in");
+    let status = response.status();
+    let page = response.into_string().unwrap_or_default();
+    assert_eq!(status, Status::SeeOther, "{email} cannot sign in: {page}");
     assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
 }
 
@@ -71,7 +77,9 @@ pub fn sign_in(client: &blocking::Client, email: &str) {
 pub async fn sign_in_async(client: &asynchronous::Client, email: &str) {
     let (url, form) = sign_up(client.rocket(), email);
     let response = client.post(url).header(ContentType::Form).body(form).dispatch().await;
-    assert_eq!(response.status(), Status::SeeOther, "{email} cannot sign in");
+    let status = response.status();
+    let page = response.into_string().await.unwrap_or_default();
+    assert_eq!(status, Status::SeeOther, "{email} cannot sign in: {page}");
     assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
 }
 

@@ -31,7 +31,7 @@ use crate::urls::Urls;
 
 pub(crate) use cookies::Cookies;
 pub(crate) use database::with_database;
-pub(crate) use environment::with_environment;
+pub(crate) use environment::{CLOSED, with_environment};
 pub use error::ConfigError;
 pub(crate) use error::{Misread, Must, Problem, Variable};
 pub use events::EventsConfig;

@@ -11,6 +11,7 @@ mod shutdown;
 mod work;
 
 use std::convert::Infallible;
+use std::fmt;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -26,6 +27,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use log::{info, warn};
 use rocket::data::ToByteUnit;
+use rocket::error::ErrorKind;
 use rocket::futures::FutureExt;
 use rocket::http::Method;
 use rocket::local::asynchronous::Client;
@@ -98,7 +100,7 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
             return Ok(());
         }
     };
-    let client = started.map_err(|e| ServeError(NotServed::Rocket(e.kind().to_string())))?;
+    let client = started.map_err(|error| ServeError(NotServed::Rocket(reason(&error))))?;
     let settings: Option<&Arc<Config>> = client.rocket().state();
     let settings = settings.cloned().unwrap_or_default();
     let hops = HeaderName::from_str(&settings.client_ip_header)
@@ -111,6 +113,14 @@ pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let app = App { client, max_body, is_whole_service, hops, settings, counts, is_leaving };
     run(listener, Arc::new(app), &config, stop).await;
     Ok(())
+}
+
+/// Rocket's reason, with the routes that collide.
+fn reason(error: &rocket::Error) -> String {
+    let ErrorKind::Collisions(found) = error.kind() else { return error.kind().to_string() };
+    let routes = found.routes.iter().map(|(one, other)| format!("{one} and {other}"));
+    let catchers = found.catchers.iter().map(|(one, other)| format!("{one} and {other}"));
+    words::start::collisions(&routes.chain(catchers).collect::<Vec<_>>().join("; "))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {
@@ -429,10 +439,8 @@ impl App {
 }
 
 /// Why the server did not start.
-#[derive(Debug)]
 pub struct ServeError(pub(crate) NotServed);
 
-#[derive(Debug)]
 pub(crate) enum NotServed {
     Config(ConfigError),
     Listen {
@@ -441,6 +449,13 @@ pub(crate) enum NotServed {
     },
     /// Rocket's message; it has logged the reason itself.
     Rocket(String),
+}
+
+/// As its `Display`: `main` prints it.
+impl fmt::Debug for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl std::error::Error for ServeError {}

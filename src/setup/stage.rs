@@ -36,7 +36,8 @@ impl Stage {
     /// Tells your code what happens to accounts, after it has happened. Each event is told at least once, in order as
     /// long as nothing fails, by one of the nodes: it is stored with the change itself, and a crash loses none. If
     /// `listener` fails, panics or takes more than 30 seconds, it is told again later, until `events.keep_for` has
-    /// passed; so let it do no harm to be told twice. It is one of the jobs: a node with `jobs = false` tells nothing.
+    /// passed; so let it do no harm to be told twice. State of your own that exists only after ignition, such as a pool, goes
+    /// into an `Arc<OnceLock<_>>` that the listener and your fairing share. It is one of the jobs: a node with `jobs = false` tells nothing.
     ///
     /// ```no_run
     /// use vestibule::AccountEvent;

@@ -121,7 +121,9 @@ impl<'r> Responder<'r, 'static> for Caught {
         let Self(status) = self;
         let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
         // Rocket runs no response fairing for requests that it could not parse.
-        headers::set(request, &mut response);
+        if status == Status::BadRequest {
+            headers::set(request, &mut response);
+        }
         Ok(response)
     }
 }

@@ -135,3 +135,16 @@ fn cookie(config: &Config, value: String) -> Cookie<'static> {
         .expires(None)
         .build()
 }
+
+/// Whether the response is for one person.
+struct IsPersonal(bool);
+
+/// A guard has found who is signed in, so that the response may be for this person alone.
+pub(in crate::web) fn mark_personal(request: &Request<'_>) {
+    request.local_cache(|| IsPersonal(true));
+}
+
+/// Whether the response may be for one person alone.
+pub(in crate::web) fn is_personal(request: &Request<'_>) -> bool {
+    request.local_cache(|| IsPersonal(false)).0
+}

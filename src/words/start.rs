@@ -156,13 +156,18 @@ pub(crate) fn database(place: &DatabasePlace) -> String {
     }
 }
 
+/// Two routes or catchers of an app with the same path and rank.
+pub(crate) fn collisions(which: &str) -> String {
+    format!(
+        "these collide: {which}. Those of Vestibule have the rank -9: a lower rank replaces one on purpose"
+    )
+}
+
 /// In a debug build of a host app.
 pub(crate) fn slow_hashes(takes: Duration) -> String {
     format!(
-        "hashing a password takes {:.1} s in this build, and so does signing in. Put this into your Cargo.toml:\n\
-         [profile.dev.package.eksblowfish]\nopt-level = 3\noverflow-checks = false\n\
-         [profile.dev.package.blowfish]\nopt-level = 3\n\
-         [profile.dev.package.zxcvbn]\nopt-level = 3",
+        "hashing a password takes {:.1} s in this build, and so does signing in: add a table \
+         [profile.dev.package.eksblowfish] with opt-level = 3 to your Cargo.toml",
         takes.as_secs_f64()
     )
 }

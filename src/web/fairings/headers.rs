@@ -42,6 +42,13 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     }
 }
 
+/// Forbids caches to keep the response, unless the host has decided otherwise.
+pub(in crate::web) fn keep_out_of_caches(response: &mut Response<'_>) {
+    if !response.headers().iter().any(|header| header.name() == "Cache-Control") {
+        response.set_header(Header::new("Cache-Control", "no-store"));
+    }
+}
+
 /// Puts the session's cookie first: Rocket keeps cookies in no order, and older clients read the first one.
 pub(in crate::web) fn order_cookies(request: &Request<'_>, response: &mut Response<'_>) {
     let set = response.headers().iter().filter(|header| header.name() == "Set-Cookie");

@@ -13,6 +13,7 @@ use crate::auth::{Auth, InFlight};
 use crate::urls;
 use crate::web::accept;
 use crate::web::paths::{asked_path, is_ours, urls_of};
+use crate::web::session::is_personal;
 
 /// The fairing that every request and response passes.
 pub(crate) fn fairing() -> impl Fairing {
@@ -55,6 +56,9 @@ impl Fairing for Entrance {
         if is_ours(request) {
             headers::set(request, response);
             headers::order_cookies(request, response);
+        } else if is_personal(request) {
+            // After signing out, Back must not show a host's page for somebody.
+            headers::keep_out_of_caches(response);
         }
     }
 }

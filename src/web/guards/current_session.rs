@@ -23,7 +23,12 @@ impl<'r> FromRequest<'r> for CurrentSession<'r> {
         let found: &Result<Option<Arc<Session>>, Error> =
             request.local_cache_async(find_session(request)).await;
         match found {
-            Ok(session) => Outcome::Success(Self(session.as_deref())),
+            Ok(session) => {
+                if session.is_some() {
+                    session::mark_personal(request);
+                }
+                Outcome::Success(Self(session.as_deref()))
+            }
             Err(error) => Outcome::Error((errors::record(request, error), ())),
         }
     }

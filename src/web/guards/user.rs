@@ -8,7 +8,7 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 
 use crate::auth::Auth;
 use crate::web::fairings::origin;
-use crate::web::guards::CurrentSession;
+use crate::web::guards::{CurrentSession, Menu};
 use crate::{Accounts, User, words};
 
 /// Whoever asks: the signed-in user, or `None`. If the database is down, the request is answered with 503 and not as
@@ -133,4 +133,4 @@ macro_rules! needs_stage {
         })*
     };
 }
-needs_stage!(User, Visitor, RecentLogin, Admin, SameOrigin, Accounts);
+needs_stage!(User, Visitor, RecentLogin, Admin, SameOrigin, Accounts, Menu<'_>);

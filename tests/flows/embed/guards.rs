@@ -5,7 +5,7 @@ use std::time::Duration;
 use rocket::http::Method::{Get, Post};
 use rocket::http::Status;
 use rocket::{Build, Rocket, catch, catchers, get, post, routes};
-use vestibule::{Admin, RecentLogin, SameOrigin, SignInFirst, User, Visitor};
+use vestibule::{Admin, Menu, RecentLogin, SameOrigin, SignInFirst, User, Visitor};
 
 use crate::harness::{ADA, PASSWORD, TestApp};
 
@@ -44,6 +44,11 @@ fn hello(visitor: Visitor) -> String {
     visitor.0.map_or("hello, stranger".into(), |user| format!("hello, {}", user.email))
 }
 
+#[get("/about")]
+fn about(menu: Menu<'_>) -> String {
+    menu.to_string()
+}
+
 #[catch(401)]
 async fn unauthorized(request: &rocket::Request<'_>) -> SignInFirst {
     vestibule::sign_in_first(request).await
@@ -70,7 +75,9 @@ fn signing_in_leads_back_with_the_whole_query() {
     app.visit(to)
         .and_submit([("email", ADA), ("password", PASSWORD)])
         .redirects_to("/notes?q=rust%26go&page=2");
-    app.visit("/notes?q=rust%26go&page=2").says("reads Some(\"rust&go\") Some(2)");
+    let page = app.visit("/notes?q=rust%26go&page=2").says("reads Some(\"rust&go\") Some(2)");
+    // Promise 37: after signing out, Back must not show it.
+    assert_eq!(page.header("cache-control"), Some("no-store"));
 }
 
 #[test]
@@ -140,7 +147,8 @@ fn a_route_without_a_user_may_ask_for_the_same_origin() {
 #[test]
 fn a_visitor_is_anybody() {
     let app = app();
-    app.visit("/hello").says("hello, stranger");
+    let page = app.visit("/hello").says("hello, stranger");
+    assert_eq!(page.header("cache-control"), None, "a page for everybody");
     app.sign_up(ADA);
     app.visit("/hello").says("hello, ada@example.com");
     app.sql("ALTER TABLE vestibule_sessions RENAME TO elsewhere");
@@ -154,7 +162,14 @@ fn a_visitor_is_anybody() {
 #[test]
 fn a_forgotten_stage_stops_the_launch() {
     let app = TestApp::new();
-    for routes in [routes![notes], routes![hello], routes![admin], routes![hook], routes![danger]] {
+    for routes in [
+        routes![notes],
+        routes![hello],
+        routes![admin],
+        routes![hook],
+        routes![danger],
+        routes![about],
+    ] {
         let rocket = rocket::custom(vestibule::figment()).mount("/", routes);
         let refused = app.block_on(rocket.ignite()).expect_err("it cannot work");
         assert!(matches!(refused.kind(), rocket::error::ErrorKind::SentinelAborts(_)));

@@ -4,6 +4,7 @@ mod events;
 mod example;
 mod guards;
 mod layout;
+mod testing;
 
 use std::io::Write;
 use std::net::TcpStream;
