@@ -119,6 +119,9 @@
 //! [`serve`] in place of `launch()` runs your app behind limits that Rocket's own server does not have, and
 //! [`init_log`] keeps the secrets of mailed links out of the log; Rocket's own log writes them.
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("vestibule needs one of the features `sqlite` and `postgres`, or both");
+
 mod accounts;
 mod auth;
 mod clock;

@@ -35,9 +35,10 @@ pub(crate) fn with_database(
         refuse_unread_variables()?;
     }
     let database = database_url(&figment, config, is_whole_service)?;
-    if let Some(misread) = database.misread() {
+    let missing = database.missing_feature().map(Problem::NotBuiltIn);
+    if let Some(problem) = missing.or_else(|| database.misread().map(Problem::Misread)) {
         let either = format!("vestibule.database_url (or {URL})");
-        return Err(ConfigError::new(&either, Problem::Misread(misread)));
+        return Err(ConfigError::new(&either, problem));
     }
     check_pool(&figment)?;
     let mut figment = figment.merge(Serialized::global(URL, database.as_str()));
@@ -119,6 +120,9 @@ fn database_url(
             if is_whole_service && std::env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) {
                 let problem = Problem::Variable(Variable::IsDatabaseUrl);
                 return Err(ConfigError::new("DATABASE_URL", problem));
+            }
+            if !cfg!(feature = "sqlite") {
+                return Err(ConfigError::new("vestibule.database_url", Problem::NoDatabase));
             }
             let file = config.data_dir.join("vestibule.sqlite3");
             DatabaseUrl::parse(&format!("sqlite:{}", file.display()))

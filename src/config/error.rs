@@ -44,6 +44,10 @@ pub(crate) enum Problem {
     Unreadable,
     Variable(Variable),
     Misread(Misread),
+    /// It needs this feature of the crate, which is not built in.
+    NotBuiltIn(&'static str),
+    /// Without it the database would be a SQLite file, and SQLite is not built in.
+    NoDatabase,
     /// `database_url` and the pool's `url` are different databases.
     TwoDatabases,
     /// The settings belong to the database of another service.

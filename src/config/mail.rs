@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::range::length;
-use super::{ConfigError, Sender, SmtpUrl, values};
+use super::{ConfigError, Problem, Sender, SmtpUrl, values};
 
 /// How messages are sent.
 #[derive(Clone, Deserialize)]
@@ -34,6 +34,9 @@ impl Default for MailConfig {
 
 impl MailConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.smtp_url.is_some() && !cfg!(feature = "smtp") {
+            return Err(ConfigError::new("vestibule.mail.smtp_url", Problem::NotBuiltIn("smtp")));
+        }
         length("mail.timeout", self.timeout, Duration::from_secs(1)..=Duration::from_secs(60))
     }
 }

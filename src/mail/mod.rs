@@ -1,6 +1,7 @@
 //! The messages that the service sends, and their transport.
 
 mod message;
+#[cfg_attr(not(feature = "smtp"), path = "no_smtp.rs")]
 mod smtp;
 mod transport;
 

@@ -21,7 +21,6 @@ use rocket::tokio;
 use rocket::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use rocket::tokio::net::{TcpStream, lookup_host};
 use rocket::tokio::time::timeout;
-use url::Url;
 
 use super::{Fate, MailError, Undelivered, failed};
 use crate::Error;
@@ -50,7 +49,7 @@ pub(super) struct SmtpServer {
 impl SmtpServer {
     pub(super) fn new(url: &SmtpUrl, step: Duration) -> Result<Self, MailError> {
         let unusable = || MailError::SmtpUrl;
-        let url = Url::parse(&url.for_lettre()).map_err(|_| unusable())?;
+        let url = &url.0;
         let host = url.host_str().ok_or_else(unusable)?;
         // An IPv6 address has brackets only in a URL.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();

@@ -39,6 +39,13 @@ fn problem(key: &str, problem: &Problem) -> String {
         Problem::Unreadable => format!("the setting {key} can't be read"),
         Problem::Variable(wrong) => variable(key, *wrong),
         Problem::Misread(wrong) => misread(key, *wrong),
+        Problem::NotBuiltIn(feature) => format!(
+            "the setting {key} needs the feature `{feature}`, and this program is built without it"
+        ),
+        Problem::NoDatabase => format!(
+            "the setting {key} must name a PostgreSQL database: this program is built without the feature \
+             `sqlite`, and cannot keep accounts in a file"
+        ),
         Problem::TwoDatabases => format!(
             "the setting {key} names another database than databases.vestibule.url; set one of them"
         ),

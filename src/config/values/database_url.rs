@@ -44,6 +44,16 @@ impl DatabaseUrl {
         self.0.starts_with("postgres")
     }
 
+    /// The feature of this crate that the database needs, if it is not built in.
+    pub(crate) fn missing_feature(&self) -> Option<&'static str> {
+        let (feature, is_built_in) = if self.is_postgres() {
+            ("postgres", cfg!(feature = "postgres"))
+        } else {
+            ("sqlite", cfg!(feature = "sqlite"))
+        };
+        (!is_built_in).then_some(feature)
+    }
+
     /// Why the driver would misinterpret the URL: it ignores parameters of PostgreSQL that it does not know, and with
     /// some of SQLite (`immutable`, `cache`, `vfs`) the service would start and not work. `mode=rwc`, which host apps
     /// have in their URLs, changes nothing.

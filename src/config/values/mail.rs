@@ -1,6 +1,7 @@
 //! The sender of emails, and the mail server.
 
 use lettre::message::Mailbox;
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -17,25 +18,12 @@ impl<'de> Deserialize<'de> for Sender {
     }
 }
 
-/// The URL of the mail server. Contains its password, so its `Debug` reveals nothing.
+/// The URL of the mail server. If emails or a password would cross a network in clear, it says `tls=required`, unless
+/// the setting had `tls=none`. Contains the password, so its `Debug` reveals nothing.
 #[derive(Clone)]
-pub struct SmtpUrl(Url);
+pub struct SmtpUrl(pub(crate) Url);
 
 impl SmtpUrl {
-    /// The URL for `lettre`. If emails or a password would cross a network in clear, STARTTLS is required unless
-    /// the URL has `tls=none`.
-    pub(crate) fn for_lettre(&self) -> String {
-        let mut url = self.0.clone();
-        let tls = match self.tls() {
-            _ if url.scheme() == "smtps" => None,
-            Some("none") => None,
-            Some(tls) => Some(tls.to_owned()),
-            None => (!self.is_loopback() || self.has_password()).then(|| "required".to_owned()),
-        };
-        url.set_query(tls.map(|tls| format!("tls={tls}")).as_deref());
-        url.into()
-    }
-
     fn parse(text: &str) -> Option<Self> {
         // An unescaped `#`, `/` or `@` in a password ends it, and the rest could pass for a host.
         if text.contains('#')
@@ -44,45 +32,31 @@ impl SmtpUrl {
         {
             return None;
         }
-        let url = Self(Url::parse(text).ok()?);
-        let is_smtp = matches!(url.0.scheme(), "smtp" | "smtps");
-        let has_host = url.0.host_str().is_some_and(|host| !host.is_empty());
-        let no_path = matches!(url.0.path(), "" | "/");
-        let known_query = match url.0.query() {
-            None => true,
-            Some(query) => {
-                query.strip_prefix("tls=").is_some_and(|tls| match tls {
-                    "none" | "required" => true,
-                    // A man in the middle can remove STARTTLS from the server's capabilities.
-                    "opportunistic" => !url.has_password(),
-                    _ => false,
-                })
-            }
+        let mut url = Url::parse(text).ok()?;
+        let host = url.host_str().filter(|host| !host.is_empty())?;
+        let has_password = !url.username().is_empty() || url.password().is_some();
+        let is_exposed = has_password || !is_loopback_host(host);
+        let tls = match (url.scheme(), url.query()) {
+            ("smtps", None | Some("tls=required")) | ("smtps" | "smtp", Some("tls=none")) => None,
+            ("smtp", None) => is_exposed.then_some("tls=required"),
+            ("smtp", Some("tls=required")) => Some("tls=required"),
+            // A man in the middle can remove STARTTLS from the server's capabilities.
+            ("smtp", Some("tls=opportunistic")) if !has_password => Some("tls=opportunistic"),
+            ("smtps", Some("tls=opportunistic")) if !has_password => None,
+            _ => return None,
         };
-        let is_sound = is_smtp && has_host && no_path && known_query;
-        let is_read = |url: &Self| {
-            lettre::AsyncSmtpTransport::<lettre::Tokio1Executor>::from_url(&url.for_lettre())
-                .is_ok()
-        };
-        Some(url).filter(|url| is_sound && is_read(url))
+        let is_text = |text| percent_decode_str(text).decode_utf8().is_ok();
+        let is_sound = matches!(url.path(), "" | "/")
+            && is_text(url.username())
+            && is_text(url.password().unwrap_or_default());
+        url.set_query(tls);
+        is_sound.then_some(Self(url))
     }
 
     /// The server without its password.
     pub(crate) fn described(&self) -> String {
         let port = self.0.port().map_or_else(String::new, |port| format!(":{port}"));
         format!("{}://{}{port}", self.0.scheme(), self.0.host_str().unwrap_or_default())
-    }
-
-    fn tls(&self) -> Option<&str> {
-        self.0.query().and_then(|query| query.strip_prefix("tls="))
-    }
-
-    fn has_password(&self) -> bool {
-        !self.0.username().is_empty() || self.0.password().is_some()
-    }
-
-    fn is_loopback(&self) -> bool {
-        self.0.host_str().is_some_and(is_loopback_host)
     }
 }
 
@@ -113,7 +87,7 @@ mod tests {
             ),
         ] {
             assert_eq!(
-                SmtpUrl::parse(text).map(|url| url.for_lettre()).as_deref(),
+                SmtpUrl::parse(text).as_ref().map(|url| url.0.as_str()),
                 Some(read),
                 "{text}"
             );
