@@ -104,11 +104,28 @@
 //! bytes. Open your own pool; `examples/embed/notes.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
 //! too.
 //!
-//! `libsqlite3-sys` may be linked once only, so a host's crate for SQLite must agree with sqlx 0.9 on it:
+//! With the feature `sqlite`, `libsqlite3-sys` may be linked once only, so a host's crate for SQLite must agree with sqlx 0.9 on it:
 //!
 //! | Works beside it | Does not |
 //! |---|---|
 //! | sqlx 0.8 and 0.9, rusqlite 0.32 to 0.39, diesel 2, sea-orm 1 | sqlx 0.7 and so `rocket_db_pools` with `sqlx_sqlite`, `rocket_sync_db_pools` with SQLite |
+//!
+//! # Features
+//!
+//! | Feature | Brings | Without it |
+//! |---|---|---|
+//! | `sqlite` | accounts in a SQLite file, with SQLite in the program | set `database_url` to PostgreSQL |
+//! | `postgres` | accounts in PostgreSQL, and TLS for it | accounts are in a SQLite file |
+//! | `smtp` | messages by a mail server, and TLS for it | messages are files in a folder, or in a [`Mailbox`] |
+//!
+//! All are on by default; one of the databases is needed. An app on PostgreSQL builds no SQLite, so that its own crate
+//! for SQLite need not agree with this one, by
+//!
+//! ```toml
+//! vestibule = { …, default-features = false, features = ["postgres", "smtp"] }
+//! ```
+//!
+//! A setting that needs a feature that is not built in stops the start, and the log names the feature.
 //!
 //! # Tests
 //!

@@ -1,6 +1,6 @@
 //! Files that no other user of the machine can read, whatever the umask.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -22,8 +22,9 @@ pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
 }
 
 /// Opens or creates a private file. SQLite gives the files beside its database the same mode.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
+#[cfg(feature = "sqlite")]
+pub(crate) fn open(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

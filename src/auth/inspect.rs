@@ -6,7 +6,7 @@ use std::time::Duration;
 use figment::Figment;
 
 use super::health::check_clock;
-use super::store::{CannotWrite, Tables, find_out};
+use super::store::{Tables, find_out};
 use super::{OpenError, ThrottleKey};
 use crate::clock::Clock;
 
@@ -26,6 +26,14 @@ pub(crate) struct Inspection {
     pub(crate) damage: Option<String>,
     /// Why the service could not write.
     pub(crate) cannot_write: Option<CannotWrite>,
+}
+
+/// Why the service cannot work with the tables. A start does not look: the reason may pass.
+pub(crate) enum CannotWrite {
+    /// Transactions are read-only, or the server is a standby.
+    ReadOnly,
+    /// The role lacks rights on this table.
+    Table(String),
 }
 
 /// This node's secret key compared with the one used before.
@@ -55,7 +63,10 @@ pub(crate) async fn inspect(
         version: found.version,
         accounts: found.accounts,
         damage: found.damage,
-        cannot_write: found.cannot_write,
+        cannot_write: match found.no_rights_on {
+            _ if found.is_read_only => Some(CannotWrite::ReadOnly),
+            table => table.map(CannotWrite::Table),
+        },
         clock_difference: found.now.map(|now| clock.follow(now)),
         key: match (found.key_fingerprint, key) {
             (Some(known), Some(key)) if known == key.fingerprint() => Key::Same,

@@ -39,7 +39,7 @@ pub(crate) use client::{Client, canonical, ip_site};
 pub(crate) use device::{Browser, Device, System};
 pub use events::AccountEvent;
 pub(crate) use health::Health;
-pub(crate) use inspect::{Key, inspect};
+pub(crate) use inspect::{CannotWrite, Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};
 pub(crate) use login::{PasswordProof, WrongCredentials};
 pub(crate) use outbox::LOOK_EVERY;
@@ -49,7 +49,9 @@ pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};
-pub(crate) use store::{CannotWrite, Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
+#[cfg(feature = "postgres")]
+pub(crate) use store::PostgresUnusable;
+pub(crate) use store::{Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
 pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};
 

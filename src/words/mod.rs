@@ -14,6 +14,8 @@ pub(crate) mod mail;
 pub(crate) mod notices;
 pub(crate) mod pages;
 pub(crate) mod passwords;
+#[cfg(feature = "postgres")]
+mod postgres;
 pub(crate) mod refusals;
 pub(crate) mod settings;
 pub(crate) mod start;

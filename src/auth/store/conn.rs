@@ -5,21 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use log::{error, warn};
+use log::warn;
 use rocket::futures::future::BoxFuture;
-use rocket::tokio::spawn;
 use rocket::tokio::time::timeout;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{
-    Arguments, ConnectOptions, Encode, FromRow, PgPool, Postgres, Sqlite, SqlitePool, Type,
-    query_as_with, query_with, raw_sql,
-};
+use sqlx::pool::{Pool, PoolConnection};
+use sqlx::{Arguments, Database, Encode, FromRow, Type, query_as_with, query_with, raw_sql};
 
-use super::Result;
-use super::abandoned::Abandoned;
 use super::fair_semaphore::{FairSemaphore, Permit};
+use super::{Result, Store, on_engine};
 use crate::Error;
 use crate::seldom::Seldom;
 
@@ -38,24 +31,14 @@ pub(super) struct Conn {
 }
 
 /// State that outlives broken connections.
+#[derive(Default)]
 pub(super) struct Faults {
-    pub(super) abandoned: Abandoned,
     /// Whether PostgreSQL's disk was full at the last attempt to write more than fits into an existing page.
     disk_is_full: AtomicBool,
-    none_free: Seldom,
     no_permit: Seldom,
 }
 
 impl Faults {
-    pub(super) fn new(abandoned: Abandoned) -> Arc<Self> {
-        Arc::new(Self {
-            abandoned,
-            disk_is_full: AtomicBool::default(),
-            none_free: Seldom::default(),
-            no_permit: Seldom::default(),
-        })
-    }
-
     pub(super) fn disk_is_full(&self) -> bool {
         self.disk_is_full.load(Ordering::Relaxed)
     }
@@ -70,88 +53,82 @@ impl Faults {
             self.disk_is_full.store(true, Ordering::Relaxed);
         }
     }
-
-    /// Finds out why no connection was free, and logs it; the pool only reports a timeout.
-    fn explain(&self, pool: &PgPool) {
-        self.none_free.note(|times| {
-            let options = pool.connect_options();
-            spawn(async move {
-                match timeout(EXPLAINED_WITHIN, options.connect()).await {
-                    Ok(Ok(_)) => warn!(
-                        "{times} waited in vain for a connection: all are in use, and PostgreSQL takes new ones"
-                    ),
-                    Ok(Err(error)) => error!("PostgreSQL lets nobody in: {error}"),
-                    Err(_) => error!("PostgreSQL does not answer"),
-                }
-            });
-        });
-    }
 }
 
 /// `disk_full` (PostgreSQL's manual, appendix A).
 const DISK_FULL: &str = "53100";
 
-const EXPLAINED_WITHIN: Duration = Duration::from_secs(2);
-
 /// A connection to either engine.
 pub(super) enum RawConn {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    #[cfg(feature = "sqlite")]
+    Sqlite(super::sqlite::Link),
+    #[cfg(feature = "postgres")]
+    Postgres(super::postgres::Link),
 }
-
-/// How long returning a connection to the pool may take.
-const BACK_WITHIN: Duration = Duration::from_secs(5);
 
 impl RawConn {
     /// Returns it to the pool.
     pub(super) fn go_back(self) {
-        match self {
-            Self::Sqlite(link) => drop(link),
-            // The pool pings the connection first, without a time limit of its own.
-            Self::Postgres(mut link) => drop(spawn(timeout(BACK_WITHIN, link.return_to_pool()))),
-        }
+        on_engine!(self, RawConn(link) => link.go_back());
     }
 }
 
+/// The engines that rows and values must suit. If one is not built in, the other one is here twice.
+mod engines {
+    #[cfg(not(feature = "sqlite"))]
+    pub(super) use sqlx::Postgres as Sqlite;
+    #[cfg(feature = "postgres")]
+    pub(super) use sqlx::Postgres;
+    #[cfg(feature = "sqlite")]
+    pub(super) use sqlx::Sqlite;
+    #[cfg(not(feature = "postgres"))]
+    pub(super) use sqlx::Sqlite as Postgres;
+}
+use engines::{Postgres, Sqlite};
+
 /// A row that can be read from either engine.
 pub(in crate::auth) trait Row:
-    Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
+    Send
+    + Unpin
+    + for<'r> FromRow<'r, <Sqlite as Database>::Row>
+    + for<'r> FromRow<'r, <Postgres as Database>::Row>
 {
 }
-impl<T> Row for T where T: Send + Unpin + for<'r> FromRow<'r, SqliteRow> + for<'r> FromRow<'r, PgRow>
-{}
+impl<T> Row for T where
+    T: Send
+        + Unpin
+        + for<'r> FromRow<'r, <Sqlite as Database>::Row>
+        + for<'r> FromRow<'r, <Postgres as Database>::Row>
+{
+}
 
 /// The values of `$1`, `$2`, … as a tuple.
-pub(in crate::auth) trait Params: Send {
-    fn sqlite(self) -> Result<SqliteArguments>;
-    fn postgres(self) -> Result<PgArguments>;
+pub(in crate::auth) trait Params: ParamsOf<Sqlite> + ParamsOf<Postgres> {}
+impl<T: ParamsOf<Sqlite> + ParamsOf<Postgres>> Params for T {}
+
+/// The values for one engine.
+pub(in crate::auth) trait ParamsOf<DB: Database>: Send {
+    fn arguments(self) -> Result<DB::Arguments>;
 }
 
 macro_rules! params {
     ($($T:ident $v:ident),*) => {
-        impl<$($T),*> Params for ($($T,)*)
-        where $($T: Send + for<'q> Encode<'q, Sqlite> + Type<Sqlite>
-            + for<'q> Encode<'q, Postgres> + Type<Postgres>),*
+        impl<DB: Database, $($T),*> ParamsOf<DB> for ($($T,)*)
+        where $($T: Send + for<'q> Encode<'q, DB> + Type<DB>),*
         {
-            fn sqlite(self) -> Result<SqliteArguments> { params!(@add SqliteArguments, self, $($v),*) }
-            fn postgres(self) -> Result<PgArguments> { params!(@add PgArguments, self, $($v),*) }
+            fn arguments(self) -> Result<DB::Arguments> {
+                let ($($v,)*) = self;
+                let mut args = DB::Arguments::default();
+                $(args.add($v).map_err(|e| Error::database(sqlx::Error::Encode(e)))?;)*
+                Ok(args)
+            }
         }
     };
-    (@add $Args:ident, $self:ident, $($v:ident),*) => {{
-        let ($($v,)*) = $self;
-        let mut args = $Args::default();
-        $(args.add($v).map_err(|e| Error::database(sqlx::Error::Encode(e)))?;)*
-        Ok(args)
-    }};
 }
 
-impl Params for () {
-    fn sqlite(self) -> Result<SqliteArguments> {
-        Ok(SqliteArguments::default())
-    }
-
-    fn postgres(self) -> Result<PgArguments> {
-        Ok(PgArguments::default())
+impl<DB: Database> ParamsOf<DB> for () {
+    fn arguments(self) -> Result<DB::Arguments> {
+        Ok(DB::Arguments::default())
     }
 }
 
@@ -168,43 +145,27 @@ params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j);
 params!(A a, B b, C c, D d, E e, F f, G g, H h, I i, J j, K k, L l, M m, N n, O o);
 
 impl Conn {
-    pub(super) async fn sqlite(
-        pool: &SqlitePool,
+    /// Waits for a permit and a connection. Calls `none_free` if there was none in time.
+    pub(super) async fn take<DB: Database>(
+        store: &Store,
         permits: &Arc<FairSemaphore>,
-        deadline: Duration,
-        faults: &Arc<Faults>,
+        pool: &Pool<DB>,
+        raw: impl FnOnce(PoolConnection<DB>) -> RawConn,
+        none_free: impl Fn(),
     ) -> Result<Self> {
-        let mut permit = next_permit(permits, pool.options().get_acquire_timeout(), faults).await?;
+        let (deadline, faults) = (store.deadline, store.faults.clone());
+        let permit = next_permit(permits, pool.options().get_acquire_timeout(), &faults).await;
+        let mut permit = permit.inspect_err(|_| none_free())?;
         let link = match permit.link.take() {
             Some(link) => link,
-            None => RawConn::Sqlite(acquire(pool).await.map_err(Error::database)?),
-        };
-        let (link, permit, faults) = (Some(link), Some(permit), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults, permit })
-    }
-
-    pub(super) async fn postgres(
-        pool: &PgPool,
-        permits: &Arc<FairSemaphore>,
-        deadline: Duration,
-        faults: &Arc<Faults>,
-    ) -> Result<Self> {
-        let permit = next_permit(permits, pool.options().get_acquire_timeout(), faults).await;
-        if permit.is_err() {
-            faults.explain(pool);
-        }
-        let mut permit = permit?;
-        let link = match permit.link.take() {
-            Some(link) => link,
-            None => RawConn::Postgres(acquire(pool).await.map_err(|error| {
+            None => raw(acquire(pool).await.map_err(|error| {
                 if matches!(error, sqlx::Error::PoolTimedOut) {
-                    faults.explain(pool);
+                    none_free();
                 }
                 Error::database(error)
             })?),
         };
-        let (link, permit, faults) = (Some(link), Some(permit), faults.clone());
-        Ok(Self { link, deadline, is_sound: true, faults, permit })
+        Ok(Self { link: Some(link), deadline, is_sound: true, faults, permit: Some(permit) })
     }
 
     pub(super) async fn find<T: Row>(
@@ -213,16 +174,10 @@ impl Conn {
         params: impl Params,
     ) -> Result<Option<T>> {
         let (was_sound, deadline, link) = self.begin();
-        let found = match link {
-            RawConn::Sqlite(link) => {
-                let query = query_as_with(sql, params.sqlite()?);
-                within(deadline, query.fetch_optional(&mut **link)).await
-            }
-            RawConn::Postgres(link) => {
-                let query = query_as_with(sql, params.postgres()?);
-                within(deadline, query.fetch_optional(&mut **link)).await
-            }
-        };
+        let found = on_engine!(link, RawConn(link) => {
+            let query = query_as_with(sql, arguments(&link.conn, params)?);
+            within(deadline, query.fetch_optional(&mut *link.conn)).await
+        });
         self.end(was_sound, found)
     }
 
@@ -232,51 +187,28 @@ impl Conn {
         params: impl Params,
     ) -> Result<Vec<T>> {
         let (was_sound, deadline, link) = self.begin();
-        let found = match link {
-            RawConn::Sqlite(link) => {
-                let query = query_as_with(sql, params.sqlite()?);
-                within(deadline, query.fetch_all(&mut **link)).await
-            }
-            RawConn::Postgres(link) => {
-                let query = query_as_with(sql, params.postgres()?);
-                within(deadline, query.fetch_all(&mut **link)).await
-            }
-        };
+        let found = on_engine!(link, RawConn(link) => {
+            let query = query_as_with(sql, arguments(&link.conn, params)?);
+            within(deadline, query.fetch_all(&mut *link.conn)).await
+        });
         self.end(was_sound, found)
     }
 
     pub(super) async fn run(&mut self, sql: &'static str, params: impl Params) -> Result<u64> {
         let (was_sound, deadline, link) = self.begin();
-        let touched = match link {
-            RawConn::Sqlite(link) => {
-                let query = query_with(sql, params.sqlite()?);
-                let done = within(deadline, query.execute(&mut **link)).await;
-                done.map(|done| done.rows_affected())
-            }
-            RawConn::Postgres(link) => {
-                let query = query_with(sql, params.postgres()?);
-                let done = within(deadline, query.execute(&mut **link)).await;
-                done.map(|done| done.rows_affected())
-            }
-        };
+        let touched = on_engine!(link, RawConn(link) => {
+            let query = query_with(sql, arguments(&link.conn, params)?);
+            within(deadline, query.execute(&mut *link.conn)).await.map(|done| done.rows_affected())
+        });
         self.end(was_sound, touched)
     }
 
     /// Begins, commits or rolls back.
-    pub(super) async fn control(
-        &mut self,
-        sqlite: &'static str,
-        postgres: &'static str,
-    ) -> Result<()> {
+    pub(super) async fn control(&mut self, sql: &'static str) -> Result<()> {
         let (was_sound, deadline, link) = self.begin();
-        let done = match link {
-            RawConn::Sqlite(link) => {
-                within(deadline, raw_sql(sqlite).execute(&mut **link)).await.map(drop)
-            }
-            RawConn::Postgres(link) => {
-                within(deadline, raw_sql(postgres).execute(&mut **link)).await.map(drop)
-            }
-        };
+        let done = on_engine!(link, RawConn(link) => {
+            within(deadline, raw_sql(sql).execute(&mut *link.conn)).await.map(drop)
+        });
         self.end(was_sound, done)
     }
 
@@ -303,10 +235,8 @@ impl Conn {
 impl Drop for Conn {
     fn drop(&mut self) {
         match self.link.take() {
-            // Detach it instead of closing it properly, which might never finish; the pool opens another one.
-            Some(RawConn::Sqlite(link)) if !self.is_sound => drop(link.detach()),
-            Some(RawConn::Postgres(link)) if !self.is_sound => {
-                Abandoned::keep(&self.faults, link, self.permit.take());
+            Some(link) if !self.is_sound => {
+                on_engine!(link, RawConn(link) => link.throw_away(self.permit.take()));
             }
             Some(link) => match &mut self.permit {
                 Some(permit) => permit.link = Some(link),
@@ -342,10 +272,18 @@ async fn next_permit(
     })
 }
 
+/// The values for the engine of this connection.
+fn arguments<DB: Database>(
+    _: &PoolConnection<DB>,
+    params: impl ParamsOf<DB>,
+) -> Result<DB::Arguments> {
+    params.arguments()
+}
+
 /// Boxed, since the future that may open a connection is large: every future that may read from the database would
 /// contain it, and be copied for each request even when the session is cached.
-fn acquire<DB: sqlx::Database>(
-    pool: &sqlx::Pool<DB>,
+fn acquire<DB: Database>(
+    pool: &Pool<DB>,
 ) -> BoxFuture<'_, std::result::Result<PoolConnection<DB>, sqlx::Error>> {
     Box::pin(pool.acquire())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::FromRow;
 
-use super::{Engine, Result, Store};
+use super::{Engine, Result, Store, on_engine};
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// A sign-in writes several pages; on an almost full disk a single one might still fit.
@@ -47,10 +47,10 @@ impl Store {
     /// before a second one, another client's statement could take up to its deadline.
     pub(in crate::auth) async fn update_health(&self, now: Timestamp) -> Result<Option<Signals>> {
         let may_be_full = self.faults.disk_is_full();
-        let padding = match (self.is_sqlite(), may_be_full) {
-            (true, _) => vec![0; SQLITE_PADDING],
-            (false, true) => incompressible(POSTGRES_PADDING),
-            (false, false) => Vec::new(),
+        let padding = match (self.is_shared(), may_be_full) {
+            (false, _) => vec![0; SQLITE_PADDING],
+            (true, true) => incompressible(POSTGRES_PADDING),
+            (true, false) => Vec::new(),
         };
         // The other nodes write here too: one that crashes in the middle must not make them look broken.
         let sql = super::ByEngine {
@@ -79,7 +79,7 @@ impl Store {
 
     /// Returns the database's time, if it has a clock of its own.
     pub(in crate::auth) async fn find_now(&self) -> Result<Option<Timestamp>> {
-        if self.is_sqlite() {
+        if !self.is_shared() {
             return Ok(None);
         }
         let sql = "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS now";
@@ -119,12 +119,7 @@ impl Store {
 
     /// The number of connections in use, and of all connections.
     pub(in crate::auth) fn connections(&self) -> (usize, u32) {
-        let (size, idle) = match &self.engine {
-            Engine::Sqlite { read, write, .. } => {
-                (read.size() + write.size(), read.num_idle() + write.num_idle())
-            }
-            Engine::Postgres(pool) => (pool.size(), pool.num_idle()),
-        };
+        let (size, idle) = on_engine!(&self.engine, Engine(database) => database.connections());
         (usize::try_from(size).unwrap_or(usize::MAX).saturating_sub(idle), size)
     }
 }

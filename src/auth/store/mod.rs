@@ -3,7 +3,6 @@
 //! and `delete_*` write, `take_*` reads and deletes in one statement, `lock_*` keeps others from writing a row, and
 //! `charge_*` counts in a bucket.
 
-mod abandoned;
 mod conn;
 mod dependents;
 mod events;
@@ -15,7 +14,11 @@ mod links;
 mod migrate;
 mod open;
 mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod sessions;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod text;
 mod throttle;
 mod unusable;
@@ -26,11 +29,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rocket_db_pools::Database;
-use sqlx::{PgPool, SqlitePool};
 
 pub(in crate::auth) use health::Signals;
+pub(crate) use inspect::Tables;
 pub(in crate::auth) use inspect::find_out;
-pub(crate) use inspect::{CannotWrite, Tables};
 pub(in crate::auth) use links::NewLink;
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
@@ -43,6 +45,8 @@ pub(crate) use fair_semaphore::on_behalf_of;
 pub(crate) use in_flight::InFlight;
 use in_flight::Requests;
 pub(crate) use open::migrate;
+#[cfg(feature = "postgres")]
+pub(crate) use postgres::PostgresUnusable;
 pub(crate) use unusable::Unusable;
 
 use crate::Error;
@@ -57,6 +61,8 @@ pub(crate) struct Db(Store);
 #[derive(Clone)]
 pub(crate) struct Store {
     engine: Engine,
+    /// SQLite: locked by the process that sends messages. `None` for PostgreSQL, which nodes share.
+    delivery_lock: Option<Arc<File>>,
     /// The longest time for one statement.
     deadline: Duration,
     /// The longest time for closing.
@@ -69,17 +75,47 @@ pub(crate) struct Store {
     writers: Arc<FairSemaphore>,
 }
 
+/// The database of either engine. Modules and types of both have the same names and methods.
 #[derive(Clone)]
 enum Engine {
-    /// A single connection writes, so that `SQLITE_BUSY` cannot happen within the process; several read.
-    Sqlite {
-        read: SqlitePool,
-        write: SqlitePool,
-        /// Locked by the process that sends messages.
-        delivery_lock: Arc<File>,
-    },
-    Postgres(PgPool),
+    #[cfg(feature = "sqlite")]
+    Sqlite(sqlite::Database),
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Database),
 }
+
+/// Does the same for an enum of either engine's type.
+macro_rules! on_engine {
+    ($value:expr, $Enum:ident($inner:ident) => $does:expr) => {
+        match $value {
+            #[cfg(feature = "sqlite")]
+            $Enum::Sqlite($inner) => $does,
+            #[cfg(feature = "postgres")]
+            $Enum::Postgres($inner) => $does,
+        }
+    };
+}
+use on_engine;
+
+/// Does the same with the module of either engine, by the URL of the database.
+macro_rules! on_url {
+    ($url:expr, $engine:ident => $does:expr) => {
+        match $url.split(':').next() {
+            #[cfg(feature = "sqlite")]
+            Some("sqlite") => {
+                use super::sqlite as $engine;
+                $does
+            }
+            #[cfg(feature = "postgres")]
+            Some("postgres" | "postgresql") => {
+                use super::postgres as $engine;
+                $does
+            }
+            _ => Err(super::Unusable::NotBuiltIn.into()),
+        }
+    };
+}
+use on_url;
 
 /// A transaction; dropping it without [`commit`](Tx::commit) rolls it back.
 pub(in crate::auth) struct Tx {
@@ -124,19 +160,11 @@ use batch_of;
 
 impl Store {
     async fn reader(&self) -> Result<Conn> {
-        let (permits, deadline, faults) = (&self.readers, self.deadline, &self.faults);
-        match &self.engine {
-            Engine::Sqlite { read, .. } => Conn::sqlite(read, permits, deadline, faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, permits, deadline, faults).await,
-        }
+        on_engine!(&self.engine, Engine(database) => database.reader(self).await)
     }
 
     async fn writer(&self) -> Result<Conn> {
-        let (permits, deadline, faults) = (&self.writers, self.deadline, &self.faults);
-        match &self.engine {
-            Engine::Sqlite { write, .. } => Conn::sqlite(write, permits, deadline, faults).await,
-            Engine::Postgres(pool) => Conn::postgres(pool, permits, deadline, faults).await,
-        }
+        on_engine!(&self.engine, Engine(database) => database.writer(self).await)
     }
 
     /// Reads at most one row.
@@ -160,16 +188,12 @@ impl Store {
     }
 
     fn text(&self, by_engine: ByEngine) -> &'static str {
-        if self.is_sqlite() { by_engine.sqlite } else { by_engine.postgres }
+        if self.is_shared() { by_engine.postgres } else { by_engine.sqlite }
     }
 
     /// Whether other nodes may use the same database.
     pub(in crate::auth) fn is_shared(&self) -> bool {
-        !self.is_sqlite()
-    }
-
-    fn is_sqlite(&self) -> bool {
-        matches!(self.engine, Engine::Sqlite { .. })
+        self.delivery_lock.is_none()
     }
 
     /// Begins a transaction that may write.
@@ -177,17 +201,18 @@ impl Store {
         let mut conn = self.writer().await?;
         // On SQLite, a deferred transaction that turns into a write may find the lock taken, where no time-out
         // helps. So take the lock at once.
-        conn.control("BEGIN IMMEDIATE", "BEGIN").await?;
+        let begin = ByEngine { sqlite: "BEGIN IMMEDIATE", postgres: "BEGIN" };
+        conn.control(self.text(begin)).await?;
         Ok(Tx { conn, is_over: false })
     }
 
     /// Whether this process may send messages from this database until it ends. On SQLite: if no other process
     /// does. On PostgreSQL each row says which process has claimed it.
     pub(in crate::auth) fn claim_delivery(&self) -> Delivery {
-        let Engine::Sqlite { delivery_lock, .. } = &self.engine else { return Delivery::Shared };
-        match delivery_lock.try_lock() {
-            Ok(()) => Delivery::Ours,
-            Err(_) => Delivery::Theirs,
+        match self.delivery_lock.as_ref().map(|lock| lock.try_lock()) {
+            Some(Ok(())) => Delivery::Ours,
+            Some(Err(_)) => Delivery::Theirs,
+            None => Delivery::Shared,
         }
     }
 }
@@ -218,14 +243,14 @@ impl Tx {
 
     /// Commits to disk.
     pub(in crate::auth) async fn commit(mut self) -> Result<()> {
-        self.conn.control("COMMIT", "COMMIT").await?;
+        self.conn.control("COMMIT").await?;
         self.is_over = true;
         Ok(())
     }
 
     /// Rolls back. A transaction that is merely dropped loses its connection, and another one must be opened.
     pub(in crate::auth) async fn rollback(mut self) {
-        self.is_over = self.conn.control("ROLLBACK", "ROLLBACK").await.is_ok();
+        self.is_over = self.conn.control("ROLLBACK").await.is_ok();
     }
 }
 

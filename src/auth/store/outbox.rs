@@ -308,7 +308,7 @@ impl Tx {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 

@@ -14,8 +14,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection, Postgres};
 
-use super::conn::Faults;
-use super::fair_semaphore::Permit;
+use crate::auth::store::fair_semaphore::Permit;
 
 /// This many times the pool's connections may be abandoned before others have to wait, so that two network failures
 /// in a row delay nobody by more than a second.
@@ -45,8 +44,7 @@ const END_HANGING: &str = "\
 pub(super) struct Abandoned {
     /// The number of connections that may still be abandoned outside the pool.
     room: Arc<Semaphore>,
-    /// How to connect to PostgreSQL. `None` for SQLite, where nothing hangs forever.
-    options: Option<Arc<PgConnectOptions>>,
+    options: Arc<PgConnectOptions>,
     ended_after: Duration,
     /// When PostgreSQL was last checked, and whether a backend hangs, if known.
     seen: Mutex<Option<(Instant, Option<bool>)>>,
@@ -54,7 +52,7 @@ pub(super) struct Abandoned {
 
 impl Abandoned {
     pub(super) fn new(
-        options: Option<Arc<PgConnectOptions>>,
+        options: Arc<PgConnectOptions>,
         connections: usize,
         deadline: Duration,
     ) -> Self {
@@ -65,20 +63,19 @@ impl Abandoned {
     /// Keeps a connection until PostgreSQL is done with it: outside the pool while there is room, otherwise in its
     /// place there and with its permit, so that the server does not run out of connections.
     pub(super) fn keep(
-        faults: &Arc<Faults>,
+        self: Arc<Self>,
         mut link: PoolConnection<Postgres>,
         permit: Option<Permit>,
     ) {
-        let faults = faults.clone();
-        if let Ok(room) = faults.abandoned.room.clone().try_acquire_owned() {
+        if let Ok(room) = self.room.clone().try_acquire_owned() {
             let mut link = link.detach();
             spawn(async move {
-                faults.abandoned.is_over(&mut link).await;
+                self.is_over(&mut link).await;
                 drop((link, room));
             });
         } else {
             spawn(async move {
-                faults.abandoned.is_over(&mut link).await;
+                self.is_over(&mut link).await;
                 drop((link.detach(), permit));
             });
         }
@@ -105,7 +102,7 @@ impl Abandoned {
             return hangs;
         }
         let look = async {
-            let mut conn = self.options.as_ref()?.connect().await.ok()?;
+            let mut conn = self.options.connect().await.ok()?;
             let hanging = sqlx::query_as::<_, (bool,)>(END_HANGING)
                 .bind(self.ended_after.as_secs_f64())
                 .fetch_all(&mut conn)
