@@ -97,6 +97,7 @@ mod tests {
             "smtps://user:pa#ss@mail.example.com",
             "smtps://user:pa/ss@mail.example.com",
             "smtps://user:p@ss@mail.example.com",
+            "smtps://user:%ff@mail.example.com",
             "smtp://u:p@mail.example.com?tls=opportunistic",
             "smtp://mail.example.com?tls=never",
             "smtp://mail.example.com/?tls=required&tls=none",
