@@ -274,7 +274,7 @@ pub fn at_rate(port: u16, per_second: u32, requests: &[Request], time: Duration)
 pub fn add_sessions(database: &std::path::Path, tokens: &[[u8; 32]], unused: u32) {
     use sqlx::ConnectOptions;
     const INTO: &str = "INSERT INTO vestibule_sessions (digest, id, user_id, remembered, created_at, last_seen_at, authenticated_at, \
-                        expires_at, address, user_agent) ";
+                        expires_at, ip, user_agent) ";
     const ROW: &str = "randomblob(16), u.id, 1, u.created_at, u.created_at, u.created_at, 9999999999999, \
                        '203.0.113.7', 'Mozilla/5.0'";
     const OF: &str = "(SELECT id, created_at FROM vestibule_users LIMIT 1) u";
