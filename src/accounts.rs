@@ -58,8 +58,9 @@ impl Accounts {
         self.0.create_account(new, &Client::operator()).await
     }
 
-    /// Disables an account, which then looks to its owner as if the password were wrong: its sessions end, its links and known browsers are void, and nobody can sign in until
-    /// it is [enabled](Self::enable). Returns `false` if there is no such account, or it is disabled already.
+    /// Disables an account: its sessions end, its links and known browsers are void, and nobody can sign in until it is
+    /// [enabled](Self::enable); to its owner it looks as if the password were wrong. Returns `false` if there is no
+    /// such account, or it is disabled already.
     pub async fn disable(&self, id: UserId) -> Result<bool, Error> {
         self.0.disable(id, &Client::operator()).await
     }

@@ -20,7 +20,8 @@ use crate::error::{Error, error_chain};
 /// How often expired data is removed.
 const SWEEP_EVERY: Duration = Duration::from_mins(15);
 
-/// How long messages in delivery may delay shutdown. The next process sends those that are cut off.
+/// How long messages in delivery, and listeners that are being told, may delay shutdown. The next process sends and
+/// tells again what is cut off.
 const FINISH_WITHIN: Duration = Duration::from_secs(5);
 
 /// A job without progress for this long is restarted: it waits for something that will never happen.
@@ -96,6 +97,12 @@ where
     }
 }
 
+/// Returns when what is in progress has delayed shutdown for long enough.
+async fn cut_off(shutdown: Shutdown) {
+    shutdown.await;
+    sleep(FINISH_WITHIN).await;
+}
+
 /// Delivers messages as they arrive. On shutdown, finishes those in delivery.
 async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
     loop {
@@ -108,10 +115,6 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
                 auth.note_delivery();
                 shutdown.clone().now_or_never().is_some()
             };
-            let cut_off = async {
-                shutdown.clone().await;
-                sleep(FINISH_WITHIN).await;
-            };
             let round = async {
                 auth.follow_clock().await?;
                 if auth.may_deliver().await? {
@@ -122,7 +125,7 @@ async fn deliver(auth: Auth, mut shutdown: Shutdown, pulse: Pulse) {
             };
             select! {
                 done = round => report(done),
-                () = cut_off => return,
+                () = cut_off(shutdown.clone()) => return,
             }
         }
         select! {
@@ -201,7 +204,10 @@ async fn tell(auth: Auth, listeners: Arc<[Arc<Listener>]>, mut shutdown: Shutdow
                 pulse.beat();
                 shutdown.clone().now_or_never().is_some()
             };
-            report(tell_due(&auth, &listeners, is_over).await);
+            select! {
+                told = tell_due(&auth, &listeners, is_over) => report(told),
+                () = cut_off(shutdown.clone()) => return,
+            }
         }
         select! {
             biased;

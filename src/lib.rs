@@ -40,8 +40,8 @@
 //! | [`Menu`] | everybody: links to sign in and out, for your pages | |
 //!
 //! Authorise on [`User::verified_email`], never on [`User::email`]: anybody can sign up with somebody else's address.
-//! A forgotten `attach` stops the launch. While the database is away, all of them answer 503. A page that asked who is
-//! signed in, and found somebody, gets `Cache-Control: no-store` unless you have set that header: after signing out,
+//! A forgotten `attach` stops the launch. While the database is away, a guard that asks who is signed in answers 503, and
+//! not as if nobody were. A page that asked who is signed in, and found somebody, gets `Cache-Control: no-store` unless you have set that header: after signing out,
 //! Back must not show it.
 //!
 //! The first administrator is made by your code, with [`Accounts::set_admin`]: for example in a listener, once the

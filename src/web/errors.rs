@@ -165,10 +165,19 @@ pub(in crate::web) fn is_page(request: &Request<'_>) -> bool {
     style(request) == Style::Page
 }
 
-/// For a form that was sent without being signed in: what was typed is lost, and `next` is the page with the form.
-pub(in crate::web) fn signed_out(request: &Request<'_>, next: &str) -> response::Result<'static> {
+/// For a form that was sent without being signed in, or without a recent sign-in: what was typed is lost, and `next`
+/// is the page with the form.
+pub(in crate::web) fn signed_out(
+    request: &Request<'_>,
+    is_signed_in: bool,
+    next: &str,
+) -> response::Result<'static> {
     let sign_in = urls_of(request).and_then(urls::SIGN_IN, next);
-    let (title, message) = (words::refusals::SIGNED_OUT_TITLE, words::errors::SIGNED_OUT);
+    let (title, message) = if is_signed_in {
+        (words::errors::SIGN_IN_AGAIN_TITLE, words::errors::SIGN_IN_AGAIN)
+    } else {
+        (words::refusals::SIGNED_OUT_TITLE, words::errors::SIGNED_OUT)
+    };
     let frame = Frame::bare(request);
     let page = ErrorPage { frame, title, message, reference: None, sign_in: Some(sign_in) };
     page_response(Status::Unauthorized, &page).ok()

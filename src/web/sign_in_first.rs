@@ -19,7 +19,7 @@ enum Kind {
     /// To the sign-in page, and back.
     Go(Box<Redirect>),
     /// What was sent is lost: a page with a link to the sign-in page.
-    Lost { next: String },
+    Lost { is_signed_in: bool, next: String },
     /// For programs.
     Program,
     /// Signed in, and still not allowed.
@@ -54,7 +54,7 @@ pub async fn sign_in_first(request: &Request<'_>) -> SignInFirst {
         let next = Next::parse(&asked).map_or("", |_| &asked);
         return SignInFirst(Kind::Go(Box::new(session::sign_in_first(urls_of(request), next))));
     }
-    SignInFirst(Kind::Lost { next: page_of_form(request).unwrap_or_default() })
+    SignInFirst(Kind::Lost { is_signed_in, next: page_of_form(request).unwrap_or_default() })
 }
 
 /// The page with the form, if the browser says that it is one of this site.
@@ -73,7 +73,7 @@ impl<'r> Responder<'r, 'static> for SignInFirst {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         match self.0 {
             Kind::Go(redirect) => redirect.respond_to(request),
-            Kind::Lost { next } => errors::signed_out(request, &next),
+            Kind::Lost { is_signed_in, next } => errors::signed_out(request, is_signed_in, &next),
             Kind::Program => errors::not_signed_in(request),
             Kind::Forbidden => Caught(Status::Forbidden).respond_to(request),
         }

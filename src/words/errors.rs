@@ -13,9 +13,13 @@ pub(crate) fn cross_site_from(named: &str, own: &str) -> String {
     )
 }
 
-/// For a form that was sent after signing out.
-pub(crate) const SIGNED_OUT: &str = "You were signed out before you sent the form, so nothing was done. Sign in: then \
-     you come back to the form and can fill it in again.";
+/// For a form that was sent without being signed in.
+pub(crate) const SIGNED_OUT: &str = "You were not signed in when you sent the form, so nothing was done. Sign in, and fill it in again.";
+
+/// For a form that needs a recent sign-in.
+pub(crate) const SIGN_IN_AGAIN_TITLE: &str = "Sign in again";
+pub(crate) const SIGN_IN_AGAIN: &str = "This needs your password once more, since your last sign-in was a while ago. \
+     Nothing was done. Sign in again, and fill in the form again.";
 
 pub(crate) const UNREADABLE_ADDRESS: &str = "The address could not be read.";
 

@@ -94,6 +94,19 @@ fn an_account_is_created_and_its_owner_chooses_the_password() {
 }
 
 #[test]
+fn the_owner_of_a_created_account_may_ask_for_another_link() {
+    let app = TestApp::new();
+    let name = vestibule::Name::parse("Ada").unwrap().unwrap();
+    let new = NewAccount::new(ADA.parse().unwrap()).name(name);
+    let ada = app.block_on(app.accounts().create(&new)).unwrap();
+    app.emails_do_not_matter();
+    let link = app.reset_link();
+    app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
+    let ada = app.block_on(app.accounts().user(ada.id)).unwrap().unwrap();
+    assert_eq!(ada.display_name(), "Ada", "nobody else can have set it");
+}
+
+#[test]
 fn the_link_to_a_new_account_opens_nothing_else_and_ends_after_a_week() {
     let app = TestApp::new();
     app.block_on(app.accounts().create(&NewAccount::new(ADA.parse().unwrap()))).unwrap();

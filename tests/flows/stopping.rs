@@ -49,10 +49,8 @@ fn an_answered_request_survives_a_kill_at_any_moment() {
     }
 }
 
-/// Promise 53: requests in flight, including those that wait for a hash, are answered before the database closes.
-#[test]
-fn a_stop_answers_what_is_in_flight() {
-    let folder = new_folder();
+/// A service with four sign-ups: at least one was handled, and others wait for their hash.
+fn with_sign_ups_in_flight(folder: &tempfile::TempDir) -> (Process, Vec<TcpStream>) {
     let settings = [
         ("VESTIBULE_PASSWORD__COST", "11"),
         ("VESTIBULE_HASHING__WORKERS", "1"),
@@ -63,8 +61,15 @@ fn a_stop_answers_what_is_in_flight() {
     let waiting: Vec<TcpStream> = (0..4)
         .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
         .collect();
-    // The signal comes when at least one was handled and others wait.
     service.line("event=signed-up");
+    (service, waiting)
+}
+
+/// Promise 53: requests in flight, including those that wait for a hash, are answered before the database closes.
+#[test]
+fn a_stop_answers_what_is_in_flight() {
+    let folder = new_folder();
+    let (service, waiting) = with_sign_ups_in_flight(&folder);
     service.signal("-TERM");
     let is_open = |stream: &&TcpStream| {
         stream.set_nonblocking(true).unwrap();
@@ -92,18 +97,7 @@ fn a_stop_answers_what_is_in_flight() {
 #[test]
 fn a_client_that_disconnects_stops_nothing() {
     let folder = new_folder();
-    let settings = [
-        ("VESTIBULE_PASSWORD__COST", "11"),
-        ("VESTIBULE_HASHING__WORKERS", "1"),
-        ("VESTIBULE_HASHING__BATCH", "1"),
-        ("VESTIBULE_HASHING__MAX_WAIT", "1min"),
-    ];
-    let mut service = Process::start(folder.path(), &settings);
-    let waiting: Vec<TcpStream> = (0..4)
-        .map(|n| service.post("/signup", &sign_up_form(&format!("p{n}@example.com"))))
-        .collect();
-    // Now at least one was handled, and others wait.
-    service.line("event=signed-up");
+    let (mut service, waiting) = with_sign_ups_in_flight(&folder);
     drop(waiting);
     for _ in 0..3 {
         service.line("event=signed-up");

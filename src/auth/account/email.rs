@@ -10,8 +10,8 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::is_unseen;
 
-/// An email address that a message can be sent to. Two addresses belong to the same account if their
-/// [`key`](Email::key)s are equal; then they are equal.
+/// An email address that a message can be sent to. Two addresses are equal, and belong to the same
+/// account, if their [`key`](Email::key)s are equal.
 #[derive(Clone, Debug)]
 pub struct Email {
     typed: String,

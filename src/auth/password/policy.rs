@@ -10,8 +10,8 @@ use super::hasher::HashSlot;
 use crate::auth::{Auth, Email, Name, Refused};
 use crate::config::PasswordConfig;
 
-/// A password that meets the policy. Only [`Auth`] makes one. Signing in takes any [`Password`],
-/// so that a stricter policy locks nobody out.
+/// A password that meets the policy. Only [`Auth`] makes one. Signing in takes any [`Password`], so that a stricter
+/// policy locks nobody out.
 pub struct NewPassword(pub(in crate::auth) Password);
 
 /// Why a password may not be set.

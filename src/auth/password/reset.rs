@@ -91,11 +91,8 @@ impl Auth {
             change.rollback().await;
             return self.reset_again(link, &password.0, client, twice).await;
         };
-        // The address becomes verified now: remove what an earlier, unverified owner may have set. An account without
-        // a password had none.
-        if *purpose == Purpose::PasswordReset {
-            change.clear_unproven_profile(user.id).await?;
-        }
+        // The address becomes verified now: remove what an earlier, unverified owner may have set.
+        change.clear_unproven_profile(user.id).await?;
         if !change.update_verified(user.id, &recipient, now).await? {
             change.rollback().await;
             return Err(Refused::Because(ResetPasswordError::DeadLink));

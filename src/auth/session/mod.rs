@@ -12,8 +12,7 @@ use uuid::Uuid;
 pub(in crate::auth) use cache::SessionCache;
 pub(crate) use known_device::{KNOWN_FOR, KnownDevice};
 
-use super::change::Change;
-use super::change::REPEATED_WITHIN;
+use super::change::{Change, REPEATED_WITHIN};
 use super::events::Event;
 use super::login::PasswordProof;
 use super::password::PasswordVersion;

@@ -360,13 +360,12 @@ impl Tx {
         Ok(Some(Charge { key, millis }))
     }
 
-    /// Clears what was set up on an address that was never verified.
+    /// Clears what somebody with a password has set up on an address that was never verified. An account without a
+    /// password was set up by the operator.
     pub(in crate::auth) async fn clear_unproven_profile(&mut self, id: UserId) -> Result<()> {
-        self.run(
-            "UPDATE vestibule_users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL",
-            (id,),
-        )
-        .await?;
+        let sql = "UPDATE vestibule_users SET name = NULL WHERE id = $1 AND email_verified_at IS NULL \
+                   AND id IN (SELECT user_id FROM vestibule_passwords)";
+        self.run(sql, (id,)).await?;
         Ok(())
     }
 

@@ -89,7 +89,7 @@ fn a_host_that_fails_is_told_again_later() {
 }
 
 #[test]
-fn two_nodes_tell_an_event_once() {
+fn an_event_that_another_process_has_claimed_is_told_a_minute_later() {
     let (app, told) = app(0);
     app.sign_up(ADA);
     app.emails_do_not_matter();
@@ -103,6 +103,26 @@ fn two_nodes_tell_an_event_once() {
     app.clock.advance(Duration::from_mins(1));
     app.run_jobs();
     assert_eq!(told.lock().unwrap().len(), 2);
+}
+
+/// With the jobs of a real node: nobody asks for it.
+#[test]
+fn a_host_is_told_at_once() {
+    let (teller, mut told) = rocket::tokio::sync::mpsc::unbounded_channel();
+    let app = TestApp::start(
+        |figment| figment.merge(("vestibule.jobs", true)),
+        |figment| {
+            let stage = vestibule::stage().on(move |event, _| {
+                let sent = teller.send(event);
+                async move { Ok(sent?) }
+            });
+            rocket::custom(figment).attach(stage)
+        },
+    );
+    app.emails_do_not_matter();
+    app.sign_up(ADA);
+    let first = app.block_on(told.recv()).unwrap();
+    assert!(matches!(first, SignedUp(_)), "{first:?}");
 }
 
 #[test]

@@ -29,6 +29,11 @@ fn danger(recent: RecentLogin) -> String {
     recent.user.email.to_string()
 }
 
+#[post("/danger")]
+fn do_it(recent: RecentLogin) -> String {
+    recent.user.email.to_string()
+}
+
 #[get("/admin")]
 fn admin(admin: Admin) -> String {
     format!("welcome, {}", admin.user.email)
@@ -57,7 +62,7 @@ async fn unauthorized(request: &rocket::Request<'_>) -> SignInFirst {
 fn host(figment: rocket::figment::Figment) -> Rocket<Build> {
     rocket::custom(figment)
         .attach(vestibule::stage())
-        .mount("/", routes![notes, write, never, danger, admin, hook, hello])
+        .mount("/", routes![notes, write, never, danger, do_it, admin, hook, hello])
         .register("/", catchers![unauthorized])
 }
 
@@ -90,6 +95,7 @@ fn who_is_signed_in_is_not_sent_round_in_a_circle() {
     app.visit("/danger").is(200);
     app.clock.advance(Duration::from_mins(11));
     app.visit("/danger").redirects_to("/login?next=/danger");
+    app.post("/danger", []).is(401).says("Sign in again").does_not_say("not signed in");
     app.visit("/login?next=/danger")
         .is(200)
         .and_submit([("email", ADA), ("password", PASSWORD)])
@@ -116,7 +122,7 @@ fn a_form_that_was_sent_too_late_is_not_lost_without_a_word() {
         ("nonsense", "/login"),
     ] {
         let seen = app.request(Post, "/notes", &[html, ("Referer", referer)], Some(""));
-        let seen = seen.is(401).says("You were signed out before you sent the form");
+        let seen = seen.is(401).says("You were not signed in when you sent the form");
         assert!(seen.body.contains(&format!("href=\"{next}\"")), "{}", seen.body);
     }
 }
