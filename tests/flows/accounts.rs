@@ -80,6 +80,8 @@ fn an_account_is_created_and_its_owner_chooses_the_password() {
     let email = app.last_email();
     assert_eq!(email.subject, "Your account at Vestibule");
     let link = email.link();
+    // Promise 17: only the digest of its token is stored.
+    app.keeps_only_the_digest_of(&email.token());
     app.visit(&link).is(200).says("Choose your password");
     app.submit(&link, [("new_password", "short")])
         .is(422)
