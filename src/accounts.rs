@@ -1,5 +1,7 @@
 //! What the code of a host app may do with accounts.
 
+use std::fmt;
+
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Phase, Request, Rocket};
@@ -24,6 +26,12 @@ use crate::{CreateError, DeleteError, Email, Error, NewAccount, SessionInfo, Use
 #[derive(Clone)]
 pub struct Accounts(Auth);
 
+impl fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accounts").finish_non_exhaustive()
+    }
+}
+
 impl Accounts {
     /// The accounts of this Rocket, once it is ignited; `None` if no [`stage`](crate::stage) is attached.
     pub fn of<P: Phase>(rocket: &Rocket<P>) -> Option<Self> {
@@ -43,14 +51,14 @@ impl Accounts {
         self.0.accounts(ids).await
     }
 
-    /// Finds an account by its address, in any spelling, even if it is disabled. The address may be unproven: see
+    /// Finds an account by its address, in any spelling, even if it is disabled. The address may be unverified: see
     /// [`User::verified_email`].
     pub async fn user_by_email(&self, email: &Email) -> Result<Option<User>, Error> {
         self.0.account_by_email(email).await
     }
 
     /// Creates an account without a password, and sends its owner a message with a link to set one, unless the
-    /// address is [proven](NewAccount::proven).
+    /// address is [verified](NewAccount::verified).
     ///
     /// # Errors
     /// If the address has an account.

@@ -81,7 +81,7 @@ fn of_this_machine() -> Timestamp {
 pub(crate) const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
 
 /// An instant in UTC, in milliseconds since 1970. Stored as an integer, so that both databases compare it alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Timestamp(i64);
 

@@ -33,11 +33,12 @@
 //! |---|---|---|
 //! | [`User`] | who is signed in | 401 |
 //! | [`Visitor`] | everybody: `Some(user)` or `None` | |
-//! | [`RecentLogin`] | who gave the password in the last ten minutes | 401 |
+//! | [`RecentLogin`] | who gave the password in the last ten minutes | 401: `/recent-login` asks for it again |
 //! | [`Admin`] | administrators | 401, 403 |
 //! | [`SameOrigin`] | requests that no other website has caused | 403 |
 //! | [`Accounts`] | everybody: finds, creates, disables and deletes accounts | |
 //! | [`Menu`] | everybody: links to sign in and out, for your pages | |
+//! | [`Draft`] | everybody: what was typed before the sign-in | |
 //!
 //! Authorise on [`User::verified_email`], never on [`User::email`]: anybody can sign up with somebody else's address.
 //! A forgotten `attach` stops the launch. While the database is away, a guard that asks who is signed in answers 503, and
@@ -45,13 +46,13 @@
 //! Back must not show it.
 //!
 //! The first administrator is made by your code, with [`Accounts::set_admin`]: for example in a listener, once the
-//! address that you expect is proven.
+//! address that you expect is verified.
 //!
 //! ```no_run
 //! use vestibule::AccountEvent;
 //!
 //! let stage = vestibule::stage().on(|event, accounts| async move {
-//!     if let AccountEvent::EmailProven(id) = event
+//!     if let AccountEvent::EmailVerified(id) = event
 //!         && let Some(user) = accounts.user(id).await?
 //!         && user.verified_email().is_some_and(|email| email.key() == "ada@example.com")
 //!     {
@@ -64,7 +65,8 @@
 //! # Catchers
 //!
 //! [`catchers`] draws the errors of your routes as pages. With catchers of your own, let the one for 401 call
-//! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for. [`catchers`] are one for
+//! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for. A form that was sent too
+//! late comes back with what was typed if its route [says what to keep](SignInFirst::keep_draft). [`catchers`] are one for
 //! 401 and a default; your own `catchers![not_found]` may stand beside them.
 //!
 //! # What is yours stays yours
@@ -129,7 +131,8 @@
 //!
 //! # Tests
 //!
-//! [`testing`] has settings for tests and signs clients in: a test of a page for signed-in users takes five lines.
+//! [`testing`] has settings for tests, signs clients in and out, and verifies addresses: a test of a page for signed-in
+//! users takes five lines.
 //!
 //! # In production
 //!
@@ -147,6 +150,7 @@ mod error;
 mod jobs;
 mod log;
 mod mail;
+mod named;
 mod private_files;
 mod seldom;
 mod server;
@@ -160,6 +164,14 @@ use figment::providers::{Env, Format, Toml};
 use figment::{Figment, Profile};
 use rocket::shield::Shield;
 use rocket::{Build, Rocket};
+
+/// The types of the fields of [`Config`].
+pub mod settings {
+    pub use crate::config::{
+        Accent, Allowances, DatabaseUrl, EventsConfig, HashingConfig, MailConfig, PasswordConfig,
+        Proxy, PublicUrl, Sender, SessionConfig, SmtpUrl, ThrottleConfig,
+    };
+}
 
 pub use accounts::Accounts;
 pub use auth::{
@@ -175,7 +187,8 @@ pub use mail::{Mailbox, SentMessage};
 pub use server::{ServeError, serve};
 pub use setup::{Report, Stage};
 pub use web::{
-    Admin, Layout, Menu, RecentLogin, SameOrigin, SignInFirst, Visitor, catchers, sign_in_first,
+    Admin, Draft, Layout, Menu, PageUrls, RecentLogin, SameOrigin, SignInFirst, Visitor, catchers,
+    sign_in_first,
 };
 
 /// Rocket's figment for a host app: no header reveals the software, and none is trusted for the client IP.

@@ -20,9 +20,9 @@
 //! assert_eq!(page, "the notes of ada@example.com");
 //! ```
 //!
-//! [`Mailbox`](crate::Mailbox) and [`Clock`](crate::Clock), given to `manage`, show the messages and move the time;
-//! [`run_jobs`](crate::run_jobs) sends what is due and tells of events; with a blocking client,
-//! `rocket::execute(run_jobs(client.rocket()))`. [`sign_in`] as another person replaces the one before.
+//! [`Mailbox`] and [`Clock`](crate::Clock), given to `manage`, show the messages and move the time; [`run_jobs`] sends
+//! what is due and tells of events; with a blocking client, `rocket::execute(run_jobs(client.rocket()))`. [`sign_in`]
+//! as another person replaces the one before; [`verify_email`] opens the link that was mailed.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use rocket::local::{asynchronous, blocking};
 use rocket::{Orbit, Rocket};
 
 use crate::config::{CLOSED, Config};
-use crate::urls;
+use crate::{Email, Mailbox, run_jobs, urls};
 
 /// The password of the accounts that [`sign_in`] makes.
 pub const PASSWORD: &str = "seven purple lanterns";
@@ -41,7 +41,7 @@ pub const PASSWORD: &str = "seven purple lanterns";
 /// Settings for a test. Everything is kept in `folder`, and nothing is read from `Rocket.toml` or the environment, so
 /// that a test never reaches the database or the mail server of a shell with other plans; `merge` what your app needs.
 /// Hashes cost as little as possible, the limits by client IP and account are so high that no test meets them, and
-/// jobs run only by [`run_jobs`](crate::run_jobs).
+/// jobs run only by [`run_jobs`].
 pub fn figment(folder: &Path) -> Figment {
     const MANY: u32 = 1_000_000;
     Figment::from(rocket::Config::debug_default())
@@ -83,13 +83,80 @@ pub async fn sign_in_async(client: &asynchronous::Client, email: &str) {
     assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
 }
 
+/// Signs this client out.
+///
+/// # Panics
+/// If that fails.
+pub fn sign_out(client: &blocking::Client) {
+    let response = client.post(url(client.rocket(), urls::SIGN_OUT)).dispatch();
+    assert_eq!(response.status(), Status::SeeOther, "nobody can sign out");
+}
+
+/// The same for an asynchronous client.
+///
+/// # Panics
+/// As [`sign_out`].
+pub async fn sign_out_async(client: &asynchronous::Client) {
+    let response = client.post(url(client.rocket(), urls::SIGN_OUT)).dispatch().await;
+    assert_eq!(response.status(), Status::SeeOther, "nobody can sign out");
+}
+
+/// Verifies the address of an account that [`sign_in`] has made, by the link mailed to it, and tells listeners of it.
+/// Needs a [`Mailbox`]; sends what is due.
+///
+/// # Panics
+/// If your app does not `manage` a [`Mailbox`], or no link was mailed to the address.
+pub fn verify_email(client: &blocking::Client, email: &str) {
+    let rocket = client.rocket();
+    let jobs = || rocket::execute(run_jobs(rocket)).expect("the jobs run");
+    jobs();
+    let (url, form) = mailed_link(rocket, email);
+    let response = client.post(url).header(ContentType::Form).body(form).dispatch();
+    assert_eq!(response.status(), Status::SeeOther, "{email} cannot be verified");
+    drop(response);
+    jobs();
+}
+
+/// The same for an asynchronous client.
+///
+/// # Panics
+/// As [`verify_email`].
+pub async fn verify_email_async(client: &asynchronous::Client, email: &str) {
+    let rocket = client.rocket();
+    run_jobs(rocket).await.expect("the jobs run");
+    let (url, form) = mailed_link(rocket, email);
+    let response = client.post(url).header(ContentType::Form).body(form).dispatch().await;
+    assert_eq!(response.status(), Status::SeeOther, "{email} cannot be verified");
+    drop(response);
+    run_jobs(rocket).await.expect("the jobs run");
+}
+
+/// The last link that was mailed to verify this address, and its form.
+fn mailed_link(rocket: &Rocket<Orbit>, email: &str) -> (String, String) {
+    let mailbox: Option<&Mailbox> = rocket.state();
+    let messages = mailbox.expect("the app manages a Mailbox").messages();
+    let to = email.parse().map_or_else(|_| email.to_owned(), |email: Email| email.deliverable());
+    let page = format!("{}/", url(rocket, urls::VERIFY_EMAIL));
+    let link = messages.iter().rev().filter(|message| message.to == to).find_map(|message| {
+        let (_, secret) = message.text.split_once(&page)?;
+        secret.split_whitespace().next().map(|secret| format!("{page}{secret}"))
+    });
+    (
+        link.unwrap_or_else(|| panic!("no link was mailed to {email}")),
+        form([("password", PASSWORD)]),
+    )
+}
+
 /// The page to sign up, which signs in whoever has an account, and its form.
 fn sign_up(rocket: &Rocket<Orbit>, email: &str) -> (String, String) {
+    (url(rocket, urls::SIGN_UP), form([("email", email), ("password", PASSWORD)]))
+}
+
+fn url(rocket: &Rocket<Orbit>, page: urls::Path) -> String {
     let config: Option<&Arc<Config>> = rocket.state();
-    let url = config.map_or_else(String::new, |config| config.urls.to(urls::SIGN_UP).to_string());
-    let form = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("email", email)
-        .append_pair("password", PASSWORD)
-        .finish();
-    (url, form)
+    config.expect("a stage is attached").urls.to(page).to_string()
+}
+
+fn form<const N: usize>(fields: [(&str, &str); N]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish()
 }

@@ -37,6 +37,7 @@ impl HtmlSafe for Path {}
 pub(crate) const FRONT_PAGE: Path = Path::new("/");
 pub(crate) const SIGN_UP: Path = Path::new("/signup");
 pub(crate) const SIGN_IN: Path = Path::new("/login");
+pub(crate) const RECENT_LOGIN: Path = Path::new("/recent-login");
 pub(crate) const SIGN_OUT: Path = Path::new("/logout");
 pub(crate) const PROFILE: Path = Path::new("/profile");
 pub(crate) const PASSWORD_CHANGE: Path = Path::new("/password-change");

@@ -2,7 +2,8 @@
 //!
 //! - Everything of Vestibule is under `/accounts`, in the layout of the app (`layout`).
 //! - The notes are in the same database, with a foreign key to the accounts (`notes.rs`).
-//! - `/admin` is for administrators. Who proves that `ADMIN` is theirs becomes one (`promote`).
+//! - A note that was typed after the session had ended is not lost, and deleting all notes asks for the password again.
+//! - `/admin` is for administrators. Who verifies that `ADMIN` is theirs becomes one (`promote`).
 //! - Its tests are in `tests/flows/embed`.
 
 mod notes;
@@ -27,8 +28,10 @@ use notes::{Notes, NotesDb};
 <meta name="color-scheme" content="light dark">
 <title>{{ title|safe }} - Notes</title>
 {{ styles|safe }}
+<body class="vestibule">
 <header><a class="brand" href="/">Notes</a> {{ menu|safe }}</header>
 <main>{{ main|safe }}</main>
+</body>
 </html>"#
 )]
 struct Page<'a> {
@@ -57,17 +60,18 @@ fn show(title: &str, menu: &Menu<'_>, main: &impl Template) -> Result<RawHtml<St
     source = r#"<h1>Notes</h1>
 {% match name %}
 {% when Some with (name) %}<p>Welcome back, {{ name }}. <a href="/notes">Your notes</a></p>
-{% when None %}<p>Sign up to keep notes.</p>
+{% when None %}<p><a href="{{ sign_up }}">Sign up</a> to keep notes.</p>
 {% endmatch %}"#
 )]
 struct Front<'a> {
     name: Option<&'a str>,
+    sign_up: &'a str,
 }
 
 #[get("/")]
 fn front(menu: Menu<'_>) -> Result<RawHtml<String>, Status> {
     let name = menu.user().map(vestibule::User::display_name);
-    show("Welcome", &menu, &Front { name })
+    show("Welcome", &menu, &Front { name, sign_up: &menu.urls().sign_up() })
 }
 
 #[get("/admin")]
@@ -79,9 +83,9 @@ async fn admin(admin: Admin, notes: Notes<'_>) -> Result<String, Status> {
 /// The address of the first administrator: a setting in an app for others.
 const ADMIN: &str = "ada@example.com";
 
-/// Only a proven address counts: anybody may sign up with it.
+/// Only a verified address counts: anybody may sign up with it.
 async fn promote(event: AccountEvent, accounts: Accounts) -> EventResult {
-    if let AccountEvent::EmailProven(id) = event
+    if let AccountEvent::EmailVerified(id) = event
         && let Some(user) = accounts.user(id).await?
         && user.verified_email().is_some_and(|email| email.key() == ADMIN)
     {
@@ -96,7 +100,8 @@ pub fn app(figment: Figment) -> Rocket<Build> {
         .attach(vestibule::stage().at("/accounts").layout(layout).on(promote))
         // After the stage: its table refers to the accounts.
         .attach(NotesDb::fairing())
-        .mount("/", routes![front, admin, notes::list, notes::write])
+        .mount("/", routes![front, admin])
+        .mount("/notes", routes![notes::list, notes::write, notes::ask, notes::delete_all])
         .register("/", vestibule::catchers())
 }
 

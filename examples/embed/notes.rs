@@ -14,7 +14,7 @@ use rocket::response::content::RawHtml;
 use rocket::{FromForm, Request, get, post};
 use rocket_db_pools::{Config, Database, Pool};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
-use vestibule::{Menu, User, UserId};
+use vestibule::{Draft, Menu, RecentLogin, SignInFirst, User, UserId};
 
 /// The pool in Rocket's state. `rocket_db_pools` knows sqlx up to 0.7, so its `Pool` is implemented here.
 #[derive(Database)]
@@ -97,6 +97,11 @@ impl Notes<'_> {
         let insert = sqlx::query("INSERT INTO notes (author, text) VALUES ($1, $2)");
         insert.bind(author).bind(text).execute(self.0).await.map(drop).map_err(failed)
     }
+
+    async fn delete_of(&self, author: UserId) -> Result<(), Status> {
+        let delete = sqlx::query("DELETE FROM notes WHERE author = $1");
+        delete.bind(author).execute(self.0).await.map(drop).map_err(failed)
+    }
 }
 
 fn failed(error: sqlx::Error) -> Status {
@@ -109,18 +114,26 @@ fn failed(error: sqlx::Error) -> Status {
     ext = "html",
     source = r#"<h1>Your notes</h1>
 <form method="post" action="/notes">
-<div class="field"><label for="text">New note</label><input id="text" name="text" required></div>
+<div class="field"><label for="text">New note</label><input id="text" name="text" value="{{ draft }}" required></div>
 <button>Keep it</button>
 </form>
-<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>"#
+<ul>{% for note in notes %}<li>{{ note }}</li>{% endfor %}</ul>
+<p><a href="/notes/delete">Delete all notes</a></p>"#
 )]
 struct List {
     notes: Vec<String>,
+    draft: String,
 }
 
-#[get("/notes")]
-pub async fn list(user: User, menu: Menu<'_>, notes: Notes<'_>) -> Result<RawHtml<String>, Status> {
-    super::show("Your notes", &menu, &List { notes: notes.of(user.id).await? })
+#[get("/")]
+pub async fn list(
+    user: User,
+    draft: Draft,
+    menu: Menu<'_>,
+    notes: Notes<'_>,
+) -> Result<RawHtml<String>, Status> {
+    let (notes, draft) = (notes.of(user.id).await?, draft.0.unwrap_or_default());
+    super::show("Your notes", &menu, &List { notes, draft })
 }
 
 #[derive(FromForm)]
@@ -128,12 +141,33 @@ pub struct NewNote<'r> {
     text: &'r str,
 }
 
-#[post("/notes", data = "<note>")]
+/// What was typed is kept if the session has ended.
+#[post("/", data = "<note>")]
 pub async fn write(
-    user: User,
+    user: Result<User, SignInFirst>,
     note: Form<NewNote<'_>>,
     notes: Notes<'_>,
-) -> Result<Redirect, Status> {
-    notes.insert(user.id, note.text).await?;
+) -> Result<Result<Redirect, Status>, SignInFirst> {
+    let user = user.map_err(|first| first.keep_draft("/notes", note.text))?;
+    Ok(notes.insert(user.id, note.text).await.map(|()| Redirect::to("/notes")))
+}
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<h1>Delete all notes?</h1>
+<form method="post" action="/notes/delete"><button>Delete them</button></form>"#
+)]
+struct Ask;
+
+/// Asks for the password, unless it was given a moment ago: somebody else may sit at a browser that was left open.
+#[get("/delete")]
+pub fn ask(_recent: RecentLogin, menu: Menu<'_>) -> Result<RawHtml<String>, Status> {
+    super::show("Delete all notes?", &menu, &Ask)
+}
+
+#[post("/delete")]
+pub async fn delete_all(recent: RecentLogin, notes: Notes<'_>) -> Result<Redirect, Status> {
+    notes.delete_of(recent.user.id).await?;
     Ok(Redirect::to("/notes"))
 }

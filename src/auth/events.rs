@@ -10,70 +10,32 @@ use uuid::Uuid;
 use super::{Auth, Client, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
+use crate::named::named_enum;
 
-/// Something that happened to an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::auth) enum Event {
-    SignedUp,
-    SignedIn,
-    SignInFailed,
-    SignedOut,
-    PasswordResetAsked,
-    PasswordReset,
-    PasswordChanged,
-    EmailVerified,
-    Renamed,
-    Created,
-    Disabled,
-    Enabled,
-    Deleted,
-    SessionsEnded,
-    MadeAdmin,
-    UnmadeAdmin,
+named_enum! {
+    /// Something that happened to an account, by its name in the table and in the log.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(in crate::auth) enum Event {
+        SignedUp = "signed-up",
+        SignedIn = "signed-in",
+        SignInFailed = "sign-in-failed",
+        SignedOut = "signed-out",
+        PasswordResetAsked = "password-reset-asked",
+        PasswordReset = "password-reset",
+        PasswordChanged = "password-changed",
+        EmailVerified = "email-verified",
+        Renamed = "renamed",
+        Created = "created",
+        Disabled = "disabled",
+        Enabled = "enabled",
+        Deleted = "deleted",
+        SessionsEnded = "sessions-ended",
+        MadeAdmin = "made-admin",
+        UnmadeAdmin = "unmade-admin",
+    }
 }
 
 impl Event {
-    const ALL: [Self; 16] = [
-        Self::SignedUp,
-        Self::SignedIn,
-        Self::SignInFailed,
-        Self::SignedOut,
-        Self::PasswordResetAsked,
-        Self::PasswordReset,
-        Self::PasswordChanged,
-        Self::EmailVerified,
-        Self::Renamed,
-        Self::Created,
-        Self::Disabled,
-        Self::Enabled,
-        Self::Deleted,
-        Self::SessionsEnded,
-        Self::MadeAdmin,
-        Self::UnmadeAdmin,
-    ];
-
-    /// The name in the table and in the log.
-    pub(in crate::auth) fn as_str(self) -> &'static str {
-        match self {
-            Self::SignedUp => "signed-up",
-            Self::SignedIn => "logged-in",
-            Self::SignInFailed => "log-in-failed",
-            Self::SignedOut => "logged-out",
-            Self::PasswordResetAsked => "password-reset-asked",
-            Self::PasswordReset => "password-reset",
-            Self::PasswordChanged => "password-changed",
-            Self::EmailVerified => "email-verified",
-            Self::Renamed => "renamed",
-            Self::Created => "created",
-            Self::Disabled => "disabled",
-            Self::Enabled => "enabled",
-            Self::Deleted => "deleted",
-            Self::SessionsEnded => "sessions-ended",
-            Self::MadeAdmin => "made-admin",
-            Self::UnmadeAdmin => "unmade-admin",
-        }
-    }
-
     /// Writes the log line. It never contains an email field: people type passwords there.
     pub(in crate::auth) fn log(self, user: Option<UserId>, client: &Client) {
         let user = user.map_or_else(|| "none".to_owned(), |user| user.to_string());
@@ -85,7 +47,8 @@ impl Event {
     }
 }
 
-/// Something that happened to an account, for the code of a host app; see [`Stage::on`](crate::Stage::on).
+/// Something that happened to an account, for the code of a host app; see [`Stage::on`](crate::Stage::on). Each has the
+/// name of its `kind` in the table `vestibule_events`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccountEvent {
@@ -94,13 +57,15 @@ pub enum AccountEvent {
     /// The operator or the host app created the account.
     Created(UserId),
     /// The user has shown that the email address is theirs.
-    EmailProven(UserId),
+    EmailVerified(UserId),
     /// The user signed in. Left out beyond 100 times a day.
     SignedIn(UserId),
     /// The display name was changed. Left out beyond 100 times a day.
     Renamed(UserId),
-    /// The password was changed, or reset by a mailed link.
+    /// The user has changed the password.
     PasswordChanged(UserId),
+    /// The user has set a password by a mailed link.
+    PasswordReset(UserId),
     /// The account was disabled.
     Disabled(UserId),
     /// The account was enabled.
@@ -115,10 +80,11 @@ impl AccountEvent {
         match self {
             Self::SignedUp(user)
             | Self::Created(user)
-            | Self::EmailProven(user)
+            | Self::EmailVerified(user)
             | Self::SignedIn(user)
             | Self::Renamed(user)
             | Self::PasswordChanged(user)
+            | Self::PasswordReset(user)
             | Self::Disabled(user)
             | Self::Enabled(user)
             | Self::Deleted(user) => user,
@@ -130,10 +96,11 @@ impl AccountEvent {
         Some(match event {
             Event::SignedUp => Self::SignedUp(user),
             Event::Created => Self::Created(user),
-            Event::EmailVerified => Self::EmailProven(user),
+            Event::EmailVerified => Self::EmailVerified(user),
             Event::SignedIn => Self::SignedIn(user),
             Event::Renamed => Self::Renamed(user),
-            Event::PasswordChanged | Event::PasswordReset => Self::PasswordChanged(user),
+            Event::PasswordChanged => Self::PasswordChanged(user),
+            Event::PasswordReset => Self::PasswordReset(user),
             Event::Disabled => Self::Disabled(user),
             Event::Enabled => Self::Enabled(user),
             Event::Deleted => Self::Deleted(user),
@@ -183,8 +150,8 @@ impl Auth {
     pub(crate) async fn claim_event(&self) -> Result<Option<DueEvent>, Error> {
         let now = self.clock.now();
         let Some(row) = self.store.claim_due_event(now, LEASE).await? else { return Ok(None) };
-        let event = Event::ALL.iter().find(|event| event.as_str() == row.kind);
-        let event = event.zip(row.user_id).and_then(|(event, user)| AccountEvent::of(*event, user));
+        let event = Event::parse(&row.kind).zip(row.user_id);
+        let event = event.and_then(|(event, user)| AccountEvent::of(event, user));
         Ok(Some(DueEvent { id: row.id, at: row.at, event }))
     }
 

@@ -48,7 +48,9 @@ pub(crate) use password::hasher::time_of_hash;
 pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
-pub(crate) use session::{KNOWN_FOR, KnownDevice, NewSession, Session, SignedOut};
+pub(crate) use session::{
+    KNOWN_FOR, KnownDevice, NewSession, RecentLoginError, Session, SignedOut,
+};
 #[cfg(feature = "postgres")]
 pub(crate) use store::PostgresUnusable;
 pub(crate) use store::{Db, InFlight, Store, Tables, Unusable, migrate, on_behalf_of};
@@ -56,7 +58,7 @@ pub(crate) use throttle::{ThrottleKey, Wait};
 pub(crate) use token::{LinkToken, SessionToken};
 
 use crate::Error;
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::mail::Mail;
 use crate::seldom::Seldom;
@@ -146,6 +148,11 @@ impl Auth {
         };
         auth.agree_with_others().await?;
         Ok(auth)
+    }
+
+    /// The time, as all nodes have it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     /// The settings.

@@ -8,10 +8,14 @@ pub(crate) enum Cookies {
     Session,
     KnownDevice,
     Notice,
+    Draft,
 }
 
 /// The names, in the order of [`Cookies`].
-pub(super) type CookieNames = [String; 3];
+pub(super) type CookieNames = [String; 4];
+
+/// The names of the cookies but the session's.
+const OTHERS: [&str; 3] = ["vestibule_device", "vestibule_notice", "vestibule_draft"];
 
 /// The name of the session cookie of the binary, which older clients read.
 const OF_SERVICE: &str = "session_id";
@@ -30,14 +34,14 @@ impl Config {
         let default = if is_whole_service { OF_SERVICE } else { OF_GUEST };
         let session = self.session.cookie_name.as_deref().unwrap_or(default);
         let prefix = if self.is_https() { "__Host-" } else { "" };
-        self.cookie_names =
-            [session, "vestibule_device", "vestibule_notice"].map(|name| format!("{prefix}{name}"));
+        let [device, notice, draft] = OTHERS;
+        self.cookie_names = [session, device, notice, draft].map(|name| format!("{prefix}{name}"));
     }
 
     pub(super) fn check_cookies(&self) -> Result<(), ConfigError> {
         let Some(name) = &self.session.cookie_name else { return Ok(()) };
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
-        let is_ours = ["vestibule_device", "vestibule_notice"].contains(&name.as_str());
+        let is_ours = OTHERS.contains(&name.as_str());
         // A browser gives names that begin with two underscores a meaning.
         if name.is_empty() || name.starts_with("__") || is_ours || !name.bytes().all(is_plain) {
             return Err(ConfigError::must("vestibule.session.cookie_name", Must::CookieName));

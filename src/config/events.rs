@@ -10,6 +10,7 @@ use super::{ConfigError, values};
 /// The security events that are recorded.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct EventsConfig {
     /// How long events are kept. Default `180days`.
     #[serde(deserialize_with = "values::duration")]

@@ -10,6 +10,7 @@ use super::{ConfigError, values};
 /// The threads that hash passwords.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct HashingConfig {
     /// Threads that hash passwords. Default: the number of cores.
     pub workers: Option<usize>,

@@ -12,6 +12,7 @@ use super::{ConfigError, Problem, Sender, SmtpUrl, values};
 /// How messages are sent.
 #[derive(Clone, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct MailConfig {
     /// The sender of every message. Default `no-reply@` the host of `public_url`.
     pub from: Option<Sender>,

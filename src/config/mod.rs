@@ -48,6 +48,7 @@ pub(crate) use values::{DatabasePlace, is_loopback_host};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
+#[non_exhaustive]
 pub struct Config {
     /// The origin that people use, such as `https://accounts.example.com`. Determines links in emails, cookie
     /// names, `Secure`, HSTS and the cross-site check. If not set: `http://localhost:<port>`, and the service
@@ -217,7 +218,7 @@ impl Config {
     }
 
     /// The sender of every email, with the name of the site.
-    pub fn sender(&self) -> Result<Mailbox, ConfigError> {
+    pub(crate) fn sender(&self) -> Result<Mailbox, ConfigError> {
         if let Some(Sender(mailbox)) = &self.mail.from {
             let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
             return Ok(Mailbox::new(Some(name), mailbox.email.clone()));

@@ -8,6 +8,7 @@ use super::range::number;
 /// The password policy, and the cost of hashes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct PasswordConfig {
     /// The minimum length of a new password. Default 8.
     pub min_length: usize,

@@ -10,6 +10,7 @@ use super::{ConfigError, values};
 /// How long users stay signed in.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct SessionConfig {
     /// A session ends after this long without a request. Default `2h`.
     #[serde(deserialize_with = "values::duration")]

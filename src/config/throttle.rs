@@ -10,6 +10,7 @@ use super::{Allowances, ConfigError, values};
 /// Rate limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
 pub struct ThrottleConfig {
     /// Failed attempts on an account before strangers have to wait. Default 5.
     pub free_attempts: i64,

@@ -6,36 +6,19 @@ use uuid::Uuid;
 use super::{SentMessage, failed};
 use crate::auth::Device;
 use crate::clock::Timestamp;
+use crate::named::named_enum;
 use crate::words;
 use crate::{Email, Error};
 
-/// The messages. Each has a template for text and one for HTML.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Message {
-    VerifyEmail,
-    PasswordReset,
-    PasswordChanged,
-    /// Somebody else has created the account.
-    AccountCreated,
-}
-
-impl Message {
-    const ALL: [Self; 4] =
-        [Self::VerifyEmail, Self::PasswordReset, Self::PasswordChanged, Self::AccountCreated];
-
-    /// The name in the database and in the log.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::VerifyEmail => "verify-email",
-            Self::PasswordReset => "password-reset",
-            Self::PasswordChanged => "password-changed",
-            Self::AccountCreated => "account-created",
-        }
-    }
-
-    /// `None` for a message of a newer version.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|message| message.as_str() == text)
+named_enum! {
+    /// The messages, by their names in the database and in the log. Each has a template for text and one for HTML.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum Message {
+        VerifyEmail = "verify-email",
+        PasswordReset = "password-reset",
+        PasswordChanged = "password-changed",
+        /// Somebody else has created the account.
+        AccountCreated = "account-created",
     }
 }
 

@@ -1,5 +1,6 @@
 //! The fairing that attaches the service to a Rocket.
 
+use std::fmt;
 use std::sync::Arc;
 
 use log::error;
@@ -22,6 +23,12 @@ pub struct Stage {
     listeners: Vec<Arc<Listener>>,
 }
 
+impl fmt::Debug for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
 impl Stage {
     /// Mounts everything under this path, such as `/accounts`: pages, `/api/v1`, `/health` and static files. Only
     /// `/.well-known/change-password` stays at the root, where password managers look for it. Cookies are still
@@ -36,20 +43,32 @@ impl Stage {
     /// Tells your code what happens to accounts, after it has happened. Each event is told at least once, in order as
     /// long as nothing fails, by one of the nodes: it is stored with the change itself, and a crash loses none. If
     /// `listener` fails, panics or takes more than 30 seconds, it is told again later, until `events.keep_for` has
-    /// passed; so let it do no harm to be told twice. State of your own that exists only after ignition, such as a pool, goes
-    /// into an `Arc<OnceLock<_>>` that the listener and your fairing share. It is one of the jobs: a node with `jobs = false` tells nothing.
+    /// passed; so let it do no harm to be told twice. It is one of the jobs: a node with `jobs = false` tells nothing.
+    ///
+    /// The closure captures what it needs, and each call clones it into its future: an `Arc`, a sender, or a pool,
+    /// which is cheap to clone and can be made before it connects (`SqlitePool::connect_lazy`).
     ///
     /// ```no_run
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
     /// use vestibule::AccountEvent;
     ///
-    /// let stage = vestibule::stage().on(|event, accounts| async move {
-    ///     if let AccountEvent::EmailProven(id) = event
-    ///         && let Some(user) = accounts.user(id).await?
-    ///     {
-    ///         println!("welcome, {}", user.display_name());
+    /// let welcomed = Arc::new(AtomicUsize::new(0));
+    /// let counter = welcomed.clone();
+    /// let stage = vestibule::stage().on(move |event, accounts| {
+    ///     let counter = counter.clone();
+    ///     async move {
+    ///         if let AccountEvent::EmailVerified(id) = event
+    ///             && let Some(user) = accounts.user(id).await?
+    ///         {
+    ///             println!("welcome, {}", user.display_name());
+    ///             counter.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///         Ok(())
     ///     }
-    ///     Ok(())
     /// });
+    /// // `welcomed` goes to your own routes.
+    /// let rocket = rocket::build().attach(stage).manage(welcomed);
     /// ```
     pub fn on<F>(
         mut self,

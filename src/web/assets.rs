@@ -91,7 +91,7 @@ const NIGHT: [u8; 3] = [0x1b, 0x18, 0x16];
 fn theme(accent: Accent) -> String {
     let day = readable(accent.0, PAPER, 0);
     let night = readable(accent.0, NIGHT, 255);
-    format!(":root{{--accent:light-dark({},{})}}\n", hex(day), hex(night))
+    format!(".vestibule{{--accent:light-dark({},{})}}\n", hex(day), hex(night))
 }
 
 fn readable(mut colour: [u8; 3], ground: [u8; 3], towards: u8) -> [u8; 3] {

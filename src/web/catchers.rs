@@ -6,8 +6,8 @@ use rocket::response::Responder;
 use rocket::{Request, catch};
 
 use crate::web::errors::{self, Caught};
+use crate::web::guards::{look_up, sign_in_first};
 use crate::web::paths::is_ours;
-use crate::web::sign_in_first::sign_in_first;
 use crate::words;
 
 /// The catcher for errors on our paths that no handler answered.
@@ -79,8 +79,14 @@ impl Handler for Catch {
 
 /// Answers an error that no handler has answered.
 async fn answer<'r>(status: Status, request: &'r Request<'_>) -> catcher::Result<'r> {
-    if status == Status::Unauthorized && errors::is_page(request) {
-        return sign_in_first(request).await.respond_to(request);
+    if errors::is_page(request) {
+        if status == Status::Unauthorized {
+            return sign_in_first(request).await.respond_to(request);
+        }
+        // For the menu. Not where the database may be what failed; and if it fails, there is none.
+        if status.code < 500 {
+            let _ = look_up(request).await;
+        }
     }
     Caught(status).respond_to(request)
 }

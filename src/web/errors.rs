@@ -16,8 +16,8 @@ use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
 use crate::web::layout::{self, parts};
-use crate::web::paths::{ErrorStyle, error_style, urls_of};
-use crate::{urls, words};
+use crate::web::paths::{ErrorStyle, error_style};
+use crate::words::{self, Text};
 
 /// A refusal with its reason.
 pub(in crate::web) struct Refusal {
@@ -154,8 +154,8 @@ struct ErrorPage<'a> {
     title: &'a str,
     message: &'a str,
     reference: Option<&'a str>,
-    /// The URL of the sign-in page, if that is what to do now.
-    sign_in: Option<String>,
+    /// What to do now, other than to go to the front page: a URL and the text of the link.
+    then: Option<(&'a str, Text)>,
 }
 
 parts!(ErrorPage);
@@ -165,27 +165,33 @@ pub(in crate::web) fn is_page(request: &Request<'_>) -> bool {
     style(request) == Style::Page
 }
 
-/// For a form that was sent without being signed in, or without a recent sign-in: what was typed is lost, and `next`
-/// is the page with the form.
-pub(in crate::web) fn signed_out(
+/// For a form that was sent without being signed in, or without a recent sign-in: what was typed is lost. `first` is
+/// the URL of the page that comes first.
+pub(in crate::web) fn form_lost(
     request: &Request<'_>,
     is_signed_in: bool,
-    next: &str,
+    first: &str,
 ) -> response::Result<'static> {
-    let sign_in = urls_of(request).and_then(urls::SIGN_IN, next);
-    let (title, message) = if is_signed_in {
-        (words::errors::SIGN_IN_AGAIN_TITLE, words::errors::SIGN_IN_AGAIN)
+    let (title, message, button) = if is_signed_in {
+        (
+            words::pages::recent_login::TITLE.0,
+            words::errors::LOGIN_TOO_OLD,
+            words::pages::recent_login::GO_ON,
+        )
     } else {
-        (words::refusals::SIGNED_OUT_TITLE, words::errors::SIGNED_OUT)
+        (
+            words::refusals::SIGNED_OUT_TITLE,
+            words::errors::SIGNED_OUT,
+            words::pages::layout::SIGN_IN,
+        )
     };
-    let frame = Frame::bare(request);
-    let page = ErrorPage { frame, title, message, reference: None, sign_in: Some(sign_in) };
+    let frame = Frame::of(request);
+    let page = ErrorPage { frame, title, message, reference: None, then: Some((first, button)) };
     page_response(Status::Unauthorized, &page).ok()
 }
 
-/// For a program that is not signed in.
-pub(in crate::web) fn not_signed_in(request: &Request<'_>) -> response::Result<'static> {
-    let status = Status::Unauthorized;
+/// For a program.
+pub(in crate::web) fn problem(request: &Request<'_>, status: Status) -> response::Result<'static> {
     answer_as(Style::Problem, request, status, words::errors::explanation(status.code), &[])
 }
 
@@ -224,8 +230,8 @@ fn answer_as(
     };
     let mut response = match style {
         Style::Page => {
-            let frame = Frame::bare(request);
-            page_response(status, &ErrorPage { frame, title, message, reference, sign_in: None })
+            let frame = Frame::of(request);
+            page_response(status, &ErrorPage { frame, title, message, reference, then: None })
         }
         Style::Message => json(ContentType::JSON, json!({ "message": message })),
         Style::Problem => {

@@ -1,62 +1,38 @@
 //! A notice about what was just done, kept in a cookie for the next page.
 
 use rocket::Request;
-use rocket::http::{Cookie, CookieJar, SameSite};
+use rocket::http::CookieJar;
 
 use crate::auth::Auth;
-use crate::config::{Config, Cookies};
-use crate::web::session::is_forged;
+use crate::config::Cookies;
+use crate::named::named_enum;
+use crate::web::session::{cookie, is_forged};
 use crate::words::notices;
 
-/// What was just done, shown once on the page that the browser is redirected to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::web) enum Notice {
-    SignedOut,
-    NameSaved,
-    MessageSent,
-    MessageWaits,
-    EnoughMessages,
-    TooManyMessages,
-    EmailVerified,
-    PasswordChanged,
-    PasswordReset,
-    PasswordSet,
+named_enum! {
+    /// What was just done, shown once on the page that the browser is redirected to, by its name in the cookie.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(in crate::web) enum Notice {
+        SignedOut = "signed-out",
+        DraftKept = "draft-kept",
+        NameSaved = "name-saved",
+        MessageSent = "message-sent",
+        MessageWaits = "message-waits",
+        EnoughMessages = "enough-messages",
+        TooManyMessages = "too-many-messages",
+        EmailVerified = "email-verified",
+        PasswordChanged = "password-changed",
+        PasswordReset = "password-reset",
+        PasswordSet = "password-set",
+    }
 }
 
 impl Notice {
-    const ALL: [Self; 10] = [
-        Self::SignedOut,
-        Self::NameSaved,
-        Self::MessageSent,
-        Self::MessageWaits,
-        Self::EnoughMessages,
-        Self::TooManyMessages,
-        Self::EmailVerified,
-        Self::PasswordChanged,
-        Self::PasswordReset,
-        Self::PasswordSet,
-    ];
-
-    /// The value of the cookie.
-    fn word(self) -> &'static str {
-        match self {
-            Self::SignedOut => "signed-out",
-            Self::NameSaved => "name-saved",
-            Self::MessageSent => "message-sent",
-            Self::MessageWaits => "message-waits",
-            Self::EnoughMessages => "enough-messages",
-            Self::TooManyMessages => "too-many-messages",
-            Self::EmailVerified => "email-verified",
-            Self::PasswordChanged => "password-changed",
-            Self::PasswordReset => "password-reset",
-            Self::PasswordSet => "password-set",
-        }
-    }
-
     /// The sentence.
     pub(in crate::web) fn text(self) -> &'static str {
         match self {
             Self::SignedOut => notices::SIGNED_OUT,
+            Self::DraftKept => notices::DRAFT_KEPT,
             Self::NameSaved => notices::NAME_SAVED,
             Self::MessageSent => notices::MESSAGE_SENT,
             Self::MessageWaits => notices::MESSAGE_WAITS,
@@ -71,9 +47,8 @@ impl Notice {
 
     /// Shows the notice on the next page.
     pub(in crate::web) fn put(self, jar: &CookieJar<'_>, auth: &Auth) {
-        let age = rocket::time::Duration::MINUTE;
-        let mut cookie = cookie(auth.config(), self.word());
-        cookie.set_max_age(age);
+        let mut cookie = cookie(auth.config(), Cookies::Notice, self.as_str());
+        cookie.set_max_age(rocket::time::Duration::MINUTE);
         jar.add(cookie);
     }
 
@@ -84,16 +59,7 @@ impl Notice {
         if is_forged(request, Cookies::Notice, config) {
             return None;
         }
-        jar.remove(cookie(config, ""));
-        Self::ALL.into_iter().find(|notice| notice.word() == word)
+        jar.remove(cookie(config, Cookies::Notice, ""));
+        Self::parse(word)
     }
-}
-
-fn cookie(config: &Config, word: &'static str) -> Cookie<'static> {
-    Cookie::build((config.cookie_name(Cookies::Notice).to_owned(), word))
-        .path("/")
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(config.is_https())
-        .build()
 }

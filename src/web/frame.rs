@@ -6,26 +6,66 @@ use rocket::Request;
 
 use crate::User;
 use crate::auth::Auth;
-use crate::urls::Urls;
+use crate::urls::{self, Urls};
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
 use crate::web::paths::urls_of;
+use crate::web::session;
 
 /// A page of the service, for a layout of the host app; see [`Stage::layout`](crate::Stage::layout).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Layout<'a> {
     /// The title, as HTML.
     pub title: &'a str,
     /// The content, as HTML: with its heading, and above it the notice of what was just done.
     pub main: &'a str,
-    /// Links in the head of the page to the style sheets that the content needs, as HTML. They style elements by
-    /// name: leave them out if you have styles of your own.
+    /// Links in the head of the page to the style sheets of the service, as HTML. They reach only what is within the
+    /// class `vestibule`, which is around `main`; give it to your `<body>`, and header and menu look like those of the
+    /// service. Leave them out if you have styles of your own.
     pub styles: &'a str,
     /// Links to sign in or out, as HTML.
     pub menu: &'a str,
+    /// The URLs for links of your own.
+    pub urls: PageUrls<'a>,
     /// The signed-in user.
     pub user: Option<&'a User>,
+}
+
+/// The URLs of the pages of the service, for links of a host app's own; from [`Menu::urls`](crate::Menu::urls) and
+/// [`Layout::urls`]. They need no escaping in HTML.
+#[derive(Clone, Copy, Debug)]
+pub struct PageUrls<'a> {
+    pub(in crate::web) urls: &'a Urls,
+    /// The page to come back to, or empty.
+    pub(in crate::web) here: &'a str,
+}
+
+impl PageUrls<'_> {
+    /// The page to sign in, which leads back to this one.
+    pub fn sign_in(&self) -> String {
+        self.urls.and_then(urls::SIGN_IN, self.here)
+    }
+
+    /// The page to sign up, which leads back to this one.
+    pub fn sign_up(&self) -> String {
+        self.urls.and_then(urls::SIGN_UP, self.here)
+    }
+
+    /// Where a form signs out: by `POST`, so that no link and no image of another site does.
+    pub fn sign_out(&self) -> String {
+        self.urls.to(urls::SIGN_OUT).to_string()
+    }
+
+    /// The profile of the signed-in user.
+    pub fn profile(&self) -> String {
+        self.urls.to(urls::PROFILE).to_string()
+    }
+
+    /// The page to change the password.
+    pub fn password_change(&self) -> String {
+        self.urls.to(urls::PASSWORD_CHANGE).to_string()
+    }
 }
 
 /// Draws a page in the layout of the host app.
@@ -45,26 +85,34 @@ pub(in crate::web) struct Frame<'r> {
     pub(in crate::web) site_name: &'r str,
     /// The version of the style sheets.
     pub(in crate::web) version: &'r str,
-    /// Whether to offer signing in or out: on pages without a session lookup, neither is known.
+    /// Whether to offer signing in or out: on pages for which nobody asked who is signed in, neither is known.
     pub(in crate::web) has_menu: bool,
     /// The signed-in user.
     pub(in crate::web) user: Option<&'r User>,
+    /// The page of a host app to come back to after signing in; empty on pages of ours.
+    pub(in crate::web) here: &'r str,
     /// The notice about what was just done.
     pub(in crate::web) notice: Option<Notice>,
 }
 
 impl<'r> Frame<'r> {
-    /// A frame that needs no database query: for error pages.
-    pub(in crate::web) fn bare(request: &'r Request<'_>) -> Self {
+    /// The frame with what is known without a query of its own: a page for an error must not need the database.
+    pub(in crate::web) fn of(request: &'r Request<'_>) -> Self {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         Self {
             urls: urls_of(request),
             layout: request.rocket().state(),
             site_name: config.map_or("Vestibule", |config| &config.site_name),
             version: Assets::version(request),
-            has_menu: false,
-            user: None,
+            has_menu: session::is_looked_up(request),
+            user: session::found(request).map(|session| &session.user),
+            here: "",
             notice: None,
         }
+    }
+
+    /// The URLs for links of a host app.
+    pub(in crate::web) fn page_urls(&self) -> PageUrls<'r> {
+        PageUrls { urls: self.urls, here: self.here }
     }
 }

@@ -58,9 +58,13 @@ pub(in crate::web) fn draw(page: &impl Parts) -> Result<String, Error> {
     let notice = NoticePart { frame }.render().map_err(failed)?;
     Ok(draw(&Layout {
         title: &page.title().map_err(failed)?,
-        main: &format!("{notice}{}", page.main().map_err(failed)?),
+        main: &format!(
+            "<div class=\"vestibule\">\n{notice}\n{}\n</div>",
+            page.main().map_err(failed)?
+        ),
         styles: &StylesPart { frame }.render().map_err(failed)?,
         menu: &MenuPart { frame }.render().map_err(failed)?,
+        urls: frame.page_urls(),
         user: frame.user,
     }))
 }

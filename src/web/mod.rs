@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod body;
 mod catchers;
+mod draft;
 mod errors;
 mod fairings;
 mod flash;
@@ -21,16 +22,16 @@ mod refusals;
 mod rejected;
 mod routes;
 mod session;
-mod sign_in_first;
 
 pub(crate) use accept::MAX_ACCEPT;
 pub(crate) use assets::Assets;
 pub use catchers::catchers;
 pub(crate) use fairings::origin::Floods;
-pub use frame::Layout;
 pub(crate) use frame::{DrawLayout, HostLayout};
+pub use frame::{Layout, PageUrls};
 pub(crate) use guards::client::{address as client_address, is_internal};
-pub use guards::{Admin, Menu, RecentLogin, SameOrigin, Visitor};
+pub use guards::{
+    Admin, Draft, Menu, RecentLogin, SameOrigin, SignInFirst, Visitor, sign_in_first,
+};
 pub(crate) use paths::WholeService;
 pub(crate) use routes::mount;
-pub use sign_in_first::{SignInFirst, sign_in_first};

@@ -5,8 +5,8 @@ use std::convert::Infallible;
 use rocket::http::Status;
 
 use crate::auth::{
-    ChangePasswordError, ResetPasswordError, SignUpError, SignedOut, VerifyEmailError,
-    WrongCredentials,
+    ChangePasswordError, RecentLoginError, ResetPasswordError, SignUpError, SignedOut,
+    VerifyEmailError, WrongCredentials,
 };
 use crate::web::errors::Refusal;
 use crate::words;
@@ -79,6 +79,15 @@ impl From<ChangePasswordError> for Reason {
                 Self::field("new_password", words::passwords::weak(&weak))
             }
             ChangePasswordError::SignedOut => SignedOut.into(),
+        }
+    }
+}
+
+impl From<RecentLoginError> for Reason {
+    fn from(error: RecentLoginError) -> Self {
+        match error {
+            RecentLoginError::WrongPassword => ChangePasswordError::WrongPassword.into(),
+            RecentLoginError::SignedOut => SignedOut.into(),
         }
     }
 }

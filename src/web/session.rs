@@ -1,21 +1,18 @@
 //! Signing a browser in and out: the only place that reads, writes and removes the cookies of the session and the
-//! known device.
+//! known device; and who a guard has found signed in.
+
+use std::sync::{Arc, OnceLock};
 
 use percent_encoding::percent_decode_str;
 use rocket::Request;
 use rocket::http::{Cookie, CookieJar, SameSite};
-use rocket::response::Redirect;
 use rocket::time::Duration;
 
-use crate::Error;
-use crate::auth::{Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProof, SessionToken};
+use crate::auth::{
+    Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProof, Session, SessionToken,
+};
 use crate::config::{Config, Cookies};
-use crate::urls::{SIGN_IN, Urls};
-
-/// Redirects to the sign-in page, and from there back to `next`.
-pub(in crate::web) fn sign_in_first(urls: &Urls, next: &str) -> Redirect {
-    Redirect::to(urls.and_then(SIGN_IN, next))
-}
+use crate::{Error, UserId};
 
 /// Signs a user in on this browser; `false` if the account has changed since the proof was given.
 pub(in crate::web) async fn sign_in(
@@ -55,13 +52,23 @@ pub(in crate::web) async fn sign_out(
     if let Some(token) = read(jar, auth.config()) {
         auth.sign_out(&token, client).await?;
     }
-    remove(jar, auth.config());
+    let config = auth.config();
+    remove(jar, config);
+    // What somebody has typed is not for the next person at this browser.
+    if jar.get(config.cookie_name(Cookies::Draft)).is_some() {
+        jar.remove_private(cookie(config, Cookies::Draft, String::new()));
+    }
     Ok(())
 }
 
 /// The token in the session cookie, if it is valid.
 pub(in crate::web) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<SessionToken> {
     jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
+}
+
+/// Whose session was in the cookie, even if it has ended; `None` if that is not known any more.
+pub(in crate::web) async fn last_user(jar: &CookieJar<'_>, auth: &Auth) -> Option<UserId> {
+    auth.owner_of(&read(jar, auth.config())?).await.ok()?
 }
 
 /// Whether the name of another cookie becomes this one when decoded, as Rocket's own server does (ours does not).
@@ -89,7 +96,7 @@ pub(in crate::web) fn write(
 
 /// Sets the session cookie: until the browser is closed, or for the maximum time of a remembered session.
 pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &NewSession) {
-    let mut cookie = cookie(config, new.token.in_cookie());
+    let mut cookie = cookie(config, Cookies::Session, new.token.in_cookie());
     if new.remember {
         let limit = config.session.remembered_absolute_ttl;
         cookie.set_max_age(Duration::try_from(limit).unwrap_or(Duration::MAX));
@@ -99,7 +106,7 @@ pub(in crate::web) fn write_session(jar: &CookieJar<'_>, config: &Config, new: &
 
 /// Removes the session cookie. Sends all attributes: a browser does not remove a `__Host-` cookie without `Secure`.
 pub(in crate::web) fn remove(jar: &CookieJar<'_>, config: &Config) {
-    jar.remove_private(cookie(config, String::new()));
+    jar.remove_private(cookie(config, Cookies::Session, String::new()));
 }
 
 /// The accounts that this browser has opened before.
@@ -118,16 +125,20 @@ pub(in crate::web) fn write_device(
     device: KnownDevice,
     client: &Client,
 ) {
-    let mut cookie = cookie(config, KnownDevice::write_all(&device.before(&client.devices)));
-    cookie.set_name(config.cookie_name(Cookies::KnownDevice).to_owned());
+    let known = KnownDevice::write_all(&device.before(&client.devices));
+    let mut cookie = cookie(config, Cookies::KnownDevice, known);
     cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));
     jar.add_private(cookie);
 }
 
 /// Sets every attribute explicitly: Rocket's defaults are `SameSite=Strict` (signed out after following a link in
 /// an email), one week, and `Secure` only if Rocket itself terminates TLS.
-fn cookie(config: &Config, value: String) -> Cookie<'static> {
-    Cookie::build((config.cookie_name(Cookies::Session).to_owned(), value))
+pub(in crate::web) fn cookie(
+    config: &Config,
+    which: Cookies,
+    value: impl Into<String>,
+) -> Cookie<'static> {
+    Cookie::build((config.cookie_name(which).to_owned(), value.into()))
         .path("/")
         .http_only(true)
         .same_site(SameSite::Lax)
@@ -136,15 +147,21 @@ fn cookie(config: &Config, value: String) -> Cookie<'static> {
         .build()
 }
 
-/// Whether the response is for one person.
-struct IsPersonal(bool);
+/// What the look-up of this request's session has found.
+#[derive(Default)]
+struct Found(OnceLock<Option<Arc<Session>>>);
 
-/// A guard has found who is signed in, so that the response may be for this person alone.
-pub(in crate::web) fn mark_personal(request: &Request<'_>) {
-    request.local_cache(|| IsPersonal(true));
+/// Notes what was found: the response may be for this person alone.
+pub(in crate::web) fn note(request: &Request<'_>, session: Option<&Arc<Session>>) {
+    let _ = request.local_cache(Found::default).0.set(session.cloned());
 }
 
-/// Whether the response may be for one person alone.
-pub(in crate::web) fn is_personal(request: &Request<'_>) -> bool {
-    request.local_cache(|| IsPersonal(false)).0
+/// Whether a look-up has said who is signed in, or that nobody is.
+pub(in crate::web) fn is_looked_up(request: &Request<'_>) -> bool {
+    request.local_cache(Found::default).0.get().is_some()
+}
+
+/// The session that a look-up has found. With one, the response may be for this person alone.
+pub(in crate::web) fn found<'r>(request: &'r Request<'_>) -> Option<&'r Session> {
+    request.local_cache(Found::default).0.get()?.as_deref()
 }

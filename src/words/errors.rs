@@ -1,5 +1,9 @@
 //! Errors that are not about a form.
 
+use std::fmt;
+
+use crate::SignInFirst;
+
 /// For a request that another website sent without the user knowing.
 pub(crate) const CROSS_SITE: &str = "This request came from another website, so nothing was done. If you \
      pressed a button on this site, load the page again and try again.";
@@ -13,13 +17,19 @@ pub(crate) fn cross_site_from(named: &str, own: &str) -> String {
     )
 }
 
+/// Where a host app prints why a guard refuses.
+impl fmt::Display for SignInFirst {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(explanation(self.status().code))
+    }
+}
+
 /// For a form that was sent without being signed in.
 pub(crate) const SIGNED_OUT: &str = "You were not signed in when you sent the form, so nothing was done. Sign in, and fill it in again.";
 
 /// For a form that needs a recent sign-in.
-pub(crate) const SIGN_IN_AGAIN_TITLE: &str = "Sign in again";
-pub(crate) const SIGN_IN_AGAIN: &str = "This needs your password once more, since your last sign-in was a while ago. \
-     Nothing was done. Sign in again, and fill in the form again.";
+pub(crate) const LOGIN_TOO_OLD: &str = "This needs your password once more, since you signed in a while ago. Nothing \
+     was done. Enter your password, and fill in the form again.";
 
 pub(crate) const UNREADABLE_ADDRESS: &str = "The address could not be read.";
 

@@ -1,6 +1,8 @@
 //! Notices about what was just done, shown once at the top of the next page.
 
 pub(crate) const SIGNED_OUT: &str = "You are signed out.";
+pub(crate) const DRAFT_KEPT: &str =
+    "What you typed is kept. After this step you can go on where you were.";
 pub(crate) const NAME_SAVED: &str = "Your name is saved.";
 pub(crate) const MESSAGE_SENT: &str =
     "We have sent you an email with a link. It can take a few minutes to arrive.";

@@ -48,6 +48,25 @@ pub(crate) mod home {
     pub(crate) const SIGN_UP: Text = text("Sign up");
 }
 
+pub(crate) mod recent_login {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Enter your password again");
+
+    pub(crate) fn reason(email: &str) -> String {
+        format!(
+            "You are signed in as {email}. What you asked for is protected: show that it is still you."
+        )
+    }
+
+    pub(crate) const BUTTON: Text = text("Go on");
+    pub(crate) const FORGOT_PASSWORD: Text = text("Forgot your password?");
+    pub(crate) const NOT_YOU: Text = text("Not you?");
+    pub(crate) const SIGN_IN: Text = text("Sign in as somebody else");
+    /// On the page of a form that was sent without a recent sign-in.
+    pub(crate) const GO_ON: Text = text("Enter your password");
+}
+
 pub(crate) mod sign_in {
     use super::{Text, text};
 

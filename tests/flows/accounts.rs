@@ -123,10 +123,23 @@ fn the_link_to_a_new_account_opens_nothing_else_and_ends_after_a_week() {
     app.visit(&link).is(404);
 }
 
+/// Promise 44: a message that is just leaving may store its link after the account was disabled.
+#[test]
+fn no_link_of_before_works_after_an_account_is_enabled() {
+    let app = TestApp::with_ada();
+    let id = app.block_on(app.accounts().user_by_email(&ADA.parse().unwrap())).unwrap().unwrap().id;
+    let link = app.reset_link();
+    app.sql("UPDATE vestibule_users SET disabled_at = 1");
+    app.visit(&link).is(404);
+    assert!(app.block_on(app.accounts().enable(id)).unwrap());
+    app.visit(&link).is(404);
+    app.emails_do_not_matter();
+}
+
 #[test]
 fn an_account_with_a_proven_address_gets_no_message() {
     let app = TestApp::new();
-    let new = NewAccount::new(ADA.parse().unwrap()).proven();
+    let new = NewAccount::new(ADA.parse().unwrap()).verified();
     let ada = app.block_on(app.accounts().create(&new)).unwrap();
     assert!(ada.verified_email().is_some());
     app.run_jobs();

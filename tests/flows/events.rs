@@ -23,14 +23,14 @@ fn events_of_accounts_are_recorded() {
         kinds,
         [
             "signed-up",
-            "logged-in",
+            "signed-in",
             "renamed",
-            "logged-out",
-            "log-in-failed",
-            "log-in-failed",
+            "signed-out",
+            "sign-in-failed",
+            "sign-in-failed",
             "password-reset-asked",
             "password-reset",
-            "logged-in"
+            "signed-in"
         ]
     );
     assert_eq!(app.count("events WHERE user_id IS NULL"), 2, "the stranger, and who asked");
@@ -55,7 +55,7 @@ fn an_account_has_a_maximum_of_events() {
     app.sql(&format!(
         "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
          WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 6000) \
-         SELECT {id}, {now} - n, 'logged-in', (SELECT id FROM vestibule_users), '', '' FROM numbers"
+         SELECT {id}, {now} - n, 'signed-in', (SELECT id FROM vestibule_users), '', '' FROM numbers"
     ));
     app.run_jobs();
     assert_eq!(app.count("events"), 5_001);

@@ -66,7 +66,7 @@ fn wrong_attempts_count_for_the_throttle() {
     app.other_browser().log_in(ADA, PASSWORD).is(429);
     app.clock.advance(Duration::from_secs(1));
     app.send_json(Post, "/api/v1/password_change", &json).is(200);
-    assert_eq!(app.count("events WHERE kind = 'log-in-failed'"), 10);
+    assert_eq!(app.count("events WHERE kind = 'sign-in-failed'"), 10);
     assert_eq!(app.count("events WHERE kind = 'password-changed'"), 1);
 }
 

@@ -169,7 +169,7 @@ fn many_sign_outs_at_once_write_once() {
     let app = TestApp::with_ada();
     let statuses = app.post_at_once(20, "/logout", []);
     assert!(statuses.iter().all(|status| *status == 303), "{statuses:?}");
-    assert_eq!(app.count("events WHERE kind = 'logged-out'"), 1);
+    assert_eq!(app.count("events WHERE kind = 'signed-out'"), 1);
     assert_eq!(app.count("sessions"), 0);
 }
 

@@ -110,6 +110,7 @@ impl fmt::Display for Email {
 
 /// Why a text is not accepted as an email address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EmailError {
     /// The text is empty.
     Missing,

@@ -12,13 +12,13 @@ use crate::mail::Message;
 pub struct NewAccount {
     email: Email,
     name: Option<Name>,
-    is_proven: bool,
+    is_verified: bool,
 }
 
 impl NewAccount {
     /// An account for this address. Its owner gets a message with a link, valid for a week, to set a password.
     pub fn new(email: Email) -> Self {
-        Self { email, name: None, is_proven: false }
+        Self { email, name: None, is_verified: false }
     }
 
     /// With a display name.
@@ -30,8 +30,8 @@ impl NewAccount {
     /// The address is known to belong to the owner, as after an import or a sign-in elsewhere. No message is sent;
     /// the owner sets a password with "Forgot your password?".
     #[must_use]
-    pub fn proven(self) -> Self {
-        Self { is_proven: true, ..self }
+    pub fn verified(self) -> Self {
+        Self { is_verified: true, ..self }
     }
 }
 
@@ -105,7 +105,7 @@ impl Auth {
             email: &new.email,
             name: new.name.as_ref(),
             password_hash: None,
-            email_verified_at: new.is_proven.then_some(now),
+            email_verified_at: new.is_verified.then_some(now),
             now,
         };
         if !change.insert_user(row).await? {
@@ -116,12 +116,12 @@ impl Auth {
             id,
             email: new.email.clone(),
             name: new.name.clone(),
-            email_verified_at: new.is_proven.then_some(now),
+            email_verified_at: new.is_verified.then_some(now),
             disabled_at: None,
             is_admin: false,
             created_at: now,
         };
-        if !new.is_proven {
+        if !new.is_verified {
             change.mail(self.message(Message::AccountCreated, &user, client)).await?;
         }
         change.record(Event::Created, Some(id)).await?;
@@ -155,6 +155,8 @@ impl Auth {
             change.rollback().await;
             return Ok(false);
         }
+        // One may have been stored after the account was disabled, by a message that was just leaving.
+        change.delete_links_of(id).await?;
         change.record(Event::Enabled, Some(id)).await?;
         change.commit().await?;
         Ok(true)

@@ -52,6 +52,7 @@ impl fmt::Display for Name {
 
 /// Why a text is not accepted as a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NameError {
     /// More than 100 characters.
     TooLong,

@@ -2,6 +2,7 @@
 
 mod cache;
 mod known_device;
+mod recent_login;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use uuid::Uuid;
 
 pub(in crate::auth) use cache::SessionCache;
 pub(crate) use known_device::{KNOWN_FOR, KnownDevice};
+pub(crate) use recent_login::RecentLoginError;
 
 use super::change::{Change, REPEATED_WITHIN};
 use super::events::Event;
@@ -18,7 +20,7 @@ use super::login::PasswordProof;
 use super::password::PasswordVersion;
 use super::store::Tx;
 use super::{Auth, Client, SessionToken, User, UserId};
-use crate::clock::{CLOCKS_DIFFER, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::{Error, error_chain};
 
 /// A valid session of a user.
@@ -53,9 +55,6 @@ pub(crate) struct SignedOut;
 
 /// `last_seen_at` is written at most this often, so that most requests only read.
 const SEEN_EVERY: Duration = Duration::from_secs(60);
-
-/// How long a sign-in counts as recent. After that, security-critical actions ask for the password again.
-const RECENT_FOR: Duration = Duration::from_mins(10);
 
 impl Auth {
     /// Signs a user in, in place of the browser's earlier session (`replaced`). The token is always new, so that
@@ -171,13 +170,6 @@ impl Auth {
         let session = Arc::new(session);
         self.sessions.put(lookup, digest, &session, now);
         Ok(Some(session))
-    }
-
-    /// Whether the user proved their identity recently: somebody else may use a session that was left open. A time
-    /// in the future does not count: the clock was set back.
-    pub(crate) fn is_recent(&self, session: &Session) -> bool {
-        let (now, at) = (self.clock.now(), session.authenticated_at);
-        at <= now + CLOCKS_DIFFER && at + RECENT_FOR > now
     }
 
     /// Ends a session in the database, so that a copy of its cookie becomes worthless; also the session that

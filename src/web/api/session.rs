@@ -7,10 +7,11 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::account::UserJson;
-use super::{ApiError, Reply, not_signed_in};
+use super::{ApiError, Done, Reply, not_signed_in};
 use crate::auth::{Auth, Client, NewSession, Refused, WrongCredentials};
 use crate::web::forms::Input;
 use crate::web::guards::CurrentSession;
+use crate::web::pages::recent_login::RecentLoginForm;
 use crate::web::pages::sign_in::SignInForm;
 use crate::web::session;
 use crate::words;
@@ -47,6 +48,22 @@ pub(in crate::web) async fn open(
     let new = auth.start_session(&proof, form.remember.0, client, replaced).await?;
     let reply = SignedIn { email: form.email.0, message: words::api::SIGNED_IN };
     Ok((new.ok_or(Refused::Because(WrongCredentials))?, Json(reply)))
+}
+
+#[post("/recent_login", data = "<input>")]
+pub(in crate::web) async fn renew_login(
+    input: Input<RecentLoginForm>,
+    current: CurrentSession<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply<Done> {
+    let session = current.0.ok_or_else(not_signed_in)?;
+    let token = session::read(jar, auth.config()).ok_or_else(not_signed_in)?;
+    let password = input.fields()?.password.0;
+    let renewed = auth.renew_login(session, &token, password.as_ref(), &client).await?;
+    session::write(jar, auth.config(), renewed, &client);
+    Ok(Json(Done::new(&session.user.email, words::api::SIGNED_IN)))
 }
 
 /// A session in JSON.

@@ -13,7 +13,7 @@ use crate::auth::{Auth, InFlight};
 use crate::urls;
 use crate::web::accept;
 use crate::web::paths::{asked_path, is_ours, urls_of};
-use crate::web::session::is_personal;
+use crate::web::session;
 
 /// The fairing that every request and response passes.
 pub(crate) fn fairing() -> impl Fairing {
@@ -56,7 +56,7 @@ impl Fairing for Entrance {
         if is_ours(request) {
             headers::set(request, response);
             headers::order_cookies(request, response);
-        } else if is_personal(request) {
+        } else if session::found(request).is_some() {
             // After signing out, Back must not show a host's page for somebody.
             headers::keep_out_of_caches(response);
         }

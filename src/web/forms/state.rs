@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use rocket::form::Context;
 use rocket::form::error::ErrorKind;
 use rocket::http::Status;
+use rocket::serde::json::{from_str, to_string};
 
 use super::Fields;
 use crate::auth::Wait;
@@ -31,6 +32,16 @@ impl FormState {
     /// A form with one field filled in.
     pub(in crate::web) fn with(name: &str, value: &str) -> Self {
         Self { values: vec![(name.to_owned(), value.to_owned())], ..Self::default() }
+    }
+
+    /// The values as the text of a draft.
+    pub(in crate::web) fn to_draft(&self) -> String {
+        to_string(&self.values).unwrap_or_default()
+    }
+
+    /// A form with the values of a draft.
+    pub(in crate::web) fn of_draft(text: &str) -> Self {
+        Self { values: from_str(text).unwrap_or_default(), ..Self::default() }
     }
 
     /// The value of a field.

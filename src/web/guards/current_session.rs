@@ -20,18 +20,22 @@ impl<'r> FromRequest<'r> for CurrentSession<'r> {
     /// If the database is down, this is an error (503) and not a visitor without a session: pages would ask
     /// signed-in users to sign in.
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let found: &Result<Option<Arc<Session>>, Error> =
-            request.local_cache_async(find_session(request)).await;
-        match found {
-            Ok(session) => {
-                if session.is_some() {
-                    session::mark_personal(request);
-                }
-                Outcome::Success(Self(session.as_deref()))
-            }
+        match look_up(request).await {
+            Ok(session) => Outcome::Success(Self(session.as_deref())),
             Err(error) => Outcome::Error((errors::record(request, error), ())),
         }
     }
+}
+
+/// Looks the session up, once per request.
+pub(in crate::web) async fn look_up<'r>(
+    request: &'r Request<'_>,
+) -> &'r Result<Option<Arc<Session>>, Error> {
+    let found = request.local_cache_async(find_session(request)).await;
+    if let Ok(session) = found {
+        session::note(request, session.as_ref());
+    }
+    found
 }
 
 async fn find_session(request: &Request<'_>) -> Result<Option<Arc<Session>>, Error> {

@@ -4,12 +4,14 @@ use std::fmt;
 
 use askama::Template;
 use rocket::Request;
+use rocket::http::Method;
 use rocket::request::{FromRequest, Outcome};
 
 use crate::User;
-use crate::web::frame::Frame;
+use crate::web::frame::{Frame, PageUrls};
 use crate::web::guards::Page;
 use crate::web::layout::{MenuPart, NoticePart, StylesPart};
+use crate::web::next::Next;
 
 /// The links to sign in and out, and the notice of what was just done, for a host's own pages: a guard.
 ///
@@ -35,7 +37,13 @@ impl Menu<'_> {
         self.frame.user
     }
 
-    /// Links in the head of the page to the style sheets of the service, as HTML.
+    /// The URLs for links of your own instead of the menu's.
+    pub fn urls(&self) -> PageUrls<'_> {
+        self.frame.page_urls()
+    }
+
+    /// Links in the head of the page to the style sheets of the service, as HTML; see
+    /// [`Layout::styles`](crate::Layout::styles).
     pub fn styles(&self) -> String {
         StylesPart { frame: self.frame }.render().unwrap_or_default()
     }
@@ -53,11 +61,25 @@ impl fmt::Display for Menu<'_> {
     }
 }
 
+/// The URL of a page view; empty if it is none.
+struct Here(String);
+
+fn page_to_come_back_to(request: &Request<'_>) -> String {
+    let url = match request.method() {
+        Method::Get | Method::Head => request.uri().to_string(),
+        _ => String::new(),
+    };
+    Next::parse(&url).map_or_else(String::new, |_| url)
+}
+
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Menu<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        Page::from_request(request).await.map(|page| Self { frame: page.frame })
+        Page::from_request(request).await.map(|page| {
+            let here = request.local_cache(|| Here(page_to_come_back_to(request)));
+            Self { frame: Frame { here: &here.0, ..page.frame } }
+        })
     }
 }

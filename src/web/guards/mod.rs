@@ -2,16 +2,20 @@
 
 pub(in crate::web) mod client;
 mod current_session;
+mod draft;
 mod host;
 mod link;
 mod menu;
 mod page;
+mod sign_in_first;
 mod user;
 
-pub(in crate::web) use current_session::CurrentSession;
+pub(in crate::web) use current_session::{CurrentSession, look_up};
+pub use draft::Draft;
 pub(in crate::web) use host::HostPlace;
 pub(in crate::web) use link::Link;
 pub use menu::Menu;
 pub(in crate::web) use page::Page;
-pub(in crate::web) use user::asks_again;
+pub use sign_in_first::{SignInFirst, sign_in_first};
+use user::asks_again;
 pub use user::{Admin, RecentLogin, SameOrigin, Visitor};

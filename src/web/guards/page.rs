@@ -1,13 +1,17 @@
 //! What every handler of a page needs.
 
 use rocket::Request;
+use rocket::http::CookieJar;
 use rocket::request::{FromRequest, Outcome};
 use rocket::response::Redirect;
 
 use crate::User;
+use crate::auth::Auth;
 use crate::auth::Session;
-use crate::urls::Path;
+use crate::urls::{self, Path};
+use crate::web::draft;
 use crate::web::flash::Notice;
+use crate::web::forms::FormState;
 use crate::web::frame::Frame;
 use crate::web::guards::CurrentSession;
 use crate::web::session;
@@ -24,10 +28,7 @@ impl<'r> FromRequest<'r> for Page<'r> {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
         CurrentSession::from_request(request).await.map(|CurrentSession(session)| {
-            let mut frame = Frame::bare(request);
-            frame.has_menu = true;
-            frame.user = session.map(|session| &session.user);
-            frame.notice = Notice::take(request);
+            let frame = Frame { notice: Notice::take(request), ..Frame::of(request) };
             Self { frame, session }
         })
     }
@@ -44,8 +45,32 @@ impl<'r> Page<'r> {
         Redirect::to(self.frame.urls.to(page).to_string())
     }
 
-    /// Redirects to the sign-in page, and from there back to a page of ours.
+    /// The session, if the password was given recently: for what is critical (ASVS 7.5.1).
+    pub(in crate::web) fn recent_session(&self, auth: &Auth) -> Option<&'r Session> {
+        self.session.filter(|session| auth.is_recent(session))
+    }
+
+    /// Redirects to the sign-in page, or, if somebody is signed in, to the one that asks for the password again; and
+    /// from there back to a page of ours.
     pub(in crate::web) fn sign_in_first(&self, then: Path) -> Redirect {
-        session::sign_in_first(self.frame.urls, &self.frame.urls.to(then).to_string())
+        let first = if self.session.is_some() { urls::RECENT_LOGIN } else { urls::SIGN_IN };
+        Redirect::to(self.frame.urls.and_then(first, &self.frame.urls.to(then).to_string()))
+    }
+
+    /// The same for a form: the page gets back what was typed, from the guard [`Draft`](super::Draft) and
+    /// [`FormState::of_draft`]. Fields that may not be shown again are not kept.
+    pub(in crate::web) async fn sign_in_first_with(
+        &self,
+        then: Path,
+        form: &FormState,
+        jar: &CookieJar<'_>,
+        auth: &Auth,
+    ) -> Redirect {
+        let user = match self.user() {
+            Some(user) => Some(user.id),
+            None => session::last_user(jar, auth).await,
+        };
+        draft::put(jar, auth, &self.frame.urls.to(then).to_string(), form.to_draft(), user);
+        self.sign_in_first(then)
     }
 }

@@ -8,7 +8,8 @@ use rocket::{Ignite, Request, Rocket, Sentinel};
 
 use crate::auth::Auth;
 use crate::web::fairings::origin;
-use crate::web::guards::{CurrentSession, Menu};
+use crate::web::guards::{CurrentSession, Draft, Menu, SignInFirst};
+use crate::web::session;
 use crate::{Accounts, User, words};
 
 /// Whoever asks: the signed-in user, or `None`. If the database is down, the request is answered with 503 and not as
@@ -17,9 +18,11 @@ use crate::{Accounts, User, words};
 pub struct Visitor(pub Option<User>);
 
 /// The signed-in user, who has given the password within the last ten minutes: for security-critical
-/// actions, since somebody else may use a browser that was left open (ASVS 7.5.1). 401 otherwise; 403 as for
+/// actions, since somebody else may use a browser that was left open (ASVS 7.5.1). 401 otherwise, which
+/// [`sign_in_first`](crate::sign_in_first) answers with the page that asks for the password again; 403 as for
 /// [`User`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct RecentLogin {
     /// The user.
     pub user: User,
@@ -28,6 +31,7 @@ pub struct RecentLogin {
 /// The signed-in user, if an administrator; 401 if nobody is signed in, 403 if somebody else is, and as for
 /// [`User`]. See [`Accounts::set_admin`].
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Admin {
     /// The administrator.
     pub user: User,
@@ -52,56 +56,62 @@ impl<'r> FromRequest<'r> for Visitor {
 /// something: a host's routes deserve the same protection as ours.
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for User {
-    type Error = ();
+    type Error = SignInFirst;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SignInFirst> {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         let lets_in = config.is_some_and(|config| config.allow_cross_site);
         if !lets_in && origin::is_foreign(request) {
-            return Outcome::Error((Status::Forbidden, ()));
+            return SignInFirst::refused(Status::Forbidden).outcome();
         }
-        match try_outcome!(Visitor::from_request(request).await) {
-            Visitor(Some(user)) => Outcome::Success(user),
-            Visitor(None) => Outcome::Error((Status::Unauthorized, ())),
+        match CurrentSession::from_request(request).await {
+            Outcome::Success(CurrentSession(Some(session))) => {
+                Outcome::Success(session.user.clone())
+            }
+            Outcome::Success(CurrentSession(None)) => {
+                SignInFirst::new(request, None).await.outcome()
+            }
+            Outcome::Error((status, ())) | Outcome::Forward(status) => {
+                SignInFirst::refused(status).outcome()
+            }
         }
     }
 }
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for RecentLogin {
-    type Error = ();
+    type Error = SignInFirst;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SignInFirst> {
         let user = try_outcome!(User::from_request(request).await);
-        let CurrentSession(session) = try_outcome!(CurrentSession::from_request(request).await);
-        let auth = request.rocket().state::<Auth>();
+        let (auth, session) = (request.rocket().state::<Auth>(), session::found(request));
         let is_recent = auth.zip(session).is_some_and(|(auth, session)| auth.is_recent(session));
         if is_recent {
             return Outcome::Success(Self { user });
         }
         request.local_cache(|| AsksAgain(true));
-        Outcome::Error((Status::Unauthorized, ()))
+        SignInFirst::new(request, session).await.outcome()
     }
 }
 
-/// Whether the route asks a signed-in user to sign in again.
+/// Whether a route of this request asks a signed-in user for the password again.
 struct AsksAgain(bool);
 
-/// Whether a route of this request asks a signed-in user to sign in again.
-pub(in crate::web) fn asks_again(request: &Request<'_>) -> bool {
+/// Whether a route of this request asks a signed-in user for the password again.
+pub(super) fn asks_again(request: &Request<'_>) -> bool {
     request.local_cache(|| AsksAgain(false)).0
 }
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Admin {
-    type Error = ();
+    type Error = SignInFirst;
 
-    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
+    async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SignInFirst> {
         let user = try_outcome!(User::from_request(request).await);
         if user.is_admin {
             Outcome::Success(Self { user })
         } else {
-            Outcome::Error((Status::Forbidden, ()))
+            SignInFirst::refused(Status::Forbidden).outcome()
         }
     }
 }
@@ -133,4 +143,4 @@ macro_rules! needs_stage {
         })*
     };
 }
-needs_stage!(User, Visitor, RecentLogin, Admin, SameOrigin, Accounts, Menu<'_>);
+needs_stage!(User, Visitor, RecentLogin, Admin, SameOrigin, Accounts, Draft, Menu<'_>);

@@ -5,6 +5,7 @@ pub(in crate::web) mod home;
 pub(in crate::web) mod password_change;
 pub(in crate::web) mod password_reset;
 pub(in crate::web) mod profile;
+pub(in crate::web) mod recent_login;
 pub(in crate::web) mod set_password;
 pub(in crate::web) mod sign_in;
 pub(in crate::web) mod sign_out;

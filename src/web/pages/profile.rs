@@ -11,7 +11,7 @@ use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
-use crate::web::guards::Page;
+use crate::web::guards::{Draft, Page};
 use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::refusals::Reason;
@@ -51,10 +51,13 @@ pub(in crate::web) enum Profile {
 }
 
 #[get("/profile")]
-pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Profile> {
+pub(in crate::web) fn show(page: Page<'_>, draft: Draft, wants: Wants) -> ByAccept<Profile> {
     ByAccept::new(match (page.user(), wants) {
         (Some(user), Wants::Page) => {
-            let form = FormState::with("name", user.name.as_ref().map_or("", Name::as_str));
+            let form = draft.0.map_or_else(
+                || FormState::with("name", user.name.as_ref().map_or("", Name::as_str)),
+                |draft| FormState::of_draft(&draft),
+            );
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
         (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
@@ -73,10 +76,11 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::PROFILE)));
-    let Some(session) = page.session else { return sign_in_first() };
-    let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let Submitted { form, state } = submitted;
+    let Some(session) = page.session else {
+        return Ok(Answer::Go(page.sign_in_first_with(urls::PROFILE, &state, jar, auth).await));
+    };
+    let draw = |status, state: &FormState| draw(status, &page, &session.user, state);
     let name = match form {
         Some(ProfileForm { name: Patch::Set(name) }) => name,
         // A browser always sends the field. What is shown again is the stored name: an empty field would delete it.
@@ -92,7 +96,11 @@ pub(in crate::web) async fn submit(
             Notice::NameSaved.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::PROFILE)))
         }
-        Err(Refused::Because(SignedOut)) => sign_in_first(),
+        // It has ended since it was looked up.
+        Err(Refused::Because(SignedOut)) => {
+            let page = Page { session: None, ..page };
+            Ok(Answer::Go(page.sign_in_first_with(urls::PROFILE, &state, jar, auth).await))
+        }
         Err(refused) => Answer::refused(refused, state, draw),
     }
 }

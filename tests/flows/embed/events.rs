@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vestibule::AccountEvent::{
-    self, Deleted, Disabled, EmailProven, PasswordChanged, Renamed, SignedIn, SignedUp,
+    self, Deleted, Disabled, EmailVerified, PasswordChanged, Renamed, SignedIn, SignedUp,
 };
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
@@ -58,7 +58,7 @@ fn a_host_is_told_of_each_event_once_and_in_order() {
     let wanted = [
         SignedUp(id),
         SignedIn(id),
-        EmailProven(id),
+        EmailVerified(id),
         Renamed(id),
         PasswordChanged(id),
         Disabled(id),

@@ -1,5 +1,7 @@
 //! The example, part by part.
 
+use std::time::Duration;
+
 use crate::harness::{ADA, PASSWORD, TestApp};
 
 #[expect(dead_code, reason = "its `main` is for the command line")]
@@ -21,7 +23,7 @@ fn notes() -> Option<TestApp> {
 #[test]
 fn notes_belong_to_who_is_signed_in() {
     let Some(app) = notes() else { return };
-    app.visit("/").is(200).says("Sign up to keep notes.");
+    app.visit("/").is(200).says("to keep notes.");
     let asked = app.visit("/notes").redirects_to("/accounts/login?next=/notes");
     let sign_in = app.visit(asked.header("location").unwrap()).is(200).says("- Notes");
     assert_eq!(sign_in.title(), "Sign in - Notes");
@@ -34,6 +36,29 @@ fn notes_belong_to_who_is_signed_in() {
     other.submit("/accounts/signup", [("email", EVE), ("password", PASSWORD)]);
     other.visit("/notes").is(200).does_not_say("milk");
     app.visit("/accounts/profile").is(200).says("- Notes");
+    app.visit("/nowhere").is(404).says("- Notes").says("Sign out");
+}
+
+/// Promise 48.
+#[test]
+fn a_note_survives_the_end_of_a_session_and_deleting_all_asks_for_the_password() {
+    let Some(app) = notes() else { return };
+    app.visit("/").says("<a href=\"/accounts/signup?next=/\">");
+    app.submit("/accounts/signup", [("email", ADA), ("password", PASSWORD)]);
+    let page = app.visit("/notes").is(200);
+    app.clock.advance(Duration::from_hours(3));
+    page.and_submit([("text", "a long thought")]).redirects_to("/accounts/login?next=/notes");
+    let form = [("email", ADA), ("password", PASSWORD)];
+    app.submit("/accounts/login?next=/notes", form).redirects_to("/notes");
+    let page = app.visit("/notes").shows_in("text", "a long thought");
+    page.and_submit([("text", "a long thought")]).redirects_to("/notes");
+    app.clock.advance(Duration::from_mins(11));
+    let ask = "/accounts/recent-login?next=/notes/delete";
+    app.visit("/notes/delete").redirects_to(ask);
+    app.submit(ask, [("password", PASSWORD)]).redirects_to("/notes/delete");
+    app.visit("/notes").says("a long thought");
+    app.visit("/notes/delete").and_submit([]).redirects_to("/notes");
+    app.visit("/notes").does_not_say("a long thought");
 }
 
 #[test]

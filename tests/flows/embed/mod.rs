@@ -1,9 +1,11 @@
 //! Vestibule in a host app.
 
+mod drafts;
 mod events;
 mod example;
 mod guards;
 mod layout;
+mod recent_login;
 mod testing;
 
 use std::io::Write;

@@ -1,9 +1,11 @@
 //! What the crate gives the tests of a host app.
 
+use rocket::http::Status;
 use rocket::local::asynchronous::Client;
+use rocket::local::blocking;
 use rocket::{get, routes};
 use tempfile::TempDir;
-use vestibule::{User, testing};
+use vestibule::{Mailbox, User, testing};
 
 #[get("/hello")]
 fn hello(user: User) -> String {
@@ -24,4 +26,41 @@ async fn a_host_tests_a_page_for_who_is_signed_in() {
         assert_eq!(page.as_deref(), Some(email));
     }
     assert!(folder.path().join("vestibule.sqlite3").exists());
+}
+
+#[get("/verified")]
+fn verified(user: User) -> String {
+    user.verified_email().map_or_else(|| "unverified".to_owned(), ToString::to_string)
+}
+
+fn host(folder: &TempDir) -> rocket::Rocket<rocket::Build> {
+    rocket::custom(testing::figment(folder.path()))
+        .manage(Mailbox::default())
+        .attach(vestibule::stage().at("/members"))
+        .mount("/", routes![verified])
+}
+
+#[test]
+fn a_host_tests_verified_addresses_and_signing_out() {
+    let folder = TempDir::new().unwrap();
+    let client = blocking::Client::tracked(host(&folder)).unwrap();
+    let page = || client.get("/verified").dispatch();
+    testing::sign_in(&client, "ada@example.com");
+    assert_eq!(page().into_string().as_deref(), Some("unverified"));
+    testing::verify_email(&client, "ada@example.com");
+    assert_eq!(page().into_string().as_deref(), Some("ada@example.com"));
+    testing::sign_out(&client);
+    assert_eq!(page().status(), Status::Unauthorized);
+}
+
+#[rocket::async_test]
+async fn the_same_with_an_asynchronous_client() {
+    let folder = TempDir::new().unwrap();
+    let client = Client::tracked(host(&folder)).await.unwrap();
+    testing::sign_in_async(&client, "ada@example.com").await;
+    testing::verify_email_async(&client, "ada@example.com").await;
+    let page = client.get("/verified").dispatch().await.into_string().await;
+    assert_eq!(page.as_deref(), Some("ada@example.com"));
+    testing::sign_out_async(&client).await;
+    assert_eq!(client.get("/verified").dispatch().await.status(), Status::Unauthorized);
 }

@@ -69,7 +69,7 @@ impl Bystander {
             ),
             format!(
                 "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
-                 VALUES (@id, {past}, 'logged-in', @id, '192.0.2.1', 'Bystander')"
+                 VALUES (@id, {past}, 'signed-in', @id, '192.0.2.1', 'Bystander')"
             ),
             format!(
                 "INSERT INTO vestibule_throttle (key, attempts, closed_until, forget_at) VALUES (@key, 9, {soon}, {soon})"

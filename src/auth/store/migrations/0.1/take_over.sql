@@ -21,7 +21,7 @@ WHERE COALESCE(outbox.email_key, users.email_key) IS NOT NULL;
 INSERT INTO vestibule_throttle (key, attempts, closed_until, forget_at)
 SELECT key, tries, closed_until, forget_at FROM throttle;
 INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent)
-SELECT id, at, kind, user_id, address, user_agent FROM events;
+SELECT id, at, CASE kind WHEN 'logged-in' THEN 'signed-in' WHEN 'log-in-failed' THEN 'sign-in-failed' WHEN 'logged-out' THEN 'signed-out' ELSE kind END, user_id, address, user_agent FROM events;
 UPDATE vestibule_health SET key_fingerprint = (SELECT key_fingerprint FROM health LIMIT 1), swept_at = COALESCE((SELECT swept_at FROM health LIMIT 1), 0);
 
 DROP TABLE outbox;
