@@ -47,11 +47,11 @@ pub(crate) const VERIFY_EMAIL: Path = Path::new("/verify-email");
 pub(crate) const STYLE: Path = Path::new("/static/vestibule.css");
 pub(crate) const THEME: Path = Path::new("/static/vestibule-theme.css");
 pub(crate) const FAVICON: Path = Path::new("/static/vestibule.svg");
+pub(crate) const TOUCH_ICON: Path = Path::new("/static/vestibule-touch.png");
 
 /// Internal paths for requests that are refused before routing.
 pub(crate) const CROSS_SITE: &str = "/-/cross-site";
 pub(crate) const TOO_LONG: &str = "/-/too-long";
-pub(crate) const UNKNOWN_METHOD: &str = "/-/unknown-method";
 pub(crate) const UNREADABLE: &str = "/-/unreadable";
 
 /// The characters to escape in the value of a query; a slash stays readable.

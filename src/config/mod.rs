@@ -194,11 +194,13 @@ impl Config {
 
     /// Whether `origin`, as browsers send it in the `Origin` header (RFC 6454), is that of our own pages.
     pub fn is_own_origin(&self, origin: &str) -> bool {
+        let origin = without_usual_port(origin);
         match &self.public_url {
             Some(url) => origin.eq_ignore_ascii_case(url.origin()),
-            None => ["localhost", "127.0.0.1", "[::1]"]
-                .iter()
-                .any(|host| origin == format!("http://{host}:{}", self.port)),
+            None => ["localhost", "127.0.0.1", "[::1]"].iter().any(|host| {
+                let own = format!("http://{host}:{}", self.port);
+                origin.eq_ignore_ascii_case(without_usual_port(&own))
+            }),
         }
     }
 
@@ -229,6 +231,16 @@ impl Config {
             .map_err(|_| ConfigError::new("vestibule.mail.from", Problem::NoSender))?;
         Ok(Mailbox::new(Some(self.site_name.clone()), address))
     }
+}
+
+/// The same origin without the port that its scheme has anyway: browsers leave it out, and some clients do not.
+fn without_usual_port(origin: &str) -> &str {
+    let has_scheme = |scheme: &str| {
+        origin.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+    };
+    let usual = [("https://", ":443"), ("http://", ":80")];
+    let own = usual.into_iter().find(|(scheme, _)| has_scheme(scheme));
+    own.and_then(|(_, port)| origin.strip_suffix(port)).unwrap_or(origin)
 }
 
 #[cfg(test)]

@@ -411,13 +411,16 @@ impl App {
             },
             None => None,
         };
+        // `OPTIONS *` is about the server as a whole (RFC 9110, 9.3.7).
         let uri = head.uri.path_and_query().map_or("/", |uri| uri.as_str());
+        let uri = if uri == "*" && head.method == hyper::Method::OPTIONS { "/" } else { uri };
         // Rocket accepts `get` as `GET`; methods are case-sensitive (RFC 9110, 9.1).
         let method = Method::from_str(head.method.as_str()).ok();
         let method = method.filter(|method| method.as_str() == head.method.as_str());
         let local = match (method, acceptable(uri)) {
             (Some(method), Some(uri)) => self.client.req(method, uri),
-            (None, _) => self.client.get(self.settings.urls.refusal(urls::UNKNOWN_METHOD)),
+            // Rocket has no name for it. No path has a route for TRACE either: it is answered alike.
+            (None, Some(uri)) => self.client.req(Method::Trace, uri),
             (_, None) => self.client.get(self.settings.urls.refusal(urls::UNREADABLE)),
         };
         let mut local = with_headers(local, &head.headers, &self.hops).remote(peer);

@@ -9,6 +9,13 @@ use crate::config::{Accent, Config};
 
 const STYLE: &str = include_str!("../../static/style.css");
 const FAVICON: &str = include_str!("../../static/favicon.svg");
+/// For browsers that look for it whatever a page says: 16, 32 and 48 pixels.
+const FAVICON_ICO: &[u8] = include_bytes!("../../static/favicon.ico");
+/// On the home screen of a phone.
+const TOUCH_ICON: &[u8] = include_bytes!("../../static/touch-icon.png");
+/// Pages may be found. Those with a secret in their path are not hidden here: a search engine that never loads a page
+/// does not see that its header forbids to list it.
+const ROBOTS: &str = "User-agent: *\nDisallow: /api/\n";
 
 /// The style sheets of this process.
 pub(crate) struct Assets {
@@ -21,7 +28,8 @@ pub(crate) struct Assets {
 impl Assets {
     pub(crate) fn new(config: &Config) -> Self {
         let theme = theme(config.accent);
-        let digest = Sha256::new().chain_update(STYLE).chain_update(FAVICON).chain_update(&theme);
+        let digest = Sha256::new().chain_update(STYLE).chain_update(FAVICON);
+        let digest = digest.chain_update(TOUCH_ICON).chain_update(&theme);
         let [a, b, c, d, ..] = <[u8; 32]>::from(digest.finalize());
         let version = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
         Self { theme, version }
@@ -35,18 +43,18 @@ impl Assets {
 
 #[derive(Responder)]
 pub(in crate::web) struct Asset<'r> {
-    content: (ContentType, &'r str),
+    content: (ContentType, &'r [u8]),
     cache: Header<'static>,
 }
 
 impl<'r> Asset<'r> {
-    fn new(kind: ContentType, text: &'r str, named: Named) -> Self {
+    fn new(kind: ContentType, content: &'r (impl AsRef<[u8]> + ?Sized), named: Named) -> Self {
         // During an upgrade, another node may serve an older file under the newer version's name.
         let cache = match named {
             Named::ThisVersion => "public, max-age=31536000, immutable",
             Named::Another => "no-cache",
         };
-        Self { content: (kind, text), cache: Header::new("Cache-Control", cache) }
+        Self { content: (kind, content.as_ref()), cache: Header::new("Cache-Control", cache) }
     }
 }
 
@@ -82,7 +90,27 @@ pub(in crate::web) fn favicon(named: Named) -> Asset<'static> {
     Asset::new(ContentType::SVG, FAVICON, named)
 }
 
-/// The background colours in light and dark mode; `style.css` has the same.
+#[get("/static/vestibule-touch.png")]
+pub(in crate::web) fn touch_icon(named: Named) -> Asset<'static> {
+    Asset::new(ContentType::PNG, TOUCH_ICON, named)
+}
+
+#[get("/apple-touch-icon.png")]
+pub(in crate::web) fn apple_touch_icon() -> Asset<'static> {
+    Asset::new(ContentType::PNG, TOUCH_ICON, Named::Another)
+}
+
+#[get("/favicon.ico")]
+pub(in crate::web) fn favicon_ico() -> Asset<'static> {
+    Asset::new(ContentType::Icon, FAVICON_ICO, Named::Another)
+}
+
+#[get("/robots.txt")]
+pub(in crate::web) fn robots() -> Asset<'static> {
+    Asset::new(ContentType::Plain, ROBOTS, Named::Another)
+}
+
+/// The background colours in light and dark mode; `style.css` and `layout.html` have the same.
 const PAPER: [u8; 3] = [0xfb, 0xf8, 0xf3];
 const NIGHT: [u8; 3] = [0x1b, 0x18, 0x16];
 
@@ -137,5 +165,11 @@ mod tests {
     #[test]
     fn the_grounds_are_those_of_the_style_sheet() {
         assert!(STYLE.contains(&format!("--ground: light-dark({}, {})", hex(PAPER), hex(NIGHT))));
+        let layout = include_str!("../../templates/layout.html");
+        for (ground, scheme) in [(PAPER, "light"), (NIGHT, "dark")] {
+            let colour = hex(ground);
+            let line = format!("content=\"{colour}\" media=\"(prefers-color-scheme: {scheme})\"");
+            assert!(layout.contains(&line), "{line}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use rocket::{Request, catch};
 
 use crate::web::errors::{self, Caught};
 use crate::web::guards::{look_up, sign_in_first};
+use crate::web::methods::Allowed;
 use crate::web::paths::is_ours;
 use crate::words;
 
@@ -32,6 +33,12 @@ impl Handler for OwnErrors {
             && let Some(of_host) = catcher_of_host(request, status)
         {
             return of_host.handler.handle(status, request).await;
+        }
+        if status == Status::NotFound
+            && is_ours(request)
+            && let Some(allowed) = Allowed::at(request)
+        {
+            return allowed.respond_to(request).map_err(|_| status);
         }
         answer(status, request).await
     }

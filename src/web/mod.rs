@@ -15,6 +15,7 @@ mod guards;
 mod health;
 mod layout;
 mod legacy_api;
+mod methods;
 mod next;
 mod pages;
 mod paths;

@@ -21,11 +21,6 @@ pub(in crate::web) fn too_long() -> Refusal {
     Refusal::of_status(Status::RequestHeaderFieldsTooLarge)
 }
 
-#[get("/unknown-method")]
-pub(in crate::web) fn unknown_method() -> Refusal {
-    Refusal::of_status(Status::MethodNotAllowed)
-}
-
 #[get("/unreadable")]
 pub(in crate::web) fn unreadable() -> Refusal {
     Refusal::new(Status::BadRequest, words::errors::UNREADABLE_ADDRESS)

@@ -32,6 +32,7 @@ fn areas() -> Vec<Area> {
         pages::sign_in::submit,
         pages::recent_login::show,
         pages::recent_login::submit,
+        pages::sign_out::show,
         pages::sign_out::submit,
         pages::password_change::show,
         pages::password_change::submit,
@@ -47,6 +48,7 @@ fn areas() -> Vec<Area> {
         assets::style,
         assets::theme_css,
         assets::favicon,
+        assets::touch_icon,
     ];
     let profile = routes![pages::profile::show, pages::profile::submit];
     let programs = routes![
@@ -61,12 +63,7 @@ fn areas() -> Vec<Area> {
         api::password::reset,
     ];
     let monitoring = routes![health::live, health::ready];
-    let rejections = routes![
-        rejected::cross_site,
-        rejected::too_long,
-        rejected::unknown_method,
-        rejected::unreadable,
-    ];
+    let rejections = routes![rejected::cross_site, rejected::too_long, rejected::unreadable,];
     let well_known = routes![pages::password_change::well_known];
     // Rocket tries the routes in this order: the most requested first.
     vec![
@@ -79,7 +76,8 @@ fn areas() -> Vec<Area> {
     ]
 }
 
-/// Additional routes of the binary: the front page, and those of older clients.
+/// Additional routes of the binary: the front page, what browsers and search engines look for at the root of a site, and
+/// the routes of older clients.
 fn service_areas() -> Vec<Area> {
     let area = |base, errors, routes| Area { base, errors, routes, is_at_root: false };
     let older_clients = routes![
@@ -89,8 +87,10 @@ fn service_areas() -> Vec<Area> {
         legacy_api::ask_for_reset,
         legacy_api::reset,
     ];
+    let of_site = routes![assets::favicon_ico, assets::apple_touch_icon, assets::robots];
     vec![
         area("/", ErrorStyle::PageOrMessage, routes![pages::home::show]),
+        area("/", ErrorStyle::Page, of_site),
         area("/", ErrorStyle::Message, older_clients),
         area("/api", ErrorStyle::Problem, Vec::new()),
     ]
@@ -214,9 +214,9 @@ mod tests {
             urls::STYLE.as_str(),
             urls::THEME.as_str(),
             urls::FAVICON.as_str(),
+            urls::TOUCH_ICON.as_str(),
             urls::CROSS_SITE,
             urls::TOO_LONG,
-            urls::UNKNOWN_METHOD,
             urls::UNREADABLE,
         ] {
             assert!(has(path), "{path}");

@@ -20,6 +20,11 @@ pub(crate) mod layout {
     pub(crate) const SIGN_IN: Text = text("Sign in");
     pub(crate) const SIGN_OUT: Text = text("Sign out");
     pub(crate) const SIGN_UP: Text = text("Sign up");
+
+    /// For search engines.
+    pub(crate) fn description(site: &str) -> String {
+        format!("Your account at {site}: sign up, sign in, and look after your password.")
+    }
 }
 
 pub(crate) mod home {
@@ -76,6 +81,20 @@ pub(crate) mod sign_in {
     pub(crate) const FORGOT_PASSWORD: Text = text("Forgot your password?");
     pub(crate) const NO_ACCOUNT: Text = text("No account yet?");
     pub(crate) const SIGN_UP: Text = text("Sign up");
+}
+
+pub(crate) mod sign_out {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Sign out");
+
+    pub(crate) fn signed_in_as(email: &str) -> String {
+        format!("You are signed in as {email}.")
+    }
+
+    pub(crate) const BUTTON: Text = text("Sign out");
+    pub(crate) const NOT_SIGNED_IN: Text = text("You are not signed in here.");
+    pub(crate) const SIGN_IN: Text = text("Sign in");
 }
 
 pub(crate) mod sign_up {

@@ -14,7 +14,7 @@ const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-ac
 
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // `no-referrer` would make browsers send `Origin: null` with our own forms. Pages with a secret in their path
-    // send only the origin.
+    // send only the origin, and no search engine lists them.
     let is_secret = link_secrets::secret_in(asked_path(request), urls_of(request)).is_some();
     let config = request.rocket().state::<Auth>().map(Auth::config);
     let is_hsts = config.is_some_and(|config| config.hsts && config.is_https());
@@ -27,6 +27,9 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
         ("Cache-Control", Some("no-store")),
         ("Strict-Transport-Security", is_hsts.then_some("max-age=31536000; includeSubDomains")),
     ];
+    if is_secret {
+        response.set_header(Header::new("X-Robots-Tag", "noindex"));
+    }
     // A static file has a `Cache-Control` of its own, and a host app may have set any of them. Compared in one pass:
     // Rocket's map hashes a name byte by byte.
     let mut is_set = [false; 7];

@@ -11,7 +11,7 @@ use rocket::request::{FromRequest, Outcome};
 use crate::config::Config;
 use crate::seldom::Seldom;
 
-/// Whether to refuse a request.
+/// Whether to refuse a request, ours or of a host's route. Logs the origins that differ, once a minute at most.
 ///
 /// Browsers send the origin of a request in `Sec-Fetch-Site`, older ones in `Origin`, and scripts cannot forge
 /// either. A client that sends neither is not a browser, and has no cookies to abuse.
@@ -33,7 +33,7 @@ pub(in crate::web) fn refuses(request: &Request<'_>) -> bool {
 }
 
 /// Whether another website made the browser send a request that may change something.
-pub(in crate::web) fn is_foreign(request: &Request<'_>) -> bool {
+fn is_foreign(request: &Request<'_>) -> bool {
     if matches!(request.method(), Method::Get | Method::Head | Method::Options) {
         return false;
     }
@@ -71,8 +71,7 @@ impl<'r> FromRequest<'r> for Mismatch {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        let says_where = request.headers().contains("Sec-Fetch-Site");
-        match mismatch(request).filter(|_| !says_where) {
+        match mismatch(request) {
             Some(mismatch) => Outcome::Success(mismatch),
             None => Outcome::Forward(Status::Forbidden),
         }

@@ -61,7 +61,7 @@ impl<'r> FromRequest<'r> for User {
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, SignInFirst> {
         let config = request.rocket().state::<Auth>().map(Auth::config);
         let lets_in = config.is_some_and(|config| config.allow_cross_site);
-        if !lets_in && origin::is_foreign(request) {
+        if !lets_in && origin::refuses(request) {
             return SignInFirst::refused(Status::Forbidden).outcome();
         }
         match CurrentSession::from_request(request).await {
@@ -121,7 +121,7 @@ impl<'r> FromRequest<'r> for SameOrigin {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, ()> {
-        if origin::is_foreign(request) {
+        if origin::refuses(request) {
             Outcome::Error((Status::Forbidden, ()))
         } else {
             Outcome::Success(Self(()))

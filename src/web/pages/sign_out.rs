@@ -1,13 +1,32 @@
-//! The button to sign out.
+//! The page with the button to sign out, for those who follow a link or type the address, and the button itself.
 
-use rocket::http::CookieJar;
+use askama::Template;
+use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
-use rocket::{State, post};
+use rocket::{State, get, post};
 
 use crate::auth::{Auth, Client};
 use crate::web::flash::Notice;
+use crate::web::frame::Frame;
+use crate::web::guards::Page;
+use crate::web::layout::parts;
+use crate::web::pages::{self, Shown};
 use crate::web::session;
 use crate::{Error, urls};
+
+#[derive(Template)]
+#[template(path = "sign_out.html", blocks = ["title", "main"])]
+struct SignOutPage<'a> {
+    frame: Frame<'a>,
+}
+
+parts!(SignOutPage);
+
+/// Changes nothing: links are followed by programs too, and a link on another site must not sign anybody out.
+#[get("/logout")]
+pub(in crate::web) fn show(page: Page<'_>) -> Shown {
+    pages::show(Status::Ok, &SignOutPage { frame: page.frame })
+}
 
 #[post("/logout")]
 pub(in crate::web) async fn submit(
