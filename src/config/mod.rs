@@ -225,8 +225,8 @@ impl Config {
             let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
             return Ok(Mailbox::new(Some(name), mailbox.email.clone()));
         }
-        let host = self.public_url.as_ref().map_or("localhost", PublicUrl::host);
-        let address = format!("no-reply@{host}")
+        let domain = self.public_url.as_ref().map(PublicUrl::mail_domain);
+        let address = format!("no-reply@{}", domain.as_deref().unwrap_or("localhost"))
             .parse()
             .map_err(|_| ConfigError::new("vestibule.mail.from", Problem::NoSender))?;
         Ok(Mailbox::new(Some(self.site_name.clone()), address))
@@ -252,6 +252,27 @@ mod tests {
 
     fn read(settings: &str) -> Result<Config, Box<figment::Error>> {
         Figment::from(Toml::string(settings)).extract().map_err(Box::new)
+    }
+
+    /// An address of plain ASCII, which every mail server takes.
+    #[test]
+    fn the_sender_of_emails_has_an_address_that_servers_take() {
+        for (settings, sender) in [
+            ("", "no-reply@localhost"),
+            ("public_url = \"https://accounts.example.com:8443\"", "no-reply@accounts.example.com"),
+            ("public_url = \"https://b\u{fc}cher.example\"", "no-reply@xn--bcher-kva.example"),
+            ("public_url = \"http://[fd00::1]:8000\"", "no-reply@[IPv6:fd00::1]"),
+            ("public_url = \"http://192.168.1.7\"", "no-reply@[192.168.1.7]"),
+            ("mail.from = \"ada@b\u{fc}cher.example\"", "ada@xn--bcher-kva.example"),
+            ("mail.from = \"The Hall <Ada@BU\u{308}CHER.example>\"", "Ada@xn--bcher-kva.example"),
+            ("mail.from = \"accounts@localhost\"", "accounts@localhost"),
+        ] {
+            let read = read(settings).unwrap().sender().unwrap().email.to_string();
+            assert_eq!(read, sender, "{settings}");
+        }
+        for from in ["j\u{f6}rg@example.com", "ada@exa mple.com", "ada@-.example", "ada"] {
+            assert!(read(&format!("mail.from = {from:?}")).is_err(), "{from}");
+        }
     }
 
     /// All settings below `table`.

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox as Address, MultiPart};
+use lettre::message::header::{ContentTransferEncoding, Header, HeaderName, HeaderValue};
+use lettre::message::{Body, Mailbox as Address, MultiPart, SinglePart};
 use rocket::tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -96,11 +96,11 @@ impl Transport {
     ) -> Result<(), Undelivered> {
         match self {
             Self::Smtp(server) => {
-                let mime = mime(sender, &message)?;
+                let mime = mime(sender, &message, EightBit::Encoded)?;
                 server.send(sender, &recipient(&message)?, &mime).await
             }
             Self::Folder(folder) => {
-                let mime = mime(sender, &message)?.formatted();
+                let mime = mime(sender, &message, EightBit::AsItIs)?.formatted();
                 let path = folder.join(format!("{}.eml", message.id));
                 spawn_blocking(move || private_files::write(&path, &mime))
                     .await
@@ -136,15 +136,47 @@ impl Transport {
     }
 }
 
-fn mime(sender: &Address, message: &SentMessage) -> Result<lettre::Message, Error> {
+/// How text beyond ASCII is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EightBit {
+    /// In ASCII, which every mail server takes.
+    Encoded,
+    AsItIs,
+}
+
+fn mime(
+    sender: &Address,
+    message: &SentMessage,
+    eight_bit: EightBit,
+) -> Result<lettre::Message, Error> {
+    let plain = SinglePart::plain(body(&message.text, eight_bit));
+    let html = SinglePart::html(body(&message.html, eight_bit));
     lettre::Message::builder()
         .from(sender.clone())
         .to(recipient(message)?)
         .subject(&message.subject)
         .message_id(Some(format!("<{}@{}>", message.id, sender.email.domain())))
         .header(AutoSubmitted)
-        .multipart(MultiPart::alternative_plain_html(message.text.clone(), message.html.clone()))
+        .multipart(MultiPart::alternative().singlepart(plain).singlepart(html))
         .map_err(failed)
+}
+
+/// The text as it is if it may be sent so: in quoted-printable, which lettre chooses for lines of 76 characters and more,
+/// a link is cut in two for whoever copies it from the file or the source of the message.
+fn body(text: &str, eight_bit: EightBit) -> Body {
+    // RFC 5322, 2.1.1.
+    const LONGEST_LINE: usize = 998;
+    let may_be_sent = text.lines().all(|line| line.len() <= LONGEST_LINE);
+    let encoding = match (text.is_ascii(), eight_bit) {
+        (true, _) => ContentTransferEncoding::SevenBit,
+        (false, EightBit::AsItIs) => ContentTransferEncoding::EightBit,
+        (false, EightBit::Encoded) => return Body::new(text.to_owned()),
+    };
+    if !may_be_sent {
+        return Body::new(text.to_owned());
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    Body::dangerous_pre_encoded(lines.join("\r\n").into_bytes(), encoding)
 }
 
 fn recipient(message: &SentMessage) -> Result<Address, Error> {
@@ -166,5 +198,39 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link is in one piece in every file, and in every message of ASCII.
+    #[test]
+    fn a_long_line_is_not_cut() {
+        let link = format!("http://localhost:8000/password-reset/{}", "A".repeat(43));
+        let sent = |site: &str, eight_bit| {
+            let text = format!("Your link at {site}:\n{link}\n");
+            let html =
+                format!("<p>{site}</p><p>{}<a href=\"{link}\">{link}</a></p>", " ".repeat(80));
+            let (id, to) = (Uuid::nil(), "ada@example.com".to_owned());
+            let message = SentMessage { id, to, subject: site.to_owned(), text, html };
+            let sender = Address::new(None, "a@example.com".parse().unwrap());
+            let Ok(mime) = mime(&sender, &message, eight_bit) else { panic!("no message") };
+            String::from_utf8(mime.formatted()).unwrap()
+        };
+        for (site, eight_bit, encoding, links) in [
+            ("Hall", EightBit::Encoded, "7bit", 3),
+            ("Hall", EightBit::AsItIs, "7bit", 3),
+            ("H\u{e4}ll", EightBit::AsItIs, "8bit", 3),
+            ("H\u{e4}ll", EightBit::Encoded, "quoted-printable", 0),
+        ] {
+            let mail = sent(site, eight_bit);
+            let header = format!("Content-Transfer-Encoding: {encoding}\r\n");
+            assert_eq!(mail.matches(&header).count(), 2, "{mail}");
+            assert_eq!(mail.matches(&link).count(), links, "{mail}");
+            assert!(eight_bit == EightBit::AsItIs || mail.is_ascii(), "{mail}");
+            assert!(!mail.replace("\r\n", "").contains(['\r', '\n']), "{mail}");
+        }
     }
 }

@@ -69,7 +69,11 @@ pub(crate) fn text(finding: &Finding) -> String {
         }
         Finding::MailServer(url) => format!("by the server {url}"),
         Finding::MailFolder(folder) => {
-            format!("into the folder {}: it reaches nobody", folder.display())
+            format!(
+                "into the folder {}: it reaches nobody. Read the .eml files there in a mail program or an \
+                 editor, or set vestibule.mail.smtp_url",
+                folder.display()
+            )
         }
         Finding::PublicAddress(origin) => origin.clone(),
         Finding::TrustedProxies(proxies) if proxies.is_empty() => "none".into(),

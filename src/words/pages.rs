@@ -200,5 +200,7 @@ pub(crate) mod dead_link {
          our emails work once, and only for a while.",
     );
     pub(crate) const NEW_RESET_LINK: Text = text("Get a new link");
+    pub(crate) const MAY_BE_CONFIRMED: Text =
+        text("Your email address may already be confirmed: sign in to see.");
     pub(crate) const NEW_VERIFY_LINK: Text = text("Go to your profile to get a new link");
 }

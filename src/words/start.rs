@@ -149,7 +149,11 @@ pub(crate) fn accounts_are_kept_in(place: &DatabasePlace) -> String {
 
 pub(crate) fn messages_into_folder(folder: &Path) -> String {
     let folder = folder.display();
-    format!("no mail server is set: messages are put into {folder} and reach nobody")
+    format!(
+        "no mail server is set: emails are put into {folder} and reach nobody. Read them there: each .eml file \
+         opens in a mail program or an editor, and has its link on a line of its own. To send them, set \
+         vestibule.mail.smtp_url"
+    )
 }
 
 /// The same during development.

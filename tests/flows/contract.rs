@@ -197,8 +197,8 @@ fn errors_are_json_for_programs_and_pages_for_people() {
     assert_eq!(kind(Get, "/nowhere", "text/html"), (404, page.into()));
     assert_eq!(kind(Get, "/nowhere", "*/*"), (404, problem.into()));
     assert_eq!(kind(Get, "/api/v1/nowhere", "text/html"), (404, problem.into()));
-    assert_eq!(kind(Get, "/users", "text/html"), (404, "application/json".into()));
-    assert_eq!(kind(Put, "/login", "text/html"), (404, page.into()));
+    assert_eq!(kind(Get, "/users", "text/html"), (405, "application/json".into()));
+    assert_eq!(kind(Put, "/login", "text/html"), (405, page.into()));
 }
 
 /// Promise 70.

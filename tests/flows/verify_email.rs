@@ -18,7 +18,13 @@ fn a_user_verifies_their_address() {
         .says("Your email address is confirmed.")
         .does_not_say("Not confirmed yet");
     app.keeps_only_the_digest_of(&email.token());
-    app.other_browser().visit(&link).is(404).says("The link has been used or is too old");
+    // Somebody who confirmed on the phone and looks again on the computer.
+    app.other_browser()
+        .visit(&link)
+        .is(404)
+        .says("The link has been used or is too old")
+        .says("Your email address may already be confirmed: sign in to see.")
+        .says("href=\"/profile\">Go to your profile");
     app.visit(&link).redirects_to("/profile");
     app.visit("/profile").says("Your email address is confirmed.");
 }
@@ -72,6 +78,39 @@ fn the_email_is_sent_again_on_request() {
     app.post("/verify-email", []).redirects_to("/profile");
     assert_eq!(app.emails().len(), 2, "nothing is left to confirm");
     app.other_browser().post("/verify-email", []).redirects_to("/login?next=/profile");
+}
+
+/// Promises 17 and 18: a link that was copied with something around it, or with spaces in it, is the same link.
+#[test]
+fn a_copied_link_works_with_what_was_copied_with_it() {
+    let app = TestApp::with_ada();
+    let link = app.last_email().link();
+    let at = link.len() - 20;
+    for copied in [
+        format!("{link}="),
+        format!("{link}."),
+        format!("{link})"),
+        format!("{link}%3E"),
+        format!("{link}%E2%80%9D,"),
+        format!("{link}/."),
+        format!("{link}%20"),
+        format!("{link}%0AIf%20you"),
+        format!("{}%20{}", &link[..at], &link[at..]),
+        format!("{}=%0D%0A{}", &link[..at], &link[at..]),
+        format!("{}%E2%80%8B{}", &link[..at], &link[at..]),
+    ] {
+        app.visit(&copied).is(200).says("Confirm your address");
+    }
+    app.visit(&link[..link.len() - 1]).is(404);
+    app.visit(&format!("{link}).")).and_submit([]).redirects_to("/profile");
+    app.visit("/profile").says("Your email address is confirmed.");
+    // A reset too, by its page and by a program.
+    let reset = app.reset_link();
+    app.visit(&format!("{reset}%3E")).is(200).says("Choose a new password");
+    let token = reset.rsplit('/').next().unwrap();
+    let copied = format!(" {} {}.", &token[..9], &token[9..]);
+    let form = [("reset_token", &*copied), ("new_password", NEW_PASSWORD)];
+    app.call(rocket::http::Method::Post, "/api/v1/update_password", form).is(200);
 }
 
 /// Promise 21.

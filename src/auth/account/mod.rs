@@ -15,7 +15,8 @@ pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
 pub use user::{User, UserId, UserIdError};
 pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};
 
-/// Whitespace of every kind, control characters and invisible marks, which pasted text often contains.
+/// Whitespace of every kind, control characters and invisible marks (Unicode's `Default_Ignorable_Code_Point`, and what
+/// stands for an object or for nothing in a text), which pasted text often contains.
 pub(crate) fn is_unseen(c: char) -> bool {
     c.is_whitespace()
         || c.is_control()
@@ -23,5 +24,6 @@ pub(crate) fn is_unseen(c: char) -> bool {
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
             | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
             | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
+            | '\u{2800}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d159}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }

@@ -1,5 +1,6 @@
 //! The sender of emails, and the mail server.
 
+use lettre::Address;
 use lettre::message::Mailbox;
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer};
@@ -8,13 +9,28 @@ use url::Url;
 use super::{is_loopback_host, parsed};
 use crate::config::Must;
 
-/// The sender of emails: `accounts@example.com` or `Accounts <accounts@example.com>`.
+/// The sender of emails: `accounts@example.com` or `Accounts <accounts@example.com>`. An address of ASCII, with the domain
+/// as A-labels: few mail servers take any other (RFC 6531).
 #[derive(Clone, Debug)]
 pub struct Sender(pub(in crate::config) Mailbox);
 
+impl Sender {
+    fn parse(text: &str) -> Option<Self> {
+        let Mailbox { name, email } = text.trim().parse().ok()?;
+        let (local, domain) = (email.user(), email.domain());
+        let domain = if domain.is_ascii() {
+            domain.to_owned()
+        } else {
+            idna::domain_to_ascii_strict(domain).ok()?
+        };
+        let email = Address::new(local, domain).ok().filter(|_| local.is_ascii())?;
+        Some(Self(Mailbox { name, email }))
+    }
+}
+
 impl<'de> Deserialize<'de> for Sender {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
-        parsed(value, Must::Sender, |text| text.parse().ok().map(Self))
+        parsed(value, Must::Sender, Self::parse)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The URL that people use.
 
 use serde::{Deserialize, Deserializer};
-use url::Url;
+use url::{Host, Url};
 
 use super::{is_loopback_host, parsed};
 use crate::config::Must;
@@ -32,6 +32,16 @@ impl PublicUrl {
 
     pub(in crate::config) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
+    }
+
+    /// The domain of an email address at this host; an address literal (RFC 5321, 4.1.3) if the host has no name.
+    pub(in crate::config) fn mail_domain(&self) -> String {
+        match self.url.host() {
+            Some(Host::Ipv4(ip)) => format!("[{ip}]"),
+            Some(Host::Ipv6(ip)) => format!("[IPv6:{ip}]"),
+            Some(Host::Domain(name)) => name.to_owned(),
+            None => String::new(),
+        }
     }
 
     pub(in crate::config) fn is_loopback(&self) -> bool {
