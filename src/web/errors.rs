@@ -38,11 +38,6 @@ impl Refusal {
         Self::new(status, words::errors::explanation(status.code))
     }
 
-    /// A refusal of one field.
-    pub(in crate::web) fn field(name: &str, message: impl Into<String>) -> Self {
-        Self::fields(vec![(name.to_owned(), message.into())])
-    }
-
     /// Changes the status.
     pub(in crate::web) fn with_status(self, status: Status) -> Self {
         Self { status, ..self }

@@ -21,11 +21,11 @@ use crate::{Email, urls, words};
 
 #[post("/users", data = "<input>")]
 pub(in crate::web) async fn sign_up(
-    input: Input<SignUpForm>,
+    input: Input<'_, SignUpForm>,
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {
-    let signed_up = api::account::sign_up(input.fields()?, &client, auth).await;
+    let signed_up = api::account::sign_up(input, &client, auth).await?;
     signed_up.map_err(|refused| match refused {
         Refused::Because(SignUpError::EmailTaken) => {
             Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into()
@@ -36,7 +36,7 @@ pub(in crate::web) async fn sign_up(
 
 #[post("/sessions", data = "<input>")]
 pub(in crate::web) async fn sign_in(
-    input: Input<SignInForm>,
+    input: Input<'_, SignInForm>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
@@ -64,7 +64,7 @@ pub(in crate::web) async fn sign_out(
 
 #[post("/reset_password", data = "<input>")]
 pub(in crate::web) async fn ask_for_reset(
-    input: Input<AskForm>,
+    input: Input<'_, AskForm>,
     client: Client,
     place: HostPlace,
     auth: &State<Auth>,
@@ -87,7 +87,7 @@ impl Fields for ResetFields {
 
 #[put("/reset_password", data = "<input>")]
 pub(in crate::web) async fn reset(
-    input: Input<ResetFields>,
+    input: Input<'_, ResetFields>,
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {

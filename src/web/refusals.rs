@@ -13,15 +13,15 @@ use crate::words;
 
 /// The sentence of a refusal.
 pub(in crate::web) enum Reason {
-    /// About one field.
-    Field { name: &'static str, text: String },
+    /// About these fields: their names, and what is wrong.
+    Fields(Vec<(&'static str, String)>),
     /// About the whole request.
     Whole { status: Status, title: &'static str, text: &'static str },
 }
 
 impl Reason {
     fn field(name: &'static str, text: impl Into<String>) -> Self {
-        Self::Field { name, text: text.into() }
+        Self::Fields(vec![(name, text.into())])
     }
 
     /// The field is empty.
@@ -72,11 +72,11 @@ impl From<SignUpError> for Reason {
 impl From<ChangePasswordError> for Reason {
     fn from(error: ChangePasswordError) -> Self {
         match error {
-            ChangePasswordError::WrongPassword => {
-                Self::field("password", words::refusals::WRONG_CURRENT_PASSWORD)
-            }
-            ChangePasswordError::WeakPassword(weak) => {
-                Self::field("new_password", words::passwords::weak(&weak))
+            ChangePasswordError::Passwords { is_current_wrong, weak } => {
+                let wrong = words::refusals::WRONG_CURRENT_PASSWORD;
+                let current = is_current_wrong.then(|| ("password", wrong.to_owned()));
+                let new = weak.map(|weak| ("new_password", words::passwords::weak(&weak)));
+                Self::Fields(current.into_iter().chain(new).collect())
             }
             ChangePasswordError::SignedOut => SignedOut.into(),
         }
@@ -123,7 +123,10 @@ impl From<VerifyEmailError> for Reason {
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         match reason {
-            Reason::Field { name, text } => Self::field(name, text),
+            Reason::Fields(fields) => {
+                let owned = |(name, text): (&str, _)| (name.to_owned(), text);
+                Self::fields(fields.into_iter().map(owned).collect())
+            }
             Reason::Whole { status, text, .. } => Self::new(status, text),
         }
     }

@@ -229,6 +229,30 @@ fn a_password_in_another_normal_form_is_the_same() {
     app.other_browser().log_in(ADA, nfc).redirects_to("/profile");
 }
 
+/// Promises 4 and 26: white space that was pasted around a password is forgiven in a browser that has opened the account
+/// before; for strangers it would cost a second hash. In a password that was set with it, it counts.
+#[test]
+fn pasted_space_around_a_password_is_forgiven_where_it_costs_strangers_nothing() {
+    let app = TestApp::with_ada();
+    let pasted = format!("\t {PASSWORD}\u{a0}\r\n");
+    app.sign_out();
+    app.log_in(ADA, &pasted).redirects_to("/profile");
+    app.change_password(&pasted, " a quiet morning tide ").redirects_to("/profile");
+    app.sign_out();
+    app.log_in(ADA, "a quiet morning tide").is(401);
+    app.log_in(ADA, "  a quiet morning tide  ").is(401);
+    app.log_in(ADA, " a quiet morning tide ").redirects_to("/profile");
+    app.other_browser().log_in(ADA, " a quiet morning tide ").redirects_to("/profile");
+    // An imported hash is renewed from the password as it was set.
+    let old = bcrypt::hash(PASSWORD, 4).unwrap();
+    app.sql(&format!("UPDATE vestibule_passwords SET hash = '{old}'"));
+    app.other_browser().log_in(ADA, &pasted).is(401);
+    app.sign_out();
+    app.log_in(ADA, &pasted).redirects_to("/profile");
+    assert!(app.texts("SELECT hash FROM vestibule_passwords")[0].starts_with("$bcrypt-sha256$"));
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
 /// Promise 13: a pasted address is accepted, or refused with a reason.
 #[test]
 fn a_pasted_address_is_understood() {

@@ -47,6 +47,39 @@ fn without_the_current_password_nothing_changes() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
+/// Promises 5 and 7: both fields are judged, whatever is wrong with the other one, and in the order of the form.
+#[test]
+fn all_that_is_wrong_is_said_at_once() {
+    let app = TestApp::with_ada();
+    let (missing, weak) = ("Enter your password.", "Make it longer: use at least 9 characters.");
+    for (password, new, says, says_of_new) in [
+        ("wrong", "short", WRONG, weak),
+        ("wrong", "", WRONG, "Enter a new password."),
+        ("", "short", missing, weak),
+        ("", "password1", missing, "too easy to guess"),
+        (&"x".repeat(300), &"x".repeat(300), WRONG, "Use at most 256 characters."),
+    ] {
+        let page = app.change_password(password, new).is(422);
+        let (first, second) =
+            (page.body.find("href=\"#password\""), page.body.find("href=\"#new_password\""));
+        assert!(first.is_some() && first < second, "{password} {new}: {}", page.body);
+        page.says_beside("password", says).says_beside("new_password", says_of_new);
+        let form = [("password", password), ("new_password", new)];
+        let errors = app.call(Post, "/api/v1/password_change", form).json()["errors"].clone();
+        if errors.is_object() {
+            assert_eq!(errors["password"][0], says, "{errors}");
+            assert!(errors["new_password"][0].as_str().unwrap().contains(says_of_new), "{errors}");
+        }
+        app.clock.advance(Duration::from_secs(61));
+    }
+    // They were guesses.
+    let failed = app.count("events WHERE kind = 'log-in-failed'");
+    assert!(failed >= 5, "{failed}");
+    app.clock.advance(Duration::from_mins(16));
+    app.change_password(PASSWORD, "short").is(422).says_beside("new_password", weak);
+    assert!(app.is_signed_in());
+}
+
 /// Promises 7 and 28: somebody at an unlocked screen has no more guesses than anybody else.
 #[test]
 fn wrong_attempts_count_for_the_throttle() {

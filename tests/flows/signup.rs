@@ -44,6 +44,27 @@ fn every_mistake_is_shown_beside_its_field_and_no_input_is_lost() {
     assert_eq!(app.count("users"), 0);
 }
 
+/// Promise 5: a weak password is said so beside the other mistakes, on the page and to programs.
+#[test]
+fn a_weak_password_is_not_hidden_by_another_mistake() {
+    let app = TestApp::new();
+    let form = [("email", "ada"), ("password", "password1"), ("name", &*"x".repeat(101))];
+    let page = app.submit("/signup", form).is(422);
+    let at = |field: &str| page.body.find(&format!("href=\"#{field}\"")).unwrap();
+    assert!(at("email") < at("password") && at("password") < at("name"), "{}", page.body);
+    page.says_beside("password", "too easy to guess").shows_in("password", "");
+    let errors = app.call(Method::Post, "/api/v1/register", form).is(400).json()["errors"].clone();
+    assert_eq!(errors.as_object().unwrap().len(), 3, "{errors}");
+    let body = r#"{"email":"ada","password":"password1"}"#;
+    let errors =
+        app.send_json(Method::Post, "/api/v1/register", body).is(400).json()["errors"].clone();
+    assert_eq!(errors.as_object().unwrap().len(), 2, "{errors}");
+    app.call(Method::Post, "/users", form).is(400).says("email: ").says("password: ");
+    // A good one is not blamed.
+    let seen = app.submit("/signup", [("email", "ada"), ("password", PASSWORD)]).is(422);
+    assert_eq!(seen.field("password").error, None);
+}
+
 /// Promise 11.
 #[test]
 fn a_taken_address_is_said_so_beside_the_field() {

@@ -56,7 +56,7 @@ impl Auth {
         self.check_backlog(client).await?;
         let mut slot = self.hasher.slot_for_stranger(client);
         let password = self
-            .check_new_password(password, &email, name.as_ref(), &mut slot)
+            .check_new_password(password, Some(&email), name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(SignUpError::WeakPassword))?;
         let password_hash = self.hasher.hash(&password.0, &mut slot).await?;
@@ -89,6 +89,20 @@ impl Auth {
         };
         change.commit().await?;
         Ok(SignedUp { email, session })
+    }
+
+    /// Checks the password of a sign-up that is refused for another reason, so that all mistakes are named at once.
+    pub(crate) async fn check_sign_up_password(
+        &self,
+        password: Password,
+        email: Option<&Email>,
+        name: Option<&Name>,
+        client: &Client,
+    ) -> Result<(), Refused<SignUpError>> {
+        self.charge_ip(client).await?;
+        let mut slot = self.hasher.slot_for_stranger(client);
+        let checked = self.check_new_password(password, email, name, &mut slot).await;
+        checked.map(drop).map_err(|refused| refused.map(SignUpError::WeakPassword))
     }
 
     /// A sign-up with an address that has an account: the right password signs in. A wrong one counts like any

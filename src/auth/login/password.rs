@@ -7,9 +7,9 @@ use rocket::tokio::time::sleep;
 
 use crate::Error;
 use crate::auth::events::Event;
-use crate::auth::password::PasswordVersion;
 use crate::auth::password::hash::{MAX_COST, PasswordHash};
 use crate::auth::password::hasher::HashSlot;
+use crate::auth::password::{PasswordVersion, Spelling};
 use crate::auth::store::Credentials;
 use crate::auth::{Auth, Client, Email, Password, Refused, User};
 
@@ -80,15 +80,16 @@ impl Auth {
                 return Err(error.into());
             }
         };
-        let is_right = verdict.matches && hash.is_some();
+        let spelling = verdict.matches.filter(|_| hash.is_some());
         let user = found.as_ref().map(|found| found.user.id);
-        let Some(found) = found.filter(|found| is_right && !found.is_disabled) else {
+        let found = found.filter(|found| !found.is_disabled);
+        let Some((found, spelling)) = found.zip(spelling) else {
             sleep(verdict.shortfall).await;
             self.record(Event::SignInFailed, user, client).await?;
             return Err(Refused::Because(WrongCredentials));
         };
         self.attempt_succeeded(&attempt).await?;
-        self.renew_hash(&found, password, &mut attempt.slot).await?;
+        self.renew_hash(&found, password, spelling, &mut attempt.slot).await?;
         let wait_left = attempt.slot.left();
         Ok(PasswordProof { user: found.user, password_version: found.password_version, wait_left })
     }
@@ -109,13 +110,17 @@ impl Auth {
         &self,
         found: &Credentials,
         password: &Password,
+        spelling: Spelling,
         slot: &mut HashSlot,
     ) -> Result<(), Error> {
-        let is_outdated = |hash| self.hasher.is_outdated(hash, password);
+        let is_outdated = |hash| self.hasher.is_outdated(hash, spelling);
         if !found.password_hash.as_ref().is_some_and(is_outdated) {
             return Ok(());
         }
-        let Some(new) = unless_busy(self.hasher.hash(password, slot).await)? else { return Ok(()) };
+        let Some(new) = unless_busy(self.hasher.hash(&password.spelled(spelling), slot).await)?
+        else {
+            return Ok(());
+        };
         let old = found.stored_hash.clone();
         let mut tx = self.store.begin().await?;
         // The user first, as everywhere: two that lock them in another order would wait for each other.

@@ -1,20 +1,25 @@
 //! Changing the password while signed in.
 
+use std::time::Duration;
+
 use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::store::{EndedSession, RenewedRow};
 use crate::auth::{
-    Auth, Client, KnownDevice, Limited, NewSession, Password, Refused, Session, SessionToken,
-    WeakPassword, WrongCredentials,
+    Auth, Client, KnownDevice, Limited, NewPassword, NewSession, Password, PasswordError,
+    PasswordProof, Refused, Session, SessionToken, User, WeakPassword, WrongCredentials,
 };
 use crate::mail::Message;
 
 /// Why a password change is refused.
 pub(crate) enum ChangePasswordError {
-    /// The current password is wrong, or was changed in the meantime.
-    WrongPassword,
-    /// The new password does not meet the policy.
-    WeakPassword(WeakPassword),
+    /// One or both of the passwords.
+    Passwords {
+        /// Whether the current one is wrong, or was changed in the meantime.
+        is_current_wrong: bool,
+        /// Why the new one does not meet the policy.
+        weak: Option<WeakPassword>,
+    },
     /// The session has ended in the meantime.
     SignedOut,
 }
@@ -35,22 +40,15 @@ impl Auth {
     ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let user = &session.user;
         self.charge_change(user.id).await?;
-        let mut slot = self.hasher.slot_for(user.id, client);
-        let new = self
-            .check_new_password(new, &user.email, user.name.as_ref(), &mut slot)
-            .await
-            .map_err(|refused| refused.map(ChangePasswordError::WeakPassword))?;
-        // Give the slot back first: the sign-in below takes its own.
-        let left = slot.left();
-        drop(slot);
-        let proof = self.verify_password_within(user.email.as_str(), current, client, left).await;
-        let proof = match proof {
-            Err(Refused::Because(WrongCredentials)) => {
+        let (new, left) = self.check_new(user, new, client).await?;
+        // Both are judged, so that both mistakes are shown at once.
+        let proof = self.check_current(user, current, client, left).await?;
+        let (new, proof) = match (new, proof) {
+            (Ok(new), Ok(proof)) => (new, proof),
+            (Ok(new), Err(WrongCredentials)) => {
                 return self.change_again(token, &new.0, client).await;
             }
-            proof => {
-                proof.map_err(|refused| refused.map(|_| ChangePasswordError::WrongPassword))?
-            }
+            (Err(weak), proof) => return Err(wrong(proof.is_err(), Some(weak))),
         };
         // Each change sends a notice, possibly to a stranger whose address was used to sign up.
         self.charge_password_change(user.id).await?;
@@ -93,6 +91,53 @@ impl Auth {
         Ok(renewed)
     }
 
+    /// What is wrong with the passwords of a form that is refused anyway, as far as they were given.
+    pub(crate) async fn check_change(
+        &self,
+        user: &User,
+        current: Option<Result<&Password, PasswordError>>,
+        new: Option<Password>,
+        client: &Client,
+    ) -> Result<(), Refused<ChangePasswordError>> {
+        self.charge_change(user.id).await?;
+        let (mut weak, mut left) = (None, self.config.hashing.max_wait);
+        if let Some(new) = new {
+            let (judged, still_left) = self.check_new(user, new, client).await?;
+            (weak, left) = (judged.err(), still_left);
+        }
+        let is_current_wrong = match current {
+            Some(current) => self.check_current(user, current.ok(), client, left).await?.is_err(),
+            None => false,
+        };
+        if is_current_wrong || weak.is_some() { Err(wrong(is_current_wrong, weak)) } else { Ok(()) }
+    }
+
+    /// Whether the new password may be set, and how much longer this request may wait for hashes.
+    async fn check_new(
+        &self,
+        user: &User,
+        new: Password,
+        client: &Client,
+    ) -> Result<(Result<NewPassword, WeakPassword>, Duration), Limited> {
+        // Given back at the end: the sign-in that follows takes its own.
+        let mut slot = self.hasher.slot_for(user.id, client);
+        let new =
+            self.check_new_password(new, Some(&user.email), user.name.as_ref(), &mut slot).await;
+        Ok((unless_limited(new)?, slot.left()))
+    }
+
+    /// Whether the current password is right; counted like a sign-in.
+    async fn check_current(
+        &self,
+        user: &User,
+        current: Option<&Password>,
+        client: &Client,
+        left: Duration,
+    ) -> Result<Result<PasswordProof, WrongCredentials>, Limited> {
+        let proof = self.verify_password_within(user.email.as_str(), current, client, left).await;
+        unless_limited(proof)
+    }
+
     /// Handles a form sent twice, when the first one has already changed the password.
     async fn change_again(
         &self,
@@ -101,7 +146,7 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let again = self.renew_again(token, new, client).await?;
-        again.ok_or(Refused::Because(ChangePasswordError::WrongPassword))
+        again.ok_or_else(|| wrong(true, None))
     }
 
     /// A session for a browser that sends a password change again. The first change ended its session, and the
@@ -118,12 +163,8 @@ impl Auth {
         let Some((remembered, user)) = found.map(RenewedRow::into_parts) else {
             return Ok(None);
         };
-        let proof = match self.verify_password(user.email.key(), Some(new), client).await {
-            Ok(proof) => proof,
-            Err(Refused::Because(WrongCredentials)) => return Ok(None),
-            Err(Refused::Wait(wait)) => return Err(Limited::Wait(wait)),
-            Err(Refused::Failed(error)) => return Err(Limited::Failed(error)),
-        };
+        let proof = self.verify_password(user.email.key(), Some(new), client).await;
+        let Ok(proof) = unless_limited(proof)? else { return Ok(None) };
         let mut change = self.begin_change(client).await?;
         let next = if change.lock_user_with_password(user.id, proof.password_version).await? {
             change.delete_renewed_session(ended, now - REPEATED_WITHIN).await?
@@ -142,5 +183,19 @@ impl Auth {
         change.record_visit(Event::SignedIn, user.id).await?;
         change.commit().await?;
         Ok(Some(renewed))
+    }
+}
+
+fn wrong(is_current_wrong: bool, weak: Option<WeakPassword>) -> Refused<ChangePasswordError> {
+    Refused::Because(ChangePasswordError::Passwords { is_current_wrong, weak })
+}
+
+/// The verdict on one password, unless it has to wait for another time.
+fn unless_limited<T, R>(judged: Result<T, Refused<R>>) -> Result<Result<T, R>, Limited> {
+    match judged {
+        Ok(right) => Ok(Ok(right)),
+        Err(Refused::Because(reason)) => Ok(Err(reason)),
+        Err(Refused::Wait(wait)) => Err(Limited::Wait(wait)),
+        Err(Refused::Failed(error)) => Err(Limited::Failed(error)),
     }
 }

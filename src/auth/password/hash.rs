@@ -11,7 +11,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::Password;
+use super::{Password, Spelling};
 use crate::Error;
 
 /// The largest cost of a stored hash that is verified: cost 16 takes four seconds of a core, and an import must not
@@ -59,13 +59,14 @@ impl PasswordHash {
         Self { scheme: Scheme::Sha256, cost, salt, digest: cut(output) }
     }
 
-    /// The bcrypts to try for `password`: in its normal form, and as typed.
-    pub(in crate::auth) fn attempts(&self, password: &Password) -> impl Iterator<Item = Bcrypt> {
-        let texts = std::iter::once(&password.text).chain(&password.typed);
-        texts.map(|text| Bcrypt {
-            cost: self.cost,
-            salt: self.salt,
-            key: self.scheme.key(text, &self.salt),
+    /// The bcrypts to try for `password`, one for each of its spellings.
+    pub(in crate::auth) fn attempts(
+        &self,
+        password: &Password,
+    ) -> impl Iterator<Item = (Spelling, Bcrypt)> {
+        password.spellings().map(|(spelling, text)| {
+            let key = self.scheme.key(text, &self.salt);
+            (spelling, Bcrypt { cost: self.cost, salt: self.salt, key })
         })
     }
 
@@ -213,7 +214,7 @@ mod tests {
         let hash: PasswordHash = hash.parse().unwrap();
         let password = password.parse().unwrap();
         hash.attempts(&password)
-            .any(|Bcrypt { cost, salt, key }| hash.is(bcrypt::bcrypt(cost, salt, &key)))
+            .any(|(_, Bcrypt { cost, salt, key })| hash.is(bcrypt::bcrypt(cost, salt, &key)))
     }
 
     /// Promise 6. The hashes were made with passlib 1.7.4; the last is from its documentation.

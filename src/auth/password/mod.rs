@@ -36,10 +36,34 @@ impl Password {
         &self.text
     }
 
-    /// Whether the typed text was not in the normal form that is hashed.
-    pub(in crate::auth) fn was_typed_otherwise(&self) -> bool {
-        self.typed.is_some()
+    /// The texts that a stored hash may have been made from, the likeliest first.
+    fn spellings(&self) -> impl Iterator<Item = (Spelling, &str)> {
+        let trimmed = self.text.trim();
+        let has_ends = !trimmed.is_empty() && trimmed.len() < self.text.len();
+        std::iter::once((Spelling::Normal, self.text.as_str()))
+            .chain(self.typed.iter().map(|typed| (Spelling::Typed, typed.as_str())))
+            .chain(has_ends.then_some((Spelling::Trimmed, trimmed)))
     }
+
+    /// The password of a hash that was made from this spelling of it, in normal form.
+    pub(in crate::auth) fn spelled(&self, spelling: Spelling) -> Self {
+        let text = match spelling {
+            Spelling::Normal | Spelling::Typed => &self.text,
+            Spelling::Trimmed => self.text.trim(),
+        };
+        Self { text: Zeroizing::new(text.to_owned()), typed: None }
+    }
+}
+
+/// How the text that a hash was made from relates to the text that was typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::auth) enum Spelling {
+    /// The normal form.
+    Normal,
+    /// Exactly what was typed, before passwords were normalised.
+    Typed,
+    /// Without the white space at its ends: pasted text often has some (NIST SP 800-63B, 3.1.1.2, allows this try).
+    Trimmed,
 }
 
 impl fmt::Debug for Password {

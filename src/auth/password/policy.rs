@@ -38,13 +38,14 @@ impl Auth {
     pub(in crate::auth) async fn check_new_password(
         &self,
         password: Password,
-        email: &Email,
+        email: Option<&Email>,
         name: Option<&Name>,
         slot: &mut HashSlot,
     ) -> Result<NewPassword, Refused<WeakPassword>> {
-        let local = email.as_str().split('@').next();
+        let email = email.map(Email::as_str);
+        let local = email.and_then(|email| email.split('@').next());
         let site = Some(self.config.site_name.as_str());
-        let texts = [Some(email.as_str()), local, site, name.map(Name::as_str)];
+        let texts = [email, local, site, name.map(Name::as_str)];
         let texts = texts.into_iter().flatten();
         let parts = texts.clone().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
         let parts = parts.filter(|part| part.chars().count() >= 3).take(20);

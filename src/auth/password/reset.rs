@@ -77,7 +77,7 @@ impl Auth {
         self.charge_link_attempt(token).await?;
         let mut slot = self.hasher.slot_for(user.id, client);
         let password = self
-            .check_new_password(password, &user.email, user.name.as_ref(), &mut slot)
+            .check_new_password(password, Some(&user.email), user.name.as_ref(), &mut slot)
             .await
             .map_err(|refused| refused.map(ResetPasswordError::WeakPassword))?;
         let hash = self.hasher.hash(&password.0, &mut slot).await?;

@@ -9,7 +9,7 @@ use super::{ApiError, Done, Reply, not_signed_in};
 use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
 use crate::web::forms::{Fields, Input, Patch};
 use crate::web::guards::CurrentSession;
-use crate::web::pages::sign_up::SignUpForm;
+use crate::web::pages::sign_up::{SignUpForm, also_wrong};
 use crate::{Name, User, UserId, words};
 
 /// A user in JSON.
@@ -34,25 +34,28 @@ impl UserJson {
     }
 }
 
-/// Signs up without beginning a session.
+/// Signs up without beginning a session. The inner result has the refusals of a form without other mistakes.
 pub(in crate::web) async fn sign_up(
-    form: SignUpForm,
+    Input(submitted): Input<'_, SignUpForm>,
     client: &Client,
     auth: &Auth,
-) -> Result<Json<Done>, Refused<SignUpError>> {
-    let SignUpForm { email, password, name, .. } = form;
+) -> Result<Result<Json<Done>, Refused<SignUpError>>, ApiError> {
+    let Some(SignUpForm { email, password, name, .. }) = submitted.form else {
+        let also = also_wrong(&submitted, client, auth).await;
+        return Err(submitted.refusal(also)?.into());
+    };
     let form = SignUp { email, password, name: name.into_new() };
-    let new = auth.sign_up(form, client, SignUpBy::Program).await?;
-    Ok(Json(Done::new(&new.email, words::api::SIGNED_UP)))
+    let new = auth.sign_up(form, client, SignUpBy::Program).await;
+    Ok(new.map(|new| Json(Done::new(&new.email, words::api::SIGNED_UP))))
 }
 
 #[post("/register", data = "<input>")]
 pub(in crate::web) async fn register(
-    input: Input<SignUpForm>,
+    input: Input<'_, SignUpForm>,
     client: Client,
     auth: &State<Auth>,
 ) -> Result<(Status, Json<Done>), ApiError> {
-    Ok((Status::Created, sign_up(input.fields()?, &client, auth).await?))
+    Ok((Status::Created, sign_up(input, &client, auth).await??))
 }
 
 #[derive(FromForm)]
@@ -73,7 +76,7 @@ pub(in crate::web) struct Changed {
 
 #[patch("/profile", data = "<input>")]
 pub(in crate::web) async fn change_profile(
-    input: Input<ProfileFields>,
+    input: Input<'_, ProfileFields>,
     current: CurrentSession<'_>,
     client: Client,
     auth: &State<Auth>,

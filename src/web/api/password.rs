@@ -12,14 +12,14 @@ use crate::auth::{
 use crate::web::errors::Refusal;
 use crate::web::forms::{Fields, Input, Typed};
 use crate::web::guards::{CurrentSession, HostPlace};
-use crate::web::pages::password_change::ChangeForm;
+use crate::web::pages::password_change::{ChangeForm, also_wrong};
 use crate::web::pages::password_reset::AskForm;
 use crate::web::session;
 use crate::{Email, words};
 
 #[post("/password_change", data = "<input>")]
 pub(in crate::web) async fn change(
-    input: Input<ChangeForm>,
+    input: Input<'_, ChangeForm>,
     current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,
@@ -27,7 +27,11 @@ pub(in crate::web) async fn change(
 ) -> Reply<Done> {
     let session = current.0.ok_or_else(not_signed_in)?;
     let token = session::read(jar, auth.config()).ok_or_else(not_signed_in)?;
-    let ChangeForm { password, new_password } = input.fields()?;
+    let Input(submitted) = input;
+    let Some(ChangeForm { password, new_password }) = submitted.form else {
+        let also = also_wrong(&submitted, session, &client, auth).await;
+        return Err(submitted.refusal(also)?.into());
+    };
     let current = password.0.as_ref();
     let renewed = auth.change_password(session, &token, current, new_password, &client).await?;
     session::write(jar, auth.config(), renewed, &client);
@@ -66,7 +70,7 @@ pub(in crate::web) async fn ask(
 
 #[post("/reset_password", data = "<input>")]
 pub(in crate::web) async fn ask_for_reset(
-    input: Input<AskForm>,
+    input: Input<'_, AskForm>,
     client: Client,
     place: HostPlace,
     auth: &State<Auth>,
@@ -87,7 +91,7 @@ impl Fields for ResetFields {
 
 #[post("/update_password", data = "<input>")]
 pub(in crate::web) async fn reset(
-    input: Input<ResetFields>,
+    input: Input<'_, ResetFields>,
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {

@@ -26,7 +26,7 @@ pub(in crate::web) struct SignedIn {
 
 #[post("/session", data = "<input>")]
 pub(in crate::web) async fn sign_in(
-    input: Input<SignInForm>,
+    input: Input<'_, SignInForm>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,

@@ -3,29 +3,43 @@
 use percent_encoding::percent_decode;
 use rocket::Request;
 use rocket::data::{Data, FromData, Outcome, ToByteUnit};
-use rocket::form::{self, Contextual, DataField, Form, FromForm, Options, ValueField};
+use rocket::form::{
+    self, Contextual, DataField, Form, FromForm, FromFormField, Options, ValueField,
+};
 use rocket::http::Status;
 use rocket::request::local_cache;
 use rocket::serde::json::Value;
 use zeroize::Zeroizing;
 
 use super::{Fields, FormState};
+use crate::auth::Refused;
 use crate::web::errors::Refusal;
+use crate::web::refusals::Reason;
 use crate::words::fields::{NOT_TEXT, NOT_UTF8};
 
 /// The maximum size of a body, in bytes.
 const MOST: u64 = 32 * 1024;
 
 /// The body of a page's form: `application/x-www-form-urlencoded` or `multipart/form-data`.
-pub(in crate::web) struct Submitted<T> {
+pub(in crate::web) struct Submitted<'r, T> {
     /// The fields, if all of them are valid.
     pub(in crate::web) form: Option<T>,
     /// The state to show the form again.
     pub(in crate::web) state: FormState,
+    /// Everything that was sent.
+    fields: &'r [Field],
+}
+
+impl<'r, T> Submitted<'r, T> {
+    /// A valid field of a form that has another one that is not, so that all mistakes can be shown at once.
+    pub(in crate::web) fn field<F: FromFormField<'r>>(&self, name: &str) -> Option<F> {
+        let (name, value) = self.fields.iter().find(|(field, _)| field == name)?;
+        F::from_value(ValueField::from((name.as_str(), value.as_ref().ok()?.as_str()))).ok()
+    }
 }
 
 #[rocket::async_trait]
-impl<'r, T: Fields> FromData<'r> for Submitted<T> {
+impl<'r, T: Fields> FromData<'r> for Submitted<'r, T> {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
@@ -34,9 +48,9 @@ impl<'r, T: Fields> FromData<'r> for Submitted<T> {
 }
 
 /// The body of a program's request: a form, or JSON with the same fields.
-pub(in crate::web) struct Input<T>(Submitted<T>);
+pub(in crate::web) struct Input<'r, T>(pub(in crate::web) Submitted<'r, T>);
 
-impl<T> Input<T> {
+impl<T> Input<'_, T> {
     /// The fields, or what is wrong with them.
     pub(in crate::web) fn fields(self) -> Result<T, Refusal> {
         self.fields_or(Status::BadRequest)
@@ -44,14 +58,30 @@ impl<T> Input<T> {
 
     /// The same, with another status if a field is missing or empty.
     pub(in crate::web) fn fields_or(self, incomplete: Status) -> Result<T, Refusal> {
-        let Submitted { form, state } = self.0;
+        let Submitted { form, state, .. } = self.0;
         let status = if state.is_incomplete() { incomplete } else { Status::BadRequest };
         form.ok_or_else(|| Refusal::fields(state.into_errors()).with_status(status))
     }
 }
 
+impl<T> Submitted<'_, T> {
+    /// The refusal of a form with mistakes, for programs; `also` is what else is wrong.
+    pub(in crate::web) fn refusal<R: Into<Reason>>(
+        self,
+        also: Result<(), Refused<R>>,
+    ) -> Result<Refusal, Refused<R>> {
+        let mut state = self.state;
+        match also {
+            Ok(()) => {}
+            Err(Refused::Because(reason)) => drop(state.refuse_because(reason.into())),
+            Err(refused) => return Err(refused),
+        }
+        Ok(Refusal::fields(state.into_errors()))
+    }
+}
+
 #[rocket::async_trait]
-impl<'r, T: Fields> FromData<'r> for Input<T> {
+impl<'r, T: Fields> FromData<'r> for Input<'r, T> {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> Outcome<'r, Self> {
@@ -63,7 +93,7 @@ async fn read<'r, T: Fields>(
     request: &'r Request<'_>,
     mut data: Data<'r>,
     json_too: bool,
-) -> Outcome<'r, Submitted<T>, ()> {
+) -> Outcome<'r, Submitted<'r, T>, ()> {
     let refuse = |status| Outcome::Error((status, ()));
     let said: Option<u64> =
         request.headers().get_one("Content-Length").and_then(|length| length.parse().ok());
@@ -111,7 +141,7 @@ async fn read<'r, T: Fields>(
             form = None;
         }
     }
-    Outcome::Success(Submitted { form, state })
+    Outcome::Success(Submitted { form, state, fields })
 }
 
 /// A raw field, wiped when dropped: its value, or why it is invalid. Text that is not UTF-8 is never replaced: two

@@ -20,6 +20,8 @@ pub(in crate::web) struct FormState {
     alert: Option<Alert>,
     /// Whether a field is missing or empty.
     is_incomplete: bool,
+    /// The fields in the order of the form.
+    order: &'static [&'static str],
 }
 
 /// A message about the form as a whole.
@@ -59,16 +61,20 @@ impl FormState {
         &self.errors
     }
 
-    /// Adds a message beside a field.
+    /// Adds a message beside a field. The messages are in the order of the fields.
     pub(in crate::web) fn refuse(&mut self, name: &str, message: impl Into<String>) {
         self.errors.push((name.to_owned(), message.into()));
+        let order = self.order;
+        self.errors.sort_by_key(|(field, _)| order.iter().position(|known| known == field));
     }
 
     /// Adds the reason of a refusal; returns the status.
     pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
         match reason {
-            Reason::Field { name, text } => {
-                self.refuse(name, text);
+            Reason::Fields(fields) => {
+                for (name, text) in fields {
+                    self.refuse(name, text);
+                }
                 Status::UnprocessableEntity
             }
             Reason::Whole { status, title, text } => {
@@ -120,8 +126,8 @@ impl FormState {
     pub(super) fn new<T: Fields>(context: &Context<'_>) -> Self {
         let value =
             |name: &&str| Some(((*name).to_owned(), context.field_value(*name)?.to_owned()));
-        let mut state =
-            Self { values: T::SHOWN.iter().filter_map(value).collect(), ..Self::default() };
+        let values = T::SHOWN.iter().filter_map(value).collect();
+        let mut state = Self { values, order: T::NAMES, ..Self::default() };
         for error in context.errors() {
             let name = error.name.as_ref().map_or_else(String::new, ToString::to_string);
             let message = match &error.kind {

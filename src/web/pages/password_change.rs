@@ -5,7 +5,10 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, ChangePasswordError, Client, Limited, NewSession, Password, Refused};
+use crate::auth::{
+    Auth, ChangePasswordError, Client, Limited, NewSession, Password, PasswordError, Refused,
+    Session,
+};
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
@@ -54,7 +57,7 @@ pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
 
 #[post("/password-change", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<ChangeForm>,
+    submitted: Submitted<'_, ChangeForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
@@ -72,16 +75,33 @@ pub(in crate::web) async fn submit(
         };
     };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
-    let Submitted { form, state } = submitted;
-    let Some(ChangeForm { password, new_password }) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
+    let Some(ChangeForm { password, new_password }) = submitted.form else {
+        return match also_wrong(&submitted, session, &client, auth).await {
+            Ok(()) => Ok(Answer::Page(draw(Status::UnprocessableEntity, &submitted.state))),
+            Err(refused) => Answer::refused(refused, submitted.state, draw),
+        };
     };
+    let state = submitted.state;
     let current = password.0.as_ref();
     match auth.change_password(session, &token, current, new_password, &client).await {
         Ok(renewed) => Ok(done(&page, auth, jar, &client, renewed)),
         Err(Refused::Because(ChangePasswordError::SignedOut)) => sign_in_first(),
         Err(refused) => Answer::refused(refused, state, draw),
     }
+}
+
+/// What is wrong with the passwords of a form that has another mistake.
+pub(in crate::web) async fn also_wrong(
+    submitted: &Submitted<'_, ChangeForm>,
+    session: &Session,
+    client: &Client,
+    auth: &Auth,
+) -> Result<(), Refused<ChangePasswordError>> {
+    let current = submitted.field::<Attempt>("password");
+    let current =
+        current.as_ref().map(|Attempt(tried)| tried.as_ref().ok_or(PasswordError::TooLong));
+    let new = submitted.field("new_password");
+    auth.check_change(&session.user, current, new, client).await
 }
 
 /// The password was changed: this browser continues with a new session.

@@ -92,12 +92,12 @@ pub(in crate::web) fn show(page: Page<'_>) -> Shown {
 
 #[post("/password-reset", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<AskForm>,
+    submitted: Submitted<'_, AskForm>,
     page: Page<'_>,
     client: Client,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, state } = submitted;
+    let Submitted { form, state, .. } = submitted;
     let draw = |status, state: &FormState| {
         pages::show(status, &AskPage { frame: page.frame, form: state })
     };
@@ -121,14 +121,14 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) 
 #[post("/password-reset/link", data = "<submitted>")]
 pub(in crate::web) async fn submit_link(
     link: Link,
-    submitted: Submitted<NewPasswordForm>,
+    submitted: Submitted<'_, NewPasswordForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Some(link) = link.0 else { return Ok(dead_link::show(&page, true)) };
-    let Submitted { form, state } = submitted;
+    let Submitted { form, state, .. } = submitted;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&link, new_password, &client, OnRepeat::SameAnswer).await {
             Ok(device) => {

@@ -70,13 +70,13 @@ pub(in crate::web) fn show(page: Page<'_>, draft: Draft, wants: Wants) -> ByAcce
 
 #[post("/profile", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<ProfileForm>,
+    submitted: Submitted<'_, ProfileForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, state } = submitted;
+    let Submitted { form, state, .. } = submitted;
     let Some(session) = page.session else {
         return Ok(Answer::Go(page.sign_in_first_with(urls::PROFILE, &state, jar, auth).await));
     };

@@ -18,7 +18,7 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) 
 #[post("/set-password/link", data = "<submitted>")]
 pub(in crate::web) async fn submit_link(
     link: Link,
-    submitted: Submitted<NewPasswordForm>,
+    submitted: Submitted<'_, NewPasswordForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,

@@ -54,13 +54,13 @@ pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth
 
 #[post("/login", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<SignInForm>,
+    submitted: Submitted<'_, SignInForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, state } = submitted;
+    let Submitted { form, state, .. } = submitted;
     let draw = |status, state: &FormState| draw(status, &page, state);
     let Some(form) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));

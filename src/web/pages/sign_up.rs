@@ -57,16 +57,20 @@ pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth
 
 #[post("/signup", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<SignUpForm>,
+    submitted: Submitted<'_, SignUpForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, state } = submitted;
-    let Some(SignUpForm { email, password, name, next }) = form else {
-        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &page, &state, false, auth)));
+    let Some(SignUpForm { email, password, name, next }) = submitted.form else {
+        let draw = |status, state: &FormState| draw(status, &page, state, false, auth);
+        return match also_wrong(&submitted, &client, auth).await {
+            Ok(()) => Ok(Answer::Page(draw(Status::UnprocessableEntity, &submitted.state))),
+            Err(refused) => Answer::refused(refused, submitted.state, draw),
+        };
     };
+    let state = submitted.state;
     let form = SignUp { email, password, name: name.into_new() };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
@@ -82,4 +86,16 @@ pub(in crate::web) async fn submit(
             Answer::refused(refused, state, draw)
         }
     }
+}
+
+/// What is wrong with the password of a form that has another mistake.
+pub(in crate::web) async fn also_wrong(
+    submitted: &Submitted<'_, SignUpForm>,
+    client: &Client,
+    auth: &Auth,
+) -> Result<(), Refused<SignUpError>> {
+    let Some(password) = submitted.field("password") else { return Ok(()) };
+    let email: Option<Email> = submitted.field("email");
+    let name = submitted.field("name").and_then(Patch::<Name>::into_new);
+    auth.check_sign_up_password(password, email.as_ref(), name.as_ref(), client).await
 }

@@ -90,7 +90,7 @@ pub(in crate::web) fn show_link(
 #[post("/verify-email/link", data = "<submitted>")]
 pub(in crate::web) async fn submit_link(
     link: Link,
-    submitted: Submitted<VerifyForm>,
+    submitted: Submitted<'_, VerifyForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,

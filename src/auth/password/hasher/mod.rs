@@ -22,6 +22,7 @@ use queue::{Done, Jobs, Known, Lane, MOST_OF_ONE, Queue, Source, Task};
 pub(crate) use worker::time_of_hash;
 use worker::{Worker, agrees_with_the_crate};
 
+use super::Spelling;
 use super::hash::{Bcrypt, MAX_COST, PasswordHash};
 use crate::Error;
 use crate::auth::{Client, NewPassword, Password, Refused, UserId, WeakPassword};
@@ -42,7 +43,8 @@ pub(in crate::auth) struct Hasher {
 /// The result of verifying a password.
 #[derive(Clone, Copy)]
 pub(in crate::auth) struct Verdict {
-    pub(in crate::auth) matches: bool,
+    /// The spelling of the password that matches.
+    pub(in crate::auth) matches: Option<Spelling>,
     /// How much longer a hash of the largest stored cost would have taken. A refused client waits for that, or
     /// timing would reveal which accounts exist.
     pub(in crate::auth) shortfall: Duration,
@@ -143,6 +145,9 @@ impl Hasher {
     /// Whether `password` matches `hash`. An imported hash of lower cost takes as long as any other: the missing
     /// rounds are computed on a dummy, within the same job, so that neither timing nor load reveals which accounts
     /// exist.
+    ///
+    /// White space at the ends is forgiven in the slot of a known client alone: a second hash for each wrong password
+    /// would double what strangers can make this machine compute.
     pub(in crate::auth) async fn verify(
         &self,
         password: &Password,
@@ -150,15 +155,18 @@ impl Hasher {
         slot: &mut HashSlot,
     ) -> Result<Verdict, Error> {
         self.note_cost(hash.cost());
-        let mut verdict = Verdict { matches: false, shortfall: Duration::ZERO };
-        for bcrypt in hash.attempts(password) {
+        let mut verdict = Verdict { matches: None, shortfall: Duration::ZERO };
+        for (spelling, bcrypt) in hash.attempts(password) {
+            if spelling == Spelling::Trimmed && !slot.is_known() {
+                break;
+            }
             // 2^c + (2^c + 2^(c+1) + … + 2^(cost-1)) = 2^cost
             let missing = hash.cost()..self.cost;
             let done = self.compute(bcrypt, missing, slot).await?;
             let doublings = self.largest_cost().saturating_sub(hash.cost().max(self.cost));
             verdict.shortfall += done.took * ((1 << doublings) - 1);
-            verdict.matches = hash.is(done.answer);
-            if verdict.matches {
+            if hash.is(done.answer) {
+                verdict.matches = Some(spelling);
                 break;
             }
         }
@@ -176,9 +184,9 @@ impl Hasher {
         self.largest_cost.load(Ordering::Relaxed)
     }
 
-    /// Whether `hash` should be replaced now that its password is known.
-    pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash, password: &Password) -> bool {
-        hash.is_outdated(self.cost) || password.was_typed_otherwise()
+    /// Whether `hash` should be replaced now that its password is known, and how it was spelled.
+    pub(in crate::auth) fn is_outdated(&self, hash: &PasswordHash, spelling: Spelling) -> bool {
+        hash.is_outdated(self.cost) || spelling == Spelling::Typed
     }
 
     /// Whether `password` may be set. `context` are words that an attacker would try first.
@@ -362,6 +370,20 @@ mod tests {
         let high = hasher.verify(&password, &PasswordHash::dummy(10), &mut slot).await.unwrap();
         assert!(low.shortfall > Duration::ZERO);
         assert_eq!(high.shortfall, Duration::ZERO);
+    }
+
+    /// Promise 26: white space at the ends of a password does not double what strangers cause.
+    #[rocket::async_test]
+    async fn a_second_try_without_white_space_is_for_known_clients() {
+        let hasher = hasher(1);
+        let wrong: Password = " seven purple lanterns\n".parse().unwrap();
+        let count = async |mut slot: HashSlot| {
+            let before = hasher.queue.lock().next_id;
+            hasher.verify(&wrong, hasher.dummy(), &mut slot).await.unwrap();
+            hasher.queue.lock().next_id - before
+        };
+        assert_eq!(count(hasher.slot_for_stranger(&client(1))).await, 1);
+        assert_eq!(count(hasher.slot_for_known(UserId::new(), &client(1)).unwrap()).await, 2);
     }
 
     /// Promise 26: a strength check takes milliseconds, and any signed-in client can request it.

@@ -167,7 +167,6 @@ impl HashSlot {
     }
 
     /// Whether it belongs to a known client.
-    #[cfg(test)]
     pub(super) fn is_known(&self) -> bool {
         matches!(self.lane, Lane::Known(_))
     }
