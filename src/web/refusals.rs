@@ -86,7 +86,9 @@ impl From<ChangePasswordError> for Reason {
 impl From<RecentLoginError> for Reason {
     fn from(error: RecentLoginError) -> Self {
         match error {
-            RecentLoginError::WrongPassword => ChangePasswordError::WrongPassword.into(),
+            RecentLoginError::WrongPassword => {
+                Self::field("password", words::refusals::WRONG_CURRENT_PASSWORD)
+            }
             RecentLoginError::SignedOut => SignedOut.into(),
         }
     }

@@ -52,7 +52,7 @@ pub(in crate::web) async fn open(
 
 #[post("/recent_login", data = "<input>")]
 pub(in crate::web) async fn renew_login(
-    input: Input<RecentLoginForm>,
+    input: Input<'_, RecentLoginForm>,
     current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,

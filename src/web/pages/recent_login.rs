@@ -54,13 +54,13 @@ pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth
 
 #[post("/recent-login", data = "<submitted>")]
 pub(in crate::web) async fn submit(
-    submitted: Submitted<RecentLoginForm>,
+    submitted: Submitted<'_, RecentLoginForm>,
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Submitted { form, state } = submitted;
+    let Submitted { form, state, .. } = submitted;
     let next = Next::parse(state.value("next"));
     let sign_in_first = || Ok(sign_in_first(&page, next.as_ref()));
     let Some(token) = session::read(jar, auth.config()) else { return sign_in_first() };
