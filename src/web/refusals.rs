@@ -30,6 +30,19 @@ impl Reason {
     }
 }
 
+/// A browser that does not keep cookies cannot be signed in.
+pub(in crate::web) struct CookiesLost;
+
+impl From<CookiesLost> for Reason {
+    fn from(CookiesLost: CookiesLost) -> Self {
+        Self::Whole {
+            status: Status::BadRequest,
+            title: words::refusals::COOKIES_LOST_TITLE,
+            text: words::refusals::COOKIES_LOST,
+        }
+    }
+}
+
 /// For methods that refuse nothing.
 impl From<Infallible> for Reason {
     fn from(never: Infallible) -> Self {

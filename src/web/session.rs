@@ -118,6 +118,20 @@ pub(in crate::web) fn read_devices(request: &Request<'_>, config: &Config) -> Ve
     cookie.map_or_else(Vec::new, |cookie| KnownDevice::read_all(cookie.value()))
 }
 
+/// Whether the browser has sent a cookie that it got from us.
+pub(in crate::web) fn keeps_cookies(jar: &CookieJar<'_>, config: &Config) -> bool {
+    // Not the notice: showing it removes it.
+    let lasting = [Cookies::Session, Cookies::KnownDevice, Cookies::Trial];
+    lasting.into_iter().any(|cookie| jar.get(config.cookie_name(cookie)).is_some())
+}
+
+/// Sets a cookie with a form to sign in, unless the browser has one of ours: the form will show whether it was kept.
+pub(in crate::web) fn try_cookie(jar: &CookieJar<'_>, config: &Config) {
+    if !keeps_cookies(jar, config) {
+        jar.add(cookie(config, Cookies::Trial, "1"));
+    }
+}
+
 /// Adds an account to the cookie of the known device.
 pub(in crate::web) fn write_device(
     jar: &CookieJar<'_>,

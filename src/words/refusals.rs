@@ -7,6 +7,9 @@ pub(crate) const WRONG_CREDENTIALS_TITLE: &str = "We could not sign you in";
 pub(crate) const WRONG_CREDENTIALS: &str = "The email address or the password is wrong.";
 pub(crate) const SIGNED_OUT_TITLE: &str = "You are not signed in";
 pub(crate) const SIGNED_OUT: &str = "Sign in first.";
+pub(crate) const COOKIES_LOST_TITLE: &str = "Your browser did not keep the cookie";
+pub(crate) const COOKIES_LOST: &str = "Staying signed in needs a cookie, and your browser has not sent back the one that \
+     came with this page. Allow cookies for this site, and try again.";
 pub(crate) const DEAD_LINK_TITLE: &str = "This link does not work any more";
 pub(crate) const DEAD_LINK: &str = "The token of the link is not valid, or not valid any more.";
 pub(crate) const EMAIL_TAKEN: &str = "This email address is already in use.";

@@ -30,6 +30,11 @@ impl PublicUrl {
         &self.origin
     }
 
+    /// The port, if it is http and not the usual one.
+    pub(in crate::config) fn http_port(&self) -> Option<u16> {
+        self.url.port().filter(|_| self.url.scheme() == "http")
+    }
+
     pub(in crate::config) fn host(&self) -> &str {
         self.url.host_str().unwrap_or_default()
     }

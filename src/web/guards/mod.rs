@@ -1,6 +1,7 @@
 //! The request guards: the signed-in user, the client, and the followed link.
 
 pub(in crate::web) mod client;
+mod cookies;
 mod current_session;
 mod draft;
 mod host;
@@ -10,6 +11,7 @@ mod page;
 mod sign_in_first;
 mod user;
 
+pub(in crate::web) use cookies::FormCookies;
 pub(in crate::web) use current_session::{CurrentSession, look_up};
 pub use draft::Draft;
 pub(in crate::web) use host::HostPlace;

@@ -153,7 +153,7 @@ fn is_page_view(request: &Request<'_>) -> bool {
 }
 
 /// The page with the form, if the browser says that it is one of this site.
-fn page_of_form(request: &Request<'_>) -> Option<String> {
+pub(super) fn page_of_form(request: &Request<'_>) -> Option<String> {
     let config = request.rocket().state::<Auth>()?.config();
     let page = url::Url::parse(request.headers().get_one("Referer")?).ok()?;
     if !config.is_own_origin(&page.origin().ascii_serialization()) {

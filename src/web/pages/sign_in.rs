@@ -8,10 +8,11 @@ use crate::Error;
 use crate::auth::{Auth, Client, Refused, WrongCredentials};
 use crate::web::forms::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
 use crate::web::frame::Frame;
-use crate::web::guards::Page;
+use crate::web::guards::{FormCookies, Page};
 use crate::web::layout::parts;
 use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
+use crate::web::refusals::CookiesLost;
 use crate::web::session::sign_in;
 
 #[derive(FromForm)]
@@ -20,10 +21,12 @@ pub(in crate::web) struct SignInForm {
     pub(in crate::web) password: Attempt,
     pub(in crate::web) remember: Ticked,
     next: Option<Next>,
+    /// Whether it was sent from our page, which came with a cookie.
+    cookie: Ticked,
 }
 
 impl Fields for SignInForm {
-    const NAMES: &'static [&'static str] = &["email", "password", "remember", "next"];
+    const NAMES: &'static [&'static str] = &["email", "password", "remember", "next", "cookie"];
     const SHOWN: &'static [&'static str] = &["email", "remember", "next"];
 }
 
@@ -36,20 +39,29 @@ struct SignInPage<'a> {
 
 parts!(SignInPage);
 
-fn draw(status: Status, page: &Page<'_>, form: &FormState) -> Shown {
+fn draw(status: Status, page: &Page<'_>, form: &FormState, cookies: &FormCookies<'_>) -> Shown {
+    cookies.try_one();
     pages::show(status, &SignInPage { frame: page.frame, form })
 }
 
 #[get("/login?<next>")]
-pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
+pub(in crate::web) fn show(
+    page: Page<'_>,
+    next: Option<&str>,
+    cookies: FormCookies<'_>,
+    auth: &State<Auth>,
+) -> Answer {
     let next = next.and_then(Next::parse);
     // A page that asks for a recent sign-in leads here: on to it at once would go round in a circle.
     let is_asked_again = |session| next.is_some() && !auth.is_recent(session);
     if page.session.is_some_and(|session| !is_asked_again(session)) {
         return Answer::go(&page, next.as_ref());
     }
-    let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
-    Answer::Page(draw(Status::Ok, &page, &form))
+    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
+    if cookies.are_lost(false) {
+        form.refuse_because(CookiesLost.into());
+    }
+    Answer::Page(draw(Status::Ok, &page, &form, &cookies))
 }
 
 #[post("/login", data = "<submitted>")]
@@ -58,13 +70,17 @@ pub(in crate::web) async fn submit(
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
+    cookies: FormCookies<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Submitted { form, state, .. } = submitted;
-    let draw = |status, state: &FormState| draw(status, &page, state);
+    let draw = |status, state: &FormState| draw(status, &page, state, &cookies);
     let Some(form) = form else {
         return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
     };
+    if cookies.are_lost(form.cookie.0) {
+        return Answer::refused(Refused::Because(CookiesLost), state, draw);
+    }
     match auth.verify_password(&form.email.0, form.password.0.as_ref(), &client).await {
         Ok(proof) if sign_in(auth, jar, &client, &proof, form.remember.0).await? => {
             Ok(Answer::go(&page, form.next.as_ref()))

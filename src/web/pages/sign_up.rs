@@ -5,12 +5,13 @@ use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
 use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
-use crate::web::forms::{Fields, FormState, Patch, Submitted};
+use crate::web::forms::{Fields, FormState, Patch, Submitted, Ticked};
 use crate::web::frame::Frame;
-use crate::web::guards::Page;
+use crate::web::guards::{FormCookies, Page};
 use crate::web::layout::parts;
 use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
+use crate::web::refusals::CookiesLost;
 use crate::web::session;
 use crate::{Email, Error, Name, words};
 
@@ -20,10 +21,12 @@ pub(in crate::web) struct SignUpForm {
     pub(in crate::web) password: Password,
     pub(in crate::web) name: Patch<Name>,
     next: Option<Next>,
+    /// Whether it was sent from our page, which came with a cookie.
+    cookie: Ticked,
 }
 
 impl Fields for SignUpForm {
-    const NAMES: &'static [&'static str] = &["email", "password", "name", "next"];
+    const NAMES: &'static [&'static str] = &["email", "password", "name", "next", "cookie"];
     const SHOWN: &'static [&'static str] = &["email", "name", "next"];
 }
 
@@ -39,20 +42,36 @@ struct SignUpPage<'a> {
 
 parts!(SignUpPage);
 
-fn draw(status: Status, page: &Page<'_>, form: &FormState, is_taken: bool, auth: &Auth) -> Shown {
+fn draw(
+    status: Status,
+    page: &Page<'_>,
+    form: &FormState,
+    is_taken: bool,
+    cookies: &FormCookies<'_>,
+    auth: &Auth,
+) -> Shown {
+    cookies.try_one();
     let fewest = auth.config().password.fewest_characters();
     let password_hint = words::fields::new_password_hint(fewest);
     pages::show(status, &SignUpPage { frame: page.frame, form, password_hint, is_taken })
 }
 
 #[get("/signup?<next>")]
-pub(in crate::web) fn show(page: Page<'_>, next: Option<&str>, auth: &State<Auth>) -> Answer {
+pub(in crate::web) fn show(
+    page: Page<'_>,
+    next: Option<&str>,
+    cookies: FormCookies<'_>,
+    auth: &State<Auth>,
+) -> Answer {
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(&page, next.as_ref());
     }
-    let form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
-    Answer::Page(draw(Status::Ok, &page, &form, false, auth))
+    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
+    if cookies.are_lost(false) {
+        form.refuse_because(CookiesLost.into());
+    }
+    Answer::Page(draw(Status::Ok, &page, &form, false, &cookies, auth))
 }
 
 #[post("/signup", data = "<submitted>")]
@@ -61,16 +80,24 @@ pub(in crate::web) async fn submit(
     page: Page<'_>,
     client: Client,
     jar: &CookieJar<'_>,
+    cookies: FormCookies<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(SignUpForm { email, password, name, next }) = submitted.form else {
-        let draw = |status, state: &FormState| draw(status, &page, state, false, auth);
+    let draw =
+        |status, state: &FormState, is_taken| draw(status, &page, state, is_taken, &cookies, auth);
+    let Some(SignUpForm { email, password, name, next, cookie }) = submitted.form else {
+        let draw = |status, state: &FormState| draw(status, state, false);
         return match also_wrong(&submitted, &client, auth).await {
             Ok(()) => Ok(Answer::Page(draw(Status::UnprocessableEntity, &submitted.state))),
             Err(refused) => Answer::refused(refused, submitted.state, draw),
         };
     };
     let state = submitted.state;
+    if cookies.are_lost(cookie.0) {
+        // Before there is an account that this browser could not use.
+        let draw = |status, state: &FormState| draw(status, state, false);
+        return Answer::refused(Refused::Because(CookiesLost), state, draw);
+    }
     let form = SignUp { email, password, name: name.into_new() };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
@@ -82,7 +109,7 @@ pub(in crate::web) async fn submit(
         }
         Err(refused) => {
             let is_taken = matches!(refused, Refused::Because(SignUpError::EmailTaken));
-            let draw = |status, state: &FormState| draw(status, &page, state, is_taken, auth);
+            let draw = |status, state: &FormState| draw(status, state, is_taken);
             Answer::refused(refused, state, draw)
         }
     }
