@@ -60,7 +60,7 @@ pub(crate) mod recent_login {
 
     pub(crate) fn reason(email: &str) -> String {
         format!(
-            "You are signed in as {email}. What you asked for is protected: show that it is still you."
+            "You are signed in as {email}. This step asks for your password, in case somebody else is at your screen."
         )
     }
 
