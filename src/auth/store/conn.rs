@@ -1,6 +1,7 @@
 //! A database connection and its statements.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -54,6 +55,9 @@ impl Faults {
         }
     }
 }
+
+/// How long one attempt to open a connection lasts before it is seen whether one is free.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// `disk_full` (PostgreSQL's manual, appendix A).
 const DISK_FULL: &str = "53100";
@@ -280,10 +284,29 @@ fn arguments<DB: Database>(
     params.arguments()
 }
 
+/// Takes a connection of the pool, or opens one.
+///
+/// The pool tries to open one for as long as PostgreSQL has none left, even if one of its own has become free by then:
+/// those who came first would fail while later ones are served. So this looks for a free one again and again.
+///
 /// Boxed, since the future that may open a connection is large: every future that may read from the database would
 /// contain it, and be copied for each request even when the session is cached.
 fn acquire<DB: Database>(
     pool: &Pool<DB>,
 ) -> BoxFuture<'_, std::result::Result<PoolConnection<DB>, sqlx::Error>> {
-    Box::pin(pool.acquire())
+    Box::pin(async move {
+        let mut acquired = pin!(pool.acquire());
+        let search = async {
+            loop {
+                if let Ok(acquired) = timeout(LOOK_AGAIN, &mut acquired).await {
+                    return acquired;
+                }
+                if pool.num_idle() > 0 {
+                    acquired.set(pool.acquire());
+                }
+            }
+        };
+        let within = pool.options().get_acquire_timeout();
+        timeout(within, search).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
+    })
 }

@@ -2,6 +2,7 @@
 //! network.
 
 mod clocks;
+mod crowded;
 mod jobs;
 mod network;
 mod readiness;

@@ -1,5 +1,6 @@
 //! Starting a node beside others.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -24,8 +25,7 @@ fn a_dead_start_releases_the_tables() {
     let folder = TempDir::new().unwrap();
     let settings = [("VESTIBULE_DATABASE_URL", url.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
     gate.swallow("COMMIT");
-    let mut gone =
-        command(folder.path(), &settings).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut gone = command(folder.path(), &settings).stderr(Stdio::null()).spawn().unwrap();
     gate.has_swallowed();
     gone.kill().unwrap();
     gone.wait().unwrap();
@@ -124,21 +124,25 @@ fn a_start_that_waits_for_a_table_says_so_and_delays_nobody() {
     }));
 }
 
-/// A pooler mixes up the state of connections: the start detects it in both of its modes.
+/// A pooler mixes up the state of connections: the start and `vestibule check` detect it in all of its modes, however it
+/// treats the options of a connection.
 #[test]
 fn a_pooler_is_refused_with_a_reason() {
     let Some(url) = postgres::new_postgres_database() else { return };
     let folder = TempDir::new().unwrap();
     let server: url::Url = url.parse().unwrap();
     let (host, port) = (server.host_str().unwrap(), server.port().unwrap_or(5432));
-    for (ignored, words) in [
+    let modes = ["session", "transaction", "statement"];
+    let treatments = [
         ("extra_float_digits", "is a pooler"),
         ("extra_float_digits,options", "drops the options of a connection"),
-    ] {
+    ];
+    for (mode, (ignored, words)) in modes.iter().flat_map(|mode| treatments.map(|how| (mode, how)))
+    {
         let front = proxies::free_port();
         let text = format!(
             "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {front}\nauth_type = any\nunix_socket_dir =\npool_mode = transaction\n\
+             listen_port = {front}\nauth_type = any\nunix_socket_dir =\npool_mode = {mode}\n\
              ignore_startup_parameters = {ignored}\n"
         );
         let config = folder.path().join("pgbouncer.ini");
@@ -153,9 +157,16 @@ fn a_pooler_is_refused_with_a_reason() {
         through.set_port(Some(front)).unwrap();
         let settings =
             [("VESTIBULE_DATABASE_URL", through.as_str()), ("ROCKET_SECRET_KEY", SECRET_KEY)];
-        let output = command(folder.path(), &settings).output().unwrap();
-        let log = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(!output.status.success() && log.contains(words), "{log}");
+        // The second one meets the connection to PostgreSQL that the first one has left.
+        for _ in 0..2 {
+            let output = command(folder.path(), &settings).output().unwrap();
+            let log = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!output.status.success() && log.contains(words), "{mode}: {log}");
+        }
+        let check = command(folder.path(), &settings).arg("check").stdout(Stdio::piped()).output();
+        let said = String::from_utf8_lossy(&check.unwrap().stdout).into_owned();
+        let refusal = said.split("A start would fail: ").nth(1).unwrap_or_default();
+        assert!(refusal.contains(words), "{mode}: {said}");
     }
 }
 

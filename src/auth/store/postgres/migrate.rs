@@ -7,10 +7,11 @@ use log::{info, warn};
 use rocket::tokio::time::{sleep, timeout};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, FromRow, PgConnection};
 
 use super::dependents::refuse_dependents;
 use super::unusable::PostgresUnusable;
+use super::{not_let_in, server};
 use crate::auth::store::migrate::{
     DONE, DONE_BY_0_1, Done, FAILED_BY_0_1, TABLE, TAKE_OVER_0_1, is_current, is_ours,
     refuse_unfinished,
@@ -54,18 +55,20 @@ const LEFT_OPEN_FOR: Duration = Duration::from_secs(10);
 
 /// Opens a connection for a start.
 pub(super) async fn connect(options: &PgConnectOptions, wait: Duration) -> Result<PgConnection> {
-    let server = format!("{}:{}", options.get_host(), options.get_port());
+    let server = server(options);
     let mut conn = match timeout(wait, options.connect()).await {
         Ok(Ok(conn)) => conn,
         Ok(Err(error)) if error.to_string().contains("unsupported startup parameter") => {
             return Err(PostgresUnusable::Pooler { server }.into());
         }
-        Ok(Err(error)) => return Err(PostgresUnusable::NotLetIn { server, error }.into()),
+        Ok(Err(error)) => return Err(not_let_in(options, error).into()),
         Err(_) => return Err(PostgresUnusable::Silent { server }.into()),
     };
     let sql = "SELECT current_setting('server_encoding'), current_setting('lock_timeout')";
-    let ask = sqlx::query_as::<_, (String, String)>(sql).fetch_one(&mut conn);
-    let (encoding, lock_timeout) = timeout(wait, ask).await.map_err(|_| no_answer())??;
+    // Not prepared: behind a pooler, another client may have prepared a statement of the same name.
+    let ask = sqlx::raw_sql(sql).fetch_one(&mut conn);
+    let answer = timeout(wait, ask).await.map_err(|_| no_answer())??;
+    let (encoding, lock_timeout) = <(String, String)>::from_row(&answer)?;
     if encoding != "UTF8" {
         return Err(PostgresUnusable::Encoding(encoding).into());
     }

@@ -81,8 +81,8 @@ impl Database {
                     Ok(Ok(_)) => warn!(
                         "{times} waited in vain for a connection: all are in use, and PostgreSQL takes new ones"
                     ),
-                    Ok(Err(error)) => error!("PostgreSQL lets nobody in: {error}"),
-                    Err(_) => error!("PostgreSQL does not answer"),
+                    Ok(Err(error)) => error!("{}", not_let_in(&options, error)),
+                    Err(_) => error!("{}", PostgresUnusable::Silent { server: server(&options) }),
                 }
             });
         });
@@ -142,6 +142,15 @@ pub(super) async fn open(config: &Config, own: &OwnConfig) -> Result<(Engine, Op
     let abandoned = Abandoned::new(pool.connect_options(), config.max_connections, deadline);
     let (abandoned, none_free) = (Arc::new(abandoned), Arc::default());
     Ok((Engine::Postgres(Database { pool, abandoned, none_free }), None))
+}
+
+/// The host and port of the server.
+fn server(options: &PgConnectOptions) -> String {
+    format!("{}:{}", options.get_host(), options.get_port())
+}
+
+fn not_let_in(options: &PgConnectOptions, error: sqlx::Error) -> PostgresUnusable {
+    PostgresUnusable::NotLetIn { server: server(options), error }
 }
 
 /// Options of all connections to PostgreSQL.
