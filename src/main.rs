@@ -26,5 +26,7 @@ struct CommandLine {
 
 /// The exit code is 2 for a wrong command line, 1 if the command fails.
 fn main() -> ExitCode {
-    CommandLine::parse().command.unwrap_or(Command::Serve).run()
+    let code = CommandLine::parse().command.unwrap_or(Command::Serve).run();
+    log::logger().flush();
+    code
 }

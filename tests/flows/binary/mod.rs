@@ -3,6 +3,7 @@
 mod command_line;
 mod http;
 mod limits;
+mod log;
 mod mail;
 mod secrets;
 mod settings;

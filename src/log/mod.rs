@@ -1,7 +1,8 @@
 //! The log: one line per event on standard error, with time, level, module and message.
 
+mod writer;
+
 use std::borrow::Cow;
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use rocket::config::LogLevel;
 
 use crate::Clock;
 use crate::auth::is_unseen;
+use writer::Writer;
 
 struct Lines {
     clock: Clock,
@@ -19,22 +21,35 @@ struct Lines {
     budget: Mutex<Budget>,
     /// For our own warnings and errors.
     own_budget: Mutex<Budget>,
+    writer: Writer,
 }
 
 /// Logs to standard error, one line per event. Call it before `rocket::custom`: Rocket keeps an existing logger.
 /// Rocket's own prints the paths of requests that it could not parse, and thus the secrets of mailed links, since
 /// mail scanners may use unknown methods.
+///
+/// Lines are written by a thread, so that a reader that stalls stops nobody: call `log::logger().flush()` at the end of
+/// your `main`. Panics become lines of the log too.
+///
+/// # Panics
+/// If no thread can be started.
 pub fn init(figment: &Figment) {
     let rocket = figment.extract_inner("log_level").unwrap_or(LogLevel::Normal);
     let max = if rocket == LogLevel::Off { LevelFilter::Off } else { LevelFilter::Info };
+    let writer = Writer::start().expect("a process that may start a thread");
     let lines = Lines {
         clock: Clock::default(),
         rocket,
         budget: Mutex::default(),
         own_budget: Mutex::default(),
+        writer,
     };
     if log::set_boxed_logger(Box::new(lines)).is_ok() {
         log::set_max_level(max);
+        // Rust's own message of a panic would wait for the reader of the log.
+        std::panic::set_hook(Box::new(|panic| {
+            log::error!("{}", panic.to_string().replace('\n', " "));
+        }));
     }
 }
 
@@ -111,17 +126,18 @@ impl Log for Lines {
             let left = budget.lock().unwrap_or_else(PoisonError::into_inner).take(most);
             let Some(left_out) = left else { return };
             if left_out > 0 {
-                let _ = writeln!(
-                    std::io::stderr(),
-                    "{now} {level:5} vestibule::log: {left_out} lines left out"
-                );
+                let left_out = format!("{now} {level:5} vestibule::log: {left_out} lines left out");
+                self.writer.write(left_out);
             }
         }
         let from = from.trim_end_matches('_');
-        let _ = writeln!(std::io::stderr(), "{now} {level:5} {from}: {message}");
+        self.writer.write(format!("{now} {level:5} {from}: {message}"));
     }
 
-    fn flush(&self) {}
+    /// Waits until the lines so far are written, for a second at most.
+    fn flush(&self) {
+        self.writer.flush();
+    }
 }
 
 /// Rocket's macros log from within our modules, with a mark at the end of the target: one line for each malformed
