@@ -213,7 +213,13 @@ fn with_defaults(ours: &str) -> Figment {
         .merge(Toml::string(&format!("[default]\n{ours}")).nested())
         .merge(Toml::file(Env::var_or("ROCKET_CONFIG", "Rocket.toml")).nested())
         // `ROCKET_DATABASES__VESTIBULE__URL` as well as `ROCKET_DATABASES='{vestibule={url="…"}}'`.
-        .merge(Env::prefixed("ROCKET_").ignore(&["PROFILE"]).split("__").global())
+        .merge(
+            Env::prefixed("ROCKET_")
+                .ignore(&["PROFILE"])
+                .ignore(&config::secret_files::OF_ROCKET)
+                .split("__")
+                .global(),
+        )
         .select(Profile::from_env_or("ROCKET_PROFILE", rocket::Config::DEFAULT_PROFILE))
 }
 

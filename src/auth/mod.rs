@@ -150,7 +150,7 @@ impl Auth {
         Ok(auth)
     }
 
-    /// The time, as all nodes have it.
+    /// The time, by the clock that all nodes follow.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }

@@ -1,6 +1,7 @@
 //! The commands of the program, one file each.
 
 mod check;
+mod health;
 mod migrate;
 mod serve;
 
@@ -18,6 +19,8 @@ pub enum Command {
     Migrate,
     #[command(about = words::CHECK)]
     Check,
+    #[command(about = words::HEALTH)]
+    Health,
 }
 
 impl Command {
@@ -26,6 +29,7 @@ impl Command {
             Self::Serve => serve::run(),
             Self::Migrate => migrate::run(),
             Self::Check => check::run(),
+            Self::Health => health::run(),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn with_database(
     is_whole_service: bool,
 ) -> Result<(Figment, DatabaseUrl), ConfigError> {
     // A host app with another figment has not read this variable.
-    let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__");
+    let env = Env::prefixed("ROCKET_DATABASES__VESTIBULE__").ignore(&["url_file"]);
     let figment =
         figment.merge(env.map(|key| format!("databases.vestibule.{key}").into()).global());
     if is_whole_service {
@@ -71,7 +71,7 @@ fn check_pool(figment: &Figment) -> Result<(), ConfigError> {
             return Err(ConfigError::new(key, Problem::MustBeNumber { least, most: MOST }));
         }
     }
-    if figment.find_value(MIGRATE).is_ok() && figment.extract_inner::<bool>(MIGRATE).is_err() {
+    if figment.find_value(MIGRATE).is_ok_and(|value| value.to_bool_lossy().is_none()) {
         return Err(ConfigError::must(MIGRATE, Must::Bool));
     }
     Ok(())
@@ -93,6 +93,12 @@ fn refuse_unread_variables() -> Result<(), ConfigError> {
         }
         if name == "VESTIBULE_DATABASE_URL" && value.is_empty() {
             return refuse(&name, Variable::IsEmpty);
+        }
+        // The service would make a key of its own, and a second node another one.
+        if ["VESTIBULE_SECRET_KEY", "VESTIBULE_SECRET_KEY_FILE"].contains(&&*name)
+            && !value.is_empty()
+        {
+            return refuse(&name, Variable::IsSecretKey);
         }
     }
     let settings = std::env::var_os("ROCKET_CONFIG");
@@ -117,15 +123,17 @@ fn database_url(
         (None, Some(url)) => Ok(url),
         (None, None) => {
             // In a host app, this is the host's own database.
-            if is_whole_service && std::env::var("DATABASE_URL").is_ok_and(|url| !url.is_empty()) {
+            let is_set = |name: &&str| std::env::var_os(name).is_some_and(|url| !url.is_empty());
+            let others = ["DATABASE_URL", "DATABASE_URL_FILE"];
+            if let Some(name) = others.into_iter().find(is_set).filter(|_| is_whole_service) {
                 let problem = Problem::Variable(Variable::IsDatabaseUrl);
-                return Err(ConfigError::new("DATABASE_URL", problem));
+                return Err(ConfigError::new(name, problem));
             }
             if !cfg!(feature = "sqlite") {
                 return Err(ConfigError::new("vestibule.database_url", Problem::NoDatabase));
             }
             let file = config.data_dir.join("vestibule.sqlite3");
-            DatabaseUrl::parse(&format!("sqlite:{}", file.display()))
+            DatabaseUrl::of_file(&file)
                 .ok_or_else(|| ConfigError::must("vestibule.data_dir", Must::FolderInUrl))
         }
     }

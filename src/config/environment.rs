@@ -4,19 +4,22 @@ use figment::Figment;
 use figment::error::Kind;
 use figment::providers::{Env, Serialized};
 
-use super::Config;
+use super::{Config, ConfigError, secret_files};
 
-/// Adds the `VESTIBULE_…` variables to `figment`, above every profile. Variables that are no settings are left out
-/// and returned: container platforms inject some, so they must not stop a start.
-pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
+/// Adds the `VESTIBULE_…` variables and the files of secrets to `figment`, above every profile. Variables that are no
+/// settings are left out and returned: container platforms inject some, so they must not stop a start.
+///
+/// # Errors
+/// If a file of a secret cannot be used.
+pub(crate) fn with_environment(figment: Figment) -> Result<(Figment, Vec<String>), ConfigError> {
     if figment.contains(CLOSED) {
-        return (figment, Vec::new());
+        return Ok((figment, Vec::new()));
     }
     let prefix = |key: &str| format!("vestibule.{}", key.replace("__", "."));
     let (mut figment, mut unknown) = (figment, Vec::new());
     for (key, value) in Env::prefixed("VESTIBULE_").iter() {
         let name = key.as_str().to_owned();
-        if value.is_empty() {
+        if value.is_empty() || secret_files::is_variable(&format!("VESTIBULE_{name}")) {
             continue;
         }
         // As literal text, if that is valid: figment would read 1901 and `true` as other types, and 007 as 7.
@@ -42,7 +45,7 @@ pub(crate) fn with_environment(figment: Figment) -> (Figment, Vec<String>) {
             _ => figment = figment.merge(one),
         }
     }
-    (figment, unknown)
+    Ok((secret_files::add(figment)?, unknown))
 }
 
 /// Present in the figment of a test, which must not reach a real database or mail server, whatever the shell has set.

@@ -1,6 +1,7 @@
 //! Why a setting stops the start. Its sentences are in `words::settings`.
 
 use std::fmt;
+use std::io;
 
 use figment::Profile;
 use figment::error::Kind;
@@ -62,6 +63,12 @@ pub(crate) enum Problem {
     NoSender,
     /// PostgreSQL is shared by nodes, which need the same key.
     NoSecretKey,
+    /// The file of a secret cannot be read.
+    SecretFile(io::Error),
+    /// A secret is in this variable, and in a file as well.
+    SetTwice(&'static str),
+    /// The authority of a mail server would not be used: no TLS is spoken.
+    UnusedAuthority,
 }
 
 /// The description of a valid value.
@@ -87,6 +94,10 @@ pub(crate) enum Must {
     Allowances,
     HeaderName,
     CookieName,
+    /// How far browsers insist on https.
+    Hsts,
+    /// A name in `EHLO`.
+    Hello,
     /// A header that clients do not set.
     HeaderOfProxies,
     HeaderOfAddresses,
@@ -102,6 +113,8 @@ pub(crate) enum Variable {
     NamesDatabase,
     /// `DATABASE_URL` is not read.
     IsDatabaseUrl,
+    /// The secret key is a setting of Rocket.
+    IsSecretKey,
     IsEmpty,
     NoSuchFile,
 }

@@ -15,6 +15,7 @@ mod mail;
 mod password;
 mod proxies;
 mod range;
+pub(crate) mod secret_files;
 mod session;
 mod throttle;
 mod values;
@@ -24,7 +25,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use figment::Figment;
-use lettre::message::Mailbox;
 use serde::Deserialize;
 
 use crate::urls::Urls;
@@ -41,13 +41,12 @@ pub use mail::MailConfig;
 pub use password::PasswordConfig;
 pub use session::SessionConfig;
 pub use throttle::ThrottleConfig;
-pub use values::{Accent, Allowances, DatabaseUrl, Proxy, PublicUrl, Sender, SmtpUrl};
+pub use values::{Accent, Allowances, DatabaseUrl, Hello, Hsts, Proxy, PublicUrl, Sender, SmtpUrl};
 pub(crate) use values::{DatabasePlace, is_loopback_host};
 
 /// The settings of the service.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off")]
 #[non_exhaustive]
 pub struct Config {
     /// The origin that people use, such as `https://accounts.example.com`. Determines links in emails, cookie
@@ -69,6 +68,7 @@ pub struct Config {
     /// The colour of buttons and links, `#rrggbb`. Default `#8a3b12`.
     pub accent: Accent,
     /// The folder of the embedded database, the secret key and unsent emails. Default `data`.
+    #[serde(deserialize_with = "values::text")]
     pub data_dir: PathBuf,
     /// The password policy, and the cost of hashes.
     pub password: PasswordConfig,
@@ -91,18 +91,21 @@ pub struct Config {
     pub client_ip_header: String,
     /// For host apps: whether the [`User`](crate::User) guard accepts changes that another website sends to the
     /// host's own routes. Default `false`: they are refused with 403.
+    #[serde(deserialize_with = "values::truth")]
     pub allow_cross_site: bool,
     /// How long requests are still answered after SIGTERM while `/health/ready` is already 503, so that a load
     /// balancer notices before the port is closed. Default `0s`, for a single node.
     #[serde(deserialize_with = "values::duration")]
     pub drain: Duration,
     /// Whether this process sends emails and removes expired data. Default `true`.
+    #[serde(deserialize_with = "values::truth")]
     pub jobs: bool,
-    /// Whether browsers are told to insist on https for a year, subdomains included, when
-    /// `public_url` is https. Default `true`.
-    pub hsts: bool,
+    /// How far browsers are told to insist on https for a year when `public_url` is https: `off`, `host`, or
+    /// `subdomains`. Default `host`.
+    pub hsts: Hsts,
     /// Only for the clients of the course project: puts reset tokens into responses, so that anybody can take over
     /// any account. Refused unless only this machine can reach the service. Default `false`.
+    #[serde(deserialize_with = "values::truth")]
     pub reveal_reset_token: bool,
     #[serde(skip)]
     port: u16,
@@ -129,7 +132,7 @@ impl Default for Config {
             allow_cross_site: false,
             drain: Duration::ZERO,
             jobs: true,
-            hsts: true,
+            hsts: Hsts::Host,
             reveal_reset_token: false,
             port: 8000,
         }
@@ -213,24 +216,6 @@ impl Config {
     pub(crate) fn is_public(&self) -> bool {
         self.public_url.as_ref().is_some_and(|url| !url.is_loopback())
     }
-
-    /// The folder for emails if there is no mail server.
-    pub fn mail_folder(&self) -> PathBuf {
-        self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))
-    }
-
-    /// The sender of every email, with the name of the site.
-    pub(crate) fn sender(&self) -> Result<Mailbox, ConfigError> {
-        if let Some(Sender(mailbox)) = &self.mail.from {
-            let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
-            return Ok(Mailbox::new(Some(name), mailbox.email.clone()));
-        }
-        let domain = self.public_url.as_ref().map(PublicUrl::mail_domain);
-        let address = format!("no-reply@{}", domain.as_deref().unwrap_or("localhost"))
-            .parse()
-            .map_err(|_| ConfigError::new("vestibule.mail.from", Problem::NoSender))?;
-        Ok(Mailbox::new(Some(self.site_name.clone()), address))
-    }
 }
 
 /// The same origin without the port that its scheme has anyway: browsers leave it out, and some clients do not.
@@ -261,8 +246,8 @@ mod tests {
             ("", "no-reply@localhost"),
             ("public_url = \"https://accounts.example.com:8443\"", "no-reply@accounts.example.com"),
             ("public_url = \"https://b\u{fc}cher.example\"", "no-reply@xn--bcher-kva.example"),
-            ("public_url = \"http://[fd00::1]:8000\"", "no-reply@[IPv6:fd00::1]"),
-            ("public_url = \"http://192.168.1.7\"", "no-reply@[192.168.1.7]"),
+            ("public_url = \"http://[fd00::1]:8000\"", "no-reply@localhost"),
+            ("public_url = \"http://192.168.1.7\"", "no-reply@localhost"),
             ("mail.from = \"ada@b\u{fc}cher.example\"", "ada@xn--bcher-kva.example"),
             ("mail.from = \"The Hall <Ada@BU\u{308}CHER.example>\"", "Ada@xn--bcher-kva.example"),
             ("mail.from = \"accounts@localhost\"", "accounts@localhost"),

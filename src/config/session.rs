@@ -26,6 +26,7 @@ pub struct SessionConfig {
     pub remembered_absolute_ttl: Duration,
     /// The name of the session cookie. Default `session_id`; in a host app `vestibule_session`. With an https
     /// `public_url`, `__Host-` is put before it. A default name ends in the port of an http `public_url` that has one.
+    #[serde(deserialize_with = "values::optional_text")]
     pub cookie_name: Option<String>,
     /// The maximum number of sessions per account; a further one ends the least recently used. Default 100.
     pub max_per_account: i64,

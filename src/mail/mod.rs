@@ -83,10 +83,11 @@ impl Mail {
         id: Uuid,
         to: &Email,
         content: Content,
+        now: Timestamp,
     ) -> Result<(), Undelivered> {
         let message = message::write(id, to, &content, &self.origin, &self.site_name)?;
         let subject = message.subject.clone();
-        self.transport.send(&self.sender, message).await?;
+        self.transport.send(&self.sender, message, now).await?;
         if self.log_links && content.is_secret {
             info!("{subject}: {}{}", self.origin, content.path);
         }
@@ -99,6 +100,12 @@ impl Mail {
     }
 }
 
+/// Whether the mail server of the settings can be used, as far as that is known without asking it.
+pub(crate) fn check_server(config: &Config) -> Result<(), MailError> {
+    let server = config.mail.smtp_url.as_ref().map(|url| smtp::SmtpServer::new(url, config));
+    server.transpose().map(drop)
+}
+
 fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new("a message did not leave", cause)
 }
@@ -106,6 +113,10 @@ fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
 /// Why messages cannot be sent at all.
 pub(crate) enum MailError {
     SmtpUrl,
+    /// TLS cannot be spoken, such as on a system without certificates of authorities.
+    Tls(String),
+    /// The file with certificates cannot be used.
+    CaFile(io::Error),
     Folder(io::Error),
     Sender(ConfigError),
 }

@@ -1,19 +1,18 @@
 //! Takes the place of `smtp` if the feature of that name is not built in. The settings refuse a mail server then.
 
 use std::future::Ready;
-use std::time::Duration;
 
 use lettre::Message;
 use lettre::message::Mailbox;
 
 use super::{MailError, Undelivered};
-use crate::config::SmtpUrl;
+use crate::config::{Config, SmtpUrl};
 
 /// A mail server: there is none.
 pub(super) enum SmtpServer {}
 
 impl SmtpServer {
-    pub(super) fn new(_: &SmtpUrl, _: Duration) -> Result<Self, MailError> {
+    pub(super) fn new(_: &SmtpUrl, _: &Config) -> Result<Self, MailError> {
         Err(MailError::SmtpUrl)
     }
 

@@ -1,8 +1,10 @@
 //! The conversation with a mail server (RFC 5321). Each step has a time limit, and the amount of data from the
 //! server is limited: before TLS, it may come from a man in the middle.
 
+use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream as Socket};
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,7 +15,9 @@ use lettre::transport::smtp::Error as SmtpError;
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
 #[expect(deprecated, reason = "the only way to TLS over a stream of one's own")]
 use lettre::transport::smtp::client::AsyncNetworkStream;
-use lettre::transport::smtp::client::{AsyncSmtpConnection, AsyncTokioStream, Tls, TlsParameters};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, Tls, TlsParameters,
+};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Starttls};
 use lettre::transport::smtp::extension::{ClientId, MailBodyParameter, MailParameter};
 use rocket::futures::io::{AsyncRead as _, AsyncWrite as _};
@@ -24,7 +28,8 @@ use rocket::tokio::time::timeout;
 
 use super::{Fate, MailError, Undelivered, failed};
 use crate::Error;
-use crate::config::SmtpUrl;
+use crate::config::{Config, SmtpUrl};
+use crate::error::error_chain;
 
 /// How long a server may examine a message before it accepts it, as RFC 5321 (4.5.3.2.6) requires. A shorter limit
 /// would send a second copy of what the first server delivers.
@@ -42,18 +47,21 @@ pub(super) struct SmtpServer {
     port: u16,
     tls: Tls,
     credentials: Option<Credentials>,
+    /// The name by which the service greets it.
+    hello: ClientId,
     /// The time limit for a step.
     step: Duration,
 }
 
 impl SmtpServer {
-    pub(super) fn new(url: &SmtpUrl, step: Duration) -> Result<Self, MailError> {
+    pub(super) fn new(url: &SmtpUrl, config: &Config) -> Result<Self, MailError> {
         let unusable = || MailError::SmtpUrl;
         let url = &url.0;
         let host = url.host_str().ok_or_else(unusable)?;
         // An IPv6 address has brackets only in a URL.
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let parameters = || TlsParameters::new(host.clone()).map_err(|_| unusable());
+        let ca_file = config.mail.ca_file.as_deref();
+        let parameters = || tls_parameters(&host, ca_file);
         let (usual_port, tls) = match (url.scheme(), url.query()) {
             ("smtps", _) => (465, Tls::Wrapper(parameters()?)),
             (_, Some("tls=required")) => (587, Tls::Required(parameters()?)),
@@ -68,7 +76,9 @@ impl SmtpServer {
             Some(password) => Some(Credentials::new(decoded(url.username())?, decoded(password)?)),
             None => None,
         };
-        Ok(Self { port: url.port().unwrap_or(usual_port), host, tls, credentials, step })
+        let port = url.port().unwrap_or(usual_port);
+        let hello = config.hello().map_or_else(ClientId::default, ClientId::Domain);
+        Ok(Self { port, host, tls, credentials, hello, step: config.mail.timeout })
     }
 
     /// Sends a message, with its own sender and recipient as the envelope.
@@ -109,22 +119,28 @@ impl SmtpServer {
     }
 
     async fn connect(&self) -> Result<Socket, Error> {
-        let addresses = timeout(self.step, lookup_host((self.host.as_str(), self.port)));
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the mail server has no address");
-        for address in addresses.await.map_err(failed)?.map_err(failed)? {
-            match timeout(self.step, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => return stream.into_std().map_err(failed),
-                Ok(Err(error)) => last = error,
-                Err(slow) => last = io::Error::new(io::ErrorKind::TimedOut, slow),
+        let server = format!("{}:{}", self.host, self.port);
+        // The system's errors do not say whom they are about.
+        let unreachable = |error: io::Error| {
+            failed(io::Error::new(error.kind(), format!("the mail server {server}: {error}")))
+        };
+        let slow = |slow| io::Error::new(io::ErrorKind::TimedOut, slow);
+        let addresses = timeout(self.step, lookup_host((self.host.as_str(), self.port))).await;
+        let addresses = addresses.map_err(slow).flatten().map_err(unreachable)?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "it has no address");
+        for address in addresses {
+            let connected = timeout(self.step, TcpStream::connect(address)).await;
+            match connected.map_err(slow).flatten() {
+                Ok(stream) => return stream.into_std().map_err(failed),
+                Err(error) => last = error,
             }
         }
-        Err(failed(last))
+        Err(unreachable(last))
     }
 
     /// Begins the conversation.
     async fn hello(&self, stream: Box<dyn AsyncTokioStream>) -> Result<AsyncSmtpConnection, Error> {
-        let hello = ClientId::default();
-        self.step(AsyncSmtpConnection::connect_with_transport(stream, &hello)).await
+        self.step(AsyncSmtpConnection::connect_with_transport(stream, &self.hello)).await
     }
 
     /// Begins TLS. Not by lettre: it would then read answers that are not UTF-8, see [`without_8_bit`].
@@ -180,6 +196,23 @@ impl SmtpServer {
     ) -> Result<T, Undelivered> {
         timeout(self.step, step).await.map_err(failed)?.map_err(judged)
     }
+}
+
+/// How the server is authenticated: by an authority of the system, or by those in the file alone.
+fn tls_parameters(host: &str, ca_file: Option<&Path>) -> Result<TlsParameters, MailError> {
+    let mut parameters = TlsParameters::builder(host.to_owned());
+    if let Some(file) = ca_file {
+        let pem = fs::read_to_string(file).map_err(MailError::CaFile)?;
+        let unusable =
+            |reason| MailError::CaFile(io::Error::new(io::ErrorKind::InvalidData, reason));
+        let authorities = Certificate::from_pem(pem.as_bytes());
+        // A file without a certificate is no error to lettre.
+        let authorities = authorities.ok().filter(|_| pem.contains("-----BEGIN CERTIFICATE-----"));
+        let authorities = authorities.ok_or_else(|| unusable("it has no certificate in PEM"))?;
+        parameters =
+            parameters.certificate_store(CertificateStore::None).add_root_certificate(authorities);
+    }
+    parameters.build().map_err(|error| MailError::Tls(error_chain(&error)))
 }
 
 /// Whether an answer about a message is final. A server that requires authentication, or is out of step, says

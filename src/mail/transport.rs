@@ -69,7 +69,7 @@ impl Transport {
     pub(super) fn new(config: &Config, mailbox: Option<&Mailbox>) -> Result<Self, MailError> {
         Ok(match (mailbox, &config.mail.smtp_url) {
             (Some(mailbox), _) => Self::Memory(mailbox.clone()),
-            (None, Some(url)) => Self::Smtp(SmtpServer::new(url, config.mail.timeout)?),
+            (None, Some(url)) => Self::Smtp(SmtpServer::new(url, config)?),
             (None, None) => {
                 let folder = config.mail_folder();
                 private_files::make_folder(&folder)
@@ -93,14 +93,15 @@ impl Transport {
         &self,
         sender: &Address,
         message: SentMessage,
+        now: Timestamp,
     ) -> Result<(), Undelivered> {
         match self {
             Self::Smtp(server) => {
-                let mime = mime(sender, &message, EightBit::Encoded)?;
+                let mime = mime(sender, &message, EightBit::Encoded, now)?;
                 server.send(sender, &recipient(&message)?, &mime).await
             }
             Self::Folder(folder) => {
-                let mime = mime(sender, &message, EightBit::AsItIs)?.formatted();
+                let mime = mime(sender, &message, EightBit::AsItIs, now)?.formatted();
                 let path = folder.join(format!("{}.eml", message.id));
                 spawn_blocking(move || private_files::write(&path, &mime))
                     .await
@@ -144,14 +145,17 @@ enum EightBit {
     AsItIs,
 }
 
+/// `now` is the time of the service, which may follow another clock than this machine's.
 fn mime(
     sender: &Address,
     message: &SentMessage,
     eight_bit: EightBit,
+    now: Timestamp,
 ) -> Result<lettre::Message, Error> {
     let plain = SinglePart::plain(body(&message.text, eight_bit));
     let html = SinglePart::html(body(&message.html, eight_bit));
     lettre::Message::builder()
+        .date(now.into())
         .from(sender.clone())
         .to(recipient(message)?)
         .subject(&message.subject)

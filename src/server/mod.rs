@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{CONNECTION, DATE, HOST, HeaderName, HeaderValue, LOCATION};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -349,6 +349,12 @@ async fn answer(
         if app.is_leaving.load(Ordering::Relaxed) {
             // Otherwise a proxy would send the next request over a connection that is about to close.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        // hyper's own stands still after a clock was set back, until it has caught up.
+        if let Some(auth) = app.client.rocket().state::<Auth>()
+            && let Ok(date) = httpdate::fmt_http_date(auth.now().into()).try_into()
+        {
+            answer.headers_mut().entry(DATE).or_insert(date);
         }
         drop((app, alive));
         answer

@@ -11,7 +11,7 @@ use super::settings::{SecretKey, Settings};
 use crate::auth::{CannotWrite, Key, Tables, ThrottleKey, inspect};
 use crate::clock::Clock;
 use crate::config::{self, Config, DatabasePlace};
-use crate::mail::MailError;
+use crate::mail::{self, MailError};
 use crate::{private_files, words};
 
 /// The result of the check. Its `Display` has one line for each finding, and whether a start would succeed.
@@ -98,7 +98,9 @@ pub(crate) async fn check(figment: Figment) -> Report {
     let profile = figment.profile().to_string();
     report.add(Finding::Settings { profile, sources: sources(&figment) });
     report.note(config::check_rocket(&figment));
-    let (figment, unknown) = config::with_environment(figment);
+    let Some((figment, unknown)) = report.note(config::with_environment(figment)) else {
+        return report;
+    };
     for name in unknown {
         report.add(Finding::UnknownVariable(name));
     }
@@ -164,6 +166,7 @@ fn secret_key(settings: &Settings) -> Result<Option<String>, StartError> {
 /// Checks what depends only on the settings.
 fn look_at_config(config: &Config, report: &mut Report) {
     if let Some(url) = &config.mail.smtp_url {
+        report.note(mail::check_server(config));
         report.add(Finding::MailServer(url.described()));
     } else {
         let folder = config.mail_folder();

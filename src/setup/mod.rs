@@ -20,7 +20,7 @@ pub(crate) use error::StartError;
 pub use stage::Stage;
 
 use crate::auth::{self, Auth, Db, OpenError, Store, ThrottleKey};
-use crate::config::{self, Config};
+use crate::config::{self, Config, ConfigError};
 use crate::mail::Mail;
 use crate::urls::Urls;
 use crate::{Clock, jobs, private_files, web, words};
@@ -28,18 +28,18 @@ use settings::{SecretKey, Settings};
 
 /// Migrates the tables.
 pub(crate) async fn migrate(figment: Figment) -> Result<(), StartError> {
-    let settings = Settings::read(with_environment(figment), true)?;
+    let settings = Settings::read(with_environment(figment)?, true)?;
     make_data_folder(&settings)?;
     auth::migrate(&settings.figment).await.map_err(|error| OpenError::Failed(error).into())
 }
 
 /// Adds the environment, and warns about unknown variables.
-fn with_environment(figment: Figment) -> Figment {
-    let (figment, unknown) = config::with_environment(figment);
+fn with_environment(figment: Figment) -> Result<Figment, ConfigError> {
+    let (figment, unknown) = config::with_environment(figment)?;
     for name in unknown {
         warn!("{}", words::settings::unknown_variable(&name));
     }
-    figment
+    Ok(figment)
 }
 
 /// Reads the settings and mounts the service. Returns the key for its rate limits, to open the accounts with.
@@ -54,9 +54,10 @@ fn attach(
     let Some(urls) = Urls::under(base) else {
         return Err((rocket, StartError::NoPath(base.to_owned())));
     };
-    let figment = with_environment(rocket.figment().clone());
     let is_whole_service = rocket.state::<web::WholeService>().is_some();
-    let settled = Settings::read(figment, is_whole_service).map_err(StartError::from);
+    let settled = with_environment(rocket.figment().clone())
+        .and_then(|figment| Settings::read(figment, is_whole_service))
+        .map_err(StartError::from);
     let settled = settled.and_then(|settings| {
         make_data_folder(&settings)?;
         let key = secret_key(&settings)?;
@@ -75,6 +76,7 @@ fn attach(
         .manage(web::Assets::new(&config))
         .manage(config)
         .manage(web::Floods::default())
+        .manage(web::SilentProxies::default())
         .attach(jobs::fairing());
     Ok((rocket, throttle_key))
 }

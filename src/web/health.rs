@@ -8,9 +8,9 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::serde::Serialize;
 use rocket::{Request, State, get};
 
-use crate::auth::{Auth, Client, Health};
+use crate::auth::{Auth, Health};
 use crate::config::is_loopback_host;
-use crate::web::guards::client::{came_by_proxy, is_private};
+use crate::web::guards::client::{came_by_proxy, client_of, is_private};
 use crate::words;
 
 /// The process answers. Does not check the database, since a restart would not help.
@@ -63,9 +63,8 @@ impl<'r> FromRequest<'r> for IsInside {
         let has_host = request.remote().is_none() || request.headers().contains("Host");
         let is_direct = has_host && is_by_address && !said && !came_by_proxy(request);
         // A proxy need not say that it is one: nginx adds no header by itself.
-        let client = request.guard::<Client>().await.succeeded();
-        let is_one_client = client.is_some_and(|client| !client.is_shared);
-        Outcome::Success(Self(is_near && is_direct && is_one_client))
+        let (client, _) = client_of(request);
+        Outcome::Success(Self(is_near && is_direct && !client.is_shared))
     }
 }
 

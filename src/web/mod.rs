@@ -30,6 +30,7 @@ pub use catchers::catchers;
 pub(crate) use fairings::origin::Floods;
 pub(crate) use frame::{DrawLayout, HostLayout};
 pub use frame::{Layout, PageUrls};
+pub(crate) use guards::client::SilentProxies;
 pub(crate) use guards::client::{address as client_address, is_internal};
 pub use guards::{
     Admin, Draft, Menu, RecentLogin, SameOrigin, SignInFirst, Visitor, sign_in_first,

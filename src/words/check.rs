@@ -70,9 +70,9 @@ pub(crate) fn text(finding: &Finding) -> String {
         Finding::MailServer(url) => format!("by the server {url}"),
         Finding::MailFolder(folder) => {
             format!(
-                "into the folder {}: it reaches nobody. Read the .eml files there in a mail program or an \
-                 editor, or set vestibule.mail.smtp_url",
-                folder.display()
+                "into the folder {}: it reaches nobody. {}",
+                folder.display(),
+                start::how_to_read(folder)
             )
         }
         Finding::PublicAddress(origin) => origin.clone(),

@@ -8,6 +8,20 @@ pub const SETTINGS: &str = "Settings come from Rocket.toml in this folder and fr
 pub const SERVE: &str = "Start the service (the default)";
 pub const MIGRATE: &str = "Bring the tables of the database to this version";
 pub const CHECK: &str = "Say what a start would find, and whether it would succeed; change nothing";
+pub const HEALTH: &str =
+    "Ask the running service whether it is ready, for the health check of a container";
+
+/// The answers of `vestibule health`.
+pub const READY: &str = "ready";
+pub const NO_HTTP: &str = "the answer is not HTTP";
+
+pub fn not_ready(status: u16) -> String {
+    format!("not ready: /health/ready answers {status}")
+}
+
+pub fn not_reached(address: std::net::SocketAddr, error: &std::io::Error) -> String {
+    format!("not ready: nothing answers on {address}: {error}")
+}
 
 /// Why the service stopped before it served any request.
 pub fn did_not_start(reason: &dyn std::error::Error) -> String {

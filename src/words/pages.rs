@@ -117,6 +117,17 @@ pub(crate) mod profile {
     pub(crate) const CONFIRMED: Text = text("Confirmed");
     pub(crate) const NOT_CONFIRMED: Text =
         text("Not confirmed yet. Follow the link in the email that we sent you.");
+    /// A mail server has refused the address.
+    pub(crate) fn unreachable(email: &str, is_confirmed: bool) -> String {
+        let what_to_do = if is_confirmed {
+            "Check that the mailbox still exists and is not full: you need it to reset a forgotten password."
+        } else {
+            "If the address is misspelt, sign out and sign up with the right one. If it is right, make sure that the \
+             mailbox is not full, and send the email again."
+        };
+        format!("We could not reach {email}: its mail server accepts no email for it. {what_to_do}")
+    }
+
     pub(crate) const SEND_AGAIN: Text = text("Send the link again");
     pub(crate) const MEMBER_SINCE: Text = text("Member since");
     pub(crate) const SAVE: Text = text("Save");

@@ -67,14 +67,27 @@ fn problem(key: &str, problem: &Problem) -> String {
              loopback, public_url is unset or a loopback origin, and no proxy is trusted"
         ),
         Problem::NoSender => {
-            format!("the setting {key} must be set: public_url has no host for it")
+            format!("the setting {key} must be set: public_url has no host name for it")
         }
+        Problem::SecretFile(error) => {
+            format!("the variable {key} names a file that cannot be used: {error}")
+        }
+        Problem::SetTwice(variable) => {
+            format!("the variables {variable} and {key} are both set; set one of them")
+        }
+        Problem::UnusedAuthority => format!(
+            "the setting {key} would not be used: mail.smtp_url is not set, or does not use TLS"
+        ),
         Problem::NoSecretKey => format!(
             "the setting {key} must be set when the database is PostgreSQL, the same for every node (make \
              one with `openssl rand -base64 32`)"
         ),
     }
 }
+
+/// How to put a password into a URL.
+const SPECIAL_CHARACTERS: &str = "write special characters of the user and the password as %xx (@ is %40, / is %2F, # is %23, ? is %3F, : is %3A, \
+     % is %25)";
 
 fn must(key: &str, must: Must) -> String {
     match must {
@@ -92,12 +105,14 @@ fn must(key: &str, must: Must) -> String {
         }
         Must::Colour => format!("the setting {key} must be a colour such as #8a3b12"),
         Must::Sender => {
-            format!("the setting {key} must be an address such as accounts@example.com")
+            format!(
+                "the setting {key} must be an address such as accounts@example.com, without accents before the @"
+            )
         }
         Must::SmtpUrl => format!(
-            "the setting {key} must be smtps://… or smtp://…, with special characters of the password \
-             written as %xx; smtp:// may end in ?tls=required, ?tls=none, or without a password \
-             ?tls=opportunistic"
+            "the setting {key} must be smtps://user:password@host or smtp://user:password@host:587: \
+             {SPECIAL_CHARACTERS}. The user and the password may be left out together; smtp:// may end in \
+             ?tls=required, ?tls=none, or without a password ?tls=opportunistic"
         ),
         Must::DatabaseUrl => format!(
             "the setting {key} must be sqlite: and a file, or postgres://user@host/database"
@@ -119,6 +134,13 @@ fn must(key: &str, must: Must) -> String {
             "the setting {key} must have only letters, digits, hyphens and underscores, not begin with two \
              underscores, and be no name of another cookie of the service"
         ),
+        Must::Hsts => format!(
+            "the setting {key} must be \"off\", \"host\" or \"subdomains\": what was true is now \"subdomains\", and \
+             false is \"off\""
+        ),
+        Must::Hello => {
+            format!("the setting {key} must be a host name such as accounts.example.com")
+        }
         Must::HeaderName => {
             format!("the setting {key} must be the name of a header, such as X-Forwarded-For")
         }
@@ -145,6 +167,9 @@ fn variable(name: &str, wrong: Variable) -> String {
             "the variable {name} is set, but is not read here: name the database of this service in \
              VESTIBULE_DATABASE_URL, or unset it"
         ),
+        Variable::IsSecretKey => format!(
+            "the variable {name} is not read: use ROCKET_SECRET_KEY, or ROCKET_SECRET_KEY_FILE"
+        ),
         Variable::IsEmpty => {
             format!("the variable {name} is set, but empty: name a database, or unset it")
         }
@@ -154,13 +179,12 @@ fn variable(name: &str, wrong: Variable) -> String {
 
 fn misread(key: &str, wrong: Misread) -> String {
     match wrong {
-        Misread::Unreadable => format!(
-            "the setting {key} cannot be read: write special characters of the password as %xx (# is %23, \
-             / is %2F), and name one host"
-        ),
-        Misread::EndsEarly => format!(
-            "the setting {key} cannot be meant like this: in the password # is %23, / is %2F"
-        ),
+        Misread::Unreadable => {
+            format!("the setting {key} cannot be read: {SPECIAL_CHARACTERS}, and name one host")
+        }
+        Misread::EndsEarly => {
+            format!("the setting {key} cannot be meant like this: {SPECIAL_CHARACTERS}")
+        }
         Misread::SeveralHosts => format!(
             "the setting {key} names several hosts; name one, such as an address that moves with the \
              primary"

@@ -38,6 +38,14 @@ pub(crate) fn refusal(error: &StartError) -> String {
 fn mail(error: &MailError) -> String {
     match error {
         MailError::SmtpUrl => "the setting vestibule.mail.smtp_url is not usable".into(),
+        MailError::Tls(reason) => {
+            format!(
+                "the setting vestibule.mail.smtp_url needs TLS, which cannot be spoken: {reason}"
+            )
+        }
+        MailError::CaFile(error) => {
+            format!("the setting vestibule.mail.ca_file names a file that cannot be used: {error}")
+        }
         MailError::Folder(error) => format!("the folder for messages cannot be used: {error}"),
         MailError::Sender(error) => error.to_string(),
     }
@@ -148,11 +156,16 @@ pub(crate) fn accounts_are_kept_in(place: &DatabasePlace) -> String {
 }
 
 pub(crate) fn messages_into_folder(folder: &Path) -> String {
-    let folder = folder.display();
+    format!("no mail server is set: emails reach nobody. {}", how_to_read(folder))
+}
+
+/// How to read the emails in a folder.
+pub(crate) fn how_to_read(folder: &Path) -> String {
+    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     format!(
-        "no mail server is set: emails are put into {folder} and reach nobody. Read them there: each .eml file \
-         opens in a mail program or an editor, and has its link on a line of its own. To send them, set \
-         vestibule.mail.smtp_url"
+        "Each is a file in {} that ends in .eml and that a mail program or a text editor opens, as the user of this \
+         service; it is removed after a day. To send emails, set mail.smtp_url",
+        folder.display()
     )
 }
 

@@ -36,8 +36,16 @@ fn accounts_are_found_by_id_and_by_address() {
     let json = rocket::serde::json::to_value(&users[1]).unwrap();
     let mut keys: Vec<&str> = json.as_object().unwrap().keys().map(String::as_str).collect();
     keys.sort_unstable();
-    let open =
-        ["created_at", "disabled_at", "email", "email_verified_at", "id", "is_admin", "name"];
+    let open = [
+        "created_at",
+        "disabled_at",
+        "email",
+        "email_refused_at",
+        "email_verified_at",
+        "id",
+        "is_admin",
+        "name",
+    ];
     assert_eq!(keys, open);
 }
 

@@ -170,22 +170,6 @@ fn every_answer_tells_the_browser_to_be_careful() {
     }
 }
 
-/// Promise 35.
-#[test]
-fn behind_https_browsers_are_told_to_stay_there() {
-    let https = |figment: rocket::figment::Figment| {
-        figment.merge(("vestibule.public_url", "https://accounts.example.com"))
-    };
-    let hsts =
-        |app: &TestApp| app.visit("/login").header("strict-transport-security").map(str::to_owned);
-    let wanted = Some("max-age=31536000; includeSubDomains".to_owned());
-    assert_eq!(hsts(&TestApp::with(https)), wanted);
-    assert_eq!(
-        hsts(&TestApp::with(|figment| https(figment).merge(("vestibule.hsts", false)))),
-        None
-    );
-}
-
 /// Promise 32: a program may name the port that a scheme has anyway; another port is another origin.
 #[test]
 fn the_usual_port_of_a_scheme_may_be_named() {

@@ -35,6 +35,7 @@ mod site;
 mod stopping;
 mod throttle;
 mod twice;
+mod unreachable;
 mod upgrade;
 mod verify_email;
 mod worst;

@@ -117,6 +117,7 @@ impl Auth {
             email: new.email.clone(),
             name: new.name.clone(),
             email_verified_at: new.is_verified.then_some(now),
+            email_refused_at: None,
             disabled_at: None,
             is_admin: false,
             created_at: now,

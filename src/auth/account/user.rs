@@ -31,6 +31,9 @@ pub struct User {
     pub name: Option<Name>,
     /// When the user verified the address; `None` if never.
     pub email_verified_at: Option<Timestamp>,
+    /// When a mail server last refused the address for good, since it does not exist or takes no email; `None` if never,
+    /// or if an email has been accepted since then.
+    pub email_refused_at: Option<Timestamp>,
     /// When the account was disabled; `None` if it is not. Nobody is signed in to a disabled account.
     pub disabled_at: Option<Timestamp>,
     /// Whether the user is an administrator; see [`Admin`](crate::Admin).

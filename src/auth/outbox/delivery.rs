@@ -14,7 +14,7 @@ use crate::auth::store::{OutboxRow, Priority, Quota, Tx};
 use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::{Content, Fate, Message, Undelivered};
-use crate::urls::{PASSWORD_RESET, Urls};
+use crate::urls::PASSWORD_RESET;
 
 /// How long a message that a stranger requested by address occupies a slot, however long sending takes and whether
 /// or not the address has an account. Otherwise the delay of the next message of the same site or domain would
@@ -205,8 +205,8 @@ impl Auth {
                 // To the address at the time of the event: whoever has taken the account over may have changed it.
                 let to = row.recipient.parse().ok();
                 let to = to.filter(|to: &Email| to.key() != user.email.key());
-                let content = content(row, message, None, &self.config.urls);
-                self.mail.send(row.id, &to.unwrap_or(user.email), content).await?;
+                let content = self.content(row, message, None);
+                self.hand_over(row, to.as_ref().unwrap_or(&user.email), content, &user).await?;
                 Ok(Sent::Done)
             }
         }
@@ -311,30 +311,55 @@ impl Auth {
             info!("message={} kind={} not sent: enough open links", row.id, row.message);
             return Ok(Sent::Done);
         }
-        let content = content(row, message, Some((purpose, &token)), &self.config.urls);
-        let sent = self.mail.send(row.id, &user.email, content).await;
+        let content = self.content(row, message, Some((purpose, &token)));
+        let sent = self.hand_over(row, &user.email, content, user).await;
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_link(link.digest).await?;
         }
         sent.map(|()| Sent::Done)
     }
-}
 
-/// The content of the message, with the token if it contains a link.
-fn content(
-    row: &OutboxRow,
-    message: Message,
-    link: Option<(Purpose, &LinkToken)>,
-    urls: &Urls,
-) -> Content {
-    let path = link.map(|(purpose, token)| urls.link(purpose.page(), &token.in_link()));
-    Content {
-        message,
-        is_secret: path.is_some(),
-        path: path.unwrap_or_else(|| urls.to(PASSWORD_RESET).to_string()),
-        at: row.created_at,
-        device: row.device.clone(),
-        ip: row.ip.clone(),
+    /// Passes the message to the mail server, and remembers whether that refuses the address, so that its owner is told.
+    async fn hand_over(
+        &self,
+        row: &OutboxRow,
+        to: &Email,
+        content: Content,
+        user: &User,
+    ) -> Result<(), Undelivered> {
+        let now = self.clock.now();
+        let sent = self.mail.send(row.id, to, content, now).await;
+        let refused_at = match &sent {
+            Err(undelivered) if undelivered.fate == Fate::Refused => Some(now),
+            Ok(()) if user.email_refused_at.is_some() => None,
+            _ => return sent,
+        };
+        match self.store.update_refused_address(to.key(), refused_at).await {
+            Ok(owner) => owner.into_iter().for_each(|owner| self.sessions.forget_user(owner)),
+            // Whether the message was sent is more important.
+            Err(error) => warn!("message={} its address could not be marked: {error}", row.id),
+        }
+        sent
+    }
+
+    /// The content of the message, with the token if it contains a link.
+    fn content(
+        &self,
+        row: &OutboxRow,
+        message: Message,
+        link: Option<(Purpose, &LinkToken)>,
+    ) -> Content {
+        let urls = &self.config.urls;
+        let path = link.map(|(purpose, token)| urls.link(purpose.page(), &token.in_link()));
+        Content {
+            message,
+            is_secret: path.is_some(),
+            path: path.unwrap_or_else(|| urls.to(PASSWORD_RESET).to_string()),
+            // A clock that was ahead when it was caused must not show a time that is still to come.
+            at: row.created_at.min(self.clock.now()),
+            device: row.device.clone(),
+            ip: row.ip.clone(),
+        }
     }
 }
 

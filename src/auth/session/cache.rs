@@ -194,6 +194,7 @@ mod tests {
             email,
             name: None,
             email_verified_at: None,
+            email_refused_at: None,
             disabled_at: None,
             is_admin: false,
             created_at: at,

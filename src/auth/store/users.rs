@@ -52,6 +52,7 @@ pub(super) struct UserRow {
     email_key: AnyText,
     name: Option<AnyText>,
     email_verified_at: Option<Timestamp>,
+    email_refused_at: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
     is_admin: bool,
     user_created_at: Timestamp,
@@ -68,6 +69,7 @@ impl From<UserRow> for User {
             },
             name: row.name.and_then(|name| name.0).map(Name::from_row),
             email_verified_at: row.email_verified_at,
+            email_refused_at: row.email_refused_at,
             disabled_at: row.disabled_at,
             is_admin: row.is_admin,
             created_at: row.user_created_at,
@@ -81,6 +83,11 @@ struct CredentialsRow {
     user: UserRow,
     hash: Option<AnyText>,
     version: Option<PasswordVersion>,
+}
+
+#[derive(FromRow)]
+struct Owner {
+    user_id: UserId,
 }
 
 #[derive(FromRow)]
@@ -103,7 +110,7 @@ struct PasswordSet {
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.email, users.email_key, users.name, users.email_verified_at, \
-         users.disabled_at, users.is_admin, users.created_at AS user_created_at"
+         users.email_refused_at, users.disabled_at, users.is_admin, users.created_at AS user_created_at"
     };
 }
 pub(super) use user_columns;
@@ -181,6 +188,17 @@ impl Store {
             )
             .await?;
         Ok(found.map(User::from))
+    }
+
+    /// Notes when a mail server refused this address for good, or that it no longer does. Returns whose address it is.
+    pub(in crate::auth) async fn update_refused_address(
+        &self,
+        key: &str,
+        refused_at: Option<Timestamp>,
+    ) -> Result<Option<UserId>> {
+        let sql = "UPDATE vestibule_users SET email_refused_at = $2 WHERE email_key = $1 RETURNING id AS user_id";
+        let owner: Vec<Owner> = self.returning(sql, (key.to_owned(), refused_at)).await?;
+        Ok(owner.first().map(|owner| owner.user_id))
     }
 
     /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`](super::BATCH).
@@ -321,8 +339,8 @@ impl Tx {
     ) -> Result<bool> {
         let updated = self
             .run(
-                "UPDATE vestibule_users SET email_verified_at = COALESCE(email_verified_at, $3) \
-                 WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL",
+                "UPDATE vestibule_users SET email_verified_at = COALESCE(email_verified_at, $3), \
+                 email_refused_at = NULL WHERE id = $1 AND email_key = $2 AND disabled_at IS NULL",
                 (id, recipient.to_owned(), now),
             )
             .await?;

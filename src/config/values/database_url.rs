@@ -1,8 +1,9 @@
 //! The URL of the database.
 
 use std::fmt;
+use std::path::{Component, Path, PathBuf};
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -32,6 +33,20 @@ impl DatabaseUrl {
             _ => false,
         };
         names_one.then(|| Self(format!("{scheme}:{rest}")))
+    }
+
+    /// The URL of a SQLite file; `None` if its path is not UTF-8.
+    pub(crate) fn of_file(path: &Path) -> Option<Self> {
+        // What ends a path in a URL, or is read as something else there.
+        const SPECIAL: AsciiSet = CONTROLS.add(b'%').add(b'?').add(b'#');
+        // The driver would take two slashes at the beginning for those after `sqlite:`, and a colon for the end of a
+        // scheme.
+        let mut path: PathBuf = path.components().collect();
+        if matches!(path.components().next(), Some(Component::Normal(name)) if name.to_str()?.contains(':'))
+        {
+            path = Path::new(".").join(path);
+        }
+        Some(Self(format!("sqlite:{}", utf8_percent_encode(path.to_str()?, &SPECIAL))))
     }
 
     /// The URL for the driver.
@@ -79,7 +94,9 @@ impl DatabaseUrl {
         let Ok(url) = Url::parse(&self.0) else {
             return Some(Misread::Unreadable);
         };
-        if url.fragment().is_some() || url.path().contains('@') {
+        // The parser would take the last `@`; but the host that it names may then be the rest of a password.
+        let front = self.0.split('?').next().unwrap_or_default();
+        if url.fragment().is_some() || front.matches('@').count() > 1 || url.path().contains('@') {
             return Some(Misread::EndsEarly);
         }
         if url.host_str().is_some_and(|host| host.contains(',') || host.contains("%2C")) {
@@ -99,14 +116,20 @@ impl DatabaseUrl {
                 return Some(Misread::UnreadableRootCertificate);
             }
         }
-        keys.iter().any(|key| !is_known(key)).then_some(Misread::UnknownParameter(&KNOWN))
+        let is_unknown = keys.iter().any(|key| !is_known(key));
+        // After a raw `?` in the password, the host would be among the parameters.
+        let ends_early = url.query().is_some_and(|query| query.contains('@'));
+        let problem =
+            if ends_early { Misread::EndsEarly } else { Misread::UnknownParameter(&KNOWN) };
+        is_unknown.then_some(problem)
     }
 
     /// The database without its password.
     pub(crate) fn place(&self) -> DatabasePlace {
         if !self.is_postgres() {
             let file = self.0.trim_start_matches("sqlite:").trim_start_matches("//");
-            return DatabasePlace::SqliteFile(file.split('?').next().unwrap_or_default().into());
+            let file = percent_decode_str(file.split('?').next().unwrap_or_default());
+            return DatabasePlace::SqliteFile(file.decode_utf8_lossy().into_owned());
         }
         let Ok(url) = Url::parse(&self.0) else { return DatabasePlace::Postgres };
         // Parameters after the `?` take precedence.

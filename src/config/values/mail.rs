@@ -1,5 +1,7 @@
 //! The sender of emails, and the mail server.
 
+use std::net::IpAddr;
+
 use lettre::Address;
 use lettre::message::Mailbox;
 use percent_encoding::percent_decode_str;
@@ -15,22 +17,54 @@ use crate::config::Must;
 pub struct Sender(pub(in crate::config) Mailbox);
 
 impl Sender {
+    /// The domain as an A-label (RFC 5890), which every mail server takes. Few take a sender with other letters before
+    /// the `@` (RFC 6531).
     fn parse(text: &str) -> Option<Self> {
         let Mailbox { name, email } = text.trim().parse().ok()?;
-        let (local, domain) = (email.user(), email.domain());
-        let domain = if domain.is_ascii() {
-            domain.to_owned()
-        } else {
-            idna::domain_to_ascii_strict(domain).ok()?
-        };
-        let email = Address::new(local, domain).ok().filter(|_| local.is_ascii())?;
-        Some(Self(Mailbox { name, email }))
+        let (user, domain) = (email.user(), email.domain());
+        if domain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() {
+            return None;
+        }
+        let domain = idna::domain_to_ascii_strict(domain).ok()?;
+        let email = Address::new(user, domain).ok()?;
+        user.is_ascii().then(|| Self(Mailbox::new(name, email)))
     }
 }
 
 impl<'de> Deserialize<'de> for Sender {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
         parsed(value, Must::Sender, Self::parse)
+    }
+}
+
+/// The name by which the service greets a mail server: a host name or an address literal.
+#[derive(Clone, Debug)]
+pub struct Hello(pub(in crate::config) String);
+
+impl Hello {
+    fn parse(text: &str) -> Option<Self> {
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        let bare = bare.strip_prefix("IPv6:").unwrap_or(bare);
+        if let Ok(ip) = bare.parse() {
+            return Some(Self(literal(ip)));
+        }
+        let name = idna::domain_to_ascii(text).ok()?;
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        (!name.is_empty() && name.len() <= 255 && name.bytes().all(is_name)).then_some(Self(name))
+    }
+}
+
+impl<'de> Deserialize<'de> for Hello {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, Must::Hello, Self::parse)
+    }
+}
+
+/// An address in place of a host name (RFC 5321, 4.1.3).
+pub(in crate::config) fn literal(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => format!("[{ip}]"),
+        IpAddr::V6(ip) => format!("[IPv6:{ip}]"),
     }
 }
 
@@ -50,7 +84,10 @@ impl SmtpUrl {
         }
         let mut url = Url::parse(text).ok()?;
         let host = url.host_str().filter(|host| !host.is_empty())?;
-        let has_password = !url.username().is_empty() || url.password().is_some();
+        let has_password = url.password().is_some();
+        if has_password == url.username().is_empty() {
+            return None;
+        }
         let is_exposed = has_password || !is_loopback_host(host);
         let tls = match (url.scheme(), url.query()) {
             ("smtps", None | Some("tls=required")) | ("smtps" | "smtp", Some("tls=none")) => None,
@@ -67,6 +104,11 @@ impl SmtpUrl {
             && is_text(url.password().unwrap_or_default());
         url.set_query(tls);
         is_sound.then_some(Self(url))
+    }
+
+    /// Whether TLS is spoken, if the server can.
+    pub(in crate::config) fn uses_tls(&self) -> bool {
+        self.0.scheme() == "smtps" || self.0.query().is_some()
     }
 
     /// The server without its password.

@@ -9,12 +9,13 @@ mod public_url;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use figment::value::Value;
 use serde::de::{Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer};
 
 pub(crate) use database_url::DatabasePlace;
 pub use database_url::DatabaseUrl;
-pub use mail::{Sender, SmtpUrl};
+pub use mail::{Hello, Sender, SmtpUrl};
 pub use networks::{Allowances, Proxy};
 pub use public_url::PublicUrl;
 
@@ -26,7 +27,11 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(value: D) -> Result<Duration, 
 }
 
 /// Text, even if it looks like a number or a boolean.
-pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Error> {
+pub(super) fn text<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Said {
@@ -35,12 +40,50 @@ pub(super) fn text<'de, D: Deserializer<'de>>(value: D) -> Result<String, D::Err
         Whole(i64),
         Number(f64),
     }
-    Ok(match Said::deserialize(value).map_err(|_| D::Error::custom(Must::Text))? {
+    Ok(T::from(match Said::deserialize(value).map_err(|_| D::Error::custom(Must::Text))? {
         Said::Text(text) => text,
         Said::Bool(truth) => truth.to_string(),
         Said::Whole(number) => number.to_string(),
         Said::Number(number) => number.to_string(),
-    })
+    }))
+}
+
+/// [`text`] of a setting without a default.
+pub(super) fn optional_text<'de, D, T>(value: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: From<String>,
+{
+    text(value).map(Some)
+}
+
+/// `true` or `false`, or one of the words that other programs use: yes, no, on, off, 1, 0, in any case.
+pub(super) fn truth<'de, D: Deserializer<'de>>(value: D) -> Result<bool, D::Error> {
+    let said: Result<String, _> = text(value);
+    let truth = said.ok().and_then(|said| Value::from(said.trim()).to_bool_lossy());
+    truth.ok_or_else(|| D::Error::custom(Must::Bool))
+}
+
+/// How far browsers insist on https when `public_url` is https (RFC 6797).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hsts {
+    /// They are not told to.
+    Off,
+    /// For the host of `public_url`.
+    Host,
+    /// For its subdomains too.
+    Subdomains,
+}
+
+impl<'de> Deserialize<'de> for Hsts {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        parsed(value, Must::Hsts, |text| match text {
+            "off" => Some(Self::Off),
+            "host" => Some(Self::Host),
+            "subdomains" => Some(Self::Subdomains),
+            _ => None,
+        })
+    }
 }
 
 /// A list, or text with commas: `["10.0.0.1", "10.0.0.2"]`, or `10.0.0.1, 10.0.0.2` as in the environment.

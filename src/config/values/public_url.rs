@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use url::{Host, Url};
 
+use super::mail::literal;
 use super::{is_loopback_host, parsed};
 use crate::config::Must;
 
@@ -35,22 +36,20 @@ impl PublicUrl {
         self.url.port().filter(|_| self.url.scheme() == "http")
     }
 
-    pub(in crate::config) fn host(&self) -> &str {
-        self.url.host_str().unwrap_or_default()
-    }
-
-    /// The domain of an email address at this host; an address literal (RFC 5321, 4.1.3) if the host has no name.
-    pub(in crate::config) fn mail_domain(&self) -> String {
-        match self.url.host() {
-            Some(Host::Ipv4(ip)) => format!("[{ip}]"),
-            Some(Host::Ipv6(ip)) => format!("[IPv6:{ip}]"),
-            Some(Host::Domain(name)) => name.to_owned(),
-            None => String::new(),
+    /// The host as mail servers write it; `None` if it is this machine.
+    pub(in crate::config) fn mail_host(&self) -> Option<String> {
+        if self.is_loopback() {
+            return None;
         }
+        self.url.host().map(|host| match host {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(ip) => literal(ip.into()),
+            Host::Ipv6(ip) => literal(ip.into()),
+        })
     }
 
     pub(in crate::config) fn is_loopback(&self) -> bool {
-        is_loopback_host(self.host())
+        is_loopback_host(self.url.host_str().unwrap_or_default())
     }
 }
 

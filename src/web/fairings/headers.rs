@@ -4,7 +4,7 @@ use rocket::http::Header;
 use rocket::{Request, Response};
 
 use crate::auth::Auth;
-use crate::config::Cookies;
+use crate::config::{Cookies, Hsts};
 use crate::web::fairings::link_secrets;
 use crate::web::paths::{asked_path, urls_of};
 
@@ -17,7 +17,11 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // send only the origin, and no search engine lists them.
     let is_secret = link_secrets::secret_in(asked_path(request), urls_of(request)).is_some();
     let config = request.rocket().state::<Auth>().map(Auth::config);
-    let is_hsts = config.is_some_and(|config| config.hsts && config.is_https());
+    let hsts = config.filter(|config| config.is_https()).and_then(|config| match config.hsts {
+        Hsts::Off => None,
+        Hsts::Host => Some("max-age=31536000"),
+        Hsts::Subdomains => Some("max-age=31536000; includeSubDomains"),
+    });
     let ours = [
         ("Content-Security-Policy", Some(CSP)),
         ("X-Content-Type-Options", Some("nosniff")),
@@ -25,7 +29,7 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
         ("Cross-Origin-Resource-Policy", Some("same-origin")),
         ("Referrer-Policy", Some(if is_secret { "strict-origin" } else { "same-origin" })),
         ("Cache-Control", Some("no-store")),
-        ("Strict-Transport-Security", is_hsts.then_some("max-age=31536000; includeSubDomains")),
+        ("Strict-Transport-Security", hsts),
     ];
     if is_secret {
         response.set_header(Header::new("X-Robots-Tag", "noindex"));

@@ -2,31 +2,53 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use log::warn;
 use rocket::Request;
 use rocket::request::{FromRequest, Outcome};
 
 use crate::auth::{Auth, Client, canonical};
 use crate::config::Config;
+use crate::seldom::Seldom;
 use crate::web::session;
+
+/// The requests of trusted proxies that do not report the client IP.
+#[derive(Default)]
+pub(crate) struct SilentProxies(Seldom);
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Client {
     type Error = std::convert::Infallible;
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
-        // Only local test clients have no peer.
-        let peer = request.remote().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
-        let agent = request.headers().get_one("User-Agent").unwrap_or_default();
-        let Some(config) = request.rocket().state::<Auth>().map(Auth::config) else {
-            return Outcome::Success(Self::new(peer, agent));
-        };
-        let said: Vec<&str> = request.headers().get(&config.client_ip_header).collect();
-        let mut client = Self::new(address(peer, &said, config), agent);
-        client.is_shared = is_shared(peer, &said, client.address, config);
-        client.allowance = config.allowance(client.address, client.is_shared);
-        client.devices = session::read_devices(request, config);
+        let (client, is_reported) = client_of(request);
+        if let (false, Some(SilentProxies(seldom))) = (is_reported, request.rocket().state()) {
+            let proxy = client.address;
+            seldom.note(|times| {
+                warn!(
+                    "the trusted proxy {proxy} does not say whom it sends {times} requests for: all who come by it share \
+                     one limit. Let it add the header of the setting client_ip_header"
+                );
+            });
+        }
         Outcome::Success(client)
     }
+}
+
+/// The client of a request, and `false` if a trusted proxy does not report it.
+pub(in crate::web) fn client_of(request: &Request<'_>) -> (Client, bool) {
+    // Only local test clients have no peer.
+    let peer = request.remote().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |peer| peer.ip());
+    let agent = request.headers().get_one("User-Agent").unwrap_or_default();
+    let Some(config) = request.rocket().state::<Auth>().map(Auth::config) else {
+        return (Client::new(peer, agent), true);
+    };
+    let said: Vec<&str> = request.headers().get(&config.client_ip_header).collect();
+    let is_reported = !config.is_proxy(peer) || last_hop(&said).is_some();
+    let mut client = Client::new(address(peer, &said, config), agent);
+    client.is_shared = is_shared(peer, &said, client.address, config);
+    client.allowance = config.allowance(client.address, client.is_shared);
+    client.devices = session::read_devices(request, config);
+    (client, is_reported)
 }
 
 /// The client IP: the peer's, unless that is a trusted proxy; then the right-most address in the header that is not
@@ -46,11 +68,19 @@ pub(crate) fn address(peer: IpAddr, said: &[&str], config: &Config) -> IpAddr {
 /// Whether unrelated clients may share this address: it belongs to an unknown proxy, or to a trusted one that does
 /// not report the client IP.
 fn is_shared(peer: IpAddr, said: &[&str], client: IpAddr, config: &Config) -> bool {
+    if config.is_proxy(peer) && last_hop(said).is_none() {
+        return true;
+    }
     if !config.is_public() || !is_internal(client) {
         return false;
     }
     let passes_on_for_others = !config.is_proxy(peer) && !said.is_empty();
     config.trusted_proxies.is_empty() || config.is_proxy(client) || passes_on_for_others
+}
+
+/// The address that the nearest proxy has added, if it can be read.
+fn last_hop(said: &[&str]) -> Option<IpAddr> {
+    said.last().and_then(|line| line.rsplit(',').next()).and_then(|hop| parse(hop.trim()))
 }
 
 /// Parses an address as proxies write it: bare, in brackets, with or without a port.
@@ -140,6 +170,8 @@ mod tests {
             (&[][..], "10.0.0.1", &[][..], true),
             (&[], "203.0.113.7", &[], false),
             (&["10.0.0.1"], "10.0.0.1", &[], true),
+            (&["203.0.113.1"], "203.0.113.1", &[], true),
+            (&["203.0.113.1"], "203.0.113.1", &["203.0.113.9, unknown"], true),
             (&["10.0.0.1"], "10.0.0.1", &["203.0.113.7"], false),
             // A client in the same network, behind the known proxy or without one.
             (&["10.0.0.1"], "10.0.0.1", &["10.0.0.7"], false),

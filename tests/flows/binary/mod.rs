@@ -1,12 +1,15 @@
 //! The binary: its command line, settings, files, start and limits.
 
 mod command_line;
+mod health;
 mod http;
 mod limits;
 mod log;
 mod mail;
+mod secret_files;
 mod secrets;
 mod settings;
+mod spelling;
 mod starting;
 
 use std::path::Path;

@@ -3,7 +3,7 @@
 use tempfile::TempDir;
 
 use super::refused;
-use crate::harness::process::Process;
+use crate::harness::process::{Process, answer};
 
 #[test]
 fn a_wrong_setting_stops_the_start_with_key_place_and_reason() {
@@ -189,4 +189,22 @@ fn an_unknown_proxy_causes_a_warning() {
         &[https, ("VESTIBULE_TRUSTED_PROXIES", "10.0.0.1, 10.1.0.0/16")],
     );
     assert!(!service.seen.iter().any(|line| line.contains("trusted_proxies")));
+}
+
+/// Promise 30.
+#[test]
+fn a_proxy_that_reports_nobody_causes_one_warning() {
+    let folder = TempDir::new().unwrap();
+    let settings = [("VESTIBULE_TRUSTED_PROXIES", "127.0.0.1")];
+    let service = Process::start(folder.path(), &settings);
+    service.get("/health/ready");
+    for _ in 0..5 {
+        answer(service.post("/login", "email=ada@example.com&password=x"));
+    }
+    service.signal("-TERM");
+    let (_, log) = service.end();
+    let warned: Vec<_> = log.iter().filter(|line| line.contains("trusted proxy")).collect();
+    assert_eq!(warned.len(), 1, "{log:?}");
+    assert!(warned[0].contains("WARN") && warned[0].contains("127.0.0.1"), "{warned:?}");
+    assert!(warned[0].contains("client_ip_header"), "{warned:?}");
 }

@@ -41,6 +41,10 @@ pub enum Manner {
 pub struct MailServer {
     pub port: u16,
     emails: Receiver<String>,
+    /// The names by which clients greeted it.
+    hellos: Receiver<String>,
+    /// The senders of envelopes.
+    senders: Receiver<String>,
     /// Signals a connection that is met with silence.
     silences: Receiver<()>,
 }
@@ -69,6 +73,8 @@ impl MailServer {
         let port = listener.local_addr().unwrap().port();
         let (sender, emails) = channel();
         let (quiet, silences) = channel();
+        let (greeted, hellos) = channel();
+        let (named, senders) = channel();
         std::thread::spawn(move || {
             let (mut manners, mut kept) = (manners.into_iter(), Vec::new());
             for stream in listener.incoming() {
@@ -79,16 +85,26 @@ impl MailServer {
                     continue;
                 }
                 // It is no failure of the test if the client closes the connection.
-                let silent = converse(stream.unwrap(), tls, manner, &sender);
+                let silent = converse(stream.unwrap(), tls, manner, &sender, &greeted, &named);
                 kept.extend(silent.ok().flatten().map(Ok));
             }
         });
-        Self { port, emails, silences }
+        Self { port, emails, hellos, senders, silences }
     }
 
     /// The next email, as sent over the wire.
     pub fn email(&self) -> String {
         self.emails.recv_timeout(Duration::from_secs(20)).expect("an email arrives")
+    }
+
+    /// The next name by which a client greets it.
+    pub fn hello(&self) -> String {
+        self.hellos.recv_timeout(Duration::from_secs(20)).expect("a client greets")
+    }
+
+    /// The next sender in an envelope, with its parameters.
+    pub fn sender(&self) -> String {
+        self.senders.recv_timeout(Duration::from_secs(20)).expect("a client names a sender")
     }
 
     /// Returns when a client waits for an answer that never comes.
@@ -113,6 +129,8 @@ fn converse(
     tls: Tls,
     manner: Manner,
     emails: &Sender<String>,
+    hellos: &Sender<String>,
+    senders: &Sender<String>,
 ) -> std::io::Result<Option<TcpStream>> {
     let mut wire: BufReader<Box<dyn Wire>> = BufReader::new(if tls == Tls::Implicit {
         Box::new(secured(stream.try_clone()?))
@@ -130,6 +148,12 @@ fn converse(
             return Ok(None);
         }
         let command = line.trim_end().to_owned();
+        if let Some(name) = command.strip_prefix("EHLO ") {
+            let _ = hellos.send(name.to_owned());
+        }
+        if let Some(sender) = command.strip_prefix("MAIL FROM:") {
+            let _ = senders.send(sender.to_owned());
+        }
         let answer = match (&*command, manner) {
             (_, Manner::Says { at, answer })
                 if command.starts_with(at) && (!at.is_empty() || command.is_empty()) =>

@@ -84,3 +84,21 @@ fn the_header_that_counts_is_a_setting() {
     app.request(Post, "/login", &headers, Some("email=a@example.com&password=x")).is(401);
     assert_eq!(app.texts("SELECT ip FROM vestibule_events"), ["203.0.113.7"]);
 }
+
+/// Promise 30: a trusted proxy that forgets the header, or sends nothing readable. Wherever it is, its address stands
+/// for all who come by it.
+#[test]
+fn clients_of_a_proxy_that_reports_nobody_share_one_limit() {
+    for headers in [&[][..], &[("X-Forwarded-For", "203.0.113.7, unknown")]] {
+        let app = TestApp::behind_a_proxy(|figment| {
+            figment.merge(("vestibule.throttle.attempts_by_ip", 3))
+        });
+        let form = ("Content-Type", "application/x-www-form-urlencoded");
+        let headers = [headers, &[form]].concat();
+        let attempts = (0..61).map(|n| {
+            let body = format!("email=p{n}@example.com&password=x");
+            app.request(Post, "/login", &headers, Some(&body)).status
+        });
+        assert_eq!(attempts.filter(|status| *status == 401).count(), 60);
+    }
+}
