@@ -220,7 +220,9 @@ mod tests {
             let (id, to) = (Uuid::nil(), "ada@example.com".to_owned());
             let message = SentMessage { id, to, subject: site.to_owned(), text, html };
             let sender = Address::new(None, "a@example.com".parse().unwrap());
-            let Ok(mime) = mime(&sender, &message, eight_bit) else { panic!("no message") };
+            let Ok(mime) = mime(&sender, &message, eight_bit, Timestamp::from_millis(0)) else {
+                panic!("no message")
+            };
             String::from_utf8(mime.formatted()).unwrap()
         };
         for (site, eight_bit, encoding, links) in [
