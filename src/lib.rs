@@ -145,6 +145,7 @@ compile_error!("vestibule needs one of the features `sqlite` and `postgres`, or 
 mod accounts;
 mod auth;
 mod clock;
+mod colours;
 mod config;
 mod error;
 mod jobs;

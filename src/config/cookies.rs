@@ -11,14 +11,20 @@ pub(crate) enum Cookies {
     Draft,
     /// Comes with a form and says nothing: whether it is sent back shows whether the browser keeps cookies.
     Trial,
+    TypedEmail,
 }
 
 /// The names, in the order of [`Cookies`].
-pub(super) type CookieNames = [String; 5];
+pub(super) type CookieNames = [String; 6];
 
 /// The names of the cookies but the session's.
-const OTHERS: [&str; 4] =
-    ["vestibule_device", "vestibule_notice", "vestibule_draft", "vestibule_trial"];
+const OTHERS: [&str; 5] = [
+    "vestibule_device",
+    "vestibule_notice",
+    "vestibule_draft",
+    "vestibule_trial",
+    "vestibule_email",
+];
 
 /// The name of the session cookie of the binary, which older clients read.
 const OF_SERVICE: &str = "session_id";
@@ -44,8 +50,8 @@ impl Config {
             Some(name) => format!("{prefix}{name}"),
             None => named(default),
         };
-        let [device, notice, draft, trial] = OTHERS.map(named);
-        self.cookie_names = [session, device, notice, draft, trial];
+        let [device, notice, draft, trial, email] = OTHERS.map(named);
+        self.cookie_names = [session, device, notice, draft, trial, email];
     }
 
     pub(super) fn check_cookies(&self) -> Result<(), ConfigError> {

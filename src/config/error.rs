@@ -59,6 +59,8 @@ pub(crate) enum Problem {
     NoPublicUrl(std::net::IpAddr),
     /// Anybody could take over any account.
     RevealsToAnybody,
+    /// It names a file that cannot be read.
+    NoFile(std::io::Error),
     /// No sender can be derived from `public_url`.
     NoSender,
     /// PostgreSQL is shared by nodes, which need the same key.
@@ -84,6 +86,15 @@ pub(crate) enum Must {
     FolderInUrl,
     Duration,
     Colour,
+    Link,
+    /// A link, but not to a mail program.
+    Page,
+    /// A file with an image.
+    Logo,
+    /// A name of the IANA time zone database.
+    Zone,
+    /// A file with CSS.
+    Style,
     Sender,
     SmtpUrl,
     DatabaseUrl,

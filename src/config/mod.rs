@@ -11,6 +11,7 @@ mod error;
 mod events;
 mod framework;
 mod hashing;
+mod links;
 mod mail;
 mod password;
 mod proxies;
@@ -37,11 +38,14 @@ pub(crate) use error::{Misread, Must, Problem, Variable};
 pub use events::EventsConfig;
 pub(crate) use framework::check_rocket;
 pub use hashing::HashingConfig;
+pub use links::LinksConfig;
 pub use mail::MailConfig;
 pub use password::PasswordConfig;
 pub use session::SessionConfig;
 pub use throttle::ThrottleConfig;
-pub use values::{Accent, Allowances, DatabaseUrl, Hello, Hsts, Proxy, PublicUrl, Sender, SmtpUrl};
+pub use values::{
+    Accent, Allowances, DatabaseUrl, Hello, Hsts, Link, Proxy, PublicUrl, Sender, SmtpUrl, Zone,
+};
 pub(crate) use values::{DatabasePlace, is_loopback_host};
 
 /// The settings of the service.
@@ -65,8 +69,20 @@ pub struct Config {
     /// The name of the service on pages and in emails. Default `Vestibule`.
     #[serde(deserialize_with = "values::text")]
     pub site_name: String,
-    /// The colour of buttons and links, `#rrggbb`. Default `#8a3b12`.
+    /// The colour of buttons, `#rrggbb`; links have it too, made darker or lighter until it is readable. Default
+    /// `#8a3b12`.
     pub accent: Accent,
+    /// The time zone of the people who use the site, for dates on pages and times in emails, such as
+    /// `Europe/Berlin`. Default `UTC`.
+    pub time_zone: Zone,
+    /// A file with the logo, shown instead of the name: SVG, PNG, JPEG, WebP, AVIF or GIF.
+    pub logo: Option<PathBuf>,
+    /// A file with CSS of your own, which every page loads last.
+    pub extra_css: Option<PathBuf>,
+    /// Where the name of the site, signing out and error pages lead: a path of this site or a URL. Default `/`.
+    pub home: Link,
+    /// The links at the foot of every page.
+    pub links: LinksConfig,
     /// The folder of the embedded database, the secret key and unsent emails. Default `data`.
     #[serde(deserialize_with = "values::text")]
     pub data_dir: PathBuf,
@@ -120,6 +136,11 @@ impl Default for Config {
             database_url: None,
             site_name: "Vestibule".into(),
             accent: Accent([0x8a, 0x3b, 0x12]),
+            time_zone: Zone::utc(),
+            logo: None,
+            extra_css: None,
+            home: Link::front_page(),
+            links: LinksConfig::default(),
             data_dir: "data".into(),
             password: PasswordConfig::default(),
             hashing: HashingConfig::default(),
@@ -172,6 +193,9 @@ impl Config {
         }
         if self.site_name.trim().is_empty() || self.site_name.chars().any(char::is_control) {
             return Err(ConfigError::must("vestibule.site_name", Must::Line));
+        }
+        if !self.home.is_page() {
+            return Err(ConfigError::must("vestibule.home", Must::Page));
         }
         if self.data_dir.as_os_str().is_empty() {
             return Err(ConfigError::must("vestibule.data_dir", Must::Folder));

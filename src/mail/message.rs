@@ -6,6 +6,8 @@ use uuid::Uuid;
 use super::{SentMessage, failed};
 use crate::auth::Device;
 use crate::clock::Timestamp;
+use crate::colours;
+use crate::config::{Accent, Zone};
 use crate::named::named_enum;
 use crate::words;
 use crate::{Email, Error};
@@ -65,19 +67,30 @@ struct Values<'a> {
     subject: &'a str,
     address: &'a str,
     link: &'a str,
+    fill: &'a str,
+    on_fill: &'a str,
     at: &'a str,
     device: &'a str,
     ip: &'a str,
 }
 
-/// Renders both forms of a message. `origin` and `site_name` are those of the sending site.
+/// What the messages of this site have in common.
+pub(super) struct Letterhead {
+    pub(super) site_name: String,
+    pub(super) origin: String,
+    pub(super) accent: Accent,
+    pub(super) time_zone: Zone,
+}
+
+/// Renders both forms of a message.
 pub(super) fn write(
     id: Uuid,
     to: &Email,
     content: &Content,
-    origin: &str,
-    site_name: &str,
+    head: &Letterhead,
 ) -> Result<SentMessage, Error> {
+    let Letterhead { site_name, origin, accent, time_zone } = head;
+    let (fill, on_fill) = colours::button(*accent);
     let subject = match content.message {
         Message::VerifyEmail => words::mail::verify_email_subject(site_name),
         Message::PasswordReset => words::mail::password_reset_subject(site_name),
@@ -90,7 +103,9 @@ pub(super) fn write(
         subject: &subject,
         address: to.as_str(),
         link: &format!("{origin}{}", content.path),
-        at: &words::dates::minute(content.at),
+        fill: &fill,
+        on_fill: &on_fill,
+        at: &words::dates::minute(content.at, time_zone),
         device: &device(&content.device),
         ip: &content.ip,
     };

@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::config::{Config, ConfigError};
 use crate::{Email, Error};
 
+use message::Letterhead;
 pub(crate) use message::{Content, Message};
 use transport::Transport;
 pub use transport::{Mailbox, SentMessage};
@@ -24,8 +25,7 @@ pub use transport::{Mailbox, SentMessage};
 pub(crate) struct Mail {
     transport: Transport,
     sender: Address,
-    site_name: String,
-    origin: String,
+    head: Letterhead,
     /// Whether to log links, so that they can be followed during development.
     log_links: bool,
 }
@@ -65,8 +65,12 @@ impl Mail {
         Ok(Self {
             transport,
             sender: config.sender().map_err(MailError::Sender)?,
-            site_name: config.site_name.clone(),
-            origin: config.origin(),
+            head: Letterhead {
+                site_name: config.site_name.clone(),
+                origin: config.origin(),
+                accent: config.accent,
+                time_zone: config.time_zone.clone(),
+            },
             log_links,
         })
     }
@@ -85,11 +89,11 @@ impl Mail {
         content: Content,
         now: Timestamp,
     ) -> Result<(), Undelivered> {
-        let message = message::write(id, to, &content, &self.origin, &self.site_name)?;
+        let message = message::write(id, to, &content, &self.head)?;
         let subject = message.subject.clone();
         self.transport.send(&self.sender, message, now).await?;
         if self.log_links && content.is_secret {
-            info!("{subject}: {}{}", self.origin, content.path);
+            info!("{subject}: {}{}", self.head.origin, content.path);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::auth::{CannotWrite, Key, Tables, ThrottleKey, inspect};
 use crate::clock::Clock;
 use crate::config::{self, Config, DatabasePlace};
 use crate::mail::{self, MailError};
-use crate::{private_files, words};
+use crate::{private_files, web, words};
 
 /// The result of the check. Its `Display` has one line for each finding, and whether a start would succeed.
 #[derive(Default)]
@@ -176,6 +176,7 @@ fn look_at_config(config: &Config, report: &mut Report) {
         report.note(usable.map_err(MailError::Folder));
         report.add(Finding::MailFolder(folder));
     }
+    report.note(web::Assets::read(config));
     report.note(config.sender());
     report.add(Finding::PublicAddress(config.origin()));
     let proxies = config.trusted_proxies.iter().map(ToString::to_string).collect();

@@ -61,9 +61,10 @@ fn attach(
     let settled = settled.and_then(|settings| {
         make_data_folder(&settings)?;
         let key = secret_key(&settings)?;
-        Ok((settings, key))
+        let assets = web::Assets::read(&settings.config)?;
+        Ok((settings, key, assets))
     });
-    let (Settings { mut config, figment, .. }, key) = match settled {
+    let (Settings { mut config, figment, .. }, key, assets) = match settled {
         Ok(settled) => settled,
         Err(refusal) => return Err((rocket, refusal)),
     };
@@ -73,7 +74,7 @@ fn attach(
     let config = Arc::new(config);
     let rocket = web::mount(rocket, &config.urls)
         .configure(figment.merge(Serialized::global("secret_key", key)))
-        .manage(web::Assets::new(&config))
+        .manage(assets)
         .manage(config)
         .manage(web::Floods::default())
         .manage(web::SilentProxies::default())

@@ -83,8 +83,8 @@ impl Stage {
 
     /// Draws every page, errors too, in a layout of your own: `draw` gets the parts and returns the whole page.
     ///
-    /// The pages keep the headers of the service, whose Content-Security-Policy lets in style sheets and images of
-    /// this site and no scripts. To allow more, set that header in a fairing of yours: it is not overridden.
+    /// The pages keep the headers of the service, whose Content-Security-Policy lets in style sheets, images and
+    /// scripts of this site, and no scripts in the page itself. To allow more, set that header in a fairing of yours: it is not overridden.
     pub fn layout(mut self, draw: impl Fn(&Layout<'_>) -> String + Send + Sync + 'static) -> Self {
         self.layout = Some(Arc::new(draw));
         self

@@ -1,13 +1,20 @@
-//! The files of `static/`, compiled in, and the style sheet generated from the settings.
+//! The files of `static/`, compiled in, the style sheet made from the accent, and the files of the settings `logo`
+//! and `extra_css`.
+
+use std::fs;
+use std::io;
+use std::path::Path;
 
 use rocket::http::{ContentType, Header};
 use rocket::request::{FromRequest, Outcome};
 use rocket::{Request, Responder, State, get};
 use sha2::{Digest, Sha256};
 
-use crate::config::{Accent, Config};
+use crate::colours;
+use crate::config::{Config, ConfigError, Must, Problem};
 
 const STYLE: &str = include_str!("../../static/style.css");
+const SCRIPT: &str = include_str!("../../static/vestibule.js");
 const FAVICON: &str = include_str!("../../static/favicon.svg");
 /// For browsers that look for it whatever a page says: 16, 32 and 48 pixels.
 const FAVICON_ICO: &[u8] = include_bytes!("../../static/favicon.ico");
@@ -17,28 +24,82 @@ const TOUCH_ICON: &[u8] = include_bytes!("../../static/touch-icon.png");
 /// does not see that its header forbids to list it.
 const ROBOTS: &str = "User-agent: *\nDisallow: /api/\n";
 
-/// The style sheets of this process.
+/// The largest file of a setting, in bytes: it is kept in memory.
+const LARGEST: usize = 1 << 20;
+
+/// The static files of this process.
+#[derive(Default)]
 pub(crate) struct Assets {
     theme: String,
-    /// A part of the URLs of the style sheets, so that browsers may cache them for a year and still see changes at
-    /// once.
+    extra_style: Option<Vec<u8>>,
+    logo: Option<(ContentType, Vec<u8>)>,
+    /// A part of the URLs of the files, so that browsers may cache them for a year and still see changes at once.
     version: String,
 }
 
 impl Assets {
-    pub(crate) fn new(config: &Config) -> Self {
-        let theme = theme(config.accent);
-        let digest = Sha256::new().chain_update(STYLE).chain_update(FAVICON);
-        let digest = digest.chain_update(TOUCH_ICON).chain_update(&theme);
+    /// Reads the files that the settings name.
+    ///
+    /// # Errors
+    /// If one cannot be read, is too large, or the logo is no image that browsers show.
+    pub(crate) fn read(config: &Config) -> Result<Self, ConfigError> {
+        let theme = colours::style_sheet(config.accent);
+        let extra_style = config.extra_css.as_deref();
+        let extra_style =
+            extra_style.map(|path| read("extra_css", path, Must::Style)).transpose()?;
+        let logo = config.logo.as_deref().map(read_logo).transpose()?;
+        let mut digest = Sha256::new();
+        for text in [STYLE, SCRIPT, FAVICON, &theme] {
+            digest.update(text);
+        }
+        digest.update(TOUCH_ICON);
+        digest.update(extra_style.as_deref().unwrap_or_default());
+        digest.update(logo.as_ref().map_or(&[][..], |(_, bytes)| bytes));
         let [a, b, c, d, ..] = <[u8; 32]>::from(digest.finalize());
         let version = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
-        Self { theme, version }
+        Ok(Self { theme, extra_style, logo, version })
     }
 
-    /// The version of the assets to link to in the response to `request`.
-    pub(in crate::web) fn version<'r>(request: &'r Request<'_>) -> &'r str {
-        request.rocket().state().map_or("", |assets: &Self| &assets.version)
+    /// The version to link to.
+    pub(in crate::web) fn version(&self) -> &str {
+        &self.version
     }
+
+    pub(in crate::web) fn has_extra_style(&self) -> bool {
+        self.extra_style.is_some()
+    }
+
+    pub(in crate::web) fn has_logo(&self) -> bool {
+        self.logo.is_some()
+    }
+}
+
+fn read(key: &str, path: &Path, must: Must) -> Result<Vec<u8>, ConfigError> {
+    let key = format!("vestibule.{key}");
+    let size = fs::metadata(path).and_then(|found| match found.is_file() {
+        true => Ok(found.len()),
+        false => Err(io::ErrorKind::InvalidInput.into()),
+    });
+    let failed = |error| ConfigError::new(&key, Problem::NoFile(error));
+    if usize::try_from(size.map_err(failed)?).is_ok_and(|size| size <= LARGEST) {
+        return fs::read(path).map_err(failed);
+    }
+    Err(ConfigError::must(&key, must))
+}
+
+fn read_logo(path: &Path) -> Result<(ContentType, Vec<u8>), ConfigError> {
+    let bytes = read("logo", path, Must::Logo)?;
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let kind = match ending.to_ascii_lowercase().as_str() {
+        "svg" => ContentType::SVG,
+        "png" => ContentType::PNG,
+        "jpg" | "jpeg" => ContentType::JPEG,
+        "webp" => ContentType::WEBP,
+        "avif" => ContentType::AVIF,
+        "gif" => ContentType::GIF,
+        _ => return Err(ConfigError::must("vestibule.logo", Must::Logo)),
+    };
+    Ok((kind, bytes))
 }
 
 #[derive(Responder)]
@@ -70,8 +131,8 @@ impl<'r> FromRequest<'r> for Named {
 
     async fn from_request(request: &'r Request<'_>) -> Outcome<Self, Self::Error> {
         let asked = request.uri().query().map(|query| query.as_str());
-        let is_this = asked == Some(Assets::version(request));
-        Outcome::Success(if is_this { Self::ThisVersion } else { Self::Another })
+        let served = request.rocket().state().map(Assets::version);
+        Outcome::Success(if asked == served { Self::ThisVersion } else { Self::Another })
     }
 }
 
@@ -82,7 +143,24 @@ pub(in crate::web) fn style(named: Named) -> Asset<'static> {
 
 #[get("/static/vestibule-theme.css")]
 pub(in crate::web) fn theme_css(assets: &State<Assets>, named: Named) -> Asset<'_> {
-    Asset::new(ContentType::CSS, &assets.theme, named)
+    Asset::new(ContentType::CSS, &assets.inner().theme, named)
+}
+
+#[get("/static/vestibule-extra.css")]
+pub(in crate::web) fn extra_style(assets: &State<Assets>, named: Named) -> Option<Asset<'_>> {
+    let style = assets.inner().extra_style.as_deref()?;
+    Some(Asset::new(ContentType::CSS, style, named))
+}
+
+#[get("/static/vestibule-logo")]
+pub(in crate::web) fn logo(assets: &State<Assets>, named: Named) -> Option<Asset<'_>> {
+    let (kind, image) = assets.inner().logo.as_ref()?;
+    Some(Asset::new(kind.clone(), image, named))
+}
+
+#[get("/static/vestibule.js")]
+pub(in crate::web) fn script(named: Named) -> Asset<'static> {
+    Asset::new(ContentType::JavaScript, SCRIPT, named)
 }
 
 #[get("/static/vestibule.svg")]
@@ -108,68 +186,4 @@ pub(in crate::web) fn favicon_ico() -> Asset<'static> {
 #[get("/robots.txt")]
 pub(in crate::web) fn robots() -> Asset<'static> {
     Asset::new(ContentType::Plain, ROBOTS, Named::Another)
-}
-
-/// The background colours in light and dark mode; `style.css` and `layout.html` have the same.
-const PAPER: [u8; 3] = [0xfb, 0xf8, 0xf3];
-const NIGHT: [u8; 3] = [0x1b, 0x18, 0x16];
-
-/// The accent colour, made darker or lighter until it is readable (7:1, WCAG 2.2 1.4.6) on both backgrounds: the
-/// setting comes from a logo, not from a contrast table.
-fn theme(accent: Accent) -> String {
-    let day = readable(accent.0, PAPER, 0);
-    let night = readable(accent.0, NIGHT, 255);
-    format!(".vestibule{{--accent:light-dark({},{})}}\n", hex(day), hex(night))
-}
-
-fn readable(mut colour: [u8; 3], ground: [u8; 3], towards: u8) -> [u8; 3] {
-    while contrast(colour, ground) < 7.0 && colour != [towards; 3] {
-        colour = colour.map(|part| {
-            if part < towards { part + 1 } else { part.saturating_sub(u8::from(part > towards)) }
-        });
-    }
-    colour
-}
-
-/// WCAG 2.2, "contrast ratio".
-fn contrast(a: [u8; 3], b: [u8; 3]) -> f64 {
-    let (a, b) = (luminance(a), luminance(b));
-    (a.max(b) + 0.05) / (a.min(b) + 0.05)
-}
-
-/// WCAG 2.2, "relative luminance".
-fn luminance(colour: [u8; 3]) -> f64 {
-    let [r, g, b] = colour.map(|part| {
-        let part = f64::from(part) / 255.0;
-        if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
-    });
-    0.2126 * r + 0.7152 * g + 0.0722 * b
-}
-
-fn hex([r, g, b]: [u8; 3]) -> String {
-    format!("#{r:02x}{g:02x}{b:02x}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_accent_reads_well_by_day_and_by_night() {
-        for accent in [[0; 3], [255; 3], [0x8a, 0x3b, 0x12], [255, 255, 0], [0, 0, 255]] {
-            assert!(contrast(readable(accent, PAPER, 0), PAPER) >= 7.0, "{accent:?}");
-            assert!(contrast(readable(accent, NIGHT, 255), NIGHT) >= 7.0, "{accent:?}");
-        }
-    }
-
-    #[test]
-    fn the_grounds_are_those_of_the_style_sheet() {
-        assert!(STYLE.contains(&format!("--ground: light-dark({}, {})", hex(PAPER), hex(NIGHT))));
-        let layout = include_str!("../../templates/layout.html");
-        for (ground, scheme) in [(PAPER, "light"), (NIGHT, "dark")] {
-            let colour = hex(ground);
-            let line = format!("content=\"{colour}\" media=\"(prefers-color-scheme: {scheme})\"");
-            assert!(layout.contains(&line), "{line}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use askama::Template;
 use log::error;
 use rocket::Request;
-use rocket::http::{ContentType, Header, Status};
+use rocket::http::{ContentType, Header, Method, Status};
 use rocket::response::{self, Responder, Response};
 use rocket::serde::json::{Value, json};
 
@@ -16,6 +16,7 @@ use crate::web::accept::Wants;
 use crate::web::fairings::headers;
 use crate::web::frame::Frame;
 use crate::web::layout::{self, parts};
+use crate::web::next::Next;
 use crate::web::paths::{ErrorStyle, error_style};
 use crate::words::{self, Text};
 
@@ -151,6 +152,10 @@ struct ErrorPage<'a> {
     reference: Option<&'a str>,
     /// What to do now, other than to go to the front page: a URL and the text of the link.
     then: Option<(&'a str, Text)>,
+    /// Whether loading the page again may help.
+    may_retry: bool,
+    /// The URL of the page before.
+    back: Option<String>,
 }
 
 parts!(ErrorPage);
@@ -180,8 +185,15 @@ pub(in crate::web) fn form_lost(
             words::pages::layout::SIGN_IN,
         )
     };
-    let frame = Frame::of(request);
-    let page = ErrorPage { frame, title, message, reference: None, then: Some((first, button)) };
+    let page = ErrorPage {
+        frame: Frame::of(request),
+        title,
+        message,
+        reference: None,
+        then: Some((first, button)),
+        may_retry: false,
+        back: None,
+    };
     page_response(Status::Unauthorized, &page).ok()
 }
 
@@ -225,8 +237,17 @@ fn answer_as(
     };
     let mut response = match style {
         Style::Page => {
-            let frame = Frame::of(request);
-            page_response(status, &ErrorPage { frame, title, message, reference, then: None })
+            let page = ErrorPage {
+                frame: Frame::of(request),
+                title,
+                message,
+                reference,
+                then: None,
+                may_retry: request.method() == Method::Get
+                    && matches!(status.code, 408 | 429 | 500..),
+                back: Next::page_before(request).map(|page| page.as_str().to_owned()),
+            };
+            page_response(status, &page)
         }
         Style::Message => json(ContentType::JSON, json!({ "message": message })),
         Style::Problem => {

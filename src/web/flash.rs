@@ -14,6 +14,7 @@ named_enum! {
     #[derive(Clone, Copy, PartialEq, Eq)]
     pub(in crate::web) enum Notice {
         SignedOut = "signed-out",
+        AccountReady = "account-ready",
         DraftKept = "draft-kept",
         NameSaved = "name-saved",
         MessageSent = "message-sent",
@@ -28,10 +29,19 @@ named_enum! {
 }
 
 impl Notice {
+    /// Whether it was done: what was refused, or is still to be done, looks different.
+    pub(in crate::web) fn is_good(self) -> bool {
+        !matches!(
+            self,
+            Self::DraftKept | Self::MessageWaits | Self::EnoughMessages | Self::TooManyMessages
+        )
+    }
+
     /// The sentence.
     pub(in crate::web) fn text(self) -> &'static str {
         match self {
             Self::SignedOut => notices::SIGNED_OUT,
+            Self::AccountReady => notices::ACCOUNT_READY,
             Self::DraftKept => notices::DRAFT_KEPT,
             Self::NameSaved => notices::NAME_SAVED,
             Self::MessageSent => notices::MESSAGE_SENT,

@@ -1,15 +1,16 @@
 //! The frame around every page: ours, or the layout of a host app.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use askama::filters::Safe;
 use rocket::Request;
 
 use crate::User;
-use crate::auth::Auth;
+use crate::config::Config;
 use crate::urls::{self, Urls};
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
-use crate::web::paths::urls_of;
+use crate::web::paths::asked_path;
 use crate::web::session;
 
 /// A page of the service, for a layout of the host app; see [`Stage::layout`](crate::Stage::layout).
@@ -18,7 +19,8 @@ use crate::web::session;
 pub struct Layout<'a> {
     /// The title, as HTML.
     pub title: &'a str,
-    /// The content, as HTML: with its heading, and above it the notice of what was just done.
+    /// The content, as HTML: with its heading, above it the notice of what was just done, and below it the script
+    /// that makes forms kinder. Everything works without that script.
     pub main: &'a str,
     /// Links in the head of the page to the style sheets of the service, as HTML. They reach only what is within the
     /// class `vestibule`, which is around `main`; give it to your `<body>`, and header and menu look like those of the
@@ -28,6 +30,8 @@ pub struct Layout<'a> {
     pub menu: &'a str,
     /// The URLs for links of your own.
     pub urls: PageUrls<'a>,
+    /// The links of the setting `links`, for the foot of the page, as HTML; empty if there are none.
+    pub footer: &'a str,
     /// The signed-in user.
     pub user: Option<&'a User>,
 }
@@ -81,10 +85,12 @@ pub(in crate::web) struct Frame<'r> {
     pub(in crate::web) urls: &'r Urls,
     /// The layout of the host app.
     pub(in crate::web) layout: Option<&'r HostLayout>,
-    /// The name of the site.
-    pub(in crate::web) site_name: &'r str,
-    /// The version of the style sheets.
-    pub(in crate::web) version: &'r str,
+    /// The settings: the name of the site, and where its links lead.
+    pub(in crate::web) config: &'r Config,
+    /// The static files.
+    pub(in crate::web) assets: &'r Assets,
+    /// The path of this page.
+    pub(in crate::web) path: &'r str,
     /// Whether to offer signing in or out: on pages for which nobody asked who is signed in, neither is known.
     pub(in crate::web) has_menu: bool,
     /// The signed-in user.
@@ -98,12 +104,16 @@ pub(in crate::web) struct Frame<'r> {
 impl<'r> Frame<'r> {
     /// The frame with what is known without a query of its own: a page for an error must not need the database.
     pub(in crate::web) fn of(request: &'r Request<'_>) -> Self {
-        let config = request.rocket().state::<Auth>().map(Auth::config);
+        // A host app has catchers of ours even if it forgets the stage.
+        static UNATTACHED: LazyLock<(Config, Assets)> = LazyLock::new(Default::default);
+        let rocket = request.rocket();
+        let config = rocket.state().map_or(&UNATTACHED.0, |config: &Arc<Config>| config);
         Self {
-            urls: urls_of(request),
-            layout: request.rocket().state(),
-            site_name: config.map_or("Vestibule", |config| &config.site_name),
-            version: Assets::version(request),
+            urls: &config.urls,
+            layout: rocket.state(),
+            config,
+            assets: rocket.state().unwrap_or(&UNATTACHED.1),
+            path: asked_path(request),
             has_menu: session::is_looked_up(request),
             user: session::found(request).map(|session| &session.user),
             here: "",
@@ -114,5 +124,11 @@ impl<'r> Frame<'r> {
     /// The URLs for links of a host app.
     pub(in crate::web) fn page_urls(&self) -> PageUrls<'r> {
         PageUrls { urls: self.urls, here: self.here }
+    }
+
+    /// For a link to `path`: whether it is this page, as an attribute.
+    pub(in crate::web) fn current(&self, path: urls::Path) -> Safe<&'static str> {
+        let is_here = self.path.strip_prefix(self.urls.base()) == Some(path.as_str());
+        Safe(if is_here { " aria-current=\"page\"" } else { "" })
     }
 }

@@ -45,6 +45,18 @@ pub(in crate::web) struct NoticePart<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "footer.html")]
+struct FooterPart<'a> {
+    frame: Frame<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "script.html")]
+struct ScriptPart<'a> {
+    frame: Frame<'a>,
+}
+
+#[derive(Template)]
 #[template(path = "styles.html")]
 pub(in crate::web) struct StylesPart<'a> {
     pub(in crate::web) frame: Frame<'a>,
@@ -56,15 +68,17 @@ pub(in crate::web) fn draw(page: &impl Parts) -> Result<String, Error> {
     let frame = page.frame();
     let Some(HostLayout(draw)) = frame.layout else { return page.render().map_err(failed) };
     let notice = NoticePart { frame }.render().map_err(failed)?;
+    let script = ScriptPart { frame }.render().map_err(failed)?;
     Ok(draw(&Layout {
         title: &page.title().map_err(failed)?,
         main: &format!(
-            "<div class=\"vestibule\">\n{notice}\n{}\n</div>",
+            "<div class=\"vestibule\">\n{notice}\n{}\n</div>\n{script}",
             page.main().map_err(failed)?
         ),
         styles: &StylesPart { frame }.render().map_err(failed)?,
         menu: &MenuPart { frame }.render().map_err(failed)?,
         urls: frame.page_urls(),
+        footer: &FooterPart { frame }.render().map_err(failed)?,
         user: frame.user,
     }))
 }

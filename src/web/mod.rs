@@ -23,6 +23,7 @@ mod refusals;
 mod rejected;
 mod routes;
 mod session;
+mod typed_email;
 
 pub(crate) use accept::MAX_ACCEPT;
 pub(crate) use assets::Assets;

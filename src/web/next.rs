@@ -1,8 +1,13 @@
 //! Where to go after signing in.
 
+use std::sync::Arc;
+
+use rocket::Request;
 use rocket::form::{self, FromFormField, ValueField};
 use rocket::http::uri::Origin;
+use url::{Position, Url};
 
+use crate::config::Config;
 use crate::web::fairings::link_secrets;
 use crate::web::paths::clean_path;
 
@@ -27,6 +32,16 @@ impl Next {
         let path = clean_path(&uri);
         // Its secret would become part of the URL of the sign-in page.
         (!link_secrets::may_be_in(&path)).then(|| Self(text.to_owned()))
+    }
+
+    /// The page with the link or the form that led here, if the browser says that it is one of this site.
+    pub(in crate::web) fn page_before(request: &Request<'_>) -> Option<Self> {
+        let config: &Arc<Config> = request.rocket().state()?;
+        let page = Url::parse(request.headers().get_one("Referer")?).ok()?;
+        if !config.is_own_origin(&page.origin().ascii_serialization()) {
+            return None;
+        }
+        Self::parse(&page[Position::BeforePath..Position::AfterQuery])
     }
 
     /// The path.

@@ -12,6 +12,7 @@ use crate::auth::{
     Auth, Client, KNOWN_FOR, KnownDevice, NewSession, PasswordProof, Session, SessionToken,
 };
 use crate::config::{Config, Cookies};
+use crate::web::typed_email::TypedEmail;
 use crate::{Error, UserId};
 
 /// Signs a user in on this browser; `false` if the account has changed since the proof was given.
@@ -27,6 +28,7 @@ pub(in crate::web) async fn sign_in(
         return Ok(false);
     };
     write(jar, auth.config(), new, client);
+    TypedEmail::forget(jar, auth.config());
     Ok(true)
 }
 

@@ -1,20 +1,37 @@
 //! Dates and durations.
 
-use time::macros::format_description;
-
 use crate::clock::Timestamp;
+use crate::config::Zone;
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
 
 /// A date: `21 November 2026`.
-pub(crate) fn day(at: Timestamp) -> String {
-    let form = format_description!("[day padding:none] [month repr:long] [year]");
-    at.utc().format(form).unwrap_or_default()
+pub(crate) fn day(at: Timestamp, zone: &Zone) -> String {
+    let at = zone.at(at);
+    let month = MONTHS.get(usize::from(at.month().unsigned_abs()) - 1).unwrap_or(&"");
+    format!("{} {month} {}", at.day(), at.year())
 }
 
-/// A date and time: `21 November 2026, 14:12 UTC`.
-pub(crate) fn minute(at: Timestamp) -> String {
-    let form =
-        format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
-    at.utc().format(form).unwrap_or_default()
+/// A date and time, with the zone: `Saturday, 21 November 2026 at 15:12 CET`, or `at 17:12 UTC+03` where a zone has no
+/// letters.
+pub(crate) fn minute(at: Timestamp, zone: &Zone) -> String {
+    let (date, at) = (day(at, zone), zone.at(at));
+    let zone = at.strftime("%Z").to_string();
+    let utc = if zone.starts_with(['+', '-']) { "UTC" } else { "" };
+    format!("{}, {date} at {:02}:{:02} {utc}{zone}", at.strftime("%A"), at.hour(), at.minute())
 }
 
 /// A duration: `1 second`, `30 seconds`, `2 minutes`.
@@ -33,8 +50,17 @@ mod tests {
     #[test]
     fn times_are_written_for_people() {
         let at = Timestamp::from_millis(1_795_270_361_999);
-        assert_eq!(day(at), "21 November 2026");
-        assert_eq!(minute(at), "21 November 2026, 14:12 UTC");
+        let zone = |name| Zone::parse(name).unwrap();
+        assert_eq!(day(at, &zone("UTC")), "21 November 2026");
+        assert_eq!(day(at, &zone("Pacific/Auckland")), "22 November 2026");
+        for (name, time) in [
+            ("UTC", "Saturday, 21 November 2026 at 14:12 UTC"),
+            ("Europe/Berlin", "Saturday, 21 November 2026 at 15:12 CET"),
+            ("Europe/Istanbul", "Saturday, 21 November 2026 at 17:12 UTC+03"),
+            ("America/New_York", "Saturday, 21 November 2026 at 09:12 EST"),
+        ] {
+            assert_eq!(minute(at, &zone(name)), time);
+        }
         let lengths = [1, 2, 89, 90, 121].map(length);
         assert_eq!(lengths, ["1 second", "2 seconds", "89 seconds", "2 minutes", "3 minutes"]);
     }

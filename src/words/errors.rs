@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::{Around, around};
 use crate::SignInFirst;
 
 /// For a request that another website sent without the user knowing.
@@ -39,42 +40,48 @@ pub(crate) const UNREADABLE_REQUEST: &str = "The request could not be read.\n";
 /// The heading for a status code.
 pub(crate) fn title(status: u16) -> &'static str {
     match status {
-        400 => "We could not read that",
+        400 => "We could not read your request",
         401 => "You are not signed in",
         403 => "You do not have access",
         404 => "Page not found",
         405 => "That is not possible here",
-        413 | 431 => "That is too large",
-        415 => "This is not a form that we can read",
+        413 | 431 => "Your request is too large",
+        415 => "We could not read the form",
         422 => "Something is missing",
         429 => "Wait a moment",
-        503 => "The service is not available right now",
-        500.. => "Something went wrong",
-        _ => "That did not work",
+        503 => "Service temporarily unavailable",
+        500.. => "Sorry, something went wrong",
+        _ => "We could not do that",
     }
 }
 
 /// What happened and what to do now, for a status code.
 pub(crate) fn explanation(status: u16) -> &'static str {
     match status {
-        400 => "The request could not be read. Go back, load the page again and try again.",
+        400 => {
+            "Your browser sent something that we could not read. Go back, reload the page and try again."
+        }
         401 => "Sign in first.",
         403 => "You do not have permission to do this.",
-        404 => "There is no page at this address. Check the address, or go to the front page.",
-        405 => "This address exists, but not for this method.",
-        413 => "What was sent is larger than anything we ask for.",
-        415 => "Pages take forms. Addresses for programs take forms and JSON.",
-        422 => "What was sent is not what this address asks for.",
-        431 => "The request has headers that are longer than any that are needed.",
+        404 => {
+            "There is no page at this address. Check that it is spelt correctly, and that you copied all of it."
+        }
+        405 => "There is a page at this address, but it does not do what was asked of it.",
+        413 => "You sent more than we can accept.",
+        415 => "Pages accept forms. Addresses for programs accept forms and JSON.",
+        422 => "Something that this address needs was not sent.",
+        431 => {
+            "The headers of the request are too long. Delete the cookies of this site and try again."
+        }
         503 => "The service cannot do this right now. Try again in a few seconds.",
-        500.. => "The fault is ours, not yours. Try again later.",
-        _ => "The request could not be answered.",
+        500.. => "The problem is on our side. Try again later.",
+        _ => "Your request could not be answered.",
     }
 }
 
 /// The reference to quote to the operators of the site.
-pub(crate) fn reference(reference: &str) -> String {
-    format!("If you report this, quote the reference {reference}.")
-}
+pub(crate) const REFERENCE: Around = around("If you contact support, quote reference {}.");
 
+pub(crate) const BACK: &str = "Back";
+pub(crate) const TRY_AGAIN: &str = "Try again";
 pub(crate) const TO_FRONT_PAGE: &str = "Go to the front page";

@@ -12,6 +12,13 @@ pub(crate) const OPTIONAL_NAME: &str = "Name (optional)";
 pub(crate) const NAME_HINT: &str = "What we should call you.";
 pub(crate) const NAME_MAY_BE_EMPTY: &str = "What we should call you. You can leave this empty.";
 
+pub(crate) const SHOW: &str = "Show";
+pub(crate) const HIDE: &str = "Hide";
+/// The names of these buttons for screen readers.
+pub(crate) const SHOW_PASSWORD: &str = "Show password";
+pub(crate) const HIDE_PASSWORD: &str = "Hide password";
+pub(crate) const CAPS_LOCK: &str = "Caps Lock is on.";
+
 pub(crate) fn new_password_hint(fewest: usize) -> String {
     format!("At least {fewest} characters. Three or four random words make a good password.")
 }

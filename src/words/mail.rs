@@ -59,37 +59,38 @@ pub(crate) const BUTTON_DOES_NOT_WORK: &str =
     "If the button does not work, copy this link into your browser:";
 
 pub(crate) mod verify_email {
-    pub(crate) const REASON: &str = "Confirm that this email address is yours, so that we can help you back in \
-         if you ever forget your password.";
-    pub(crate) const BUTTON: &str = "Confirm your address";
-    pub(crate) const LIFETIME: &str = "The link works once, for 24 hours.";
-    pub(crate) const NOT_YOU: &str = "Did you not sign up? Then somebody typed your address by mistake, and \
-         you do not need to do anything.";
+    pub(crate) const REASON: &str = "Confirm that this email address is yours. We need it to help you \
+         if you forget your password.";
+    pub(crate) const BUTTON: &str = "Confirm email address";
+    pub(crate) const LIFETIME: &str = "You can use the link once, within 24 hours.";
+    pub(crate) const NOT_YOU: &str = "If you did not sign up, somebody may have entered your email address by \
+         mistake. You don't need to do anything.";
 }
 
 pub(crate) mod password_reset {
-    pub(crate) const REASON: &str =
-        "Somebody, hopefully you, asked to reset the password of your account.";
+    pub(crate) const REASON: &str = "Somebody asked to reset the password of your account. If this was you, \
+         choose a new password.";
     pub(crate) const BUTTON: &str = "Choose a new password";
-    pub(crate) const LIFETIME: &str = "The link works once, for an hour.";
-    pub(crate) const NOT_YOU: &str = "Did you not ask for this? Then you do not need to do anything: your password stays as it is.";
+    pub(crate) const LIFETIME: &str = "You can use the link once, within 1 hour.";
+    pub(crate) const NOT_YOU: &str =
+        "If this was not you, you don't need to do anything. Your password stays the same.";
 }
 
 pub(crate) mod account_created {
     pub(crate) fn reason(site: &str) -> String {
-        format!("An account at {site} was created for you. Choose a password to use it.")
+        format!("An account at {site} was created for you. To use it, choose a password.")
     }
 
     pub(crate) const BUTTON: &str = "Choose a password";
-    pub(crate) const LIFETIME: &str = "The link works once, for a week. After that, \
-         \"Forgot your password?\" on the sign-in page sends another.";
+    pub(crate) const LIFETIME: &str = "You can use the link once, within 7 days. After that, \
+         \"Forgot your password?\" on the sign-in page sends you another one.";
     pub(crate) const NOT_YOU: &str =
-        "Did you not expect this? Then you do not need to do anything.";
+        "If you did not expect this email, you don't need to do anything.";
 }
 
 pub(crate) mod password_changed {
     pub(crate) const REASON: &str =
-        "The password of your account was changed, and every other device was signed out.";
+        "The password of your account was changed, and all other devices were signed out.";
 
     pub(crate) fn when(time: &str) -> String {
         format!("When: {time}")
@@ -99,9 +100,9 @@ pub(crate) mod password_changed {
         format!("From: {device}, IP address {ip}")
     }
 
-    pub(crate) const WAS_YOU: &str = "Was it you? Then you do not need to do anything.";
-    pub(crate) const NOT_YOU: &str = "Was it not you? Then somebody else knew your password, or can open your \
-         mailbox. Change the password of the mailbox first, and then the password of this account.";
+    pub(crate) const WAS_YOU: &str = "If this was you, you don't need to do anything.";
+    pub(crate) const NOT_YOU: &str = "If this was not you, somebody else knows your password or can read your \
+         email. First change the password of your email account, then reset the password of this account.";
     pub(crate) const BUTTON: &str = "Reset your password";
 }
 

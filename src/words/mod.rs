@@ -39,6 +39,24 @@ const fn text(text: &'static str) -> Text {
     Safe(text)
 }
 
+/// A sentence around a value that has an element of its own on the page, so that its direction of writing and its
+/// length disturb nothing.
+pub(crate) struct Around {
+    pub(crate) before: Text,
+    pub(crate) after: Text,
+}
+
+/// Fails to compile unless `{}` stands in the sentence, for the value.
+const fn around(sentence: &'static str) -> Around {
+    let bytes = sentence.as_bytes();
+    let mut i = 0;
+    while bytes[i] != b'{' || bytes[i + 1] != b'}' {
+        i += 1;
+    }
+    let (before, rest) = sentence.split_at(i);
+    Around { before: text(before), after: text(rest.split_at(2).1) }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -1,17 +1,17 @@
 //! Notices about what was just done, shown once at the top of the next page.
 
 pub(crate) const SIGNED_OUT: &str = "You are signed out.";
-pub(crate) const DRAFT_KEPT: &str =
-    "What you typed is kept. After this step you can go on where you were.";
+pub(crate) const ACCOUNT_READY: &str = "Your account is ready. To confirm your email address, open the link in the email that we are sending you.";
+pub(crate) const DRAFT_KEPT: &str = "Nothing was saved yet, since you have to sign in again. What you typed is kept. After \
+     this step you can go on where you were.";
 pub(crate) const NAME_SAVED: &str = "Your name is saved.";
-pub(crate) const MESSAGE_SENT: &str =
-    "We have sent you an email with a link. It can take a few minutes to arrive.";
-pub(crate) const MESSAGE_WAITS: &str = "Your email is about to be sent. When many people sign up at the same \
-     place, we send their emails one after the other: it can take up to an hour.";
+pub(crate) const MESSAGE_SENT: &str = "We have sent you an email with a link. It can take a few minutes to arrive. Check your spam folder too.";
+pub(crate) const MESSAGE_WAITS: &str = "Your email is about to be sent. When many people sign up from the same \
+     network, we send their emails one after the other. It can take up to an hour.";
 pub(crate) const TOO_MANY_MESSAGES: &str =
-    "Nothing was sent: too many emails were asked for from your network. Try again in an hour.";
-pub(crate) const ENOUGH_MESSAGES: &str = "We have sent you several emails whose links still work. Look for \
-     them, also in your spam folder. You can ask for another one tomorrow.";
+    "No email was sent: too many were asked for from your network. Try again in an hour.";
+pub(crate) const ENOUGH_MESSAGES: &str = "No email was sent: you have several emails whose links still work. \
+     Check your spam folder. You can ask for another link tomorrow.";
 pub(crate) const EMAIL_VERIFIED: &str = "Your email address is confirmed.";
 pub(crate) const PASSWORD_CHANGED: &str =
     "Your new password is set, and every other device is signed out.";

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use askama::filters::Safe;
 
-use super::{Text, text};
+use super::{Around, Text, around, text};
 
 /// The title of a page; begins with a note if there are errors (GOV.UK Design System).
 pub(crate) fn title(is_refused: bool, Safe(title): Text) -> Safe<Cow<'static, str>> {
@@ -13,6 +13,7 @@ pub(crate) fn title(is_refused: bool, Safe(title): Text) -> Safe<Cow<'static, st
 
 pub(crate) mod layout {
     use super::{Text, text};
+    use crate::config::{Link, LinksConfig};
 
     pub(crate) const SKIP: Text = text("Skip to the content");
     pub(crate) const MENU: Text = text("Account");
@@ -25,30 +26,33 @@ pub(crate) mod layout {
     pub(crate) fn description(site: &str) -> String {
         format!("Your account at {site}: sign up, sign in, and look after your password.")
     }
+
+    pub(crate) const ABOUT: Text = text("About this site");
+
+    /// The links at the foot of the page that are set, with what they are called.
+    pub(crate) fn footer(links: &LinksConfig) -> impl Iterator<Item = (Text, &Link)> {
+        let named = [
+            (text("Privacy"), &links.privacy),
+            (text("Terms"), &links.terms),
+            (text("Imprint"), &links.imprint),
+            (text("Support"), &links.support),
+        ];
+        named.into_iter().filter_map(|(name, link)| Some((name, link.as_ref()?)))
+    }
 }
 
 pub(crate) mod home {
-    use super::{Text, text};
+    use super::{Around, Text, around, text};
 
     pub(crate) const TITLE: Text = text("Welcome");
-
-    pub(crate) fn greeting(name: &str) -> String {
-        format!("Good to see you, {name}")
-    }
-
-    pub(crate) fn signed_in_as(email: &str) -> String {
-        format!("You are signed in as {email}.")
-    }
-
+    pub(crate) const GREETING: Around = around("Good to see you, {}");
+    /// For somebody without a name: an address is no way to greet anybody.
+    pub(crate) const GREETING_NOBODY: Text = text("Good to see you");
+    pub(crate) const SIGNED_IN_AS: Around = around("You are signed in as {}.");
     pub(crate) const TO_PROFILE: Text = text("Go to your profile");
-
-    pub(crate) fn welcome(site: &str) -> String {
-        format!("Welcome to {site}")
-    }
-
-    pub(crate) const INTRODUCTION: Text = text(
-        "One account for everything here. Sign up in half a minute, or sign in if you already have an account.",
-    );
+    pub(crate) const WELCOME: Around = around("Welcome to {}");
+    pub(crate) const INTRODUCTION: Text =
+        text("Sign up for an account, or sign in if you already have one.");
     pub(crate) const SIGN_IN: Text = text("Sign in");
     pub(crate) const SIGN_UP: Text = text("Sign up");
 }
@@ -58,12 +62,8 @@ pub(crate) mod recent_login {
 
     pub(crate) const TITLE: Text = text("Enter your password again");
 
-    pub(crate) fn reason(email: &str) -> String {
-        format!(
-            "You are signed in as {email}. This step asks for your password, in case somebody else is at your screen."
-        )
-    }
-
+    pub(crate) const REASON: Text =
+        text("This step asks for your password, in case somebody else is at your screen.");
     pub(crate) const BUTTON: Text = text("Go on");
     pub(crate) const FORGOT_PASSWORD: Text = text("Forgot your password?");
     pub(crate) const NOT_YOU: Text = text("Not you?");
@@ -88,10 +88,6 @@ pub(crate) mod sign_out {
 
     pub(crate) const TITLE: Text = text("Sign out");
 
-    pub(crate) fn signed_in_as(email: &str) -> String {
-        format!("You are signed in as {email}.")
-    }
-
     pub(crate) const BUTTON: Text = text("Sign out");
     pub(crate) const NOT_SIGNED_IN: Text = text("You are not signed in here.");
     pub(crate) const SIGN_IN: Text = text("Sign in");
@@ -102,9 +98,11 @@ pub(crate) mod sign_up {
 
     pub(crate) const TITLE: Text = text("Sign up");
     pub(crate) const BUTTON: Text = text("Sign up");
-    pub(crate) const IS_IT_YOURS: Text =
-        text("Is this your email address? Then sign in with its password.");
-    pub(crate) const RESET_PASSWORD: Text = text("Forgot the password?");
+    /// Beside a taken address, with two links: “If it is yours, sign in or reset the password.”
+    pub(crate) const IF_IT_IS_YOURS: Text = text("If it is yours,");
+    pub(crate) const SIGN_IN_INSTEAD: Text = text("sign in");
+    pub(crate) const OR: Text = text("or");
+    pub(crate) const RESET_PASSWORD: Text = text("reset the password");
     pub(crate) const HAS_ACCOUNT: Text = text("Already have an account?");
     pub(crate) const SIGN_IN: Text = text("Sign in");
 }
@@ -116,7 +114,7 @@ pub(crate) mod profile {
     pub(crate) const EMAIL: Text = text("Email address");
     pub(crate) const CONFIRMED: Text = text("Confirmed");
     pub(crate) const NOT_CONFIRMED: Text =
-        text("Not confirmed yet. Follow the link in the email that we sent you.");
+        text("Not confirmed yet. Open the link in the email that we sent you.");
     /// A mail server has refused the address.
     pub(crate) fn unreachable(email: &str, is_confirmed: bool) -> String {
         let what_to_do = if is_confirmed {
@@ -140,10 +138,11 @@ pub(crate) mod password_change {
 
     pub(crate) const TITLE: Text = text("Change your password");
     pub(crate) const EFFECT: Text =
-        text("You stay signed in here. Every other device will be signed out.");
+        text("You will stay signed in here, and be signed out everywhere else.");
     pub(crate) const BUTTON: Text = text("Change the password");
     pub(crate) const FORGOT_CURRENT: Text = text("Forgot your current password?");
     pub(crate) const RESET: Text = text("Reset it by email");
+    pub(crate) const TO_PROFILE: Text = text("Back to your profile");
 }
 
 pub(crate) mod password_reset {
@@ -151,28 +150,50 @@ pub(crate) mod password_reset {
 
     pub(crate) const TITLE: Text = text("Reset your password");
     pub(crate) const INTRODUCTION: Text =
-        text("Enter your email address, and we will send you a link to choose a new password.");
+        text("Enter your email address. We will send you a link to choose a new password.");
     pub(crate) const BUTTON: Text = text("Send the link");
-    pub(crate) const REMEMBERED: Text = text("Remembered your password?");
+    pub(crate) const REMEMBERED: Text = text("Remember your password?");
     pub(crate) const SIGN_IN: Text = text("Sign in");
 }
 
 pub(crate) mod password_reset_sent {
-    use super::{Text, text};
+    use std::time::Duration;
+
+    use super::{Around, Text, around, text};
+    use crate::words::dates::length;
 
     pub(crate) const TITLE: Text = text("Check your email");
+    pub(crate) const SENT: Around =
+        around("If there is an account with the email address {}, we have sent a link to it.");
+    /// For a browser that does not keep the address.
+    pub(crate) const SENT_SOMEWHERE: Text = text(
+        "If there is an account with the email address that you entered, we have sent a link to it.",
+    );
+    pub(crate) const LIFETIME: Text = text("You can use the link once, within 1 hour.");
+    pub(crate) const NOTHING_ARRIVED: Text = text("No email?");
+    pub(crate) const CHECK_SPAM: Text = text(
+        "It can take a few minutes to arrive. Check your spam folder, and check that the email address is right.",
+    );
 
-    pub(crate) fn sent(email: &str) -> String {
+    /// How often a link can be sent again.
+    pub(crate) fn times_left(times: i64) -> String {
+        match times {
+            1 => "You can have the link sent again once within the hour.".into(),
+            _ => format!("You can have the link sent again {times} times within the hour."),
+        }
+    }
+
+    /// Everything that an hour allows was sent.
+    pub(crate) fn again_in(wait: Duration) -> String {
+        let time = length(wait.as_secs().max(1));
         format!(
-            "If {email} has an account here, we have sent an email with a link to it. The link works once, \
-             for an hour."
+            "We have sent as many links as we can for now. You can have another one sent in {time}."
         )
     }
 
-    pub(crate) const NOTHING_ARRIVED: Text = text(
-        "Has nothing arrived after a few minutes? Look in your spam folder, and check the address above.",
-    );
-    pub(crate) const TRY_AGAIN: Text = text("Try again");
+    pub(crate) const SEND_AGAIN: Text = text("Send the link again");
+    pub(crate) const ANOTHER_ADDRESS: Text = text("Use another email address");
+    pub(crate) const SIGN_IN: Text = text("Back to sign in");
 }
 
 pub(crate) mod password_reset_link {
@@ -182,23 +203,19 @@ pub(crate) mod password_reset_link {
         if is_first { text("Choose your password") } else { text("Choose a new password") }
     }
 
-    pub(crate) const FIRST: Text = text("Then your account is ready.");
+    pub(crate) const FIRST: Text = text("Your account is ready as soon as you have chosen one.");
     pub(crate) const EFFECT: Text =
-        text("Every device that is signed in to the account will be signed out.");
+        text("You will be signed out everywhere, and can sign in with the new password.");
     pub(crate) const BUTTON: Text = text("Set the password");
 }
 
 pub(crate) mod verify_email {
-    use super::{Text, text};
+    use super::{Around, Text, around, text};
 
-    pub(crate) const TITLE: Text = text("Confirm your address");
-
-    pub(crate) fn introduction(email: &str) -> String {
-        format!("Press the button to confirm that {email} is your email address.")
-    }
-
+    pub(crate) const TITLE: Text = text("Confirm your email address");
+    pub(crate) const INTRODUCTION: Around = around("Is {} your email address?");
     pub(crate) const PASSWORD_HINT: &str =
-        "You are not signed in here. Enter the password to show that the account is yours.";
+        "You are not signed in here. Enter your password to show that the account is yours.";
     pub(crate) const BUTTON: Text = text("Confirm the address");
 }
 
@@ -207,8 +224,8 @@ pub(crate) mod dead_link {
 
     pub(crate) const TITLE: Text = text("This link does not work any more");
     pub(crate) const REASON: Text = text(
-        "The link has been used or is too old, or part of it is missing. Links in \
-         our emails work once, and only for a while.",
+        "The link has been used or is too old, or a part of it is missing. You can use the links in our emails \
+         once, and only for a limited time.",
     );
     pub(crate) const NEW_RESET_LINK: Text = text("Get a new link");
     pub(crate) const MAY_BE_CONFIRMED: Text =

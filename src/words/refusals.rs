@@ -3,16 +3,16 @@
 use super::dates::length;
 use crate::auth::Wait;
 
-pub(crate) const WRONG_CREDENTIALS_TITLE: &str = "We could not sign you in";
-pub(crate) const WRONG_CREDENTIALS: &str = "The email address or the password is wrong.";
+pub(crate) const WRONG_CREDENTIALS_TITLE: &str = "There is a problem";
+pub(crate) const WRONG_CREDENTIALS: &str = "Email address or password is incorrect.";
 pub(crate) const SIGNED_OUT_TITLE: &str = "You are not signed in";
 pub(crate) const SIGNED_OUT: &str = "Sign in first.";
 pub(crate) const COOKIES_LOST_TITLE: &str = "Your browser did not keep the cookie";
 pub(crate) const COOKIES_LOST: &str = "Staying signed in needs a cookie, and your browser has not sent back the one that \
      came with this page. Allow cookies for this site, and try again.";
 pub(crate) const DEAD_LINK_TITLE: &str = "This link does not work any more";
-pub(crate) const DEAD_LINK: &str = "The token of the link is not valid, or not valid any more.";
-pub(crate) const EMAIL_TAKEN: &str = "This email address is already in use.";
+pub(crate) const DEAD_LINK: &str = "The token of the link is not valid, or no longer valid.";
+pub(crate) const EMAIL_TAKEN: &str = "There is already an account with this email address.";
 pub(crate) const WRONG_CURRENT_PASSWORD: &str = "This is not your current password.";
 pub(crate) const WRONG_PASSWORD: &str = "This is not the password of this account.";
 pub(crate) const WAIT_TITLE: &str = "Wait a moment";

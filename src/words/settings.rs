@@ -66,6 +66,9 @@ fn problem(key: &str, problem: &Problem) -> String {
             "the setting {key} lets anybody take any account: it is refused unless the service listens on \
              loopback, public_url is unset or a loopback origin, and no proxy is trusted"
         ),
+        Problem::NoFile(error) => {
+            format!("the setting {key} names a file that cannot be read: {error}")
+        }
         Problem::NoSender => {
             format!("the setting {key} must be set: public_url has no host name for it")
         }
@@ -104,6 +107,20 @@ fn must(key: &str, must: Must) -> String {
             format!("the setting {key} must be a length of time such as 90s, 15min, 12h or 14days")
         }
         Must::Colour => format!("the setting {key} must be a colour such as #8a3b12"),
+        Must::Link => format!(
+            "the setting {key} must be a path such as /about, a URL such as https://example.com/about, or mailto: \
+             and an address"
+        ),
+        Must::Page => {
+            format!(
+                "the setting {key} must be a path such as /start, or a URL such as https://example.com"
+            )
+        }
+        Must::Logo => format!(
+            "the setting {key} must be a file of at most 1 MiB that ends in .svg, .png, .jpg, .webp, .avif or .gif"
+        ),
+        Must::Zone => format!("the setting {key} must be a time zone such as Europe/Berlin or UTC"),
+        Must::Style => format!("the setting {key} must be a file with CSS of at most 1 MiB"),
         Must::Sender => {
             format!(
                 "the setting {key} must be an address such as accounts@example.com, without accents before the @"

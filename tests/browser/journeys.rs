@@ -47,7 +47,7 @@ async fn whole_way(look: Look) {
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", "was it this one?").await;
     j.press("Sign in").await;
-    j.says("The email address or the password is wrong.").await;
+    j.says("Email address or password is incorrect.").await;
     j.look_at("login-wrong").await;
 
     j.press("Forgot your password?").await;
@@ -158,7 +158,7 @@ async fn everything_is_reached_by_keyboard() {
     let j = &journey;
     j.visit("/login").await;
     let mut reached = Vec::new();
-    for _ in 0..10 {
+    for _ in 0..11 {
         j.page.active_element().await.unwrap().send_keys(&Key::Tab.to_string()).await.unwrap();
         let here = "const e = document.activeElement; return [e.name || e.textContent.trim(), getComputedStyle(e).outlineStyle]";
         let here = j.run(here).await;
@@ -174,6 +174,7 @@ async fn everything_is_reached_by_keyboard() {
             "Sign up",
             "email",
             "password",
+            "Show",
             "remember",
             "Sign in",
             "Forgot your password?",
@@ -365,7 +366,7 @@ async fn going_back_sends_nothing_anew() {
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", "was it this one?").await;
     j.press("Sign in").await;
-    j.says("The email address or the password is wrong.").await;
+    j.says("Email address or password is incorrect.").await;
     j.page.back().await.unwrap();
     j.type_into("email", "ada@example.com").await;
     j.type_into("password", PASSWORD).await;
@@ -514,5 +515,95 @@ async fn another_website_can_neither_post_nor_frame() {
     j.says("This request came from another website, so nothing was done.").await;
     j.visit("/profile").await;
     assert_eq!(j.find("#name").await.prop("value").await.unwrap().unwrap(), "");
+    journey.page.close().await.unwrap();
+}
+
+/// What the script adds: a password is shown and hidden again, and never sent from a text field, which browsers
+/// remember.
+#[tokio::test]
+async fn a_password_can_be_shown() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/login").await;
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", PASSWORD).await;
+    let kind = "return document.querySelector('#password').type";
+    let button = "const b = document.querySelector('.reveal'); return [b.textContent, b.ariaLabel]";
+    assert_eq!(j.run(button).await, json!(["Show", "Show password"]));
+    j.find(".reveal").await.click().await.unwrap();
+    assert_eq!(j.run(kind).await, json!("text"));
+    assert_eq!(j.run(button).await, json!(["Hide", "Hide password"]));
+    j.look_at("login-shown").await;
+    j.find(".reveal").await.click().await.unwrap();
+    assert_eq!(j.run(kind).await, json!("password"));
+    j.find(".reveal").await.click().await.unwrap();
+    let sent =
+        "document.querySelector('main form').addEventListener('submit', e => e.preventDefault());
+                document.querySelector('main form').requestSubmit();
+                return document.querySelector('#password').type";
+    assert_eq!(j.run(sent).await, json!("password"));
+    journey.page.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn caps_lock_is_noticed() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    j.visit("/login").await;
+    // No driver presses the real key.
+    let said = |on: bool| {
+        format!(
+            "document.querySelector('#password').dispatchEvent(new KeyboardEvent('keydown',
+                 {{ key: 'a', modifierCapsLock: {on} }}));
+             return document.querySelector('.caps').textContent"
+        )
+    };
+    assert_eq!(j.run(&said(true)).await, json!("Caps Lock is on."));
+    j.look_at("login-caps-lock").await;
+    assert_eq!(j.run(&said(false)).await, json!(""));
+    journey.page.close().await.unwrap();
+}
+
+/// The address goes along, even if it was never sent, and stays nowhere.
+#[tokio::test]
+async fn the_address_goes_along_from_form_to_form() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    let typed = "return document.querySelector('#email').value";
+    j.visit("/login").await;
+    j.type_into("email", "ada@example.com").await;
+    j.press("Forgot your password?").await;
+    j.is_at("/password-reset").await;
+    assert_eq!(j.run(typed).await, json!("ada@example.com"));
+    j.press("Sign up").await;
+    assert_eq!(j.run(typed).await, json!("ada@example.com"));
+    j.visit("/login").await;
+    assert_eq!(j.run(typed).await, json!(""));
+    // After a refusal it goes along without a script too.
+    j.type_into("email", "ada@example.com").await;
+    j.type_into("password", "was it this one?").await;
+    j.press("Sign in").await;
+    j.press("Forgot your password?").await;
+    j.is_at("/password-reset").await;
+    assert_eq!(j.run(typed).await, json!("ada@example.com"));
+    journey.page.close().await.unwrap();
+}
+
+/// WCAG 2.4.11 and 1.4.10: zoomed in to 400 %, whoever follows the summary sees the label and the message.
+#[tokio::test]
+async fn the_summary_leads_to_the_label_and_the_message() {
+    let Some(journey) = Journey::begin(PLAIN).await else { return };
+    let j = &journey;
+    let screen = json!({ "width": 320, "height": 256, "deviceScaleFactor": 1, "mobile": false });
+    j.emulate("Emulation.setDeviceMetricsOverride", screen).await;
+    j.visit("/signup").await;
+    j.type_into("email", "ada").await;
+    j.type_into("password", "password").await;
+    j.press("Sign up").await;
+    j.find(".summary a").await.click().await.unwrap();
+    let seen = "return ['label[for=email]', '#email-error', '#email'].map(s => {
+                    const box = document.querySelector(s).getBoundingClientRect();
+                    return box.top >= 0 && box.bottom <= innerHeight })";
+    assert_eq!(j.run(seen).await, json!([true, true, true]));
     journey.page.close().await.unwrap();
 }

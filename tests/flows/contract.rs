@@ -161,7 +161,7 @@ fn dialect_b_walks_the_whole_way() {
     app.call(Post, "/api/v1/register", form).is(201);
     let seen = app.call(Post, "/api/v1/register", form).is(400);
     assert_eq!(seen.header("content-type"), Some("application/problem+json"));
-    assert!(seen.json()["errors"]["email"][0].as_str().unwrap().contains("already in use"));
+    assert!(seen.json()["errors"]["email"][0].as_str().unwrap().contains("already an account"));
     app.call(Post, "/api/v1/register", []).is(400).says("\"password\"");
     app.call(Post, "/api/v1/session", []).is(400);
     app.call(Post, "/api/v1/session", [form[0], ("password", "wrong")]).is(401);

@@ -132,11 +132,9 @@ fn every_answer_tells_the_browser_to_be_careful() {
         ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
-        (
-            "content-security-policy",
-            "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-        ),
     ];
+    let none = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let of_pages = none.replace("'self'; img-src", "'self'; script-src 'self'; img-src");
     let asked = [
         (Get, "/"),
         (Get, "/login"),
@@ -158,6 +156,10 @@ fn every_answer_tells_the_browser_to_be_careful() {
         for (name, value) in wanted {
             assert_eq!(seen.header(name), Some(value), "{method} {path}");
         }
+        // The script runs on pages alone.
+        let is_page = seen.header("content-type").is_some_and(|kind| kind.starts_with("text/html"));
+        let csp = if is_page { &of_pages } else { none };
+        assert_eq!(seen.header("content-security-policy"), Some(csp), "{method} {path}");
         let cached = path.starts_with("/static/");
         assert_eq!(seen.header("cache-control") == Some("no-store"), !cached, "{method} {path}");
         assert_eq!(seen.header("strict-transport-security"), None);

@@ -12,7 +12,7 @@ fn a_broken_database_gives_a_plain_page_without_details() {
     let app = TestApp::with_ada();
     app.sql("ALTER TABLE vestibule_sessions RENAME TO gone");
     let seen = app.visit("/profile").is(503).says("cannot do this right now").says("reference");
-    assert!(seen.title().starts_with("The service is not available"));
+    assert!(seen.title().starts_with("Service temporarily unavailable"));
     assert_eq!(seen.header("retry-after"), Some("5"));
     for detail in ["sessions", "sql", "SQL", "table", "relation"] {
         assert!(!seen.body.contains(detail), "{}", seen.body);
@@ -147,7 +147,7 @@ fn text_that_is_not_utf8_is_no_fault() {
     stranger.log_in(ADA, "wrong").is(401);
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
     app.visit("/profile").is(200).says(ADA);
-    stranger.post("/password-reset", [("email", ADA)]).is(200);
+    stranger.post("/password-reset", [("email", ADA)]).redirects_to("/password-reset-sent");
     assert!(app.emails().iter().all(|email| email.to == ADA));
     app.sql("UPDATE vestibule_passwords SET hash = CAST(x'2432e9' AS TEXT)");
     stranger.log_in(ADA, PASSWORD).is(401);
@@ -268,9 +268,11 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     app.clock.advance(Duration::from_secs(60));
     later.sign_up("eve@example.com");
     let of_then = later.cookies.borrow().clone();
-    later.submit("/password-reset", [("email", "eve@example.com")]).is(200);
+    later
+        .submit("/password-reset", [("email", "eve@example.com")])
+        .redirects_to("/password-reset-sent");
     let link = app.last_email().link();
-    later.submit("/password-reset", [("email", ADA)]).is(200);
+    later.submit("/password-reset", [("email", ADA)]).redirects_to("/password-reset-sent");
     // And back again.
     let app = app.restarted_at(vestibule::Clock::stopped());
     assert!(app.clock.now().since(right) < Duration::from_secs(3600));
@@ -285,7 +287,7 @@ fn a_clock_that_was_wrong_locks_nobody_out_and_keeps_nothing_alive() {
     }
     app.log_in("eve@example.com", PASSWORD).is(429);
     *app.cookies.borrow_mut() = before;
-    app.submit("/password-reset", [("email", ADA)]).is(200);
+    app.submit("/password-reset", [("email", ADA)]).redirects_to("/password-reset-sent");
     let emails = app.emails().into_iter().filter(|email| email.to == ADA).count();
     assert_eq!(emails, 3, "the one that waited leaves at once, as does the new one");
     app.run_jobs();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp, in_ci};
 
-const WRONG: &str = "The email address or the password is wrong.";
+const WRONG: &str = "Email address or password is incorrect.";
 
 #[test]
 fn a_user_signs_in_and_out() {
@@ -131,7 +131,8 @@ fn missing_fields_are_named_and_the_input_is_kept() {
 #[test]
 fn every_signed_in_page_has_a_button_to_sign_out() {
     let app = TestApp::with_ada();
-    app.submit("/password-reset", [("email", ADA)]).says("action=\"/logout\"");
+    app.submit("/password-reset", [("email", ADA)]).redirects_to("/password-reset-sent");
+    app.visit("/password-reset-sent").says("action=\"/logout\"");
     let links: Vec<String> = app.emails().iter().map(super::harness::Email::link).collect();
     for path in ["/", "/profile", "/password-reset", &links[0], &links[1]] {
         app.visit(path).is(200).says("<form method=\"post\" action=\"/logout\">");

@@ -9,7 +9,8 @@ fn a_person_sees_and_changes_their_profile() {
     app.submit("/profile", [("name", "  Ada Lovelace ")]).redirects_to("/profile");
     app.visit("/profile").says("Your name is saved.").shows_in("name", "Ada Lovelace");
     app.submit("/profile", [("name", "")]).redirects_to("/profile");
-    app.visit("/profile").says("name=\"name\" type=\"text\" autocomplete=\"name\" value=\"\"");
+    app.visit("/profile")
+        .says("name=\"name\" type=\"text\" autocomplete=\"name\" dir=\"auto\" value=\"\"");
 }
 
 #[test]

@@ -35,7 +35,7 @@ fn a_page_says_what_it_is_and_in_which_colours() {
 fn no_page_with_a_secret_is_listed() {
     let app = TestApp::with_ada();
     let link = app.last_email().link();
-    app.post("/password-reset", [("email", ADA)]).is(200);
+    app.post("/password-reset", [("email", ADA)]).redirects_to("/password-reset-sent");
     let reset = app.last_email().link();
     let dead = format!("/set-password/{}", "A".repeat(43));
     for path in [&link, &reset, &dead, &format!("{dead}/x")] {

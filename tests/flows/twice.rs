@@ -24,13 +24,13 @@ fn signing_up_twice_signs_in_twice() {
         thief
             .post("/signup", [form[0], ("password", NEW_PASSWORD)])
             .is(422)
-            .says_beside("email", "already in use");
+            .says_beside("email", "already an account");
     }
     thief.post("/signup", [form[0], ("password", NEW_PASSWORD)]).is(429);
     thief.post("/login", [form[0], ("password", PASSWORD)]).is(429);
     // Programs are told, as before.
     app.call(Post, "/users", form).is(400).says("email already registered");
-    app.call(Post, "/api/v1/register", form).is(400).says("already in use");
+    app.call(Post, "/api/v1/register", form).is(400).says("already an account");
 }
 
 /// Promise 8: signing out with the session that a change has just ended ends the new session.

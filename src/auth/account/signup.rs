@@ -30,6 +30,8 @@ pub(crate) struct SignedUp {
     pub(crate) email: Email,
     /// The browser's session, unless the account has changed in the meantime.
     pub(crate) session: Option<NewSession>,
+    /// Whether the account did not exist before.
+    pub(crate) is_new: bool,
 }
 
 /// Why a sign-up is refused.
@@ -88,7 +90,7 @@ impl Auth {
             SignUpBy::Program => None,
         };
         change.commit().await?;
-        Ok(SignedUp { email, session })
+        Ok(SignedUp { email, session, is_new: true })
     }
 
     /// Checks the password of a sign-up that is refused for another reason, so that all mistakes are named at once.
@@ -121,6 +123,6 @@ impl Auth {
         let proof =
             proof.map_err(|refused| refused.map(|WrongCredentials| SignUpError::EmailTaken))?;
         let session = self.start_session(&proof, false, client, replaced).await?;
-        Ok(SignedUp { email, session })
+        Ok(SignedUp { email, session, is_new: false })
     }
 }

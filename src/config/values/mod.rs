@@ -2,9 +2,11 @@
 //! contain the actual one.
 
 mod database_url;
+mod link;
 mod mail;
 mod networks;
 mod public_url;
+mod zone;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -15,9 +17,11 @@ use serde::{Deserialize, Deserializer};
 
 pub(crate) use database_url::DatabasePlace;
 pub use database_url::DatabaseUrl;
+pub use link::Link;
 pub use mail::{Hello, Sender, SmtpUrl};
 pub use networks::{Allowances, Proxy};
 pub use public_url::PublicUrl;
+pub use zone::Zone;
 
 use super::Must;
 

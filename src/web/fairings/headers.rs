@@ -12,6 +12,11 @@ use crate::web::paths::{asked_path, urls_of};
 const CSP: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                    base-uri 'none'; frame-ancestors 'none'";
 
+/// For pages: the same, and the script of `static/` runs. None in the page itself does, so that what somebody types
+/// cannot become one.
+const CSP_OF_PAGES: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+                            form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
 pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // `no-referrer` would make browsers send `Origin: null` with our own forms. Pages with a secret in their path
     // send only the origin, and no search engine lists them.
@@ -22,8 +27,8 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
         Hsts::Host => Some("max-age=31536000"),
         Hsts::Subdomains => Some("max-age=31536000; includeSubDomains"),
     });
-    let ours = [
-        ("Content-Security-Policy", Some(CSP)),
+    let mut ours = [
+        ("Content-Security-Policy", None),
         ("X-Content-Type-Options", Some("nosniff")),
         ("Cross-Origin-Opener-Policy", Some("same-origin")),
         ("Cross-Origin-Resource-Policy", Some("same-origin")),
@@ -37,11 +42,14 @@ pub(in crate::web) fn set(request: &Request<'_>, response: &mut Response<'_>) {
     // A static file has a `Cache-Control` of its own, and a host app may have set any of them. Compared in one pass:
     // Rocket's map hashes a name byte by byte.
     let mut is_set = [false; 7];
+    let mut is_page = false;
     for header in response.headers().iter() {
+        is_page |= header.name() == "Content-Type" && header.value().starts_with("text/html");
         for (is_set, (name, _)) in is_set.iter_mut().zip(ours) {
             *is_set |= header.name() == name;
         }
     }
+    ours[0].1 = Some(if is_page { CSP_OF_PAGES } else { CSP });
     for (is_set, (name, value)) in is_set.into_iter().zip(ours) {
         if let (false, Some(value)) = (is_set, value) {
             response.set_header(Header::new(name, value));

@@ -10,6 +10,7 @@ use rocket::serde::json::{from_str, to_string};
 use super::Fields;
 use crate::auth::Wait;
 use crate::web::refusals::Reason;
+use crate::web::typed_email::TypedEmail;
 use crate::words;
 
 /// The state in which a form is shown (again).
@@ -44,6 +45,13 @@ impl FormState {
     /// A form with the values of a draft.
     pub(in crate::web) fn of_draft(text: &str) -> Self {
         Self { values: from_str(text).unwrap_or_default(), ..Self::default() }
+    }
+
+    /// Fills in the address that was typed before.
+    pub(in crate::web) fn and_email(mut self, typed: Option<TypedEmail>) -> Self {
+        let email = typed.map(|typed| ("email".to_owned(), typed.email.as_str().to_owned()));
+        self.values.extend(email);
+        self
     }
 
     /// The value of a field.

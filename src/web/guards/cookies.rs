@@ -4,10 +4,10 @@ use rocket::Request;
 use rocket::http::{CookieJar, Status};
 use rocket::request::{FromRequest, Outcome};
 
-use super::sign_in_first::page_of_form;
 use crate::auth::Auth;
 use crate::config::Config;
 use crate::urls;
+use crate::web::next::Next;
 use crate::web::paths::urls_of;
 use crate::web::session;
 
@@ -42,7 +42,11 @@ impl<'r> FromRequest<'r> for FormCookies<'r> {
         };
         // A redirect keeps the address of the page whose form was sent. A form that was sent says itself where it is from.
         let is_form = request.method() == rocket::http::Method::Post;
-        let page = if is_form { None } else { page_of_form(request) };
+        let page = if is_form {
+            None
+        } else {
+            Next::page_before(request).map(|page| page.as_str().to_owned())
+        };
         let comes_from_form = page.is_some_and(|page| {
             let path = page.split('?').next().unwrap_or_default();
             [urls::SIGN_IN, urls::SIGN_UP]

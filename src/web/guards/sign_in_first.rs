@@ -152,18 +152,6 @@ fn is_page_view(request: &Request<'_>) -> bool {
     matches!(request.method(), Method::Get | Method::Head)
 }
 
-/// The page with the form, if the browser says that it is one of this site.
-pub(super) fn page_of_form(request: &Request<'_>) -> Option<String> {
-    let config = request.rocket().state::<Auth>()?.config();
-    let page = url::Url::parse(request.headers().get_one("Referer")?).ok()?;
-    if !config.is_own_origin(&page.origin().ascii_serialization()) {
-        return None;
-    }
-    let query = page.query().map_or_else(String::new, |query| format!("?{query}"));
-    let page = format!("{}{query}", page.path());
-    Next::parse(&page).map(|_| page)
-}
-
 impl<'r> Responder<'r, 'static> for SignInFirst {
     fn respond_to(mut self, request: &'r Request<'_>) -> response::Result<'static> {
         let is_json = Wants::of(request) == Wants::Json;
@@ -183,7 +171,8 @@ impl<'r> Responder<'r, 'static> for SignInFirst {
         if let Some(page) = self.put_draft(request) {
             return go(&page);
         }
-        let next = page_of_form(request).unwrap_or_default();
-        errors::form_lost(request, self.why == Why::TooOld, &urls.and_then(page, &next))
+        let before = Next::page_before(request);
+        let next = before.as_ref().map_or("", Next::as_str);
+        errors::form_lost(request, self.why == Why::TooOld, &urls.and_then(page, next))
     }
 }

@@ -17,6 +17,7 @@ use crate::web::guards::Page;
 use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
+use crate::web::typed_email::TypedEmail;
 use crate::{Email, Error, User, urls, words};
 
 #[derive(FromForm)]
@@ -52,7 +53,16 @@ parts!(AskPage);
 #[template(path = "password_reset_sent.html", blocks = ["title", "main"])]
 struct SentPage<'a> {
     frame: Frame<'a>,
-    email: &'a Email,
+    /// `None` in a browser that keeps no cookies.
+    asked: Option<Asked>,
+}
+
+/// A link that was asked for.
+struct Asked {
+    email: Email,
+    may_ask: bool,
+    /// How often, or when, another one can be asked for.
+    again: String,
 }
 
 parts!(SentPage);
@@ -84,9 +94,11 @@ fn draw(
 }
 
 #[get("/password-reset")]
-pub(in crate::web) fn show(page: Page<'_>) -> Shown {
-    let email = page.user().map_or("", |user| user.email.as_str());
-    let form = FormState::with("email", email);
+pub(in crate::web) fn show(page: Page<'_>, jar: &CookieJar<'_>, auth: &State<Auth>) -> Shown {
+    let form = match page.user() {
+        Some(user) => FormState::with("email", user.email.as_str()),
+        None => FormState::default().and_email(TypedEmail::read(jar, auth)),
+    };
     pages::show(Status::Ok, &AskPage { frame: page.frame, form: &form })
 }
 
@@ -95,6 +107,7 @@ pub(in crate::web) async fn submit(
     submitted: Submitted<'_, AskForm>,
     page: Page<'_>,
     client: Client,
+    jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Submitted { form, state, .. } = submitted;
@@ -107,7 +120,24 @@ pub(in crate::web) async fn submit(
     if let Err(limited) = auth.request_password_reset(&email, &client).await {
         return Answer::refused(Refused::<Infallible>::from(limited), state, draw);
     }
-    Ok(Answer::Page(pages::show(Status::Ok, &SentPage { frame: page.frame, email: &email })))
+    TypedEmail::ask(jar, auth, email);
+    Ok(Answer::Go(page.go_to(urls::PASSWORD_RESET_SENT)))
+}
+
+/// A page of its own, so that loading it again sends nothing. Says the same of every address.
+#[get("/password-reset-sent")]
+pub(in crate::web) fn show_sent(page: Page<'_>, jar: &CookieJar<'_>, auth: &State<Auth>) -> Shown {
+    let asked = TypedEmail::read(jar, auth).map(|typed| {
+        let left = typed.links_left(auth.config());
+        let may_ask = left > 0;
+        let again = if may_ask {
+            words::pages::password_reset_sent::times_left(left)
+        } else {
+            words::pages::password_reset_sent::again_in(typed.wait(auth))
+        };
+        Asked { email: typed.email, may_ask, again }
+    });
+    pages::show(Status::Ok, &SentPage { frame: page.frame, asked })
 }
 
 #[get("/password-reset/link")]
@@ -133,8 +163,9 @@ pub(in crate::web) async fn submit_link(
         match auth.reset_password(&link, new_password, &client, OnRepeat::SameAnswer).await {
             Ok(device) => {
                 // The reset has ended every session: the current one began after it.
-                if link.user.is_some() {
+                if let Some(user) = link.user {
                     session::sign_out(auth, jar, &client).await?;
+                    TypedEmail::keep(jar, auth, user.email);
                 }
                 return Ok(done(link.purpose, &page, auth, jar, &client, device));
             }

@@ -39,7 +39,7 @@ struct ProfilePage<'a> {
 parts!(ProfilePage);
 
 fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown {
-    let member_since = words::dates::day(user.created_at);
+    let member_since = words::dates::day(user.created_at, &page.frame.config.time_zone);
     pages::show(status, &ProfilePage { frame: page.frame, form, user, member_since })
 }
 

@@ -2,9 +2,9 @@
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
+use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::Error;
 use crate::auth::{Auth, Client, Refused, WrongCredentials};
 use crate::web::forms::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
 use crate::web::frame::Frame;
@@ -14,6 +14,8 @@ use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::refusals::CookiesLost;
 use crate::web::session::sign_in;
+use crate::web::typed_email::TypedEmail;
+use crate::{Error, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct SignInForm {
@@ -49,6 +51,7 @@ pub(in crate::web) fn show(
     page: Page<'_>,
     next: Option<&str>,
     cookies: FormCookies<'_>,
+    jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Answer {
     let next = next.and_then(Next::parse);
@@ -57,7 +60,8 @@ pub(in crate::web) fn show(
     if page.session.is_some_and(|session| !is_asked_again(session)) {
         return Answer::go(&page, next.as_ref());
     }
-    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
+    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str))
+        .and_email(TypedEmail::read(jar, auth));
     if cookies.are_lost(false) {
         form.refuse_because(CookiesLost.into());
     }
@@ -88,4 +92,43 @@ pub(in crate::web) async fn submit(
         Ok(_) => Answer::refused(Refused::Because(WrongCredentials), state, draw),
         Err(refused) => Answer::refused(refused, state, draw),
     }
+}
+
+#[derive(FromForm)]
+pub(in crate::web) struct GoOnForm {
+    email: Typed,
+    to: Typed,
+    next: Option<Next>,
+}
+
+impl Fields for GoOnForm {
+    const NAMES: &'static [&'static str] = &["email", "to", "next"];
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+/// The value of the button that leads on to signing up.
+pub(in crate::web) const TO_SIGN_UP: &str = "signup";
+
+/// From a refused sign-in on to the form for a forgotten password, or to sign up, with the address that was typed. By
+/// a button: the refusal sets no cookie, so that it is the same for every address (promise 9), and a link would put
+/// the address into logs.
+#[post("/login/go-on", data = "<submitted>")]
+pub(in crate::web) fn go_on(
+    submitted: Submitted<'_, GoOnForm>,
+    page: Page<'_>,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Redirect {
+    let Some(GoOnForm { email, to, next }) = submitted.form else {
+        return page.go_to(urls::SIGN_IN);
+    };
+    // People type their password there too: only an address is kept.
+    if let Ok(email) = email.0.parse() {
+        TypedEmail::keep(jar, auth, email);
+    }
+    if to.0 == TO_SIGN_UP {
+        let next = next.as_ref().map_or("", Next::as_str);
+        return Redirect::to(page.frame.urls.and_then(urls::SIGN_UP, next));
+    }
+    page.go_to(urls::PASSWORD_RESET)
 }

@@ -5,6 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{State, get, post};
 
+use crate::Error;
 use crate::auth::{Auth, Client};
 use crate::web::flash::Notice;
 use crate::web::frame::Frame;
@@ -12,7 +13,6 @@ use crate::web::guards::Page;
 use crate::web::layout::parts;
 use crate::web::pages::{self, Shown};
 use crate::web::session;
-use crate::{Error, urls};
 
 #[derive(Template)]
 #[template(path = "sign_out.html", blocks = ["title", "main"])]
@@ -36,5 +36,5 @@ pub(in crate::web) async fn submit(
 ) -> Result<Redirect, Error> {
     session::sign_out(auth, jar, &client).await?;
     Notice::SignedOut.put(jar, auth);
-    Ok(Redirect::to(urls::FRONT_PAGE.as_str()))
+    Ok(Redirect::to(auth.config().home.as_str().to_owned()))
 }

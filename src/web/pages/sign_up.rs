@@ -5,6 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
 use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
+use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted, Ticked};
 use crate::web::frame::Frame;
 use crate::web::guards::{FormCookies, Page};
@@ -13,6 +14,7 @@ use crate::web::next::Next;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::refusals::CookiesLost;
 use crate::web::session;
+use crate::web::typed_email::TypedEmail;
 use crate::{Email, Error, Name, words};
 
 #[derive(FromForm)]
@@ -61,13 +63,15 @@ pub(in crate::web) fn show(
     page: Page<'_>,
     next: Option<&str>,
     cookies: FormCookies<'_>,
+    jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Answer {
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(&page, next.as_ref());
     }
-    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str));
+    let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str))
+        .and_email(TypedEmail::read(jar, auth));
     if cookies.are_lost(false) {
         form.refuse_because(CookiesLost.into());
     }
@@ -98,16 +102,22 @@ pub(in crate::web) async fn submit(
         let draw = |status, state: &FormState| draw(status, state, false);
         return Answer::refused(Refused::Because(CookiesLost), state, draw);
     }
+    let typed = email.clone();
     let form = SignUp { email, password, name: name.into_new() };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
         Ok(signed_up) => {
             if let Some(new) = signed_up.session {
                 session::write(jar, auth.config(), new, &client);
+                TypedEmail::forget(jar, auth.config());
+            }
+            if signed_up.is_new {
+                Notice::AccountReady.put(jar, auth);
             }
             Ok(Answer::go(&page, next.as_ref()))
         }
         Err(refused) => {
+            TypedEmail::keep(jar, auth, typed);
             let is_taken = matches!(refused, Refused::Because(SignUpError::EmailTaken));
             let draw = |status, state: &FormState| draw(status, state, is_taken);
             Answer::refused(refused, state, draw)

@@ -12,6 +12,12 @@ fn a_wrong_setting_stops_the_start_with_key_place_and_reason() {
         ("VESTIBULE_PASSWORD__MIN_LENGTH", "many", "password.min_length"),
         ("VESTIBULE_PASSWORD__COST", "3", "password.cost"),
         ("VESTIBULE_ACCENT", "red", "accent"),
+        ("VESTIBULE_HOME", "//evil.example", "home"),
+        ("VESTIBULE_HOME", "mailto:help@example.com", "home"),
+        ("VESTIBULE_LINKS__PRIVACY", "javascript:alert(1)", "links.privacy"),
+        ("VESTIBULE_TIME_ZONE", "Europe/Atlantis", "time_zone"),
+        ("VESTIBULE_LOGO", "no-such-logo.svg", "logo"),
+        ("VESTIBULE_EXTRA_CSS", "/", "extra_css"),
         ("VESTIBULE_SESSION__IDLE_TTL", "soon", "session.idle_ttl"),
         ("VESTIBULE_PUBLIC_URL", "accounts.example.com/app", "public_url"),
         ("VESTIBULE_MAIL__SMTP_URL", "hunter2@mail", "mail.smtp_url"),
@@ -48,7 +54,9 @@ fn a_wrong_setting_stops_the_start_with_key_place_and_reason() {
     ];
     for (variable, value, key) in cases {
         let log = refused(folder.path(), &[(variable, value)]);
-        let says_why = log.contains("must be") || log.contains("put a proxy");
+        let says_why = log.contains("must be")
+            || log.contains("put a proxy")
+            || log.contains("a file that cannot be read");
         assert!(log.contains(key) && says_why, "{variable}: {log}");
         assert!(!log.contains("hunter2"), "{log}");
     }

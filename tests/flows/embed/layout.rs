@@ -7,12 +7,12 @@ use vestibule::{Layout, Menu};
 use crate::harness::{ADA, PASSWORD, TestApp};
 
 fn in_notes(page: &Layout<'_>) -> String {
-    let Layout { title, main, styles, menu, urls, .. } = page;
+    let Layout { title, main, styles, menu, urls, footer, .. } = page;
     let sign_in = urls.sign_in();
     let whose = page.user.map_or("nobody", |user| user.email.as_str());
     format!(
         "<title>{title} - Notes</title>{styles}<nav>{menu}</nav><p>of {whose}</p>{main}\
-         <footer>{sign_in}</footer>"
+         <footer>{sign_in}</footer>{footer}"
     )
 }
 
@@ -30,7 +30,7 @@ fn own_links(menu: Menu<'_>, page: Option<u8>) -> String {
 
 fn app() -> TestApp {
     TestApp::start(
-        |figment| figment,
+        |figment| figment.merge(("vestibule.links.terms", "/terms")),
         |figment| {
             let stage = vestibule::stage().layout(in_notes);
             rocket::custom(figment)
@@ -50,6 +50,8 @@ fn every_page_is_in_the_layout_of_the_host() {
         ("/password-reset", "Reset your password - Notes"),
     ] {
         let seen = app.visit(path).is(200).says("of nobody").says("vestibule.css");
+        assert_eq!(seen.body.matches("vestibule.js").count(), 1, "{path}");
+        let seen = seen.says("<a href=\"/terms\">Terms</a>");
         assert_eq!(seen.title(), title);
         assert!(!seen.body.contains("<!doctype"), "{}", seen.body);
         assert!(seen.header("content-security-policy").is_some());

@@ -83,7 +83,12 @@ impl Seen {
 
     /// The text of the body.
     fn text(&self) -> String {
-        unescaped(&self.body)
+        // What has an element of its own within a sentence is read as a part of it.
+        unescaped(
+            &["<bdi>", "</bdi>", "<code>", "</code>"]
+                .iter()
+                .fold(self.body.clone(), |b, t| b.replace(t, "")),
+        )
     }
 
     /// A field of a form on the page.

@@ -22,7 +22,9 @@ impl TestApp {
 
     /// A reset link for Ada's account, requested by a stranger.
     pub fn reset_link(&self) -> String {
-        self.other_browser().post("/password-reset", [("email", ADA)]).is(200);
+        self.other_browser()
+            .post("/password-reset", [("email", ADA)])
+            .redirects_to("/password-reset-sent");
         self.last_email().link()
     }
 }
