@@ -1,7 +1,7 @@
 //! Measures the service from outside, mostly as ratios: `cargo bench`. Starts the release binary on loopback, sends
 //! requests from this process, and ends after some minutes. Measure on a quiet machine. `cargo bench -- pages old
-//! logins starts` selects parts; `cargo bench -- readme` measures everything three times and writes the table of
-//! the README.
+//! logins starts` selects parts; `cargo bench -- table` measures everything three times and writes the table of
+//! `docs/performance.md`.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
 #![expect(clippy::cast_precision_loss, reason = "figures for people")]
@@ -33,12 +33,12 @@ fn main() {
         return;
     }
     let parts: Vec<String> = std::env::args().skip(1).filter(|w| !w.starts_with("--")).collect();
-    let for_readme = parts.iter().any(|part| part == "readme");
+    let for_table = parts.iter().any(|part| part == "table");
     let is_wanted =
-        |part: &str| for_readme || parts.is_empty() || parts.iter().any(|wanted| wanted == part);
+        |part: &str| for_table || parts.is_empty() || parts.iter().any(|wanted| wanted == part);
     let machine = format!("{} cores, {}", cores(), cpu());
     println!("\n{machine}\n\n| What | Reached |\n|---|---|");
-    for _ in 0..if for_readme { 3 } else { 1 } {
+    for _ in 0..if for_table { 3 } else { 1 } {
         if is_wanted("pages") {
             pages();
         }
@@ -52,8 +52,8 @@ fn main() {
             starts();
         }
     }
-    if for_readme {
-        write_readme(&machine);
+    if for_table {
+        write_table(&machine);
     }
 }
 
@@ -70,8 +70,8 @@ fn row(what: &str, reached: &str) {
     }
 }
 
-/// Writes the figures between the marks in the README.
-fn write_readme(machine: &str) {
+/// Writes the figures between the marks in `docs/performance.md`.
+fn write_table(machine: &str) {
     let command = |program: &str, words: &[&str]| {
         let output = Command::new(program).args(words).output().unwrap().stdout;
         String::from_utf8(output).unwrap().trim().to_owned()
@@ -89,14 +89,14 @@ fn write_readme(machine: &str) {
          | What | Reached |\n|---|---|\n{}\n{TO}",
         rows.join("\n")
     );
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-    let readme = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = readme.split_once(FROM).unwrap();
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/performance.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = document.split_once(FROM).unwrap();
     let (_, after) = rest.split_once(TO).unwrap();
     std::fs::write(path, format!("{before}{table}{after}")).unwrap();
 }
 
-const FROM: &str = "<!-- written by `cargo bench -- readme` -->";
+const FROM: &str = "<!-- written by `cargo bench -- table` -->";
 const TO: &str = "<!-- until here -->";
 
 fn cores() -> usize {
@@ -177,7 +177,7 @@ fn pages() {
         let rate = done.len() as f64 / start.elapsed().as_secs_f64();
         let errors = done.iter().filter(|answer| answer.status != 303).count();
         row(
-            &format!("sign-ups/s with their e-mails, bcrypt cost 4, 64 clients, {name}"),
+            &format!("sign-ups/s with their emails, bcrypt cost 4, 64 clients, {name}"),
             &format!("{rate:.0}, {errors} errors"),
         );
         let cookies: Vec<String> = done.into_iter().take(USERS).filter_map(|a| a.cookie).collect();

@@ -298,8 +298,9 @@ mod tests {
     #[test]
     fn the_readme_has_every_setting_with_its_default() {
         let readme = include_str!("../../README.md");
-        let (_, table) = readme.split_once("| Setting | Default | What it does |\n").unwrap();
-        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
+        let tables = readme.split("| Setting | Default | What it does |\n").skip(1);
+        let rows =
+            tables.flat_map(|table| table.lines().skip(1).take_while(|line| line.starts_with('|')));
         let rows: Vec<(&str, &str)> = rows
             .map(|row| {
                 let mut cells = row.split(" | ");
