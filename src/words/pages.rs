@@ -212,7 +212,7 @@ pub(crate) mod password_reset_link {
 pub(crate) mod verify_email {
     use super::{Around, Text, around, text};
 
-    pub(crate) const TITLE: Text = text("Confirm your email address");
+    pub(crate) const TITLE: Text = text("Confirm your address");
     pub(crate) const INTRODUCTION: Around = around("Is {} your email address?");
     pub(crate) const PASSWORD_HINT: &str =
         "You are not signed in here. Enter your password to show that the account is yours.";

@@ -73,7 +73,7 @@ fn all_that_is_wrong_is_said_at_once() {
         app.clock.advance(Duration::from_secs(61));
     }
     // They were guesses.
-    let failed = app.count("events WHERE kind = 'log-in-failed'");
+    let failed = app.count("events WHERE kind = 'sign-in-failed'");
     assert!(failed >= 5, "{failed}");
     app.clock.advance(Duration::from_mins(16));
     app.change_password(PASSWORD, "short").is(422).says_beside("new_password", weak);

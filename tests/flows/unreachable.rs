@@ -104,6 +104,6 @@ fn no_email_is_about_the_future() {
     let now = OffsetDateTime::from(app.clock.now());
     let email = app.last_email();
     assert!(email.subject.starts_with("Your "), "{email:?}");
-    let when = format!("{}, {:02}:{:02} UTC", now.year(), now.hour(), now.minute());
+    let when = format!("{} at {:02}:{:02} UTC", now.year(), now.hour(), now.minute());
     assert!(email.text.contains(&when), "{when}: {email:?}");
 }
