@@ -49,6 +49,14 @@ impl Error {
             .is_some_and(sqlx::error::DatabaseError::is_foreign_key_violation)
     }
 
+    /// Whether another row has this value already.
+    pub(crate) fn is_unique_violation(&self) -> bool {
+        let source = self.source.as_ref().and_then(|source| source.downcast_ref::<sqlx::Error>());
+        source
+            .and_then(sqlx::Error::as_database_error)
+            .is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+    }
+
     /// When to repeat the request (HTTP: 503 with `Retry-After`); `None` if the error is not known to be temporary
     /// (HTTP: 500).
     pub fn retry_after(&self) -> Option<Duration> {

@@ -62,6 +62,20 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Records an event without the client: nothing may name the person any more.
+    pub(in crate::auth) async fn record_by_operator(
+        &mut self,
+        event: Event,
+        user: UserId,
+    ) -> Result<(), Error> {
+        let told_at = self.auth.told_at(event, Some(user));
+        self.has_event |= told_at.is_some();
+        let nobody = Client::operator();
+        self.tx.insert_event(event, Some(user), &nobody, self.now, told_at).await?;
+        self.recorded.push((event, Some(user)));
+        Ok(())
+    }
+
     /// Records an event that a user can cause any number of times, up to a daily limit.
     pub(in crate::auth) async fn record_visit(
         &mut self,

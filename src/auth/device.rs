@@ -61,7 +61,11 @@ const UNKNOWN: &str = "unknown";
 impl Device {
     /// The device of a client.
     pub(in crate::auth) fn of(client: &Client) -> Self {
-        let agent = &client.user_agent;
+        Self::of_user_agent(&client.user_agent)
+    }
+
+    /// The device that a `User-Agent` header names.
+    pub(crate) fn of_user_agent(agent: &str) -> Self {
         let browser = BROWSERS.iter().find(|(mark, ..)| agent.contains(mark));
         let system = SYSTEMS.iter().find(|(mark, ..)| agent.contains(mark));
         Self { browser: browser.map(|known| known.1), system: system.map(|known| known.1) }

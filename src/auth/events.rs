@@ -15,7 +15,7 @@ use crate::named::named_enum;
 named_enum! {
     /// Something that happened to an account, by its name in the table and in the log.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-    pub(in crate::auth) enum Event {
+    pub(crate) enum Event {
         SignedUp = "signed-up",
         SignedIn = "signed-in",
         SignInFailed = "sign-in-failed",
@@ -30,6 +30,13 @@ named_enum! {
         Enabled = "enabled",
         Deleted = "deleted",
         SessionsEnded = "sessions-ended",
+        SessionEnded = "session-ended",
+        EmailChangeAsked = "email-change-asked",
+        EmailChanged = "email-changed",
+        EmailPutBack = "email-put-back",
+        DeletionAsked = "deletion-asked",
+        Restored = "restored",
+        Disowned = "disowned",
         MadeAdmin = "made-admin",
         UnmadeAdmin = "unmade-admin",
     }
@@ -66,9 +73,11 @@ pub enum AccountEvent {
     PasswordChanged(UserId),
     /// The user has set a password by a mailed link.
     PasswordReset(UserId),
-    /// The account was disabled.
+    /// The email address was changed, or put back: see [`User::email`](crate::User::email) for the new one.
+    EmailChanged(UserId),
+    /// The account was disabled, or its owner has deleted it and can still restore it.
     Disabled(UserId),
-    /// The account was enabled.
+    /// The account was enabled, or restored.
     Enabled(UserId),
     /// The account was deleted: nothing finds it any more.
     Deleted(UserId),
@@ -85,6 +94,7 @@ impl AccountEvent {
             | Self::Renamed(user)
             | Self::PasswordChanged(user)
             | Self::PasswordReset(user)
+            | Self::EmailChanged(user)
             | Self::Disabled(user)
             | Self::Enabled(user)
             | Self::Deleted(user) => user,
@@ -101,13 +111,17 @@ impl AccountEvent {
             Event::Renamed => Self::Renamed(user),
             Event::PasswordChanged => Self::PasswordChanged(user),
             Event::PasswordReset => Self::PasswordReset(user),
-            Event::Disabled => Self::Disabled(user),
-            Event::Enabled => Self::Enabled(user),
+            Event::Disabled | Event::DeletionAsked => Self::Disabled(user),
+            Event::Enabled | Event::Restored => Self::Enabled(user),
+            Event::EmailChanged | Event::EmailPutBack => Self::EmailChanged(user),
             Event::Deleted => Self::Deleted(user),
             Event::SignInFailed
             | Event::SignedOut
             | Event::PasswordResetAsked
             | Event::SessionsEnded
+            | Event::SessionEnded
+            | Event::EmailChangeAsked
+            | Event::Disowned
             | Event::MadeAdmin
             | Event::UnmadeAdmin => return None,
         })

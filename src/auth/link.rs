@@ -6,19 +6,23 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::change::REPEATED_WITHIN;
-use super::store::NewLink;
-use super::{Auth, LinkToken, User, UserId};
+use super::store::{FoundLink, NewLink};
+use super::{Auth, Email, LinkToken, User, UserId};
 use crate::mail::Message;
 use crate::{Error, urls};
 
 const HOUR: Duration = Duration::from_hours(1);
 
 /// The number of links of one purpose that a user may have open. Asking for more does not void the older ones: a
-/// stranger must not void the link that the owner is about to open.
+/// stranger must not void the link that the owner is about to open. The links in notices have no limit: a notice is never
+/// sent without one.
 pub(in crate::auth) const MOST_OPEN: i64 = 3;
 
+/// How long the owner can take back what somebody else did to the account.
+pub(in crate::auth) const UNDO_FOR: Duration = Duration::from_hours(72);
+
 macro_rules! purposes {
-    ($($(#[$doc:meta])* $purpose:ident: $name:literal, at $page:ident, for $ttl:expr, mailed as $message:ident;)*) => {
+    ($($(#[$doc:meta])* $purpose:ident: $name:literal, at $page:ident, for $ttl:expr;)*) => {
         /// The purpose of a mailed link. A link is not valid for any other purpose.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Purpose {
@@ -48,30 +52,52 @@ macro_rules! purposes {
                     $(Self::$purpose => $ttl,)*
                 }
             }
-
-            /// The message that contains it.
-            const fn message(self) -> Message {
-                match self {
-                    $(Self::$purpose => Message::$message,)*
-                }
-            }
         }
     };
 }
 
 purposes! {
     /// Sets a new password.
-    PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR, mailed as PasswordReset;
+    PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR;
     /// Sets the first password of an account that somebody else has created.
-    SetPassword: "set-password", at SET_PASSWORD, for Duration::from_hours(7 * 24), mailed as AccountCreated;
+    SetPassword: "set-password", at SET_PASSWORD, for Duration::from_hours(7 * 24);
     /// Shows that the email address belongs to the user.
-    VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24), mailed as VerifyEmail;
+    VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24);
+    /// Changes the address of an account to the one that the link was sent to.
+    EmailChange: "email-change", at EMAIL_CHANGE, for Duration::from_hours(24);
+    /// Puts the address back that it was sent to.
+    EmailUndo: "email-undo", at EMAIL_UNDO, for UNDO_FOR;
+    /// "This wasn't me": ends all sessions and sends a link to reset the password.
+    NotMe: "not-me", at NOT_ME, for UNDO_FOR;
+    /// Restores an account that its owner has deleted, until it is erased.
+    AccountRestore: "account-restore", at ACCOUNT_RESTORE, for Duration::from_hours(366 * 24);
+}
+
+impl Purpose {
+    /// The number of links that a user may have open.
+    pub(in crate::auth) const fn most_open(self) -> i64 {
+        match self {
+            Self::PasswordReset | Self::SetPassword | Self::VerifyEmail | Self::EmailChange => {
+                MOST_OPEN
+            }
+            Self::EmailUndo | Self::NotMe | Self::AccountRestore => i64::MAX,
+        }
+    }
 }
 
 impl Message {
     /// The purpose of the link in this message, if it contains one.
-    pub(in crate::auth) fn link(self) -> Option<Purpose> {
-        Purpose::ALL.iter().copied().find(|purpose| purpose.message() == self)
+    pub(in crate::auth) const fn link(self) -> Option<Purpose> {
+        match self {
+            Self::VerifyEmail => Some(Purpose::VerifyEmail),
+            Self::PasswordReset => Some(Purpose::PasswordReset),
+            Self::AccountCreated => Some(Purpose::SetPassword),
+            Self::EmailChange => Some(Purpose::EmailChange),
+            Self::EmailUndo => Some(Purpose::EmailUndo),
+            Self::AccountDeletion => Some(Purpose::AccountRestore),
+            Self::PasswordChanged | Self::EmailChanged | Self::NewDevice => Some(Purpose::NotMe),
+            Self::EmailInUse | Self::AccountErased => None,
+        }
     }
 }
 
@@ -82,6 +108,8 @@ pub(crate) struct OpenedLink {
     pub(crate) token: LinkToken,
     /// The user it belongs to; `None` if the link was used, has expired, or never existed.
     pub(crate) user: Option<User>,
+    /// The address that the account gets by it.
+    pub(crate) email: Option<Email>,
     /// Who used it in the last minutes.
     pub(crate) used_by: Option<UserId>,
 }
@@ -94,28 +122,67 @@ impl Auth {
         token: LinkToken,
     ) -> Result<OpenedLink, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
-        let user = self.store.find_link(digest, purpose, now).await?;
+        let found = self.store.find_link(digest, purpose, now).await?;
+        let (user, email) = match found {
+            Some(found) => self.valid_link(purpose, found).await?,
+            None => (None, None),
+        };
         let used_by = match user {
             Some(_) => None,
             None => self.store.find_used_link(digest, purpose, now - REPEATED_WITHIN, now).await?,
         };
-        Ok(OpenedLink { purpose, token, user, used_by: used_by.map(|user| user.id) })
+        Ok(OpenedLink { purpose, token, user, email, used_by: used_by.map(|user| user.id) })
     }
 
-    /// The row to store for a link to this user in this message.
+    /// The user of a link, and the address that the account gets by it, if the link still fits the account.
+    async fn valid_link(
+        &self,
+        purpose: Purpose,
+        FoundLink { recipient, payload, user }: FoundLink,
+    ) -> Result<(Option<User>, Option<Email>), Error> {
+        let now = self.clock.now();
+        let is_enabled = user.disabled_at.is_none();
+        Ok(match purpose {
+            Purpose::PasswordReset | Purpose::SetPassword | Purpose::VerifyEmail => {
+                (Some(user).filter(|user| is_enabled && user.email.key() == recipient), None)
+            }
+            Purpose::EmailChange => {
+                let email = user.new_email.clone().filter(|email| email.key() == recipient);
+                (Some(user).filter(|_| is_enabled && email.is_some()), email)
+            }
+            Purpose::EmailUndo => {
+                let id = payload.and_then(|id| id.parse().ok());
+                let former = match id {
+                    Some(id) => self.store.find_former_email(id, user.id, now).await?,
+                    None => None,
+                };
+                let may_undo = is_enabled || user.delete_at.is_some();
+                let email = former.map(|former| former.email);
+                (Some(user).filter(|_| may_undo && email.is_some()), email)
+            }
+            Purpose::NotMe => (Some(user).filter(|_| is_enabled), None),
+            Purpose::AccountRestore => {
+                (Some(user).filter(|user| user.delete_at.is_some_and(|at| at > now)), None)
+            }
+        })
+    }
+
+    /// The row to store for a link of this user, sent to this address in this message.
     pub(in crate::auth) fn new_link(
         &self,
         purpose: Purpose,
         token: &LinkToken,
-        user: &User,
+        user: UserId,
+        recipient: &Email,
         message: Option<Uuid>,
     ) -> NewLink {
         let now = self.clock.now();
         NewLink {
             digest: token.digest(),
             purpose,
-            user: user.id,
-            recipient: user.email.key().to_owned(),
+            user,
+            recipient: recipient.key().to_owned(),
+            payload: None,
             now,
             expires_at: now + purpose.ttl(),
             message,

@@ -3,6 +3,7 @@
 //! Each flow has a file with its methods on [`Auth`] and an enum of the refusals.
 
 mod account;
+mod activity;
 mod change;
 mod client;
 mod device;
@@ -28,16 +29,20 @@ use std::time::{Duration, Instant};
 
 use rocket::tokio::sync::{Mutex, Notify};
 
+pub(crate) use account::{
+    CannotDisown, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, DeletionError,
+    Export, LONGEST_GRACE, SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError,
+    is_unseen,
+};
 pub use account::{
     CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
     UserId, UserIdError,
 };
-pub(crate) use account::{
-    SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError, is_unseen,
-};
+pub(crate) use activity::Activity;
 pub(crate) use client::{Client, canonical, ip_site};
 pub(crate) use device::{Browser, Device, System};
 pub use events::AccountEvent;
+pub(crate) use events::Event;
 pub(crate) use health::Health;
 pub(crate) use inspect::{CannotWrite, Key, inspect};
 pub(crate) use link::{OpenedLink, Purpose};
@@ -49,7 +54,7 @@ pub(crate) use password::reset::{OnRepeat, ResetPasswordError};
 pub(crate) use password::{NewPassword, Password, PasswordError, WeakPassword};
 pub(crate) use refusal::{Limited, Refused};
 pub(crate) use session::{
-    KNOWN_FOR, KnownDevice, NewSession, RecentLoginError, Session, SignedOut,
+    EndSessionError, KNOWN_FOR, KnownDevice, NewSession, RecentLoginError, Session, SignedOut,
 };
 #[cfg(feature = "postgres")]
 pub(crate) use store::PostgresUnusable;

@@ -33,7 +33,7 @@ impl Auth {
         self.store.update_swept(self.clock.now(), SWEEP_PAUSE).await
     }
 
-    /// Removes expired sessions, links, counts, events, and messages in the folder whose links are void. Then takes
+    /// Removes expired sessions, links, deleted accounts, counts, events, and messages in the folder whose links are void. Then takes
     /// stock. Calls `beat` after each batch.
     pub(crate) async fn sweep(&self, beat: impl Fn()) -> Result<(), Error> {
         let (store, now) = (&self.store, self.clock.now());
@@ -51,6 +51,10 @@ impl Auth {
         while store.delete_renewed_sessions(now - REPEATED_WITHIN).await? >= BATCH {
             beat();
         }
+        while store.delete_former_emails(now).await? >= BATCH {
+            beat();
+        }
+        self.erase_due(&beat).await?;
         let longest = self.config.throttle.forget_after.max(DAY);
         while store.delete_forgotten_buckets(now, longest).await? >= BATCH {
             beat();

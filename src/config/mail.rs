@@ -32,6 +32,8 @@ pub struct MailConfig {
     /// a minute. Ten minutes after it has received a message.
     #[serde(deserialize_with = "values::duration")]
     pub timeout: Duration,
+    /// Whether owners get an email when a browser signs in that the account has not used before. Default `true`.
+    pub new_device: bool,
     /// The folder for `.eml` files if there is no mail server. Default `mail` in the data folder.
     #[serde(deserialize_with = "values::optional_text")]
     pub folder: Option<PathBuf>,
@@ -45,6 +47,7 @@ impl Default for MailConfig {
             hello: None,
             ca_file: None,
             timeout: Duration::from_secs(30),
+            new_device: true,
             folder: None,
         }
     }

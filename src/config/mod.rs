@@ -4,6 +4,7 @@
 //! `Rocket.toml`) and from the environment (`VESTIBULE_PUBLIC_URL`, and
 //! `VESTIBULE_PASSWORD__MIN_LENGTH` for `password.min_length`), which wins over every profile.
 
+mod account;
 mod cookies;
 mod database;
 mod environment;
@@ -30,6 +31,7 @@ use serde::Deserialize;
 
 use crate::urls::Urls;
 
+pub use account::AccountConfig;
 pub(crate) use cookies::Cookies;
 pub(crate) use database::with_database;
 pub(crate) use environment::{CLOSED, with_environment};
@@ -96,6 +98,8 @@ pub struct Config {
     pub mail: MailConfig,
     /// Rate limits.
     pub throttle: ThrottleConfig,
+    /// What owners may do with their accounts.
+    pub account: AccountConfig,
     /// The security events that are recorded.
     pub events: EventsConfig,
     /// Proxies in front of the service, as addresses and networks (`10.0.0.0/8`): only they are trusted to report
@@ -147,6 +151,7 @@ impl Default for Config {
             session: SessionConfig::default(),
             mail: MailConfig::default(),
             throttle: ThrottleConfig::default(),
+            account: AccountConfig::default(),
             events: EventsConfig::default(),
             trusted_proxies: Vec::new(),
             client_ip_header: "X-Forwarded-For".into(),
@@ -208,6 +213,7 @@ impl Config {
         self.session.check()?;
         self.check_cookies()?;
         self.mail.check()?;
+        self.account.check()?;
         self.events.check()
     }
 

@@ -21,6 +21,20 @@ named_enum! {
         PasswordChanged = "password-changed",
         /// Somebody else has created the account.
         AccountCreated = "account-created",
+        /// Confirms the address that the user wants to change to.
+        EmailChange = "email-change",
+        /// The address that somebody wants to change to has an account.
+        EmailInUse = "email-in-use",
+        /// The address was changed: to the new one, and to an old one that was never verified.
+        EmailChanged = "email-changed",
+        /// The address was changed: to the old one, with a link that puts it back.
+        EmailUndo = "email-undo",
+        /// A browser signed in that the account has not used before.
+        NewDevice = "new-device",
+        /// The owner has deleted the account, and can restore it.
+        AccountDeletion = "account-deletion",
+        /// The account is erased.
+        AccountErased = "account-erased",
     }
 }
 
@@ -36,6 +50,8 @@ pub(crate) struct Content {
     /// A [`Device`], as stored in the outbox.
     pub(crate) device: String,
     pub(crate) ip: String,
+    /// What it is about: another address, or a time.
+    pub(crate) detail: String,
 }
 
 /// The text and the HTML form of a message, from `templates/mail`.
@@ -58,6 +74,13 @@ templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.htm
 templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
 templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
 templates!(CreatedText "mail/account_created.txt", CreatedHtml "mail/account_created.html");
+templates!(ChangeText "mail/email_change.txt", ChangeHtml "mail/email_change.html");
+templates!(InUseText "mail/email_in_use.txt", InUseHtml "mail/email_in_use.html");
+templates!(EmailChangedText "mail/email_changed.txt", EmailChangedHtml "mail/email_changed.html");
+templates!(UndoText "mail/email_undo.txt", UndoHtml "mail/email_undo.html");
+templates!(NewDeviceText "mail/new_device.txt", NewDeviceHtml "mail/new_device.html");
+templates!(DeletionText "mail/account_deletion.txt", DeletionHtml "mail/account_deletion.html");
+templates!(ErasedText "mail/account_erased.txt", ErasedHtml "mail/account_erased.html");
 
 /// The values of a template. The display name is not among them: somebody who signs up with a stranger's address
 /// chooses it, and could write into the stranger's message.
@@ -72,6 +95,7 @@ struct Values<'a> {
     at: &'a str,
     device: &'a str,
     ip: &'a str,
+    detail: &'a str,
 }
 
 /// What the messages of this site have in common.
@@ -96,6 +120,12 @@ pub(super) fn write(
         Message::PasswordReset => words::mail::password_reset_subject(site_name),
         Message::PasswordChanged => words::mail::password_changed_subject(site_name),
         Message::AccountCreated => words::mail::account_created_subject(site_name),
+        Message::EmailChange => words::mail::email_change_subject(site_name),
+        Message::EmailInUse => words::mail::email_in_use_subject(site_name),
+        Message::EmailChanged | Message::EmailUndo => words::mail::email_changed_subject(site_name),
+        Message::NewDevice => words::mail::new_device_subject(site_name),
+        Message::AccountDeletion => words::mail::account_deletion_subject(site_name),
+        Message::AccountErased => words::mail::account_erased_subject(site_name),
     };
     let mail = &Values {
         site_name,
@@ -108,12 +138,24 @@ pub(super) fn write(
         at: &words::dates::minute(content.at, time_zone),
         device: &device(&content.device),
         ip: &content.ip,
+        detail: &content.detail,
     };
     let (text, html) = match content.message {
         Message::VerifyEmail => (VerifyText { mail }.render(), VerifyHtml { mail }.render()),
         Message::PasswordReset => (ResetText { mail }.render(), ResetHtml { mail }.render()),
         Message::PasswordChanged => (ChangedText { mail }.render(), ChangedHtml { mail }.render()),
         Message::AccountCreated => (CreatedText { mail }.render(), CreatedHtml { mail }.render()),
+        Message::EmailChange => (ChangeText { mail }.render(), ChangeHtml { mail }.render()),
+        Message::EmailInUse => (InUseText { mail }.render(), InUseHtml { mail }.render()),
+        Message::EmailChanged => {
+            (EmailChangedText { mail }.render(), EmailChangedHtml { mail }.render())
+        }
+        Message::EmailUndo => (UndoText { mail }.render(), UndoHtml { mail }.render()),
+        Message::NewDevice => (NewDeviceText { mail }.render(), NewDeviceHtml { mail }.render()),
+        Message::AccountDeletion => {
+            (DeletionText { mail }.render(), DeletionHtml { mail }.render())
+        }
+        Message::AccountErased => (ErasedText { mail }.render(), ErasedHtml { mail }.render()),
     };
     let (text, html) = (text.map_err(failed)?, html.map_err(failed)?);
     Ok(SentMessage { id, to: to.deliverable(), subject, text, html })

@@ -76,9 +76,8 @@ impl Assets {
 
 fn read(key: &str, path: &Path, must: Must) -> Result<Vec<u8>, ConfigError> {
     let key = format!("vestibule.{key}");
-    let size = fs::metadata(path).and_then(|found| match found.is_file() {
-        true => Ok(found.len()),
-        false => Err(io::ErrorKind::InvalidInput.into()),
+    let size = fs::metadata(path).and_then(|found| {
+        if found.is_file() { Ok(found.len()) } else { Err(io::ErrorKind::InvalidInput.into()) }
     });
     let failed = |error| ConfigError::new(&key, Problem::NoFile(error));
     if usize::try_from(size.map_err(failed)?).is_ok_and(|size| size <= LARGEST) {

@@ -25,6 +25,12 @@ named_enum! {
         PasswordChanged = "password-changed",
         PasswordReset = "password-reset",
         PasswordSet = "password-set",
+        LinkSent = "link-sent",
+        EmailChangeCancelled = "email-change-cancelled",
+        EmailChanged = "email-changed",
+        DeviceSignedOut = "device-signed-out",
+        OthersSignedOut = "others-signed-out",
+        AccountRestored = "account-restored",
     }
 }
 
@@ -52,6 +58,12 @@ impl Notice {
             Self::PasswordChanged => notices::PASSWORD_CHANGED,
             Self::PasswordReset => notices::PASSWORD_RESET,
             Self::PasswordSet => notices::PASSWORD_SET,
+            Self::LinkSent => notices::LINK_SENT,
+            Self::EmailChangeCancelled => notices::EMAIL_CHANGE_CANCELLED,
+            Self::EmailChanged => notices::EMAIL_CHANGED,
+            Self::DeviceSignedOut => notices::DEVICE_SIGNED_OUT,
+            Self::OthersSignedOut => notices::OTHERS_SIGNED_OUT,
+            Self::AccountRestored => notices::ACCOUNT_RESTORED,
         }
     }
 

@@ -5,6 +5,7 @@ mod api;
 mod assets;
 mod body;
 mod catchers;
+mod cursor;
 mod draft;
 mod errors;
 mod fairings;

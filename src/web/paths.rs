@@ -32,6 +32,13 @@ pub(in crate::web) struct OwnPath {
     pub(in crate::web) errors: ErrorStyle,
 }
 
+impl OwnPath {
+    /// Where its errors are caught; `None` if that of another path does.
+    pub(in crate::web) fn base(&self) -> Option<&str> {
+        Some(&*self.path).filter(|path| !path.contains('<'))
+    }
+}
+
 /// All paths of ours, managed by Rocket.
 pub(in crate::web) struct OwnPaths(pub(in crate::web) Vec<OwnPath>);
 
@@ -52,9 +59,17 @@ impl OwnPaths {
             path => path,
         };
         let is_of =
-            |own: &&OwnPath| own.path == path || own.is_folder && lies_under(path, &own.path);
+            |own: &&OwnPath| fits(path, &own.path) || own.is_folder && lies_under(path, &own.path);
         self.0.iter().find(is_of)
     }
+}
+
+/// Whether a path is that of a route, in which `<name>` stands for one segment.
+fn fits(path: &str, own: &str) -> bool {
+    let Some((before, rest)) = own.split_once('<') else { return path == own };
+    let after = rest.split_once('>').map_or("", |(_, after)| after);
+    let segment = path.strip_prefix(before).and_then(|path| path.strip_suffix(after));
+    segment.is_some_and(|segment| !segment.is_empty() && !segment.contains('/'))
 }
 
 fn lies_under(path: &str, folder: &str) -> bool {

@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use rocket::http::Status;
 
 use crate::auth::{
-    ChangePasswordError, RecentLoginError, ResetPasswordError, SignUpError, SignedOut,
-    VerifyEmailError, WrongCredentials,
+    CannotDisown, CannotRestore, CannotUndo, ChangeEmailError, ChangePasswordError,
+    ConfirmEmailError, DeletionError, EndSessionError, RecentLoginError, ResetPasswordError,
+    SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
 };
 use crate::web::errors::Refusal;
-use crate::words;
+use crate::words::{self, account};
 
 /// The sentence of a refusal.
 pub(in crate::web) enum Reason {
@@ -131,6 +132,75 @@ impl From<VerifyEmailError> for Reason {
             VerifyEmailError::DeadLink => ResetPasswordError::DeadLink.into(),
             VerifyEmailError::SignedOut => SignedOut.into(),
         }
+    }
+}
+
+impl From<ChangeEmailError> for Reason {
+    fn from(error: ChangeEmailError) -> Self {
+        match error {
+            ChangeEmailError::SameEmail => Self::field("email", account::email_change::SAME),
+            ChangeEmailError::SignedOut => SignedOut.into(),
+        }
+    }
+}
+
+impl From<ConfirmEmailError> for Reason {
+    fn from(error: ConfirmEmailError) -> Self {
+        match error {
+            ConfirmEmailError::WrongPassword => VerifyEmailError::WrongPassword.into(),
+            ConfirmEmailError::DeadLink => ResetPasswordError::DeadLink.into(),
+            ConfirmEmailError::SignedOut => SignedOut.into(),
+            ConfirmEmailError::EmailTaken => Self::Whole {
+                status: Status::Conflict,
+                title: account::email_change::TAKEN_TITLE,
+                text: account::email_change::TAKEN,
+            },
+        }
+    }
+}
+
+impl From<EndSessionError> for Reason {
+    fn from(error: EndSessionError) -> Self {
+        match error {
+            EndSessionError::NoSuchSession => Self::Whole {
+                status: Status::NotFound,
+                title: account::sessions::NO_SUCH_TITLE,
+                text: account::sessions::NO_SUCH,
+            },
+            EndSessionError::SignedOut => SignedOut.into(),
+        }
+    }
+}
+
+impl From<DeletionError> for Reason {
+    fn from(error: DeletionError) -> Self {
+        match error {
+            DeletionError::WrongPassword => VerifyEmailError::WrongPassword.into(),
+            DeletionError::SignedOut => SignedOut.into(),
+            DeletionError::InUse => Self::Whole {
+                status: Status::Conflict,
+                title: account::account_deletion::IN_USE_TITLE,
+                text: account::account_deletion::IN_USE,
+            },
+        }
+    }
+}
+
+impl From<CannotUndo> for Reason {
+    fn from(CannotUndo: CannotUndo) -> Self {
+        ResetPasswordError::DeadLink.into()
+    }
+}
+
+impl From<CannotDisown> for Reason {
+    fn from(CannotDisown: CannotDisown) -> Self {
+        ResetPasswordError::DeadLink.into()
+    }
+}
+
+impl From<CannotRestore> for Reason {
+    fn from(CannotRestore: CannotRestore) -> Self {
+        ResetPasswordError::DeadLink.into()
     }
 }
 

@@ -47,6 +47,27 @@ fn areas() -> Vec<Area> {
         pages::verify_email::submit,
         pages::verify_email::show_link,
         pages::verify_email::submit_link,
+        pages::security::show,
+        pages::email_change::show,
+        pages::email_change::submit,
+        pages::email_change::cancel,
+        pages::email_change::show_link,
+        pages::email_change::submit_link,
+        pages::email_undo::show_link,
+        pages::email_undo::submit_link,
+        pages::not_me::show,
+        pages::not_me::submit,
+        pages::not_me::show_link,
+        pages::not_me::submit_link,
+        pages::sessions::end,
+        pages::sessions::end_others,
+        pages::activity::show,
+        pages::your_data::show,
+        pages::your_data::export,
+        pages::account_deletion::show,
+        pages::account_deletion::submit,
+        pages::account_deletion::show_link,
+        pages::account_deletion::submit_link,
         assets::style,
         assets::theme_css,
         assets::extra_style,
@@ -55,13 +76,26 @@ fn areas() -> Vec<Area> {
         assets::favicon,
         assets::touch_icon,
     ];
-    let profile = routes![pages::profile::show, pages::profile::submit];
+    // What older clients ask for too.
+    let profile = routes![pages::profile::show, pages::profile::submit, pages::sessions::show];
     let programs = routes![
         api::session::show,
         api::session::sign_in,
         api::session::renew_login,
         api::account::register,
         api::account::change_profile,
+        api::account::delete,
+        api::sessions::list,
+        api::sessions::end,
+        api::sessions::end_others,
+        api::activity::list,
+        api::activity::export,
+        api::email::ask,
+        api::email::cancel,
+        api::email::confirm,
+        api::email::undo,
+        api::links::not_me,
+        api::links::restore,
         api::session::sign_out,
         api::password::change,
         api::password::ask_for_reset,
@@ -148,7 +182,7 @@ pub(crate) fn mount(rocket: Rocket<Build>, urls: &Urls) -> Rocket<Build> {
     let own: Vec<OwnPath> =
         areas.iter().flat_map(|area| area.paths(urls, is_whole_service)).collect();
     let bases: Vec<&str> =
-        if is_whole_service { vec!["/"] } else { own.iter().map(|own| &*own.path).collect() };
+        if is_whole_service { vec!["/"] } else { own.iter().filter_map(OwnPath::base).collect() };
     let rocket = bases
         .into_iter()
         .fold(rocket, |rocket, base| rocket.register(base, vec![OwnErrors::catcher()]));

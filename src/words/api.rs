@@ -9,6 +9,14 @@ pub(crate) const NOT_SIGNED_IN: &str = "not logged in";
 pub(crate) const RESET_LINK_SENT: &str = "reset link sent";
 pub(crate) const PASSWORD_UPDATED: &str = "Password updated";
 pub(crate) const UNKNOWN_EMAIL: &str = "no account has this address";
+pub(crate) const LOGIN_TOO_OLD: &str =
+    "the sign-in is too old: give the password to /api/v1/recent_login first";
+pub(crate) const LINK_SENT: &str = "link sent";
+pub(crate) const CANCELLED: &str = "cancelled";
+pub(crate) const EMAIL_CHANGED: &str = "email changed";
+pub(crate) const EMAIL_PUT_BACK: &str = "email put back";
+pub(crate) const DELETED: &str = "account deleted";
+pub(crate) const RESTORED: &str = "account restored";
 
 /// The service can work, for monitoring.
 pub(crate) const READY: &str = "ok";

@@ -1,5 +1,7 @@
 //! Dates and durations.
 
+use std::time::Duration;
+
 use crate::clock::Timestamp;
 use crate::config::Zone;
 
@@ -32,6 +34,15 @@ pub(crate) fn minute(at: Timestamp, zone: &Zone) -> String {
     let zone = at.strftime("%Z").to_string();
     let utc = if zone.starts_with(['+', '-']) { "UTC" } else { "" };
     format!("{}, {date} at {:02}:{:02} {utc}{zone}", at.strftime("%A"), at.hour(), at.minute())
+}
+
+/// A duration of hours or days: `36 hours`, `7 days`.
+pub(crate) fn days(length: Duration) -> String {
+    match length.as_secs() / 3600 {
+        0 | 1 => "an hour".into(),
+        hours if hours % 24 != 0 || hours < 48 => format!("{hours} hours"),
+        hours => format!("{} days", hours / 24),
+    }
 }
 
 /// A duration: `1 second`, `30 seconds`, `2 minutes`.

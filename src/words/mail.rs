@@ -18,6 +18,30 @@ pub(crate) fn account_created_subject(site: &str) -> String {
     format!("Your account at {site}")
 }
 
+pub(crate) fn email_change_subject(site: &str) -> String {
+    format!("Confirm your new email address for {site}")
+}
+
+pub(crate) fn email_in_use_subject(site: &str) -> String {
+    format!("You already have an account at {site}")
+}
+
+pub(crate) fn email_changed_subject(site: &str) -> String {
+    format!("Your {site} email address was changed")
+}
+
+pub(crate) fn new_device_subject(site: &str) -> String {
+    format!("New sign-in to {site}")
+}
+
+pub(crate) fn account_deletion_subject(site: &str) -> String {
+    format!("Your {site} account will be deleted")
+}
+
+pub(crate) fn account_erased_subject(site: &str) -> String {
+    format!("Your {site} account was deleted")
+}
+
 /// The device on which something was done: `Firefox on Linux`.
 pub(crate) fn device(device: Device) -> String {
     match (device.browser.map(browser), device.system.map(system)) {
@@ -88,10 +112,8 @@ pub(crate) mod account_created {
         "If you did not expect this email, you don't need to do anything.";
 }
 
-pub(crate) mod password_changed {
-    pub(crate) const REASON: &str =
-        "The password of your account was changed, and all other devices were signed out.";
-
+/// What every notice says.
+pub(crate) mod notice {
     pub(crate) fn when(time: &str) -> String {
         format!("When: {time}")
     }
@@ -101,9 +123,78 @@ pub(crate) mod password_changed {
     }
 
     pub(crate) const WAS_YOU: &str = "If this was you, you don't need to do anything.";
-    pub(crate) const NOT_YOU: &str = "If this was not you, somebody else knows your password or can read your \
-         email. First change the password of your email account, then reset the password of this account.";
-    pub(crate) const BUTTON: &str = "Reset your password";
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, the button below signs out every device and sends you a \
+         link to reset the password. You can use it once, within 3 days.";
+    pub(crate) const BUTTON: &str = "This wasn't me";
+}
+
+pub(crate) mod password_changed {
+    pub(crate) const REASON: &str =
+        "The password of your account was changed, and all other devices were signed out.";
+    pub(crate) const MAILBOX: &str = "Whoever did this knew your password, or can open your mailbox: if it \
+         wasn't you, change the password of the mailbox too.";
+}
+
+pub(crate) mod new_device {
+    pub(crate) const REASON: &str =
+        "Somebody signed in to your account with a browser that was not used for it before.";
+}
+
+pub(crate) mod email_change {
+    pub(crate) fn reason(site: &str) -> String {
+        format!("Confirm that you want to use this email address for your {site} account.")
+    }
+
+    pub(crate) const BUTTON: &str = "Confirm the new address";
+    pub(crate) const LIFETIME: &str =
+        "You can use the link once, within 24 hours. Until then nothing changes.";
+    pub(crate) const NOT_YOU: &str = "If you didn't ask for this, somebody typed your address by mistake, and you \
+         don't need to do anything.";
+}
+
+pub(crate) mod email_in_use {
+    pub(crate) fn reason(site: &str) -> String {
+        format!(
+            "Somebody, perhaps you, wanted to use this email address for a {site} account. You already have \
+             an account with it, so nothing was changed."
+        )
+    }
+
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, you don't need to do anything.";
+    pub(crate) const BUTTON: &str = "Sign in";
+}
+
+pub(crate) mod email_changed {
+    pub(crate) const REASON: &str = "The email address of your account was changed.";
+}
+
+pub(crate) mod email_undo {
+    pub(crate) fn reason(new: &str) -> String {
+        format!("The email address of your account was changed to {new}.")
+    }
+
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, the button below puts this address back, signs out every \
+         device, and lets you choose a new password. You can use it once, within 3 days.";
+    pub(crate) const BUTTON: &str = "Put my address back";
+}
+
+pub(crate) mod account_deletion {
+    pub(crate) fn reason(until: &str) -> String {
+        format!(
+            "You deleted your account. You can restore it until {until}; then everything stored about it is \
+             erased."
+        )
+    }
+
+    pub(crate) const BUTTON: &str = "Restore my account";
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, restore the account, and then reset its password: somebody \
+         else knows it.";
+}
+
+pub(crate) mod account_erased {
+    pub(crate) const REASON: &str =
+        "Your account was deleted, with everything that was stored about it.";
+    pub(crate) const GOODBYE: &str = "Thank you for having been with us.";
 }
 
 #[cfg(test)]

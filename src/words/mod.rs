@@ -5,6 +5,7 @@
 //! Errors are values. If a framework or a host app prints an error itself, its `Display` is here too, beside the
 //! other sentences.
 
+pub(crate) mod account;
 pub(crate) mod api;
 pub(crate) mod check;
 pub(crate) mod dates;

@@ -18,3 +18,10 @@ pub(crate) const PASSWORD_CHANGED: &str =
 pub(crate) const PASSWORD_SET: &str = "Your password is set. Sign in with it now.";
 pub(crate) const PASSWORD_RESET: &str =
     "Your new password is set, and every device is signed out. Sign in with it now.";
+pub(crate) const LINK_SENT: &str =
+    "We have sent a link to the new address. Open it to confirm the address.";
+pub(crate) const EMAIL_CHANGE_CANCELLED: &str = "Your email address stays as it is.";
+pub(crate) const EMAIL_CHANGED: &str = "Your email address is changed.";
+pub(crate) const DEVICE_SIGNED_OUT: &str = "The device is signed out.";
+pub(crate) const OTHERS_SIGNED_OUT: &str = "Every other device is signed out.";
+pub(crate) const ACCOUNT_RESTORED: &str = "Your account is restored. You can sign in again.";

@@ -38,6 +38,7 @@ fn accounts_are_found_by_id_and_by_address() {
     keys.sort_unstable();
     let open = [
         "created_at",
+        "delete_at",
         "disabled_at",
         "email",
         "email_refused_at",
@@ -45,6 +46,7 @@ fn accounts_are_found_by_id_and_by_address() {
         "id",
         "is_admin",
         "name",
+        "new_email",
     ];
     assert_eq!(keys, open);
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use rocket::http::Method::Post;
+
 use vestibule::Clock;
 
 use crate::harness::mail_server::{MailServer, Manner};
@@ -16,8 +18,35 @@ fn emails_read_as_agreed() {
     app.reset_password(&link, NEW_PASSWORD).redirects_to("/login");
     let new = vestibule::NewAccount::new("eve@example.com".parse().unwrap());
     app.block_on(app.accounts().create(&new)).unwrap();
+    app.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
+    let form = format!("email={ADA}&password={}", NEW_PASSWORD.replace(' ', "+"));
+    let phone =
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Mobile Safari/604.1";
+    let headers = [("Content-Type", "application/x-www-form-urlencoded"), ("User-Agent", phone)];
+    app.other_browser().request(Post, "/login", &headers, Some(&form)).redirects_to("/profile");
+    app.post("/email-change", [("email", "eve@example.com")]).redirects_to("/security");
+    app.emails();
+    app.post("/email-change", [("email", "ada@new.example")]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    app.post("/account-deletion", [("password", NEW_PASSWORD)]).is(200);
+    let known = vestibule::NewAccount::new("zoe@example.com".parse().unwrap()).verified();
+    let zoe = app.block_on(app.accounts().create(&known)).unwrap();
+    assert!(app.block_on(app.accounts().delete(zoe.id)).unwrap());
+    app.emails_do_not_matter();
     let emails = app.emails();
-    let names = ["verify_email", "password_reset", "password_changed", "account_created"];
+    let names = [
+        "verify_email",
+        "password_reset",
+        "password_changed",
+        "account_created",
+        "new_device",
+        "email_in_use",
+        "email_change",
+        "email_undo",
+        "email_changed",
+        "account_deletion",
+        "account_erased",
+    ];
     for (email, name) in emails.iter().zip(names) {
         for (form, text) in [("txt", &email.text), ("html", &email.html)] {
             let seen = format!("To: {}\nSubject: {}\n\n{text}", email.to, email.subject);
@@ -30,7 +59,7 @@ fn emails_read_as_agreed() {
         let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));
         let names = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name());
         let names = names.map(|name| name.into_string().unwrap());
-        let mut names: Vec<_> = names.filter(|name| name != "layout.html").collect();
+        let mut names: Vec<_> = names.filter(|name| !name.starts_with("layout.")).collect();
         names.sort();
         names
     };
@@ -42,7 +71,13 @@ fn redacted(text: &str) -> String {
         word.len() == 43
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
-    let mut lines: Vec<String> = text
+    let dated = text.split_once("restore it until ").and_then(|(before, after)| {
+        let (_, rest) = after.split_once(" UTC")?;
+        Some(format!("{before}restore it until DATE UTC{rest}"))
+    });
+    let mut lines: Vec<String> = dated
+        .as_deref()
+        .unwrap_or(text)
         .split('\n')
         .map(|line| {
             let words = line.split_inclusive(['/', '"', '<', '>', ' ']).map(|word| {

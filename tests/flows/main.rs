@@ -22,6 +22,7 @@ mod login;
 mod mail;
 mod methods;
 mod nodes;
+mod owner;
 mod pages;
 mod password_change;
 mod password_reset;

@@ -26,7 +26,7 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/static/vestibule.css", "GET, HEAD, OPTIONS"),
         ("/api/v1/session", "GET, HEAD, OPTIONS, POST"),
         ("/api/v1/profile", "OPTIONS, PATCH"),
-        ("/sessions", "DELETE, OPTIONS, POST"),
+        ("/sessions", "DELETE, GET, HEAD, OPTIONS, POST"),
         ("/reset_password", "OPTIONS, POST, PUT"),
     ] {
         for path in [path.to_owned(), format!("{}/?a=b", path.trim_end_matches('/'))] {

@@ -39,7 +39,9 @@ fn requesting_a_reset_does_not_reveal_accounts() {
             .redirects_to("/password-reset-sent");
         let sealed = browser.cookies.borrow()["vestibule_email"].clone();
         let mut headers = seen.headers;
-        headers.iter_mut().for_each(|(_, value)| *value = value.replace(&sealed, "…"));
+        for (_, value) in &mut headers {
+            *value = value.replace(&sealed, "…");
+        }
         (headers, browser.visit("/password-reset-sent").is(200).body.replace(email, "…"))
     };
     // Of the same length, so that headers can be compared as a whole.

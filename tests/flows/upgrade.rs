@@ -438,7 +438,7 @@ const BACK_TO_0_1: &str = "\
     INSERT INTO events SELECT id, at, kind, user_id, ip, user_agent FROM vestibule_events; \
     UPDATE health SET key_fingerprint = (SELECT key_fingerprint FROM vestibule_health); \
     DROP TABLE vestibule_outbox; DROP TABLE vestibule_used_links; DROP TABLE vestibule_links; \
-    DROP TABLE vestibule_renewed_sessions; DROP TABLE vestibule_sessions; DROP TABLE vestibule_passwords; \
+    DROP TABLE vestibule_renewed_sessions; DROP TABLE vestibule_sessions; DROP TABLE vestibule_former_emails; DROP TABLE vestibule_passwords; \
     DROP TABLE vestibule_users; DROP TABLE vestibule_throttle; DROP TABLE vestibule_events; \
     DROP TABLE vestibule_health; DROP TABLE vestibule_migrations";
 

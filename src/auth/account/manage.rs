@@ -6,6 +6,7 @@ use crate::auth::store::{BATCH, NewUser};
 use crate::auth::{Auth, Client, Email, Name, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::Message;
+use uuid::Uuid;
 
 /// An account to be created.
 #[derive(Clone, Debug)]
@@ -60,6 +61,8 @@ pub enum DeleteError {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo {
+    /// The ID of the session, which is not secret.
+    pub(crate) id: Uuid,
     /// When the user signed in.
     pub created_at: Timestamp,
     /// When it was last used, to the minute.
@@ -73,7 +76,7 @@ pub struct SessionInfo {
 impl Auth {
     /// Finds an account, even if it is disabled.
     pub(crate) async fn account(&self, id: UserId) -> Result<Option<User>, Error> {
-        Ok(self.store.list_accounts(&[id]).await?.pop())
+        self.store.find_account(id).await
     }
 
     /// Finds accounts, also disabled ones, in the order of `ids`; skips IDs without an account.
@@ -119,6 +122,8 @@ impl Auth {
             email_verified_at: new.is_verified.then_some(now),
             email_refused_at: None,
             disabled_at: None,
+            delete_at: None,
+            new_email: None,
             is_admin: false,
             created_at: now,
         };
@@ -163,39 +168,14 @@ impl Auth {
         Ok(true)
     }
 
-    /// Deletes an account with its sessions, links and waiting messages; returns `false` if there is none.
-    pub(crate) async fn delete_account(
-        &self,
-        id: UserId,
-        client: &Client,
-    ) -> Result<bool, DeleteError> {
-        let mut change = self.begin_change(client).await?;
-        match change.delete_user(id).await {
-            Ok(true) => {}
-            Ok(false) => {
-                change.rollback().await;
-                return Ok(false);
-            }
-            Err(error) if error.is_foreign_key_violation() => return Err(DeleteError::InUse),
-            Err(error) => return Err(error.into()),
-        }
-        change.changes_user(id);
-        change.record(Event::Deleted, Some(id)).await?;
-        match change.commit().await {
-            Ok(()) => Ok(true),
-            // A constraint may be deferred to the end of the transaction.
-            Err(error) if error.is_foreign_key_violation() => Err(DeleteError::InUse),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Ends all sessions of an account; returns `false` if there is no such account.
+    /// Ends all sessions of an account, and makes its known browsers strangers; returns `false` if there is no such account.
     pub(crate) async fn end_sessions(&self, id: UserId, client: &Client) -> Result<bool, Error> {
         let mut change = self.begin_change(client).await?;
         if !change.lock_account(id).await? {
             change.rollback().await;
             return Ok(false);
         }
+        change.update_password_version(id).await?;
         change.delete_sessions_of(id).await?;
         change.delete_renewed_sessions_of(id).await?;
         change.changes_user(id);
@@ -231,12 +211,6 @@ impl Auth {
 }
 
 impl From<Error> for CreateError {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<Error> for DeleteError {
     fn from(error: Error) -> Self {
         Self::Failed(error)
     }

@@ -1,17 +1,29 @@
-//! Accounts: users, signing up, verifying an email address, editing the profile, and managing them.
+//! Accounts: users, signing up, verifying and changing an email address, editing the profile, deleting an account,
+//! and managing them.
 
+mod change_email;
+mod deletion;
 mod email;
+mod export;
 mod manage;
 mod name;
+mod not_me;
 mod profile;
 mod signup;
+mod undo_email;
 mod user;
 mod verify_email;
 
+pub(crate) use change_email::{ChangeEmailError, ConfirmEmailError};
+pub(crate) use deletion::{CannotRestore, DeletionError, LONGEST_GRACE};
 pub use email::{Email, EmailError};
+pub(crate) use export::Export;
+pub(in crate::auth) use export::{FormerEmailExport, LinkExport, MessageExport};
 pub use manage::{CreateError, DeleteError, NewAccount, SessionInfo};
 pub use name::{Name, NameError};
+pub(crate) use not_me::CannotDisown;
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
+pub(crate) use undo_email::CannotUndo;
 pub use user::{User, UserId, UserIdError};
 pub(crate) use verify_email::{VerificationRequest, VerifyEmailError};
 

@@ -36,6 +36,11 @@ pub struct User {
     pub email_refused_at: Option<Timestamp>,
     /// When the account was disabled; `None` if it is not. Nobody is signed in to a disabled account.
     pub disabled_at: Option<Timestamp>,
+    /// When the account, which its owner has deleted, will be erased. Until then it is disabled, and a mailed link
+    /// restores it.
+    pub delete_at: Option<Timestamp>,
+    /// The address that the user wants to change to; it counts once they have confirmed it.
+    pub new_email: Option<Email>,
     /// Whether the user is an administrator; see [`Admin`](crate::Admin).
     pub is_admin: bool,
     /// When the user signed up.

@@ -110,13 +110,12 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::SignedOut));
         }
-        let recipient =
-            change.take_link(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
-        let Some(recipient) = recipient else {
+        let sent = change.take_link(token.digest(), Purpose::VerifyEmail, user.id, now).await?;
+        let Some(sent) = sent else {
             change.rollback().await;
             return self.verify_again(token, signed_in, password, client).await;
         };
-        if !change.update_verified(user.id, &recipient, now).await? {
+        if !change.update_verified(user.id, &sent.recipient, now).await? {
             change.rollback().await;
             return Err(Refused::Because(VerifyEmailError::DeadLink));
         }

@@ -9,12 +9,13 @@ use rocket::tokio::time::sleep;
 use super::under_way::{OnItsWay, UnderWay};
 use super::{HOUR, LEASE, LOOK_EVERY};
 use crate::Error;
-use crate::auth::link::{MOST_OPEN, Purpose};
-use crate::auth::store::{OutboxRow, Priority, Quota, Tx};
+use crate::auth::link::Purpose;
+use crate::auth::store::{NewLink, OutboxRow, Priority, Quota, Tx};
 use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::{Content, Fate, Message, Undelivered};
-use crate::urls::PASSWORD_RESET;
+use crate::urls::SIGN_IN;
+use crate::words;
 
 /// How long a message that a stranger requested by address occupies a slot, however long sending takes and whether
 /// or not the address has an account. Otherwise the delay of the next message of the same site or domain would
@@ -179,8 +180,15 @@ impl Auth {
             // A newer version added this kind of message, and will send it.
             return Ok(Sent::PutOff(self.clock.now() + HOUR));
         };
+        if message == Message::AccountErased {
+            // Nothing is left of the account but this message.
+            let Ok(to) = row.recipient.parse() else { return Ok(Sent::Done) };
+            let content = self.content(row, message, None, String::new());
+            self.mail.send(row.id, &to, content, self.clock.now()).await?;
+            return Ok(Sent::Done);
+        }
         let user = match row.user_id {
-            Some(id) => self.store.find_user(id).await?,
+            Some(id) => self.store.find_account(id).await?.filter(|user| message.may_reach(user)),
             None => self.store.find_user_by_email(&row.recipient).await?,
         };
         let Some(user) = user else {
@@ -197,19 +205,74 @@ impl Auth {
             tx.commit().await?;
             return Ok(Sent::Done);
         };
-        let is_pointless = message == Message::VerifyEmail && user.email_verified_at.is_some();
-        match message.link() {
-            _ if is_pointless => Ok(Sent::Done),
-            Some(purpose) => self.send_link(row, &user, message, purpose).await,
-            None => {
-                // To the address at the time of the event: whoever has taken the account over may have changed it.
-                let to = row.recipient.parse().ok();
-                let to = to.filter(|to: &Email| to.key() != user.email.key());
-                let content = self.content(row, message, None);
-                self.hand_over(row, to.as_ref().unwrap_or(&user.email), content, &user).await?;
-                Ok(Sent::Done)
-            }
+        let addressed = self.address(row, &user, message).await?;
+        let Some(Addressed { message, to, payload, detail }) = addressed else {
+            return Ok(Sent::Done);
+        };
+        if let Some(purpose) = message.link() {
+            let link = LinkTo { purpose, to: &to, payload };
+            return self.send_link(row, &user, message, link, detail).await;
         }
+        let content = self.content(row, message, None, detail);
+        self.hand_over(row, &to, content, &user).await?;
+        Ok(Sent::Done)
+    }
+
+    /// Decides what to send to which address; `None` if the message has become pointless.
+    async fn address(
+        &self,
+        row: &OutboxRow,
+        user: &User,
+        message: Message,
+    ) -> Result<Option<Addressed>, Error> {
+        let to = |email: &Email| Addressed {
+            message,
+            to: email.clone(),
+            payload: None,
+            detail: String::new(),
+        };
+        Ok(match message {
+            Message::VerifyEmail if user.email_verified_at.is_some() => None,
+            Message::VerifyEmail | Message::PasswordReset | Message::AccountCreated => {
+                Some(to(&user.email))
+            }
+            Message::EmailChange => {
+                let wanted = user.new_email.as_ref().filter(|new| new.key() == row.recipient);
+                let Some(wanted) = wanted else { return Ok(None) };
+                match self.store.find_account_by_email(wanted.key()).await? {
+                    None => Some(to(wanted)),
+                    // Its owner learns of it; the one who asked does not.
+                    Some(owner) if owner.disabled_at.is_none() => {
+                        Some(Addressed { message: Message::EmailInUse, ..to(&owner.email) })
+                    }
+                    Some(_) => None,
+                }
+            }
+            Message::EmailUndo => {
+                let id = row.payload.as_ref().and_then(|id| id.parse().ok());
+                let Some(id) = id else { return Ok(None) };
+                let former = self.store.find_former_email(id, user.id, self.clock.now()).await?;
+                former.map(|former| Addressed {
+                    payload: row.payload.clone(),
+                    detail: user.email.to_string(),
+                    ..to(&former.email)
+                })
+            }
+            Message::AccountDeletion => user.delete_at.map(|at| Addressed {
+                detail: words::dates::minute(at, &self.config.time_zone),
+                ..to(&user.email)
+            }),
+            Message::PasswordChanged
+            | Message::EmailChanged
+            | Message::NewDevice
+            | Message::EmailInUse
+            | Message::AccountErased => {
+                // To the address at the time of the event: whoever has taken the account over may have changed it.
+                let then = row.recipient.parse().ok();
+                let then = then.filter(|then: &Email| then.key() != user.email.key());
+                Some(to(then.as_ref().unwrap_or(&user.email)))
+            }
+        })
     }
 
     /// Counts a rate-limited message when it is first about to leave. If it has to wait, returns until when. Does
@@ -233,8 +296,8 @@ impl Auth {
             (Message::VerifyEmail, None) | (Message::PasswordReset, _) => {
                 self.charge_reset(tx, key, row).await?
             }
-            // Not caused by strangers.
-            (Message::PasswordChanged | Message::AccountCreated, _) => Quota::Counted(()),
+            // Not caused by strangers, or counted already.
+            _ => Quota::Counted(()),
         };
         if counted.is_counted() {
             tx.update_charged(row.id).await?;
@@ -280,25 +343,33 @@ impl Auth {
         row: &OutboxRow,
         user: &User,
         message: Message,
-        purpose: Purpose,
+        LinkTo { purpose, to, payload }: LinkTo<'_>,
+        detail: String,
     ) -> Result<Sent, Undelivered> {
         let token = LinkToken::new()?;
-        let link = self.new_link(purpose, &token, user, Some(row.id));
+        let link = NewLink { payload, ..self.new_link(purpose, &token, user.id, to, Some(row.id)) };
         let mut tx = self.store.begin().await?;
-        tx.lock_user(user.id).await?;
+        tx.lock_account(user.id).await?;
+        if !tx.touch_message(row.id).await? {
+            // Somebody has taken it back in the meantime.
+            tx.rollback().await;
+            return Ok(Sent::Done);
+        }
         if let Quota::UsedUpUntil(until) =
             self.charge_leaving(&mut tx, row, message, Some(user)).await?
         {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }
-        let is_new = tx.insert_link(&link, MOST_OPEN).await?;
+        let is_new = tx.insert_link(&link, purpose.most_open()).await?;
+        if purpose == Purpose::EmailUndo
+            && let Some(former) = link.payload.as_ref().and_then(|id| id.parse().ok())
+        {
+            tx.update_former_email(former, link.expires_at).await?;
+        }
         // Counted when it leaves: a dropped message must not use up the owner's quota.
         let is_first_try = row.quota_key.is_some();
-        let is_asked_for_by_address = match message {
-            Message::PasswordReset => true,
-            Message::VerifyEmail | Message::PasswordChanged | Message::AccountCreated => false,
-        };
+        let is_asked_for_by_address = message == Message::PasswordReset;
         let is_one_too_many = is_new
             && is_first_try
             && is_asked_for_by_address
@@ -311,8 +382,8 @@ impl Auth {
             info!("message={} kind={} not sent: enough open links", row.id, row.message);
             return Ok(Sent::Done);
         }
-        let content = self.content(row, message, Some((purpose, &token)));
-        let sent = self.hand_over(row, &user.email, content, user).await;
+        let content = self.content(row, message, Some((purpose, &token)), detail);
+        let sent = self.hand_over(row, to, content, user).await;
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_link(link.digest).await?;
         }
@@ -348,19 +419,51 @@ impl Auth {
         row: &OutboxRow,
         message: Message,
         link: Option<(Purpose, &LinkToken)>,
+        detail: String,
     ) -> Content {
         let urls = &self.config.urls;
         let path = link.map(|(purpose, token)| urls.link(purpose.page(), &token.in_link()));
         Content {
             message,
             is_secret: path.is_some(),
-            path: path.unwrap_or_else(|| urls.to(PASSWORD_RESET).to_string()),
+            path: path.unwrap_or_else(|| urls.to(SIGN_IN).to_string()),
             // A clock that was ahead when it was caused must not show a time that is still to come.
             at: row.created_at.min(self.clock.now()),
             device: row.device.clone(),
             ip: row.ip.clone(),
+            detail,
         }
     }
+}
+
+impl Message {
+    /// Whether it still makes sense for this account. One that its owner has deleted gets what helps to take it back.
+    fn may_reach(self, user: &User) -> bool {
+        match self {
+            Self::AccountDeletion => user.delete_at.is_some(),
+            Self::EmailUndo | Self::EmailChanged => {
+                user.disabled_at.is_none() || user.delete_at.is_some()
+            }
+            _ => user.disabled_at.is_none(),
+        }
+    }
+}
+
+/// A message and its address.
+struct Addressed {
+    message: Message,
+    to: Email,
+    /// For its link.
+    payload: Option<String>,
+    /// What it is about: another address, or a time.
+    detail: String,
+}
+
+/// A link to be mailed.
+struct LinkTo<'a> {
+    purpose: Purpose,
+    to: &'a Email,
+    payload: Option<String>,
 }
 
 /// The outcome of a delivery.

@@ -38,7 +38,13 @@ impl Auth {
         self.message_to(message, Some(to.id), &to.email, client)
     }
 
-    fn message_to(
+    /// An outbox row for the last message to the owner of an account that is erased.
+    pub(in crate::auth) fn farewell(&self, to: &Email) -> OutboxRow {
+        self.message_to(Message::AccountErased, None, to, &Client::operator())
+    }
+
+    /// An outbox row for a message to an address of a user.
+    pub(in crate::auth) fn message_to(
         &self,
         message: Message,
         user: Option<UserId>,

@@ -75,15 +75,7 @@ impl Auth {
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
         change.insert_renewed_session(ended, renewed.id, user.id, now).await?;
         change.changes_user(user.id);
-        // The address is unverified: a notice to a stranger counts against the client that causes it.
-        let is_due = user.email_verified_at.is_some()
-            || (has_room
-                && self.charge_message_from_client(&mut change, client).await?.is_counted()
-                && self
-                    .charge_mailbox(&mut change, &user.email, client.allowance)
-                    .await?
-                    .is_counted());
-        if is_due {
+        if self.may_notify(&mut change, user, has_room, client).await? {
             change.mail(self.message(Message::PasswordChanged, user, client)).await?;
         }
         change.record(Event::PasswordChanged, Some(user.id)).await?;

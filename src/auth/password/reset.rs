@@ -52,8 +52,11 @@ impl Auth {
         let Some(user) = self.store.find_user_by_email(email.key()).await? else { return Ok(None) };
         let token = LinkToken::new()?;
         let mut tx = self.store.begin().await?;
-        tx.insert_link(&self.new_link(Purpose::PasswordReset, &token, &user, None), i64::MAX)
-            .await?;
+        tx.insert_link(
+            &self.new_link(Purpose::PasswordReset, &token, user.id, &user.email, None),
+            i64::MAX,
+        )
+        .await?;
         tx.commit().await?;
         Ok(Some(token))
     }
@@ -86,14 +89,14 @@ impl Auth {
         change.lock_user(user.id).await?;
         let now = self.clock.now();
         // The link may have been used during the hash: whoever takes the token continues.
-        let recipient = change.take_link(token.digest(), *purpose, user.id, now).await?;
-        let Some(recipient) = recipient else {
+        let sent = change.take_link(token.digest(), *purpose, user.id, now).await?;
+        let Some(sent) = sent else {
             change.rollback().await;
             return self.reset_again(link, &password.0, client, twice).await;
         };
         // The address becomes verified now: remove what an earlier, unverified owner may have set.
         change.clear_unproven_profile(user.id).await?;
-        if !change.update_verified(user.id, &recipient, now).await? {
+        if !change.update_verified(user.id, &sent.recipient, now).await? {
             change.rollback().await;
             return Err(Refused::Because(ResetPasswordError::DeadLink));
         }

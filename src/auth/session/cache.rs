@@ -196,6 +196,8 @@ mod tests {
             email_verified_at: None,
             email_refused_at: None,
             disabled_at: None,
+            delete_at: None,
+            new_email: None,
             is_admin: false,
             created_at: at,
         };

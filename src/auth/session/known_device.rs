@@ -53,6 +53,11 @@ impl KnownDevice {
         self.user == user && self.password == password && is_recent
     }
 
+    /// Whether it opened this account, perhaps with an earlier password.
+    pub(in crate::auth) fn has_opened(&self, user: UserId, now: Timestamp) -> bool {
+        self.opened(user, self.password, now)
+    }
+
     /// Parses the cookie; skips invalid entries.
     pub(crate) fn read_all(text: &str) -> Vec<Self> {
         text.split('~').filter_map(|part| part.parse().ok()).take(MOST).collect()

@@ -2,6 +2,8 @@
 
 mod cache;
 mod known_device;
+mod manage;
+mod new_device;
 mod recent_login;
 
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use uuid::Uuid;
 
 pub(in crate::auth) use cache::SessionCache;
 pub(crate) use known_device::{KNOWN_FOR, KnownDevice};
+pub(crate) use manage::EndSessionError;
 pub(crate) use recent_login::RecentLoginError;
 
 use super::change::{Change, REPEATED_WITHIN};
@@ -76,6 +79,7 @@ impl Auth {
             change.rollback().await;
             return Ok(None);
         }
+        self.notify_of_new_device(&mut change, &proof.user, client).await?;
         let new =
             self.begin_session(&mut change, user, version, remember, client, replaced).await?;
         change.commit().await?;

@@ -47,6 +47,24 @@ pub(in crate::auth) struct DueRow {
     pub(in crate::auth) user_id: Option<UserId>,
 }
 
+/// An event of a user.
+#[derive(sqlx::FromRow)]
+pub(in crate::auth) struct EventRow {
+    pub(in crate::auth) id: Uuid,
+    pub(in crate::auth) at: Timestamp,
+    pub(in crate::auth) kind: String,
+    pub(in crate::auth) ip: String,
+    pub(in crate::auth) user_agent: String,
+}
+
+#[derive(sqlx::FromRow)]
+struct SignIns {
+    n: i64,
+}
+
+/// How many of the last events of an account are looked through for a sign-in by the same browser.
+const LOOKED_THROUGH: i64 = 1000;
+
 fn params(
     event: Event,
     user: Option<UserId>,
@@ -88,6 +106,20 @@ impl Store {
     ) -> Result<()> {
         self.run("UPDATE vestibule_events SET due_at = $2 WHERE id = $1", (id, due_at)).await?;
         Ok(())
+    }
+
+    /// Lists events of a user, the newest first, that happened before another one.
+    pub(in crate::auth) async fn list_events_of(
+        &self,
+        user: UserId,
+        before: Option<(Timestamp, Uuid)>,
+        most: u32,
+    ) -> Result<Vec<EventRow>> {
+        let (at, id) = before.unwrap_or((Timestamp::from_millis(i64::MAX), Uuid::max()));
+        let sql = "SELECT id, at, kind, ip, user_agent FROM vestibule_events \
+                   WHERE user_id = $1 AND at <= $2 AND (at < $2 OR id < $3) \
+                   ORDER BY at DESC, id DESC LIMIT $4";
+        self.list(sql, (user, at, id, i64::from(most))).await
     }
 
     /// Returns the time of the oldest event.
@@ -158,6 +190,29 @@ impl Store {
 }
 
 impl Tx {
+    /// Whether a browser with this user agent has signed in to the account from this address, or signed up.
+    pub(in crate::auth) async fn has_signed_in(
+        &mut self,
+        user: UserId,
+        client: &Client,
+    ) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM (SELECT kind, ip, user_agent FROM vestibule_events \
+                   WHERE user_id = $1 ORDER BY at DESC LIMIT $2) AS recent \
+                   WHERE kind IN ($3, $4) AND ip = $5 AND user_agent = $6";
+        let (signed_in, signed_up) = (Event::SignedIn.as_str(), Event::SignedUp.as_str());
+        let (ip, agent) = (client.address.to_string(), client.user_agent.clone());
+        let params = (user, LOOKED_THROUGH, signed_in, signed_up, ip, agent);
+        let found: Option<SignIns> = self.find(sql, params).await?;
+        Ok(found.is_some_and(|found| found.n > 0))
+    }
+
+    /// Removes what names a person from the events of an account that is erased.
+    pub(in crate::auth) async fn update_events_of(&mut self, user: UserId) -> Result<()> {
+        let sql = "UPDATE vestibule_events SET ip = '', user_agent = '' WHERE user_id = $1";
+        self.run(sql, (user,)).await?;
+        Ok(())
+    }
+
     pub(in crate::auth) async fn insert_event(
         &mut self,
         event: Event,

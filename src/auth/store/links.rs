@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::users::{UserRow, user_columns};
 use super::{Result, Store, Tx, batch_of};
+use crate::auth::account::LinkExport;
 use crate::auth::link::Purpose;
 use crate::auth::token::Digest;
 use crate::auth::{User, UserId};
@@ -15,7 +16,10 @@ pub(in crate::auth) struct NewLink {
     pub(in crate::auth) digest: Digest,
     pub(in crate::auth) purpose: Purpose,
     pub(in crate::auth) user: UserId,
+    /// The key of the address that it is sent to.
     pub(in crate::auth) recipient: String,
+    /// What else it needs to do its work.
+    pub(in crate::auth) payload: Option<String>,
     pub(in crate::auth) now: Timestamp,
     pub(in crate::auth) expires_at: Timestamp,
     /// The message that contains it.
@@ -27,33 +31,54 @@ struct Open {
     n: i64,
 }
 
+/// A link that has not expired.
+pub(in crate::auth) struct FoundLink {
+    /// The key of the address that it was sent to.
+    pub(in crate::auth) recipient: String,
+    pub(in crate::auth) payload: Option<String>,
+    /// Its user, who may be disabled, or have another address now.
+    pub(in crate::auth) user: User,
+}
+
+/// What a link was sent to, and with.
 #[derive(FromRow)]
-struct Taken {
-    recipient: String,
+pub(in crate::auth) struct Sent {
+    pub(in crate::auth) recipient: String,
+    pub(in crate::auth) payload: Option<String>,
+}
+
+#[derive(FromRow)]
+struct FoundRow {
+    #[sqlx(flatten)]
+    sent: Sent,
+    #[sqlx(flatten)]
+    user: UserRow,
 }
 
 impl Store {
-    /// Finds the user of a link without using the link up. It must have been sent to the account's current address.
+    /// Finds a link, with its user, without using it up.
     pub(in crate::auth) async fn find_link(
         &self,
         digest: Digest,
         purpose: Purpose,
         now: Timestamp,
-    ) -> Result<Option<User>> {
-        let found: Option<UserRow> = self
+    ) -> Result<Option<FoundLink>> {
+        let found: Option<FoundRow> = self
             .find(
                 concat!(
-                    "SELECT ",
+                    "SELECT links.recipient, links.payload, ",
                     user_columns!(),
                     " FROM vestibule_links AS links JOIN vestibule_users AS users ON users.id = links.user_id \
                  WHERE links.digest = $1 AND links.purpose = $2 AND links.expires_at > $3 \
-                 AND links.created_at <= $4 \
-                 AND links.recipient = users.email_key AND users.disabled_at IS NULL"
+                 AND links.created_at <= $4"
                 ),
                 (digest.to_vec(), purpose.as_str(), now, now + CLOCKS_DIFFER),
             )
             .await?;
-        Ok(found.map(User::from))
+        Ok(found.map(|row| {
+            let Sent { recipient, payload } = row.sent;
+            FoundLink { recipient, payload, user: row.user.into() }
+        }))
     }
 
     /// Finds the user of a recently used link.
@@ -78,6 +103,17 @@ impl Store {
             )
             .await?;
         Ok(found.map(User::from))
+    }
+
+    /// Lists the links of a user that can still be opened.
+    pub(in crate::auth) async fn list_links(
+        &self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<Vec<LinkExport>> {
+        let sql = "SELECT purpose, recipient, created_at, expires_at FROM vestibule_links \
+                   WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at, digest LIMIT 1000";
+        self.list(sql, (user, now)).await
     }
 
     pub(in crate::auth) async fn delete_used_links(&self, since: Timestamp) -> Result<u64> {
@@ -125,8 +161,8 @@ impl Tx {
         let inserted = self
             .run(
                 "INSERT INTO vestibule_links \
-                 (digest, purpose, user_id, recipient, created_at, expires_at, message_id) \
-                 SELECT $1, $2, $3, $4, $5, $6, $8 WHERE (SELECT COUNT(DISTINCT message_id) + \
+                 (digest, purpose, user_id, recipient, created_at, expires_at, message_id, payload) \
+                 SELECT $1, $2, $3, $4, $5, $6, $8, $10 WHERE (SELECT COUNT(DISTINCT message_id) + \
                  COUNT(CASE WHEN message_id IS NULL THEN 1 END) FROM vestibule_links \
                  WHERE user_id = $3 AND purpose = $2 AND expires_at > $5 AND created_at <= $9 \
                  AND (message_id IS NULL OR $8 IS NULL OR message_id <> $8)) < $7",
@@ -140,13 +176,14 @@ impl Tx {
                     most,
                     link.message,
                     link.now + CLOCKS_DIFFER,
+                    link.payload.clone(),
                 ),
             )
             .await?;
         Ok(inserted == 1)
     }
 
-    /// Uses a link up and returns the address it was sent to. A single statement, so that only one of two
+    /// Uses a link up and returns what it was sent to and with. A single statement, so that only one of two
     /// concurrent requests succeeds.
     pub(in crate::auth) async fn take_link(
         &mut self,
@@ -154,21 +191,21 @@ impl Tx {
         purpose: Purpose,
         user: UserId,
         now: Timestamp,
-    ) -> Result<Option<String>> {
-        let taken: Option<Taken> = self
+    ) -> Result<Option<Sent>> {
+        let taken: Option<Sent> = self
             .find(
                 "DELETE FROM vestibule_links WHERE digest = $1 AND purpose = $2 AND user_id = $3 \
-                 AND expires_at > $4 AND created_at <= $5 RETURNING recipient",
+                 AND expires_at > $4 AND created_at <= $5 RETURNING recipient, payload",
                 (digest.to_vec(), purpose.as_str(), user, now, now + CLOCKS_DIFFER),
             )
             .await?;
-        let Some(Taken { recipient }) = taken else { return Ok(None) };
+        let Some(sent) = taken else { return Ok(None) };
         self.run(
             "INSERT INTO vestibule_used_links (digest, purpose, user_id, used_at) VALUES ($1, $2, $3, $4)",
             (digest.to_vec(), purpose.as_str(), user, now),
         )
         .await?;
-        Ok(Some(recipient))
+        Ok(Some(sent))
     }
 
     pub(in crate::auth) async fn delete_links_for(
@@ -184,8 +221,11 @@ impl Tx {
         Ok(())
     }
 
+    /// Voids the links of a user, except those by which the owner takes the account back from a thief.
     pub(in crate::auth) async fn delete_links_of(&mut self, user: UserId) -> Result<()> {
-        self.run("DELETE FROM vestibule_links WHERE user_id = $1", (user,)).await?;
+        let sql = "DELETE FROM vestibule_links WHERE user_id = $1 AND purpose NOT IN ($2, $3)";
+        let kept = (user, Purpose::EmailUndo.as_str(), Purpose::NotMe.as_str());
+        self.run(sql, kept).await?;
         Ok(())
     }
 }

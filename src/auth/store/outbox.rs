@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{ByEngine, Result, Store, Tx, batch_of};
 use crate::auth::UserId;
+use crate::auth::account::MessageExport;
 use crate::clock::{CLOCKS_DIFFER, Timestamp};
 
 /// How far ahead a message may be due: the longest retry delay, or the wait for a rate limit.
@@ -205,6 +206,13 @@ impl Store {
         Ok(waiting.is_some_and(|waiting| waiting.n > 0))
     }
 
+    /// Lists the messages to a user that have not left.
+    pub(in crate::auth) async fn list_messages(&self, user: UserId) -> Result<Vec<MessageExport>> {
+        let sql = "SELECT message, recipient, device, ip, created_at FROM vestibule_outbox \
+                   WHERE user_id = $1 ORDER BY created_at, id LIMIT 1000";
+        self.list(sql, (user,)).await
+    }
+
     /// Counts the messages of this bucket that were not charged yet, up to `most`.
     pub(in crate::auth) async fn count_uncharged(&self, key: Vec<u8>, most: i64) -> Result<i64> {
         let sql = "SELECT COUNT(*) AS n FROM \
@@ -268,10 +276,31 @@ impl Tx {
         Ok(())
     }
 
-    /// Writes the row unchanged, so that the commit has something to write.
-    pub(in crate::auth) async fn touch_message(&mut self, id: Uuid) -> Result<()> {
-        self.run("UPDATE vestibule_outbox SET id = id WHERE id = $1", (id,)).await?;
+    /// Writes the row unchanged, so that the commit has something to write. Returns whether it is still there.
+    pub(in crate::auth) async fn touch_message(&mut self, id: Uuid) -> Result<bool> {
+        Ok(self.run("UPDATE vestibule_outbox SET id = id WHERE id = $1", (id,)).await? == 1)
+    }
+
+    /// Takes back the messages of one kind to a user.
+    pub(in crate::auth) async fn delete_messages_for(
+        &mut self,
+        user: UserId,
+        message: &'static str,
+    ) -> Result<()> {
+        let sql = "DELETE FROM vestibule_outbox WHERE user_id = $1 AND message = $2";
+        self.run(sql, (user, message)).await?;
         Ok(())
+    }
+
+    /// Whether a message of this kind to this user has not left yet.
+    pub(in crate::auth) async fn is_message_waiting(
+        &mut self,
+        user: UserId,
+        message: &'static str,
+    ) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM vestibule_outbox WHERE user_id = $1 AND message = $2";
+        let waiting: Option<Waiting> = self.find(sql, (user, message)).await?;
+        Ok(waiting.is_some_and(|waiting| waiting.n > 0))
     }
 
     /// Counts the messages of the same bucket that will be charged before this one.

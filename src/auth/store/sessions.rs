@@ -40,6 +40,7 @@ impl SessionRow {
 
 #[derive(FromRow)]
 struct SessionInfoRow {
+    id: Uuid,
     created_at: Timestamp,
     last_seen_at: Timestamp,
     ip: String,
@@ -48,8 +49,8 @@ struct SessionInfoRow {
 
 impl From<SessionInfoRow> for SessionInfo {
     fn from(row: SessionInfoRow) -> Self {
-        let SessionInfoRow { created_at, last_seen_at, ip, user_agent } = row;
-        Self { created_at, last_seen_at, ip, user_agent }
+        let SessionInfoRow { id, created_at, last_seen_at, ip, user_agent } = row;
+        Self { id, created_at, last_seen_at, ip, user_agent }
     }
 }
 
@@ -150,7 +151,7 @@ impl Store {
         idle_since: Timestamp,
         remembered_idle_since: Timestamp,
     ) -> Result<Vec<SessionInfo>> {
-        let sql = "SELECT created_at, last_seen_at, ip, user_agent FROM vestibule_sessions \
+        let sql = "SELECT id, created_at, last_seen_at, ip, user_agent FROM vestibule_sessions \
                    WHERE user_id = $1 AND expires_at > $2 AND created_at <= $5 AND last_seen_at <= $5 \
                    AND last_seen_at > CASE WHEN remembered THEN $4 ELSE $3 END \
                    ORDER BY last_seen_at DESC, id DESC LIMIT 1000";
@@ -277,6 +278,28 @@ impl Tx {
     pub(in crate::auth) async fn delete_session(&mut self, digest: Digest) -> Result<bool> {
         let sql = "DELETE FROM vestibule_sessions WHERE digest = $1";
         Ok(self.run(sql, (digest.to_vec(),)).await? > 0)
+    }
+
+    /// Ends a session of this user, and returns it; `None` if there is none.
+    pub(in crate::auth) async fn delete_session_by_id(
+        &mut self,
+        id: Uuid,
+        user: UserId,
+    ) -> Result<Option<Digest>> {
+        let sql = "DELETE FROM vestibule_sessions WHERE id = $1 AND user_id = $2 RETURNING digest";
+        let ended: Option<Surplus> = self.find(sql, (id, user)).await?;
+        Ok(ended.and_then(|ended| Digest::from_row(ended.digest)))
+    }
+
+    /// Ends the sessions of a user but one.
+    pub(in crate::auth) async fn delete_other_sessions(
+        &mut self,
+        user: UserId,
+        kept: Uuid,
+    ) -> Result<()> {
+        let sql = "DELETE FROM vestibule_sessions WHERE user_id = $1 AND id <> $2";
+        self.run(sql, (user, kept)).await?;
+        Ok(())
     }
 
     /// Ends the sessions of a user beyond `most`, void ones first, then the least recently used, and returns them.

@@ -54,12 +54,16 @@ pub(super) struct UserRow {
     email_verified_at: Option<Timestamp>,
     email_refused_at: Option<Timestamp>,
     disabled_at: Option<Timestamp>,
+    delete_at: Option<Timestamp>,
+    new_email: Option<AnyText>,
+    new_email_key: Option<AnyText>,
     is_admin: bool,
     user_created_at: Timestamp,
 }
 
 impl From<UserRow> for User {
     fn from(row: UserRow) -> Self {
+        let read = |text: Option<AnyText>| text.and_then(|text| text.0);
         Self {
             id: row.user_id,
             email: {
@@ -71,6 +75,10 @@ impl From<UserRow> for User {
             email_verified_at: row.email_verified_at,
             email_refused_at: row.email_refused_at,
             disabled_at: row.disabled_at,
+            delete_at: row.delete_at,
+            new_email: read(row.new_email)
+                .zip(read(row.new_email_key))
+                .map(|(typed, key)| Email::from_row(typed, key)),
             is_admin: row.is_admin,
             created_at: row.user_created_at,
         }
@@ -110,7 +118,8 @@ struct PasswordSet {
 macro_rules! user_columns {
     () => {
         "users.id AS user_id, users.email, users.email_key, users.name, users.email_verified_at, \
-         users.email_refused_at, users.disabled_at, users.is_admin, users.created_at AS user_created_at"
+         users.email_refused_at, users.disabled_at, users.delete_at, users.new_email, users.new_email_key, \
+         users.is_admin, users.created_at AS user_created_at"
     };
 }
 pub(super) use user_columns;
@@ -201,6 +210,27 @@ impl Store {
         Ok(owner.first().map(|owner| owner.user_id))
     }
 
+    /// Finds an account, even if it is disabled.
+    pub(in crate::auth) async fn find_account(&self, id: UserId) -> Result<Option<User>> {
+        let found: Option<UserRow> = self.find(FIND, (id,)).await?;
+        Ok(found.map(User::from))
+    }
+
+    /// Whether the account has a password.
+    pub(in crate::auth) async fn has_password(&self, id: UserId) -> Result<bool> {
+        let sql = "SELECT version FROM vestibule_passwords WHERE user_id = $1 AND hash <> $2";
+        let found: Option<PasswordSet> = self.find(sql, (id, "")).await?;
+        Ok(found.is_some())
+    }
+
+    /// Lists accounts that are to be erased, at most one batch.
+    pub(in crate::auth) async fn list_erasable_users(&self, now: Timestamp) -> Result<Vec<UserId>> {
+        let sql = "SELECT id AS user_id FROM vestibule_users WHERE delete_at <= $1 \
+                   ORDER BY delete_at LIMIT 1000";
+        let found: Vec<Owner> = self.list(sql, (now,)).await?;
+        Ok(found.into_iter().map(|found| found.user_id).collect())
+    }
+
     /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`](super::BATCH).
     pub(in crate::auth) async fn list_accounts(&self, ids: &[UserId]) -> Result<Vec<User>> {
         // One text for both engines, which have no type for a list in common.
@@ -225,6 +255,9 @@ impl Store {
     }
 }
 
+const FIND: &str =
+    concat!("SELECT ", user_columns!(), " FROM vestibule_users AS users WHERE users.id = $1");
+
 /// The accounts of a comma-separated list of IDs.
 const LIST: ByEngine = ByEngine {
     sqlite: concat!(
@@ -241,6 +274,12 @@ const LIST: ByEngine = ByEngine {
 };
 
 impl Tx {
+    /// Finds an account, even if it is disabled.
+    pub(in crate::auth) async fn find_account(&mut self, id: UserId) -> Result<Option<User>> {
+        let found: Option<UserRow> = self.find(FIND, (id,)).await?;
+        Ok(found.map(User::from))
+    }
+
     /// Replaces an outdated hash, unless it has changed in the meantime. The user must be locked.
     pub(in crate::auth) async fn update_outdated_hash(
         &mut self,
@@ -253,7 +292,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Returns `false` if the address is taken: the UNIQUE constraint decides between concurrent sign-ups.
+    /// Returns `false` if the address is taken, or another account may still get it back: the UNIQUE constraint
+    /// decides between concurrent sign-ups.
     pub(in crate::auth) async fn insert_user(&mut self, user: NewUser<'_>) -> Result<bool> {
         let inserted = self
             .run(
@@ -269,7 +309,9 @@ impl Tx {
                 ),
             )
             .await?;
-        if inserted == 0 {
+        // Asked afterwards: an address that another transaction gives up is free for the statement above only once
+        // that transaction has reserved it.
+        if inserted == 0 || self.is_email_reserved(user.email.key(), user.id, user.now).await? {
             return Ok(false);
         }
         if let Some(hash) = user.password_hash {
@@ -405,15 +447,79 @@ impl Tx {
 
     /// Enables an account; returns `false` if there is none, or it is not disabled.
     pub(in crate::auth) async fn update_enabled(&mut self, id: UserId) -> Result<bool> {
-        let sql = "UPDATE vestibule_users SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL";
+        let sql = "UPDATE vestibule_users SET disabled_at = NULL, delete_at = NULL \
+                   WHERE id = $1 AND disabled_at IS NOT NULL";
         Ok(self.run(sql, (id,)).await? == 1)
     }
 
     /// Makes known devices strangers without changing the password.
-    pub(in crate::auth) async fn update_password_version(&mut self, id: UserId) -> Result<()> {
-        let sql = "UPDATE vestibule_passwords SET version = version + 1 WHERE user_id = $1";
+    pub(in crate::auth) async fn update_password_version(
+        &mut self,
+        id: UserId,
+    ) -> Result<PasswordVersion> {
+        let sql = "UPDATE vestibule_passwords SET version = version + 1 WHERE user_id = $1 RETURNING version";
+        let set: Option<PasswordSet> = self.find(sql, (id,)).await?;
+        Ok(set.map_or_else(PasswordVersion::default, |set| set.version))
+    }
+
+    /// Makes the password useless: only a mailed link opens the account.
+    pub(in crate::auth) async fn update_no_password(&mut self, id: UserId) -> Result<()> {
+        let sql =
+            "UPDATE vestibule_passwords SET hash = '', version = version + 1 WHERE user_id = $1";
         self.run(sql, (id,)).await?;
         Ok(())
+    }
+
+    /// Sets or removes the address that the user wants to change to.
+    pub(in crate::auth) async fn update_new_email(
+        &mut self,
+        id: UserId,
+        email: Option<&Email>,
+    ) -> Result<()> {
+        let typed = email.map(|email| email.as_str().to_owned());
+        let key = email.map(|email| email.key().to_owned());
+        let sql = "UPDATE vestibule_users SET new_email = $2, new_email_key = $3 WHERE id = $1";
+        self.run(sql, (id, typed, key)).await?;
+        Ok(())
+    }
+
+    /// Gives the account another address, which its owner has shown to be theirs. Returns `false` if another account
+    /// has it. The user's row must be locked.
+    pub(in crate::auth) async fn update_email(
+        &mut self,
+        id: UserId,
+        email: &Email,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "UPDATE vestibule_users SET email = $2, email_key = $3, email_verified_at = $4, email_refused_at = NULL, \
+                   new_email = NULL, new_email_key = NULL WHERE id = $1 AND NOT EXISTS \
+                   (SELECT 1 FROM vestibule_users AS others WHERE others.email_key = $3 AND others.id <> $1)";
+        let params = (id, email.as_str().to_owned(), email.key().to_owned(), now);
+        match self.run(sql, params).await {
+            Ok(updated) => Ok(updated == 1),
+            // Somebody else was faster.
+            Err(error) if error.is_unique_violation() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Disables an account, and has it erased later.
+    pub(in crate::auth) async fn update_deletion(
+        &mut self,
+        id: UserId,
+        now: Timestamp,
+        delete_at: Timestamp,
+    ) -> Result<()> {
+        let sql = "UPDATE vestibule_users SET disabled_at = $2, delete_at = $3 WHERE id = $1";
+        self.run(sql, (id, now, delete_at)).await?;
+        Ok(())
+    }
+
+    /// Enables an account that its owner has deleted; returns `false` if there is none.
+    pub(in crate::auth) async fn update_restored(&mut self, id: UserId) -> Result<bool> {
+        let sql = "UPDATE vestibule_users SET disabled_at = NULL, delete_at = NULL \
+                   WHERE id = $1 AND delete_at IS NOT NULL";
+        Ok(self.run(sql, (id,)).await? == 1)
     }
 
     /// Makes the account an administrator's, or not; returns `false` if that changes nothing.

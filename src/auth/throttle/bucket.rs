@@ -30,6 +30,8 @@ pub(in crate::auth) enum Bucket<'a> {
     Invalid(Option<IpAddr>),
     /// Password changes of one account.
     PasswordChanges(UserId),
+    /// Notices of new devices of one account.
+    NewDevices(UserId),
     /// Attempts to set a password with one link.
     Link(&'a LinkToken),
     /// Messages of one kind to one address.
@@ -96,6 +98,7 @@ impl ThrottleKey {
             Bucket::Records(user, site) => format!("visits {user} {}", of(*site)),
             Bucket::Invalid(site) => format!("junk {}", of(*site)),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
+            Bucket::NewDevices(user) => format!("new devices {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
             Bucket::Messages(message, email) => {
                 format!("letters {} {}", message.as_str(), email.key())
@@ -182,6 +185,7 @@ mod tests {
             (Bucket::Records(user, site), format!("visits {user} 203.0.113.7")),
             (Bucket::Invalid(None), "junk all".into()),
             (Bucket::PasswordChanges(user), format!("password changes {user}")),
+            (Bucket::NewDevices(user), format!("new devices {user}")),
             (
                 Bucket::Messages(Message::PasswordReset, &email),
                 "letters password-reset ada@example.com".into(),

@@ -7,7 +7,7 @@ use super::bucket::{Bucket, BucketKey, FixedWindow, Rate};
 use super::{HOUR, MINUTE, Wait};
 use crate::Error;
 use crate::auth::store::{Charge, FURTHEST, OutboxRow, Quota, Tx};
-use crate::auth::{Auth, Client, Email, Limited, UserId};
+use crate::auth::{Auth, Client, Email, Limited, User, UserId};
 use crate::mail::Message;
 
 /// The number of customers that an IPv6 site counts as in the limits on messages.
@@ -228,6 +228,21 @@ impl Auth {
         let key = self.throttle_key.key(&Bucket::Messages(message, email));
         let window = FixedWindow { most: self.config.throttle.emails_to_address, per: HOUR };
         Ok(tx.charge_window(key, window, self.clock.now()).await?.for_good())
+    }
+
+    /// Whether a notice to a user may leave. Always, if the address is verified; if it is not, it may be a
+    /// stranger's, and counts against the client that causes it. `has_room`: of the outbox.
+    pub(in crate::auth) async fn may_notify(
+        &self,
+        tx: &mut Tx,
+        user: &User,
+        has_room: bool,
+        client: &Client,
+    ) -> Result<bool, Error> {
+        Ok(user.email_verified_at.is_some()
+            || (has_room
+                && self.charge_message_from_client(tx, client).await?.is_counted()
+                && self.charge_mailbox(tx, &user.email, client.allowance).await?.is_counted()))
     }
 
     /// Counts a message that this client causes.

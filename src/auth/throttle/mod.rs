@@ -35,6 +35,10 @@ const MINUTES_A_DAY: i64 = 100;
 /// the number of attempts of one site that cost no hash.
 const RECORDED_A_DAY: i64 = 100;
 
+/// The number of notices of new devices that one account gets in a day: a program that changes its user agent must
+/// not fill its owner's mailbox.
+const NEW_DEVICES_A_DAY: i64 = 10;
+
 /// The number of IP prefixes that an IPv6 site counts as, per minute and per day.
 const NETWORKS_OF_A_SITE: i64 = 16;
 
@@ -322,6 +326,17 @@ impl Auth {
     ) -> Result<(), Limited> {
         let most = self.config.throttle.password_changes;
         self.charge(&Bucket::PasswordChanges(user), FixedWindow { most, per: HOUR }).await
+    }
+
+    /// Counts a notice of a new device.
+    pub(in crate::auth) async fn charge_new_device(
+        &self,
+        tx: &mut Tx,
+        user: UserId,
+    ) -> Result<Quota, Error> {
+        let key = self.throttle_key.key(&Bucket::NewDevices(user));
+        let window = FixedWindow { most: NEW_DEVICES_A_DAY, per: DAY };
+        Ok(tx.charge_window(key, window, self.clock.now()).await?.for_good())
     }
 
     /// Counts an attempt to set a password with a link: its strength check costs as much as many pages.

@@ -1,7 +1,7 @@
 //! Accounts: signing up and the profile.
 
 use crate::web::body::Json;
-use rocket::http::Status;
+use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
 
@@ -9,8 +9,10 @@ use super::{ApiError, Done, Reply, not_signed_in};
 use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
 use crate::web::forms::{Fields, Input, Patch};
 use crate::web::guards::CurrentSession;
+use crate::web::pages::account_deletion::DeletionForm;
 use crate::web::pages::sign_up::{SignUpForm, also_wrong};
-use crate::{Name, User, UserId, words};
+use crate::web::session;
+use crate::{Name, Timestamp, User, UserId, words};
 
 /// A user in JSON.
 #[derive(Serialize)]
@@ -88,4 +90,28 @@ pub(in crate::web) async fn change_profile(
         user.name = name;
     }
     Ok(Json(Changed { user: UserJson::new(&user) }))
+}
+
+/// The response to a deletion.
+#[derive(Serialize)]
+pub(in crate::web) struct Deleted {
+    message: &'static str,
+    /// Until when a mailed link restores the account; `null` if it is erased.
+    restorable_until: Option<String>,
+}
+
+#[post("/account_deletion", data = "<input>")]
+pub(in crate::web) async fn delete(
+    input: Input<'_, DeletionForm>,
+    current: CurrentSession<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Reply<Deleted> {
+    let session = current.0.ok_or_else(not_signed_in)?;
+    let password = input.fields()?.password.0;
+    let until = auth.request_deletion(session, password.as_ref(), &client).await?;
+    session::remove(jar, auth.config());
+    let restorable_until = until.map(Timestamp::rfc3339);
+    Ok(Json(Deleted { message: words::api::DELETED, restorable_until }))
 }

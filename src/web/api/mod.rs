@@ -2,17 +2,23 @@
 //! file per resource.
 
 pub(in crate::web) mod account;
+pub(in crate::web) mod activity;
+pub(in crate::web) mod email;
+pub(in crate::web) mod links;
 pub(in crate::web) mod password;
 pub(in crate::web) mod session;
+pub(in crate::web) mod sessions;
 
 use crate::web::body::Json;
 use rocket::Responder;
+use rocket::http::Status;
 use serde::Serialize;
 
-use crate::auth::{Limited, Refused, SignedOut};
+use crate::auth::{Auth, Limited, Refused, ResetPasswordError, Session, SignedOut};
 use crate::web::errors::Refusal;
+use crate::web::guards::CurrentSession;
 use crate::web::refusals::Reason;
-use crate::{Email, Error};
+use crate::{Email, Error, words};
 
 /// JSON, or an error.
 pub(in crate::web) type Reply<T> = Result<Json<T>, ApiError>;
@@ -30,6 +36,33 @@ impl Done {
     pub(in crate::web) fn new(email: &Email, message: &'static str) -> Self {
         Self { email: email.as_str().to_owned(), message }
     }
+}
+
+/// A success, in words.
+#[derive(Serialize)]
+pub(in crate::web) struct Success {
+    message: &'static str,
+}
+
+impl Success {
+    pub(in crate::web) fn new(message: &'static str) -> Self {
+        Self { message }
+    }
+}
+
+/// The session, if the password was given recently: for what is critical (ASVS 7.5.1).
+fn recent<'r>(current: &CurrentSession<'r>, auth: &Auth) -> Result<&'r Session, ApiError> {
+    let session = current.0.ok_or_else(not_signed_in)?;
+    if auth.is_recent(session) {
+        Ok(session)
+    } else {
+        Err(Refusal::new(Status::Unauthorized, words::api::LOGIN_TOO_OLD).into())
+    }
+}
+
+/// The refusal of a link that was used, has expired, or never existed.
+fn dead_link() -> ApiError {
+    Refusal::from(Reason::from(ResetPasswordError::DeadLink)).into()
 }
 
 /// A refusal, or an error of the service.

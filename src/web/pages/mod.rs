@@ -1,16 +1,24 @@
 //! The pages, one file each, and what they share: the frame around them and the types of responses.
 
+pub(in crate::web) mod account_deletion;
+pub(in crate::web) mod activity;
 pub(in crate::web) mod dead_link;
+pub(in crate::web) mod email_change;
+pub(in crate::web) mod email_undo;
 pub(in crate::web) mod home;
+pub(in crate::web) mod not_me;
 pub(in crate::web) mod password_change;
 pub(in crate::web) mod password_reset;
 pub(in crate::web) mod profile;
 pub(in crate::web) mod recent_login;
+pub(in crate::web) mod security;
+pub(in crate::web) mod sessions;
 pub(in crate::web) mod set_password;
 pub(in crate::web) mod sign_in;
 pub(in crate::web) mod sign_out;
 pub(in crate::web) mod sign_up;
 pub(in crate::web) mod verify_email;
+pub(in crate::web) mod your_data;
 
 use rocket::Responder;
 use rocket::http::{Header, Status};

@@ -1,0 +1,172 @@
+//! Deleting one's account: it is disabled at once, can be restored for some days, and is then erased.
+
+use std::time::Duration;
+
+use log::warn;
+
+use super::DeleteError;
+use crate::Error;
+use crate::auth::change::Change;
+use crate::auth::events::Event;
+use crate::auth::link::{OpenedLink, Purpose};
+use crate::auth::store::BATCH;
+use crate::auth::{Auth, Client, Password, Refused, Session, User, UserId, WrongCredentials};
+use crate::clock::Timestamp;
+use crate::mail::Message;
+
+/// Why an account is not deleted.
+pub(crate) enum DeletionError {
+    /// The password is wrong.
+    WrongPassword,
+    /// The session has ended in the meantime, or the account has changed.
+    SignedOut,
+    /// The host app needs the account.
+    InUse,
+}
+
+/// The link was used, or the account is erased.
+pub(crate) struct CannotRestore;
+
+impl Auth {
+    /// Deletes the account of the signed-in user, who proves once more who they are. Everything ends at once; the
+    /// account can be restored for `account.deletion_grace`: returns until when. Without such a time it is erased
+    /// now.
+    pub(crate) async fn request_deletion(
+        &self,
+        session: &Session,
+        password: Option<&Password>,
+        client: &Client,
+    ) -> Result<Option<Timestamp>, Refused<DeletionError>> {
+        let user = &session.user;
+        self.charge_change(user.id).await?;
+        let proof = self.verify_password(user.email.key(), password, client).await;
+        let wrong = |WrongCredentials| DeletionError::WrongPassword;
+        let proof = proof.map_err(|refused| refused.map(wrong))?;
+        let has_room = self.has_outbox_room(client).await?;
+        let mut change = self.begin_change(client).await?;
+        let is_same = proof.user.id == user.id
+            && change.lock_user_with_password(user.id, proof.password_version).await?
+            && change.lock_session(session.id).await?;
+        if !is_same {
+            change.rollback().await;
+            return Err(Refused::Because(DeletionError::SignedOut));
+        }
+        let grace = self.config.account.deletion_grace;
+        if grace.is_zero() {
+            return match self.erase(change, user, has_room).await {
+                Ok(()) => Ok(None),
+                Err(DeleteError::InUse) => Err(Refused::Because(DeletionError::InUse)),
+                Err(DeleteError::Failed(error)) => Err(error.into()),
+            };
+        }
+        let now = change.now;
+        change.update_deletion(user.id, now, now + grace).await?;
+        change.update_password_version(user.id).await?;
+        change.forget_new_email(user.id).await?;
+        change.delete_sessions_of(user.id).await?;
+        change.delete_renewed_sessions_of(user.id).await?;
+        change.delete_links_of(user.id).await?;
+        if self.may_notify(&mut change, user, has_room, client).await? {
+            change.mail(self.message(Message::AccountDeletion, user, client)).await?;
+        }
+        change.changes_user(user.id);
+        change.record(Event::DeletionAsked, Some(user.id)).await?;
+        change.commit().await?;
+        Ok(Some(now + grace))
+    }
+
+    /// Uses the link up and enables the account again.
+    pub(crate) async fn restore_account(
+        &self,
+        link: &OpenedLink,
+        client: &Client,
+    ) -> Result<(), Refused<CannotRestore>> {
+        let cannot = || Refused::Because(CannotRestore);
+        let OpenedLink { token, user: Some(user), .. } = link else {
+            // The form was sent twice, perhaps.
+            return if link.used_by.is_some() { Ok(()) } else { Err(cannot()) };
+        };
+        let mut change = self.begin_change(client).await?;
+        let now = change.now;
+        change.lock_account(user.id).await?;
+        let sent = change.take_link(token.digest(), Purpose::AccountRestore, user.id, now).await?;
+        if sent.is_none() || !change.update_restored(user.id).await? {
+            change.rollback().await;
+            return Err(cannot());
+        }
+        change.delete_links_for(user.id, Purpose::AccountRestore).await?;
+        change.changes_user(user.id);
+        change.record(Event::Restored, Some(user.id)).await?;
+        Ok(change.commit().await?)
+    }
+
+    /// Erases an account with its sessions, links and waiting messages; returns `false` if there is none. What was
+    /// recorded about it names nobody any more.
+    pub(crate) async fn delete_account(
+        &self,
+        id: UserId,
+        client: &Client,
+    ) -> Result<bool, DeleteError> {
+        let has_room = self.has_outbox_room(client).await?;
+        let mut change = self.begin_change(client).await?;
+        change.lock_account(id).await?;
+        let Some(user) = change.find_account(id).await? else {
+            change.rollback().await;
+            return Ok(false);
+        };
+        self.erase(change, &user, has_room).await?;
+        Ok(true)
+    }
+
+    /// Erases the accounts whose owners have deleted them long enough ago. Calls `beat` after each.
+    pub(in crate::auth) async fn erase_due(&self, beat: impl Fn()) -> Result<(), Error> {
+        loop {
+            let due = self.store.list_erasable_users(self.clock.now()).await?;
+            let mut erased = 0;
+            for id in &due {
+                match self.delete_account(*id, &Client::operator()).await {
+                    Ok(_) => erased += 1,
+                    Err(DeleteError::InUse) => {
+                        warn!("user={id} is not erased: a table of the app refers to it");
+                    }
+                    Err(DeleteError::Failed(error)) => return Err(error),
+                }
+                beat();
+            }
+            if erased == 0 || (due.len() as u64) < BATCH {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn erase(
+        &self,
+        mut change: Change<'_>,
+        user: &User,
+        has_room: bool,
+    ) -> Result<(), DeleteError> {
+        // The owner who deleted the account has had a message, and nothing written now may name them.
+        let is_told = user.delete_at.is_none() && user.email_verified_at.is_some() && has_room;
+        if let Err(error) = change.delete_user(user.id).await {
+            change.rollback().await;
+            return Err(error.into());
+        }
+        change.update_events_of(user.id).await?;
+        if is_told {
+            change.mail(self.farewell(&user.email)).await?;
+        }
+        change.changes_user(user.id);
+        change.record_by_operator(Event::Deleted, user.id).await?;
+        // A constraint may be deferred to the end of the transaction.
+        Ok(change.commit().await?)
+    }
+}
+
+impl From<Error> for DeleteError {
+    fn from(error: Error) -> Self {
+        if error.is_foreign_key_violation() { Self::InUse } else { Self::Failed(error) }
+    }
+}
+
+/// The longest time for which a deleted account can be restored.
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_hours(365 * 24);

@@ -1,0 +1,63 @@
+//! Putting back an address that somebody else has changed: whoever reads the old mailbox takes the account back.
+
+use crate::auth::events::Event;
+use crate::auth::link::{OpenedLink, Purpose};
+use crate::auth::{Auth, Client, LinkToken, Refused};
+use crate::mail::Message;
+
+/// The link was used, has expired, or an older one was used.
+pub(crate) struct CannotUndo;
+
+impl Auth {
+    /// Uses the link up and puts the address back, whatever happened since: another password, other addresses, even
+    /// the deletion of the account. Everything that a thief may hold is void: sessions, links, known browsers and
+    /// the password. Returns the secret of a link to choose a new one.
+    pub(crate) async fn undo_email_change(
+        &self,
+        link: &OpenedLink,
+        client: &Client,
+    ) -> Result<LinkToken, Refused<CannotUndo>> {
+        let cannot = || Refused::Because(CannotUndo);
+        let OpenedLink { token, user: Some(user), .. } = link else { return Err(cannot()) };
+        let reset = LinkToken::new()?;
+        let mut change = self.begin_change(client).await?;
+        let now = change.now;
+        change.lock_account(user.id).await?;
+        let sent = change.take_link(token.digest(), Purpose::EmailUndo, user.id, now).await?;
+        let id = sent.and_then(|sent| sent.payload).and_then(|id| id.parse().ok());
+        let former = match id {
+            Some(id) => change.find_former_email(id, user.id, now).await?,
+            None => None,
+        };
+        let Some((former, replaced)) = former.zip(change.find_account(user.id).await?) else {
+            change.rollback().await;
+            return Err(cannot());
+        };
+        let was_deleted = change.update_restored(user.id).await?;
+        if (replaced.disabled_at.is_some() && !was_deleted)
+            || !change.update_email(user.id, &former.email, now).await?
+        {
+            change.rollback().await;
+            return Err(cannot());
+        }
+        change.delete_former_emails_since(user.id, &former).await?;
+        change.delete_messages_for(user.id, Message::EmailChange.as_str()).await?;
+        change.update_no_password(user.id).await?;
+        self.forget_attempts(&mut change, &former.email).await?;
+        change.delete_sessions_of(user.id).await?;
+        change.delete_renewed_sessions_of(user.id).await?;
+        change.delete_links_of(user.id).await?;
+        change.delete_links_for(user.id, Purpose::NotMe).await?;
+        change.delete_links_for(user.id, Purpose::AccountRestore).await?;
+        // Whoever reads the other mailbox may be the owner, and the one at the old mailbox somebody else.
+        if replaced.email.key() != former.email.key() {
+            change.mail(self.message(Message::EmailChanged, &replaced, client)).await?;
+        }
+        let next = self.new_link(Purpose::PasswordReset, &reset, user.id, &former.email, None);
+        change.insert_link(&next, i64::MAX).await?;
+        change.changes_user(user.id);
+        change.record(Event::EmailPutBack, Some(user.id)).await?;
+        change.commit().await?;
+        Ok(reset)
+    }
+}

@@ -1,0 +1,68 @@
+//! Ending sessions by the signed-in owner of an account.
+
+use uuid::Uuid;
+
+use crate::auth::events::Event;
+use crate::auth::{Auth, Client, KnownDevice, Refused, Session};
+
+/// Why a session is not ended.
+pub(crate) enum EndSessionError {
+    /// The account has no such session. The same for one of another account.
+    NoSuchSession,
+    /// The session of this browser has ended in the meantime.
+    SignedOut,
+}
+
+impl Auth {
+    /// Ends one session of the signed-in user. All browsers that are known become strangers, since it is not known
+    /// which of them it was; returns the proof for this one.
+    pub(crate) async fn end_session(
+        &self,
+        session: &Session,
+        id: Uuid,
+        client: &Client,
+    ) -> Result<KnownDevice, Refused<EndSessionError>> {
+        let user = session.user.id;
+        self.charge_change(user).await?;
+        let mut change = self.begin_change(client).await?;
+        if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
+            change.rollback().await;
+            return Err(Refused::Because(EndSessionError::SignedOut));
+        }
+        let Some(ended) = change.delete_session_by_id(id, user).await? else {
+            change.rollback().await;
+            return Err(Refused::Because(EndSessionError::NoSuchSession));
+        };
+        change.ends_session(ended);
+        let version = change.update_password_version(user).await?;
+        change.changes_user(user);
+        change.record(Event::SessionEnded, Some(user)).await?;
+        let device = KnownDevice::new(user, version, &[], change.now);
+        change.commit().await?;
+        Ok(device)
+    }
+
+    /// Ends all sessions of the signed-in user but this one, and makes all other browsers strangers. Returns the
+    /// proof for this one.
+    pub(crate) async fn end_other_sessions(
+        &self,
+        session: &Session,
+        client: &Client,
+    ) -> Result<KnownDevice, Refused<EndSessionError>> {
+        let user = session.user.id;
+        self.charge_change(user).await?;
+        let mut change = self.begin_change(client).await?;
+        if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
+            change.rollback().await;
+            return Err(Refused::Because(EndSessionError::SignedOut));
+        }
+        change.delete_other_sessions(user, session.id).await?;
+        change.delete_renewed_sessions_of(user).await?;
+        let version = change.update_password_version(user).await?;
+        change.changes_user(user);
+        change.record(Event::SessionsEnded, Some(user)).await?;
+        let device = KnownDevice::new(user, version, &[], change.now);
+        change.commit().await?;
+        Ok(device)
+    }
+}

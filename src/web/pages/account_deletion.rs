@@ -1,0 +1,129 @@
+//! The pages to delete an account, and to restore it.
+
+use askama::Template;
+use rocket::http::{CookieJar, Status};
+use rocket::{FromForm, State, get, post};
+
+use crate::auth::{Auth, CannotRestore, Client, DeletionError, OpenedLink, Refused};
+use crate::web::errors::Refusal;
+use crate::web::flash::Notice;
+use crate::web::forms::{Attempt, Fields, FormState, Submitted};
+use crate::web::frame::Frame;
+use crate::web::guards::{Link, Page};
+use crate::web::layout::parts;
+use crate::web::pages::{self, Answer, Shown, dead_link};
+use crate::web::session;
+use crate::{Error, User, urls, words};
+
+#[derive(FromForm)]
+pub(in crate::web) struct DeletionForm {
+    pub(in crate::web) password: Attempt,
+}
+
+impl Fields for DeletionForm {
+    const NAMES: &'static [&'static str] = &["password"];
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+#[derive(Template)]
+#[template(path = "account_deletion.html", blocks = ["title", "main"])]
+struct DeletionPage<'a> {
+    frame: Frame<'a>,
+    form: &'a FormState,
+    user: &'a User,
+    effect: String,
+}
+
+parts!(DeletionPage);
+
+#[derive(Template)]
+#[template(path = "account_deleted.html", blocks = ["title", "main"])]
+struct DeletedPage<'a> {
+    frame: Frame<'a>,
+    done: String,
+}
+
+parts!(DeletedPage);
+
+#[derive(Template)]
+#[template(path = "account_restore.html", blocks = ["title", "main"])]
+struct RestorePage<'a> {
+    frame: Frame<'a>,
+}
+
+parts!(RestorePage);
+
+fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState, auth: &Auth) -> Shown {
+    let grace = auth.config().account.deletion_grace;
+    let grace = (!grace.is_zero()).then(|| words::dates::days(grace));
+    let effect = words::account::account_deletion::effect(grace.as_deref());
+    pages::show(status, &DeletionPage { frame: page.frame, form, user, effect })
+}
+
+#[get("/account-deletion")]
+pub(in crate::web) fn show(page: Page<'_>, auth: &State<Auth>) -> Answer {
+    match page.user() {
+        Some(user) => Answer::Page(draw(Status::Ok, &page, user, &FormState::default(), auth)),
+        None => Answer::Go(page.sign_in_first(urls::ACCOUNT_DELETION)),
+    }
+}
+
+#[post("/account-deletion", data = "<submitted>")]
+pub(in crate::web) async fn submit(
+    submitted: Submitted<'_, DeletionForm>,
+    page: Page<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<Answer, Error> {
+    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::ACCOUNT_DELETION)));
+    let Some(session) = page.session else { return sign_in_first() };
+    let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
+    let Submitted { form, state, .. } = submitted;
+    let Some(DeletionForm { password }) = form else {
+        return Ok(Answer::Page(draw(Status::UnprocessableEntity, &state)));
+    };
+    match auth.request_deletion(session, password.0.as_ref(), &client).await {
+        Ok(until) => {
+            session::remove(jar, auth.config());
+            let zone = &page.frame.config.time_zone;
+            let until = until.map(|until| words::dates::minute(until, zone));
+            let done = words::account::account_deletion::done(until.as_deref());
+            let frame = Frame { user: None, ..page.frame };
+            Ok(Answer::Page(pages::show(Status::Ok, &DeletedPage { frame, done })))
+        }
+        Err(Refused::Because(DeletionError::SignedOut)) => sign_in_first(),
+        Err(refused) => Answer::refused(refused, state, draw),
+    }
+}
+
+#[get("/account-restore/link")]
+pub(in crate::web) fn show_link(link: Link, page: Page<'_>) -> Answer {
+    match link.0 {
+        Some(OpenedLink { user: Some(_), .. }) => {
+            Answer::Page(pages::show(Status::Ok, &RestorePage { frame: page.frame }))
+        }
+        Some(OpenedLink { used_by: Some(_), .. }) => Answer::Go(page.go_to(urls::SIGN_IN)),
+        _ => dead_link::show(&page, false),
+    }
+}
+
+#[post("/account-restore/link")]
+pub(in crate::web) async fn submit_link(
+    link: Link,
+    page: Page<'_>,
+    client: Client,
+    jar: &CookieJar<'_>,
+    auth: &State<Auth>,
+) -> Result<Answer, Error> {
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    match auth.restore_account(&link, &client).await {
+        Ok(()) => {
+            Notice::AccountRestored.put(jar, auth);
+            Ok(Answer::Go(page.go_to(urls::SIGN_IN)))
+        }
+        Err(Refused::Because(CannotRestore)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
+        Err(Refused::Failed(error)) => Err(error),
+    }
+}

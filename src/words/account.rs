@@ -1,0 +1,223 @@
+//! The text of the pages on which owners look after their account, a module for each.
+
+use std::borrow::Cow;
+
+use super::{Text, text};
+use crate::auth::Event;
+
+pub(crate) mod sections {
+    use super::{Text, text};
+
+    pub(crate) const LABEL: Text = text("Your account");
+    pub(crate) const PROFILE: Text = text("Profile");
+    pub(crate) const SECURITY: Text = text("Sign-in and security");
+    pub(crate) const DEVICES: Text = text("Devices");
+    pub(crate) const ACTIVITY: Text = text("Activity");
+    pub(crate) const YOUR_DATA: Text = text("Your data");
+}
+
+pub(crate) mod security {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Sign-in and security");
+    pub(crate) const EMAIL: Text = text("Email address");
+    pub(crate) const CHANGE_EMAIL: Text = text("Change email address");
+    pub(crate) const PASSWORD: Text = text("Password");
+    pub(crate) const PASSWORD_HELP: Text = text("Changing it signs out every other device.");
+    pub(crate) const CHANGE_PASSWORD: Text = text("Change password");
+    pub(crate) const NOT_ME: Text = text("Was somebody else in your account?");
+    pub(crate) const NOT_ME_HELP: Text =
+        text("Sign out every other device and choose a new password.");
+    pub(crate) const NOT_ME_BUTTON: Text = text("Secure your account");
+}
+
+pub(crate) mod email_change {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Change your email address");
+    pub(crate) const EFFECT: Text = text(
+        "We send a link to the new address. Nothing changes until you open it and press the button there.",
+    );
+    pub(crate) const NEW_EMAIL: &str = "New email address";
+    pub(crate) const BUTTON: Text = text("Send the link");
+    pub(crate) const WAITING: Text = text("Waiting for");
+    pub(crate) const WAITING_HELP: Text =
+        text("We have sent a link there. Didn't get it? Check your spam folder, or send it again.");
+    pub(crate) const SEND_AGAIN: Text = text("Send again");
+    pub(crate) const CANCEL: Text = text("Cancel");
+    pub(crate) const TO_SECURITY: Text = text("Back to sign-in and security");
+    pub(crate) const CONFIRM_TITLE: Text = text("Confirm your new email address");
+
+    pub(crate) fn confirm(new: &str) -> String {
+        format!("From now on you sign in with {new}, and all emails about your account go there.")
+    }
+
+    pub(crate) const CONFIRM_BUTTON: Text = text("Use this address");
+    pub(crate) const WHY_PASSWORD: Text =
+        text("Enter the password of the account, so that we know that it is yours.");
+    pub(crate) const SAME: &str = "That is your email address already";
+    pub(crate) const TAKEN_TITLE: &str = "This email address is taken";
+    pub(crate) const TAKEN: &str =
+        "Another account has got this email address in the meantime. Your account is unchanged.";
+}
+
+pub(crate) mod email_undo {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Put your email address back");
+
+    pub(crate) fn effect(email: &str) -> String {
+        format!(
+            "Your account gets the address {email} again. Every device is signed out, and you choose a new password."
+        )
+    }
+
+    pub(crate) const BUTTON: Text = text("Put it back");
+}
+
+pub(crate) mod not_me {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("This wasn't you?");
+    pub(crate) const EFFECT: Text =
+        text("We sign out every device and send you an email with a link to reset the password.");
+    pub(crate) const BUTTON: Text = text("Sign out every device");
+    pub(crate) const SIGNED_IN_EFFECT: Text = text(
+        "We sign out every other device. Then you choose a new password, so that nobody else can sign in.",
+    );
+    pub(crate) const SIGNED_IN_BUTTON: Text = text("Sign out every other device");
+    pub(crate) const DONE_TITLE: Text = text("Every device is signed out");
+    pub(crate) const DONE: Text = text(
+        "We have sent an email with a link to reset your password. Didn't get it? Check your spam folder.",
+    );
+    pub(crate) const MAILBOX: Text =
+        text("If somebody else can open your mailbox, change its password first.");
+}
+
+pub(crate) mod sessions {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Devices");
+    pub(crate) const INTRODUCTION: Text = text("Where you are signed in.");
+    pub(crate) const THIS_DEVICE: Text = text("This device");
+    pub(crate) const IP: Text = text("IP address");
+    pub(crate) const SIGNED_IN: Text = text("Signed in");
+    pub(crate) const LAST_SEEN: Text = text("Last seen");
+    pub(crate) const SIGN_OUT: &str = "Sign out";
+
+    /// What a button ends, for those who do not see what it stands beside.
+    pub(crate) fn of(device: &str, signed_in: &str) -> String {
+        format!("of {device}, signed in {signed_in}")
+    }
+
+    pub(crate) const END_OTHERS: Text = text("Sign out every other device");
+    pub(crate) const NO_OTHERS: Text = text("You are not signed in anywhere else.");
+    pub(crate) const NO_SUCH: &str = "This device is signed out already";
+    pub(crate) const NO_SUCH_TITLE: &str = "Nothing to sign out";
+}
+
+pub(crate) mod activity {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Activity");
+    pub(crate) const INTRODUCTION: Text = text("What happened to your account.");
+    pub(crate) const NOTHING: Text = text("Nothing was recorded.");
+    pub(crate) const OLDER: Text = text("Older");
+    pub(crate) const NEWEST: Text = text("Newest");
+    pub(crate) const NOT_ME: Text = text("This wasn't me");
+    pub(crate) const OPERATOR: &str = "by the operator of this site";
+
+    pub(crate) fn from(device: &str, ip: &str) -> String {
+        format!("{device}, IP address {ip}")
+    }
+}
+
+/// An event, for the owner of the account.
+pub(crate) fn event(event: Event) -> Cow<'static, str> {
+    match event {
+        Event::SignedUp => "You signed up",
+        Event::SignedIn => "Signed in",
+        Event::SignInFailed => "Somebody entered a wrong password",
+        Event::SignedOut => "Signed out",
+        Event::PasswordResetAsked => "A link to reset the password was requested",
+        Event::PasswordReset => "The password was reset",
+        Event::PasswordChanged => "The password was changed",
+        Event::EmailVerified => "The email address was confirmed",
+        Event::Renamed => "The name was changed",
+        Event::Created => "The account was created",
+        Event::Disabled => "The account was disabled",
+        Event::Enabled => "The account was enabled",
+        Event::Deleted => "The account was erased",
+        Event::SessionsEnded => "Every other device was signed out",
+        Event::SessionEnded => "A device was signed out",
+        Event::MadeAdmin => "You became an administrator",
+        Event::UnmadeAdmin => "You are no longer an administrator",
+        Event::EmailChangeAsked => "Another email address was requested",
+        Event::EmailChanged => "The email address was changed",
+        Event::EmailPutBack => "The earlier email address was put back",
+        Event::DeletionAsked => "The account was deleted",
+        Event::Restored => "The account was restored",
+        Event::Disowned => "Every device was signed out with \"This wasn't me\"",
+    }
+    .into()
+}
+
+pub(crate) mod your_data {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Your data");
+    pub(crate) const EXPORT: Text = text("Download your data");
+    pub(crate) const EXPORT_HELP: Text = text(
+        "Everything that is stored about your account, in one file (JSON). Passwords and other secrets are not in it.",
+    );
+    pub(crate) const EXPORT_BUTTON: Text = text("Download");
+    pub(crate) const DELETE: Text = text("Delete your account");
+
+    pub(crate) const DELETE_BUTTON: Text = text("Delete your account");
+}
+
+pub(crate) mod account_deletion {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Delete your account");
+
+    /// `grace`: how long it can be restored, in words.
+    pub(crate) fn effect(grace: Option<&str>) -> String {
+        match grace {
+            Some(grace) => format!(
+                "Every device is signed out at once, and nobody can sign in any more. For {grace} a link that we \
+                 mail to you restores the account. Then everything stored about it is erased for good."
+            ),
+            None => "Every device is signed out, and everything stored about your account is erased at once and for \
+                 good."
+                .into(),
+        }
+    }
+
+    pub(crate) const BUTTON: Text = text("Delete my account");
+    pub(crate) const KEEP: Text = text("Keep my account");
+    pub(crate) const DONE_TITLE: Text = text("Your account is deleted");
+
+    pub(crate) fn done(until: Option<&str>) -> String {
+        match until {
+            Some(until) => format!(
+                "We have sent you an email. The link in it restores the account until {until}. If you don't want \
+                 that, you don't need to do anything."
+            ),
+            None => "Everything that was stored about it is erased.".into(),
+        }
+    }
+
+    pub(crate) const IN_USE_TITLE: &str = "This account cannot be deleted";
+    pub(crate) const IN_USE: &str =
+        "Something on this site still belongs to it. Please contact support.";
+}
+
+pub(crate) mod account_restore {
+    use super::{Text, text};
+
+    pub(crate) const TITLE: Text = text("Restore your account");
+    pub(crate) const EFFECT: Text =
+        text("Your account is as it was before you deleted it, and you can sign in again.");
+    pub(crate) const BUTTON: Text = text("Restore my account");
+}

@@ -1,0 +1,134 @@
+//! Deleting one's account: promises 51 and 59.
+
+use std::time::Duration;
+
+use rocket::http::Method;
+
+use super::{verify, with_verified_ada};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// Promise 59.
+#[test]
+fn everything_ends_at_once_and_can_be_restored() {
+    let app = with_verified_ada();
+    let phone = app.elsewhere();
+    let reset = app.reset_link();
+    app.submit("/account-deletion", [("password", PASSWORD)])
+        .is(200)
+        .says("Your account is deleted")
+        .does_not_say("Sign out");
+    assert!(!app.is_signed_in() && !phone.is_signed_in());
+    assert_eq!(app.log_in(ADA, PASSWORD).status, 401);
+    app.other_browser().visit(&reset).is(404);
+    let farewell = app.last_email();
+    assert_eq!(&*farewell.subject, "Your Vestibule account will be deleted");
+    assert!(farewell.link().starts_with("/account-restore/"));
+    app.keeps_only_the_digest_of(&farewell.token());
+    app.clock.advance(Duration::from_secs(7 * 24 * 3600 - 1));
+    app.run_jobs();
+    let browser = app.other_browser();
+    browser.visit(&farewell.link()).is(200).and_submit([]).redirects_to("/login");
+    browser.visit("/login").says("Your account is restored.");
+    browser.log_in(ADA, PASSWORD).redirects_to("/profile");
+    // Twice succeeds.
+    app.other_browser().post(&farewell.link(), []).redirects_to("/login");
+    app.clock.advance(8 * DAY);
+    app.run_jobs();
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.emails();
+}
+
+/// Promise 59: nothing names the person afterwards, and the address gets nothing of the old account.
+#[test]
+fn after_a_week_nothing_is_left() {
+    let app = with_verified_ada();
+    app.post("/profile", [("name", "Ada Lovelace")]).redirects_to("/profile");
+    app.post("/email-change", [("email", "ada@new.example")]).redirects_to("/security");
+    app.emails();
+    app.post("/account-deletion", [("password", PASSWORD)]).is(200);
+    let restore = app.last_email().link();
+    app.clock.advance(7 * DAY);
+    app.run_jobs();
+    app.other_browser().visit(&restore).is(404);
+    app.other_browser().post(&restore, []).is(404);
+    let left = app.dump().to_lowercase();
+    for personal in ["ada@", "lovelace", "127.0.0.1"] {
+        assert!(!left.contains(personal), "{personal}: {left}");
+    }
+    let before = app.emails().len();
+    let again = app.other_browser();
+    again.sign_up(ADA);
+    again.visit("/profile").is(200).does_not_say("Lovelace");
+    assert!(again.visit("/activity").body.matches("<li>").count() <= 2);
+    assert_eq!(app.emails().len(), before + 1);
+    app.emails_do_not_matter();
+}
+
+#[test]
+fn without_a_time_to_restore_it_is_erased_at_once() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.account.deletion_grace", "0s")));
+    app.sign_up(ADA);
+    verify(&app);
+    app.visit("/account-deletion").says("erased at once");
+    app.post("/account-deletion", [("password", PASSWORD)]).is(200);
+    assert_eq!(app.count(&format!("users WHERE email_key = '{ADA}'")), 0);
+    let farewell = app.last_email();
+    assert_eq!((&*farewell.to, &*farewell.subject), (ADA, "Your Vestibule account was deleted"));
+    app.other_browser().sign_up(ADA);
+    app.emails_do_not_matter();
+}
+
+#[test]
+fn it_needs_the_password() {
+    let app = with_verified_ada();
+    let page = app.visit("/account-deletion");
+    page.and_submit([("password", "")]).is(422).says_beside("password", "Enter your password");
+    page.and_submit([("password", NEW_PASSWORD)]).is(422);
+    app.other_browser().visit("/account-deletion").redirects_to("/login?next=/account-deletion");
+    app.other_browser()
+        .post("/account-deletion", [("password", PASSWORD)])
+        .redirects_to("/login?next=/account-deletion");
+    assert!(app.is_signed_in());
+}
+
+/// Promise 29: guessing there counts like guessing at the sign-in page.
+#[test]
+fn wrong_passwords_count() {
+    let app = with_verified_ada();
+    let elsewhere = app.elsewhere();
+    for _ in 0..5 {
+        elsewhere.post("/account-deletion", [("password", NEW_PASSWORD)]).is(422);
+    }
+    for _ in 0..5 {
+        app.other_browser().guess(ADA);
+    }
+    assert_eq!(elsewhere.post("/account-deletion", [("password", PASSWORD)]).status, 429);
+    app.emails();
+}
+
+/// The operator enables the account that its owner has deleted.
+#[test]
+fn the_operator_can_bring_it_back() {
+    let app = with_verified_ada();
+    app.post("/account-deletion", [("password", PASSWORD)]).is(200);
+    let found = app.block_on(app.accounts().user_by_email(&ADA.parse().unwrap())).unwrap().unwrap();
+    assert!(found.delete_at.is_some());
+    assert!(app.block_on(app.accounts().enable(found.id)).unwrap());
+    app.clock.advance(8 * DAY);
+    app.run_jobs();
+    app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.emails();
+}
+
+#[test]
+fn a_program_deletes_and_restores() {
+    let app = with_verified_ada();
+    app.call(Method::Post, "/api/v1/account_deletion", [("password", "wrong")]).is(400);
+    let done = app.call(Method::Post, "/api/v1/account_deletion", [("password", PASSWORD)]).is(200);
+    assert!(done.json()["restorable_until"].is_string());
+    let token = app.last_email().token();
+    app.call(Method::Post, "/api/v1/account_restore", [("token", &token)]).is(200);
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+}

@@ -1,0 +1,103 @@
+//! The devices of an account: promises 28, 43, 46 and 48.
+
+use std::time::Duration;
+
+use rocket::http::Method;
+
+use crate::harness::{ADA, PASSWORD, TestApp};
+
+/// The ID of the session of a browser.
+fn id_of(browser: &crate::harness::Browser) -> String {
+    let me = browser.ask(Method::Get, "/api/v1/session").json();
+    me["session"]["id"].as_str().unwrap().to_owned()
+}
+
+/// Promise 46.
+#[test]
+fn the_owner_sees_and_ends_a_session() {
+    let app = TestApp::with_ada();
+    let phone = app.elsewhere();
+    app.visit("/profile").says("Devices");
+    let page = app.visit("/sessions").is(200).says("This device").says("Firefox on Linux");
+    assert_eq!(page.body.matches("/end\"").count(), 1, "{}", page.body);
+    app.post(&format!("/sessions/{}/end", id_of(&phone)), []).redirects_to("/sessions");
+    app.visit("/sessions").says("The device is signed out.").says("not signed in anywhere else");
+    assert!(!phone.is_signed_in());
+    assert!(app.is_signed_in());
+}
+
+/// Promise 46: the session of somebody else is none.
+#[test]
+fn another_users_session_is_not_found() {
+    let app = TestApp::with_ada();
+    let grace = app.other_browser();
+    grace.sign_up("grace@example.com");
+    for id in [id_of(&grace), "00000000-0000-0000-0000-000000000000".into(), "x".into()] {
+        app.post(&format!("/sessions/{id}/end"), []).is(404);
+        app.ask(Method::Delete, &format!("/api/v1/sessions/{id}")).is(404);
+    }
+    assert!(grace.is_signed_in());
+    app.other_browser()
+        .post(&format!("/sessions/{}/end", id_of(&grace)), [])
+        .redirects_to("/login?next=/sessions");
+    assert!(grace.is_signed_in());
+    app.emails();
+}
+
+/// Promises 46 and 48.
+#[test]
+fn all_others_are_ended_after_a_recent_sign_in() {
+    let app = TestApp::with_ada();
+    let others = [app.elsewhere(), app.elsewhere()];
+    app.clock.advance(Duration::from_secs(600));
+    app.post("/sessions/end-others", []).redirects_to("/recent-login?next=/sessions");
+    assert!(others[0].is_signed_in());
+    app.submit("/recent-login?next=/sessions", [("password", PASSWORD)]).redirects_to("/sessions");
+    app.post("/sessions/end-others", []).redirects_to("/sessions");
+    assert!(others.iter().all(|other| !other.is_signed_in()));
+    assert!(app.is_signed_in());
+    app.visit("/sessions").says("Every other device is signed out.");
+    app.post("/sessions/end-others", []).redirects_to("/sessions");
+}
+
+/// Promise 28: what was ended may have been a thief's, whose browser is known.
+#[test]
+fn a_browser_whose_session_was_ended_becomes_a_stranger() {
+    let app = TestApp::with_ada();
+    let thief = app.elsewhere();
+    app.post(&format!("/sessions/{}/end", id_of(&thief)), []).redirects_to("/sessions");
+    for _ in 0..5 {
+        app.other_browser().guess(ADA);
+    }
+    assert_eq!(thief.log_in(ADA, PASSWORD).status, 429);
+    // The owner's browser is known still.
+    app.sign_out();
+    app.log_in(ADA, PASSWORD).redirects_to("/profile");
+}
+
+#[test]
+fn ones_own_session_is_ended_like_signing_out() {
+    let app = TestApp::with_ada();
+    app.post(&format!("/sessions/{}/end", id_of(&app)), []).redirects_to("/login");
+    assert!(!app.is_signed_in());
+}
+
+#[test]
+fn a_program_lists_and_ends_sessions() {
+    let app = TestApp::with_ada();
+    let phone = app.elsewhere();
+    let all = app.ask(Method::Get, "/api/v1/sessions").is(200).json();
+    let all = all["sessions"].as_array().unwrap().clone();
+    assert_eq!(all.len(), 2);
+    let current: Vec<_> = all.iter().filter(|one| one["is_current"] == true).collect();
+    assert_eq!(current[0]["id"], id_of(&app));
+    assert!(!app.ask(Method::Get, "/api/v1/sessions").body.contains("digest"));
+    app.ask(Method::Delete, &format!("/api/v1/sessions/{}", id_of(&phone))).is(200);
+    assert!(!phone.is_signed_in());
+    let phone = app.elsewhere();
+    app.ask(Method::Delete, "/api/v1/sessions").is(200);
+    assert!(!phone.is_signed_in() && app.is_signed_in());
+    app.clock.advance(Duration::from_secs(600));
+    app.ask(Method::Delete, "/api/v1/sessions").is(401);
+    app.other_browser().ask(Method::Get, "/api/v1/sessions").is(401);
+}
