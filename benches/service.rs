@@ -1,6 +1,6 @@
 //! Measures the service from outside, mostly as ratios: `cargo bench`. Starts the release binary on loopback, sends
 //! requests from this process, and ends after some minutes. Measure on a quiet machine. `cargo bench -- pages old
-//! logins starts` selects parts; `cargo bench -- table` measures everything three times and writes the table of
+//! large logins starts` selects parts; `cargo bench -- table` measures everything three times and writes the table of
 //! `docs/performance.md`.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on ends")]
@@ -44,6 +44,9 @@ fn main() {
         }
         if is_wanted("old") {
             old_sessions();
+        }
+        if is_wanted("large") {
+            large_account();
         }
         if is_wanted("logins") {
             logins();
@@ -259,6 +262,51 @@ fn old_sessions() {
     row(
         "session check without the cache, of 20,000 among 1,000,000 ÷ of 20,000 alone",
         &format!("{:.2}", median(&mut ratios)),
+    );
+}
+
+/// The pages of an account with 1,000 sessions and 100,000 events, among a million users.
+fn large_account() {
+    let folder = TempDir::new().unwrap();
+    let settings = [LOW_COST[0], ("VESTIBULE_SESSION__MAX_PER_ACCOUNT", "1000")];
+    let server = service(&folder, &settings);
+    let signed_up = load::each_once(server.port, 1, vec![sign_up(0)]);
+    let cookie = signed_up[0].cookie.clone().unwrap();
+    let database = folder.path().join("data/vestibule.sqlite3");
+    load::add_sessions(&database, &[], 999);
+    let numbers = |most: u32| {
+        format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT {most})")
+    };
+    load::run_sql(
+        &database,
+        &format!(
+            "{} INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
+             SELECT randomblob(16), u.created_at - i, 'signed-in', u.id, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64; \
+             rv:140.0) Gecko/20100101 Firefox/140.0' FROM n, vestibule_users u LIMIT 100000",
+            numbers(100_000)
+        ),
+    );
+    load::run_sql(
+        &database,
+        &format!(
+            "{} INSERT INTO vestibule_users (id, email, email_key, created_at) \
+             SELECT randomblob(16), i || '@example.com', i || '@example.com', i FROM n",
+            numbers(1_000_000)
+        ),
+    );
+    let p99 = |path: &str, per_second: u32| {
+        let page = [Request::get(path, Some(&cookie)).accept("text/html")];
+        let mut latencies = at_rate(server.port, per_second, &page, Duration::from_secs(5));
+        percentile(&mut latencies, 0.99) * 1e3
+    };
+    row(
+        "p99 of `GET /sessions`, `/activity` and `/export` for 1,000 sessions and 100,000 events among 1,000,000 users",
+        &format!(
+            "{:.1}, {:.1}, {:.0} ms",
+            p99("/sessions", 20),
+            p99("/activity", 50),
+            p99("/export", 1)
+        ),
     );
 }
 
