@@ -4,6 +4,16 @@
 //!
 //! # Attach it
 //!
+//! ```toml
+//! [dependencies]
+//! rocket = { version = "0.5.2", features = ["secrets"] }
+//! vestibule = { path = "../vestibule" }
+//!
+//! # Otherwise signing in takes seconds in a debug build.
+//! [profile.dev.package.eksblowfish]
+//! opt-level = 3
+//! ```
+//!
 //! ```no_run
 //! use rocket::{get, launch, routes};
 //! use vestibule::User;
@@ -62,6 +72,22 @@
 //! });
 //! ```
 //!
+//! If the address was proven before that listener existed, do the same when the app has started:
+//!
+//! ```no_run
+//! use rocket::fairing::AdHoc;
+//! use vestibule::Accounts;
+//!
+//! let first_admin = AdHoc::on_liftoff("the first administrator", |rocket| Box::pin(async move {
+//!     if let Some(accounts) = Accounts::of(rocket)
+//!         && let Ok(Some(user)) = accounts.user_by_email(&"ada@example.com".parse().unwrap()).await
+//!         && user.verified_email().is_some()
+//!     {
+//!         let _ = accounts.set_admin(user.id, true).await;
+//!     }
+//! }));
+//! ```
+//!
 //! # Catchers
 //!
 //! [`catchers`] draws the errors of your routes as pages. With catchers of your own, let the one for 401 call
@@ -100,7 +126,9 @@
 //! ```
 //!
 //! Create such tables in a fairing that you attach after [`stage`]: then the tables of the service exist, and
-//! `rocket.figment().extract_inner::<String>("databases.vestibule.url")` is the URL of the database. `ON DELETE` decides what
+//! `rocket.figment().extract_inner::<String>("databases.vestibule.url")` is the URL of the database. Always write `ON DELETE`: people
+//! delete their accounts themselves, and without it (or with `RESTRICT`) an account that your table refers to is disabled
+//! and never erased, which only the log says. It decides what
 //! becomes of them when the account is deleted: without it, [`Accounts::delete`] refuses. [`UserId`] is a parameter
 //! of routes and a field of forms, and converts to and from `Uuid` and
 //! bytes. Open your own pool; `examples/embed/notes.rs` does it with sqlx. On SQLite set a busy timeout: the service writes

@@ -27,7 +27,8 @@ pub struct Mailbox(Arc<Mutex<Vec<SentMessage>>>);
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SentMessage {
-    /// The same for every attempt to send it; later messages have larger ones (`UUIDv7`).
+    /// The same for every attempt to send it; of two messages, the one that was caused later has the larger one
+    /// (`UUIDv7`).
     pub id: Uuid,
     /// The recipient's address.
     pub to: String,
@@ -39,6 +40,17 @@ pub struct SentMessage {
     pub html: String,
 }
 
+impl SentMessage {
+    /// The path of the link in this message, for a request of a local client.
+    pub fn link(&self) -> Option<String> {
+        let is_link = |word: &&str| word.starts_with("http://") || word.starts_with("https://");
+        let words = self.text.split_whitespace().filter(is_link);
+        let url =
+            words.filter_map(|word| url::Url::parse(word).ok()).find(|url| url.path() != "/")?;
+        Some(url.path().to_owned())
+    }
+}
+
 /// Says how many there are: they contain secrets.
 impl fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -47,7 +59,8 @@ impl fmt::Debug for Mailbox {
 }
 
 impl Mailbox {
-    /// All messages so far, oldest first.
+    /// All messages so far, in the order in which they left: those that somebody waits for leave before those to new
+    /// accounts.
     pub fn messages(&self) -> Vec<SentMessage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::urls::{self, Urls};
 use crate::web::assets::Assets;
 use crate::web::flash::Notice;
+use crate::web::next::Next;
 use crate::web::paths::asked_path;
 use crate::web::session;
 
@@ -66,6 +67,26 @@ impl PageUrls<'_> {
         self.urls.to(urls::PROFILE).to_string()
     }
 
+    /// The page about signing in: the address and the password.
+    pub fn security(&self) -> String {
+        self.urls.to(urls::SECURITY).to_string()
+    }
+
+    /// The devices on which the user is signed in.
+    pub fn sessions(&self) -> String {
+        self.urls.to(urls::SESSIONS).to_string()
+    }
+
+    /// What happened to the account.
+    pub fn activity(&self) -> String {
+        self.urls.to(urls::ACTIVITY).to_string()
+    }
+
+    /// The page to download everything about the account, and to delete it.
+    pub fn your_data(&self) -> String {
+        self.urls.to(urls::YOUR_DATA).to_string()
+    }
+
     /// The page to change the password.
     pub fn password_change(&self) -> String {
         self.urls.to(urls::PASSWORD_CHANGE).to_string()
@@ -95,10 +116,20 @@ pub(in crate::web) struct Frame<'r> {
     pub(in crate::web) has_menu: bool,
     /// The signed-in user.
     pub(in crate::web) user: Option<&'r User>,
-    /// The page of a host app to come back to after signing in; empty on pages of ours.
+    /// The page to come back to after signing in; on pages of ours the one that led to them, if any.
     pub(in crate::web) here: &'r str,
     /// The notice about what was just done.
     pub(in crate::web) notice: Option<Notice>,
+}
+
+/// The page of the query `next`, so that the links of a menu keep it.
+fn next_of<'r>(request: &'r Request<'_>) -> &'r str {
+    struct NextOf(String);
+    let next = || {
+        let next = request.query_value::<&str>("next").and_then(Result::ok);
+        NextOf(next.filter(|next| Next::parse(next).is_some()).unwrap_or_default().to_owned())
+    };
+    &request.local_cache(next).0
 }
 
 impl<'r> Frame<'r> {
@@ -116,7 +147,7 @@ impl<'r> Frame<'r> {
             path: asked_path(request),
             has_menu: session::is_looked_up(request),
             user: session::found(request).map(|session| &session.user),
-            here: "",
+            here: next_of(request),
             notice: None,
         }
     }

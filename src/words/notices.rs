@@ -2,7 +2,7 @@
 
 pub(crate) const SIGNED_OUT: &str = "You are signed out.";
 pub(crate) const ACCOUNT_READY: &str = "Your account is ready. To confirm your email address, open the link in the email that we are sending you.";
-pub(crate) const DRAFT_KEPT: &str = "Nothing was saved yet, since you have to sign in again. What you typed is kept. After \
+pub(crate) const DRAFT_KEPT: &str = "Nothing was saved yet, since you have to sign in first. What you typed is kept. After \
      this step you can go on where you were.";
 pub(crate) const NAME_SAVED: &str = "Your name is saved.";
 pub(crate) const MESSAGE_SENT: &str = "We have sent you an email with a link. It can take a few minutes to arrive. Check your spam folder too.";

@@ -32,6 +32,8 @@ pub struct SignInFirst {
     user: Option<UserId>,
     /// The page of the form, and what was typed.
     draft: Option<(String, String)>,
+    /// The page to come back to, if nothing was typed.
+    back_to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,11 +57,11 @@ impl SignInFirst {
                 None => None,
             },
         };
-        Self { why, user, draft: None }
+        Self { why, user, draft: None, back_to: None }
     }
 
     pub(super) fn refused(status: Status) -> Self {
-        Self { why: Why::Refused(status), user: None, draft: None }
+        Self { why: Why::Refused(status), user: None, draft: None, back_to: None }
     }
 
     /// As the outcome of a guard.
@@ -80,7 +82,8 @@ impl SignInFirst {
     /// about 1,500 bytes: the text of a field, or several as JSON. Never a password.
     ///
     /// It is a sealed cookie of this browser. If it is known who sent the form, nobody else gets it. What is too long
-    /// is not kept, and neither is what a `page` outside this site would get.
+    /// is not kept, and neither is what a `page` outside this site would get: then the sender gets a page that says so.
+    /// For longer texts keep them yourself, and lead [back](Self::back_to).
     ///
     /// ```
     /// use rocket::form::Form;
@@ -109,6 +112,33 @@ impl SignInFirst {
     #[must_use]
     pub fn keep_draft(self, page: impl Display, text: impl Into<String>) -> Self {
         Self { draft: Some((page.to_string(), text.into())), ..self }
+    }
+
+    /// Leads back to this page after the sign-in: for a form without anything typed, such as a button. `page` is a path
+    /// of this site, perhaps with a query; another one is ignored.
+    ///
+    /// ```
+    /// use rocket::response::Redirect;
+    /// use rocket::{get, post};
+    /// use vestibule::{RecentLogin, SignInFirst};
+    ///
+    /// // The page with the button asks for the password already, so that the button works.
+    /// #[get("/notes/delete-all")]
+    /// fn ask(recent: RecentLogin) -> String {
+    ///     format!("Delete all notes of {}?", recent.user.display_name())
+    /// }
+    ///
+    /// #[post("/notes/delete-all")]
+    /// fn delete_all(recent: Result<RecentLogin, SignInFirst>) -> Result<Redirect, SignInFirst> {
+    ///     let recent = recent.map_err(|first| first.back_to("/notes/delete-all"))?;
+    ///     // … delete them
+    ///     # let _ = recent;
+    ///     Ok(Redirect::to("/notes"))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn back_to(self, page: impl Display) -> Self {
+        Self { back_to: Some(page.to_string()), ..self }
     }
 
     /// Keeps the draft, if there is one that can be kept; returns its page.
@@ -169,6 +199,9 @@ impl<'r> Responder<'r, 'static> for SignInFirst {
             return go(Next::parse(&asked).map_or("", |_| &asked));
         }
         if let Some(page) = self.put_draft(request) {
+            return go(&page);
+        }
+        if let Some(page) = self.back_to.filter(|page| Next::parse(page).is_some()) {
             return go(&page);
         }
         let before = Next::page_before(request);
