@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(device("Firefox/140.0 (Linux)").to_string(), "firefox/linux");
         let linux = Device { browser: None, system: Some(System::Linux) };
         assert_eq!(Device::parse("lynx/linux"), Some(linux), "of a later version");
-        for words in ["Firefox on Linux", "an unknown device"] {
+        for words in ["Firefox on Linux", "Unknown device"] {
             assert_eq!(Device::parse(words), None, "{words}");
         }
     }

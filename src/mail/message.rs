@@ -135,7 +135,7 @@ pub(super) fn write(
         link: &format!("{origin}{}", content.path),
         fill: &fill,
         on_fill: &on_fill,
-        at: &words::dates::minute(content.at, time_zone),
+        at: &words::dates::weekday(content.at, time_zone),
         device: &device(&content.device),
         ip: &content.ip,
         detail: &content.detail,
@@ -194,7 +194,7 @@ mod tests {
     fn a_device_that_version_0_1_put_into_words_is_shown_as_it_is() {
         assert_eq!(device("firefox/linux"), "Firefox on Linux");
         assert_eq!(device("Firefox on Linux"), "Firefox on Linux");
-        assert_eq!(device("unknown/unknown"), "an unknown device");
+        assert_eq!(device("unknown/unknown"), "Unknown device");
     }
 
     #[test]

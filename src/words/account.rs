@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Text, text};
+use super::{Around, Text, around, text};
 use crate::auth::Event;
 
 pub(crate) mod sections {
@@ -10,10 +10,10 @@ pub(crate) mod sections {
 
     pub(crate) const LABEL: Text = text("Your account");
     pub(crate) const PROFILE: Text = text("Profile");
-    pub(crate) const SECURITY: Text = text("Sign-in and security");
+    pub(crate) const SECURITY: Text = text("Security");
     pub(crate) const DEVICES: Text = text("Devices");
     pub(crate) const ACTIVITY: Text = text("Activity");
-    pub(crate) const YOUR_DATA: Text = text("Your data");
+    pub(crate) const YOUR_DATA: Text = text("Data");
 }
 
 pub(crate) mod security {
@@ -29,32 +29,34 @@ pub(crate) mod security {
     pub(crate) const NOT_ME_HELP: Text =
         text("Sign out every other device and choose a new password.");
     pub(crate) const NOT_ME_BUTTON: Text = text("Secure your account");
+    pub(crate) const BACK: Text = text("Back to sign-in and security");
 }
 
 pub(crate) mod email_change {
-    use super::{Text, text};
+    use super::{Around, Text, around, text};
 
     pub(crate) const TITLE: Text = text("Change your email address");
+    pub(crate) const NOW: Around = around("Your email address is {}.");
     pub(crate) const EFFECT: Text = text(
         "We send a link to the new address. Nothing changes until you open it and press the button there.",
     );
     pub(crate) const NEW_EMAIL: &str = "New email address";
     pub(crate) const BUTTON: Text = text("Send the link");
-    pub(crate) const WAITING: Text = text("Waiting for");
-    pub(crate) const WAITING_HELP: Text =
-        text("We have sent a link there. Didn't get it? Check your spam folder, or send it again.");
-    pub(crate) const SEND_AGAIN: Text = text("Send again");
-    pub(crate) const CANCEL: Text = text("Cancel");
-    pub(crate) const TO_SECURITY: Text = text("Back to sign-in and security");
+    pub(crate) const WAITING: Around = around("You have asked to change it to {}.");
+    pub(crate) const WAITING_HELP: Text = text(
+        "Nothing changes until you open the link that we have sent there. No email? Check your spam folder, or have \
+         it sent again.",
+    );
+    pub(crate) const SEND_AGAIN: Text = text("Send the link again");
+    pub(crate) const CANCEL: Text = text("Cancel the change");
     pub(crate) const CONFIRM_TITLE: Text = text("Confirm your new email address");
 
-    pub(crate) fn confirm(new: &str) -> String {
-        format!("From now on you sign in with {new}, and all emails about your account go there.")
-    }
+    pub(crate) const EFFECT_OF_CONFIRMING: Around =
+        around("From now on you sign in with {}, and all emails about your account go there.");
 
     pub(crate) const CONFIRM_BUTTON: Text = text("Use this address");
     pub(crate) const WHY_PASSWORD: Text =
-        text("Enter the password of the account, so that we know that it is yours.");
+        text("You are not signed in here. Enter your password to show that the account is yours.");
     pub(crate) const SAME: &str = "That is your email address already";
     pub(crate) const TAKEN_TITLE: &str = "This email address is taken";
     pub(crate) const TAKEN: &str =
@@ -62,15 +64,12 @@ pub(crate) mod email_change {
 }
 
 pub(crate) mod email_undo {
-    use super::{Text, text};
+    use super::{Around, Text, around, text};
 
     pub(crate) const TITLE: Text = text("Put your email address back");
-
-    pub(crate) fn effect(email: &str) -> String {
-        format!(
-            "Your account gets the address {email} again. Every device is signed out, and you choose a new password."
-        )
-    }
+    pub(crate) const EFFECT: Around = around(
+        "Your account gets the email address {} again. Every device is signed out, and you choose a new password.",
+    );
 
     pub(crate) const BUTTON: Text = text("Put it back");
 }
@@ -82,14 +81,16 @@ pub(crate) mod not_me {
     pub(crate) const EFFECT: Text =
         text("We sign out every device and send you an email with a link to reset the password.");
     pub(crate) const BUTTON: Text = text("Sign out every device");
+    pub(crate) const SIGNED_IN_TITLE: Text = text("Secure your account");
     pub(crate) const SIGNED_IN_EFFECT: Text = text(
         "We sign out every other device. Then you choose a new password, so that nobody else can sign in.",
     );
     pub(crate) const SIGNED_IN_BUTTON: Text = text("Sign out every other device");
     pub(crate) const DONE_TITLE: Text = text("Every device is signed out");
     pub(crate) const DONE: Text = text(
-        "We have sent an email with a link to reset your password. Didn't get it? Check your spam folder.",
+        "Now choose a new password: we have sent you an email with a link for that. No email? Check your spam folder.",
     );
+    pub(crate) const SEND_AGAIN: Text = text("Ask for another link");
     pub(crate) const MAILBOX: Text =
         text("If somebody else can open your mailbox, change its password first.");
 }
@@ -98,7 +99,7 @@ pub(crate) mod sessions {
     use super::{Text, text};
 
     pub(crate) const TITLE: Text = text("Devices");
-    pub(crate) const INTRODUCTION: Text = text("Where you are signed in.");
+    pub(crate) const INTRODUCTION: Text = text("These devices are signed in to your account.");
     pub(crate) const THIS_DEVICE: Text = text("This device");
     pub(crate) const IP: Text = text("IP address");
     pub(crate) const SIGNED_IN: Text = text("Signed in");
@@ -120,16 +121,13 @@ pub(crate) mod activity {
     use super::{Text, text};
 
     pub(crate) const TITLE: Text = text("Activity");
-    pub(crate) const INTRODUCTION: Text = text("What happened to your account.");
+    pub(crate) const INTRODUCTION: Text =
+        text("What happened to your account. Is there something that wasn't you?");
+    pub(crate) const NOT_ME: Text = text("Secure your account");
     pub(crate) const NOTHING: Text = text("Nothing was recorded.");
     pub(crate) const OLDER: Text = text("Older");
     pub(crate) const NEWEST: Text = text("Newest");
-    pub(crate) const NOT_ME: Text = text("This wasn't me");
-    pub(crate) const OPERATOR: &str = "by the operator of this site";
-
-    pub(crate) fn from(device: &str, ip: &str) -> String {
-        format!("{device}, IP address {ip}")
-    }
+    pub(crate) const OPERATOR: Text = text("By the operator of this site");
 }
 
 /// An event, for the owner of the account.
@@ -172,7 +170,8 @@ pub(crate) mod your_data {
     );
     pub(crate) const EXPORT_BUTTON: Text = text("Download");
     pub(crate) const DELETE: Text = text("Delete your account");
-
+    pub(crate) const DELETE_HELP: Text =
+        text("The next page says what happens then, and asks for your password.");
     pub(crate) const DELETE_BUTTON: Text = text("Delete your account");
 }
 
@@ -185,11 +184,12 @@ pub(crate) mod account_deletion {
     pub(crate) fn effect(grace: Option<&str>) -> String {
         match grace {
             Some(grace) => format!(
-                "Every device is signed out at once, and nobody can sign in any more. For {grace} a link that we \
-                 mail to you restores the account. Then everything stored about it is erased for good."
+                "You are signed out everywhere at once, and nobody can sign in to the account any more. We send you \
+                 an email with a link that restores it for {grace}. After that, everything stored about it is \
+                 erased for good."
             ),
-            None => "Every device is signed out, and everything stored about your account is erased at once and for \
-                 good."
+            None => "You are signed out everywhere, and everything stored about your account is erased at once and \
+                 for good."
                 .into(),
         }
     }
@@ -201,8 +201,8 @@ pub(crate) mod account_deletion {
     pub(crate) fn done(until: Option<&str>) -> String {
         match until {
             Some(until) => format!(
-                "We have sent you an email. The link in it restores the account until {until}. If you don't want \
-                 that, you don't need to do anything."
+                "If you change your mind, open the link in the email that we have sent you. It restores the account \
+                 until {until}. Then everything stored about it is erased."
             ),
             None => "Everything that was stored about it is erased.".into(),
         }
@@ -218,6 +218,6 @@ pub(crate) mod account_restore {
 
     pub(crate) const TITLE: Text = text("Restore your account");
     pub(crate) const EFFECT: Text =
-        text("Your account is as it was before you deleted it, and you can sign in again.");
+        text("Your account becomes what it was before it was deleted, and you can sign in again.");
     pub(crate) const BUTTON: Text = text("Restore my account");
 }

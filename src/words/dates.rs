@@ -27,13 +27,17 @@ pub(crate) fn day(at: Timestamp, zone: &Zone) -> String {
     format!("{} {month} {}", at.day(), at.year())
 }
 
-/// A date and time, with the zone: `Saturday, 21 November 2026 at 15:12 CET`, or `at 17:12 UTC+03` where a zone has no
-/// letters.
+/// A date and time, with the zone: `21 November 2026 at 15:12 CET`, or `at 17:12 UTC+03` where a zone has no letters.
 pub(crate) fn minute(at: Timestamp, zone: &Zone) -> String {
     let (date, at) = (day(at, zone), zone.at(at));
     let zone = at.strftime("%Z").to_string();
     let utc = if zone.starts_with(['+', '-']) { "UTC" } else { "" };
-    format!("{}, {date} at {:02}:{:02} {utc}{zone}", at.strftime("%A"), at.hour(), at.minute())
+    format!("{date} at {:02}:{:02} {utc}{zone}", at.hour(), at.minute())
+}
+
+/// The same with the day of the week, where there is room: `Saturday, 21 November 2026 at 15:12 CET`.
+pub(crate) fn weekday(at: Timestamp, zone: &Zone) -> String {
+    format!("{}, {}", zone.at(at).strftime("%A"), minute(at, zone))
 }
 
 /// A duration of hours or days: `36 hours`, `7 days`.
@@ -70,7 +74,7 @@ mod tests {
             ("Europe/Istanbul", "Saturday, 21 November 2026 at 17:12 UTC+03"),
             ("America/New_York", "Saturday, 21 November 2026 at 09:12 EST"),
         ] {
-            assert_eq!(minute(at, &zone(name)), time);
+            assert_eq!(weekday(at, &zone(name)), time);
         }
         let lengths = [1, 2, 89, 90, 121].map(length);
         assert_eq!(lengths, ["1 second", "2 seconds", "89 seconds", "2 minutes", "3 minutes"]);

@@ -35,11 +35,11 @@ pub(crate) fn new_device_subject(site: &str) -> String {
 }
 
 pub(crate) fn account_deletion_subject(site: &str) -> String {
-    format!("Your {site} account will be deleted")
+    format!("Your {site} account was deleted")
 }
 
 pub(crate) fn account_erased_subject(site: &str) -> String {
-    format!("Your {site} account was deleted")
+    format!("Your {site} account was erased")
 }
 
 /// The device on which something was done: `Firefox on Linux`.
@@ -47,7 +47,7 @@ pub(crate) fn device(device: Device) -> String {
     match (device.browser.map(browser), device.system.map(system)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(only), None) | (None, Some(only)) => only.into(),
-        (None, None) => "an unknown device".into(),
+        (None, None) => "Unknown device".into(),
     }
 }
 
@@ -64,10 +64,10 @@ fn browser(browser: Browser) -> &'static str {
 fn system(system: System) -> &'static str {
     match system {
         System::Android => "Android",
-        System::IPhone => "an iPhone",
-        System::IPad => "an iPad",
+        System::IPhone => "iPhone",
+        System::IPad => "iPad",
         System::Windows => "Windows",
-        System::Mac => "a Mac",
+        System::Mac => "Mac",
         System::ChromeOs => "ChromeOS",
         System::Linux => "Linux",
     }
@@ -123,8 +123,8 @@ pub(crate) mod notice {
     }
 
     pub(crate) const WAS_YOU: &str = "If this was you, you don't need to do anything.";
-    pub(crate) const NOT_YOU: &str = "If this wasn't you, the button below signs out every device and sends you a \
-         link to reset the password. You can use it once, within 3 days.";
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, use the button below: it signs out every device and sends \
+         you a link to reset the password. You can use it once, within 3 days.";
     pub(crate) const BUTTON: &str = "This wasn't me";
 }
 
@@ -137,7 +137,7 @@ pub(crate) mod password_changed {
 
 pub(crate) mod new_device {
     pub(crate) const REASON: &str =
-        "Somebody signed in to your account with a browser that was not used for it before.";
+        "There was a sign-in to your account from a browser that has not been used with it before.";
 }
 
 pub(crate) mod email_change {
@@ -173,16 +173,15 @@ pub(crate) mod email_undo {
         format!("The email address of your account was changed to {new}.")
     }
 
-    pub(crate) const NOT_YOU: &str = "If this wasn't you, the button below puts this address back, signs out every \
-         device, and lets you choose a new password. You can use it once, within 3 days.";
+    pub(crate) const NOT_YOU: &str = "If this wasn't you, use the button below: it puts this address back, signs out \
+         every device, and lets you choose a new password. You can use it once, within 3 days.";
     pub(crate) const BUTTON: &str = "Put my address back";
 }
 
 pub(crate) mod account_deletion {
     pub(crate) fn reason(until: &str) -> String {
         format!(
-            "You deleted your account. You can restore it until {until}; then everything stored about it is \
-             erased."
+            "Your account was deleted. You can restore it until {until}. Then everything stored about it is erased."
         )
     }
 
@@ -193,8 +192,8 @@ pub(crate) mod account_deletion {
 
 pub(crate) mod account_erased {
     pub(crate) const REASON: &str =
-        "Your account was deleted, with everything that was stored about it.";
-    pub(crate) const GOODBYE: &str = "Thank you for having been with us.";
+        "Your account was erased, with everything that was stored about it.";
+    pub(crate) const GOODBYE: &str = "If you want to come back, you can sign up again at any time.";
 }
 
 #[cfg(test)]
@@ -205,8 +204,8 @@ mod tests {
     fn a_device_is_told_in_words() {
         let say = |browser, system| device(Device { browser, system });
         assert_eq!(say(Some(Browser::Firefox), Some(System::Linux)), "Firefox on Linux");
-        assert_eq!(say(Some(Browser::Safari), Some(System::IPhone)), "Safari on an iPhone");
-        assert_eq!(say(None, Some(System::Mac)), "a Mac");
-        assert_eq!(say(None, None), "an unknown device");
+        assert_eq!(say(Some(Browser::Safari), Some(System::IPhone)), "Safari on iPhone");
+        assert_eq!(say(None, Some(System::Mac)), "Mac");
+        assert_eq!(say(None, None), "Unknown device");
     }
 }

@@ -64,7 +64,7 @@ pub(crate) mod recent_login {
 
     pub(crate) const REASON: Text =
         text("This step asks for your password, in case somebody else is at your screen.");
-    pub(crate) const BUTTON: Text = text("Go on");
+    pub(crate) const BUTTON: Text = text("Continue");
     pub(crate) const FORGOT_PASSWORD: Text = text("Forgot your password?");
     pub(crate) const NOT_YOU: Text = text("Not you?");
     pub(crate) const SIGN_IN: Text = text("Sign in as somebody else");
@@ -120,8 +120,8 @@ pub(crate) mod profile {
         let what_to_do = if is_confirmed {
             "Check that the mailbox still exists and is not full: you need it to reset a forgotten password."
         } else {
-            "If the address is misspelt, sign out and sign up with the right one. If it is right, make sure that the \
-             mailbox is not full, and send the email again."
+            "If the address is misspelt, change it. If it is right, make sure that the mailbox is not full, and send the \
+             email again."
         };
         format!("We could not reach {email}: its mail server accepts no email for it. {what_to_do}")
     }
@@ -129,8 +129,6 @@ pub(crate) mod profile {
     pub(crate) const SEND_AGAIN: Text = text("Send the link again");
     pub(crate) const MEMBER_SINCE: Text = text("Member since");
     pub(crate) const SAVE: Text = text("Save");
-    pub(crate) const PASSWORD: Text = text("Password");
-    pub(crate) const CHANGE_PASSWORD: Text = text("Change the password");
 }
 
 pub(crate) mod password_change {
@@ -142,7 +140,6 @@ pub(crate) mod password_change {
     pub(crate) const BUTTON: Text = text("Change the password");
     pub(crate) const FORGOT_CURRENT: Text = text("Forgot your current password?");
     pub(crate) const RESET: Text = text("Reset it by email");
-    pub(crate) const TO_PROFILE: Text = text("Back to your profile");
 }
 
 pub(crate) mod password_reset {
@@ -221,14 +218,51 @@ pub(crate) mod verify_email {
 
 pub(crate) mod dead_link {
     use super::{Text, text};
+    use crate::auth::Purpose;
 
     pub(crate) const TITLE: Text = text("This link does not work any more");
     pub(crate) const REASON: Text = text(
         "The link has been used or is too old, or a part of it is missing. You can use the links in our emails \
          once, and only for a limited time.",
     );
-    pub(crate) const NEW_RESET_LINK: Text = text("Get a new link");
-    pub(crate) const MAY_BE_CONFIRMED: Text =
-        text("Your email address may already be confirmed: sign in to see.");
-    pub(crate) const NEW_VERIFY_LINK: Text = text("Go to your profile to get a new link");
+
+    /// What may be the case, and what to do now.
+    pub(crate) fn advice(purpose: Purpose) -> Text {
+        match purpose {
+            Purpose::PasswordReset | Purpose::SetPassword => {
+                text("You can have a new link sent to you.")
+            }
+            Purpose::VerifyEmail => text(
+                "Your email address may already be confirmed. Your profile says so, or sends you a new link.",
+            ),
+            Purpose::EmailChange => text(
+                "Your email address may already be changed. If it is not, ask for the change once more.",
+            ),
+            Purpose::EmailUndo => text(
+                "If you have put your email address back already, reset the password of your account, so that nobody \
+                 else can sign in.",
+            ),
+            Purpose::NotMe => text(
+                "If you are not sure that your account is yours alone, reset its password: that signs out every \
+                 device.",
+            ),
+            Purpose::AccountRestore => text(
+                "If you have restored your account already, you can sign in. If it was erased, it cannot be restored \
+                 any more.",
+            ),
+        }
+    }
+
+    pub(crate) fn button(purpose: Purpose) -> Text {
+        match purpose {
+            Purpose::PasswordReset | Purpose::SetPassword => text("Get a new link"),
+            Purpose::VerifyEmail => text("Go to your profile"),
+            Purpose::EmailChange => text("Go to sign-in and security"),
+            Purpose::EmailUndo | Purpose::NotMe => text("Reset your password"),
+            Purpose::AccountRestore => text("Sign in"),
+        }
+    }
+
+    /// If the link would have given an account back that somebody else has.
+    pub(crate) const SUPPORT: Text = text("Contact support");
 }

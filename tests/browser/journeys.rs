@@ -74,7 +74,8 @@ async fn whole_way(look: Look) {
     j.press("Sign in").await;
     j.is_at("/profile").await;
 
-    j.press("Change the password").await;
+    j.press("Security").await;
+    j.press("Change password").await;
     j.is_at("/password-change").await;
     j.look_at("password-change").await;
     j.type_into("password", "was it this one?").await;
@@ -423,7 +424,19 @@ async fn pages_fit_narrow_screens_and_large_text() {
         if is_forced {
             j.emulate("Emulation.setEmulatedMedia", colours.clone()).await;
         }
-        for path in ["/", "/profile", "/password-change", &confirm, "/nowhere"] {
+        for path in [
+            "/",
+            "/profile",
+            "/security",
+            "/email-change",
+            "/password-change",
+            "/sessions",
+            "/activity",
+            "/your-data",
+            "/account-deletion",
+            &confirm,
+            "/nowhere",
+        ] {
             j.visit(path).await;
             let spaced =
                 "for (const e of document.querySelectorAll('*')) { e.style.lineHeight = '1.5';

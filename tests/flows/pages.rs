@@ -79,6 +79,22 @@ fn buttons_have_the_accent_as_it_is_with_text_that_can_be_read() {
     assert!(dark.contains("--fill:#003366;--on-fill:#ffffff"), "{dark}");
 }
 
+#[test]
+fn each_dead_link_says_what_to_do_now() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.links.support", "/help")));
+    for (page, advice, then) in [
+        ("password-reset", "a new link sent", "href=\"/password-reset\""),
+        ("set-password", "a new link sent", "href=\"/password-reset\""),
+        ("verify-email", "may already be confirmed", "href=\"/profile\""),
+        ("email-change", "ask for the change once more", "href=\"/security\""),
+        ("email-undo", "put your email address back already", "href=\"/help\">Contact"),
+        ("not-me", "that signs out every device", "href=\"/password-reset\""),
+        ("account-restore", "If it was erased", "href=\"/help\">Contact"),
+    ] {
+        app.visit(&format!("/{page}/{}", "x".repeat(43))).is(404).says(advice).says(then);
+    }
+}
+
 /// Promise 35: one script, of this site, and none in a page.
 #[test]
 fn every_page_has_the_one_script_and_needs_it_for_nothing() {

@@ -12,7 +12,7 @@ fn a_changed_password_ends_all_other_sessions() {
     let app = TestApp::with_ada();
     let elsewhere = app.elsewhere();
     let stolen = app.copy();
-    app.visit("/profile").says("href=\"/password-change\"");
+    app.visit("/security").says("href=\"/password-change\"");
     app.visit("/password-change")
         .is(200)
         .says("autocomplete=\"username\" value=\"ada@example.com\"")

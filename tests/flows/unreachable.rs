@@ -33,7 +33,7 @@ fn an_address_that_does_not_exist_is_shown_on_the_profile() {
         for waiting in [1, 0] {
             app.run_jobs();
             assert_eq!(app.count("outbox"), waiting, "{answer}");
-            app.visit("/profile").says(NOTICE).says("sign up with the right one");
+            app.visit("/profile").says(NOTICE).says("If the address is misspelt, change it.");
             app.clock.advance(Duration::from_mins(61));
         }
         // Another email arrives: the mailbox exists by now.

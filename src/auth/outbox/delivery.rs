@@ -259,7 +259,7 @@ impl Auth {
                 })
             }
             Message::AccountDeletion => user.delete_at.map(|at| Addressed {
-                detail: words::dates::minute(at, &self.config.time_zone),
+                detail: words::dates::weekday(at, &self.config.time_zone),
                 ..to(&user.email)
             }),
             Message::PasswordChanged

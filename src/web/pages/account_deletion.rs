@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, CannotRestore, Client, DeletionError, OpenedLink, Refused};
+use crate::auth::{Auth, CannotRestore, Client, DeletionError, OpenedLink, Purpose, Refused};
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
@@ -87,7 +87,7 @@ pub(in crate::web) async fn submit(
         Ok(until) => {
             session::remove(jar, auth.config());
             let zone = &page.frame.config.time_zone;
-            let until = until.map(|until| words::dates::minute(until, zone));
+            let until = until.map(|until| words::dates::weekday(until, zone));
             let done = words::account::account_deletion::done(until.as_deref());
             let frame = Frame { user: None, ..page.frame };
             Ok(Answer::Page(pages::show(Status::Ok, &DeletedPage { frame, done })))
@@ -104,7 +104,7 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>) -> Answer {
             Answer::Page(pages::show(Status::Ok, &RestorePage { frame: page.frame }))
         }
         Some(OpenedLink { used_by: Some(_), .. }) => Answer::Go(page.go_to(urls::SIGN_IN)),
-        _ => dead_link::show(&page, false),
+        _ => dead_link::show(&page, Purpose::AccountRestore),
     }
 }
 
@@ -116,13 +116,13 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::AccountRestore)) };
     match auth.restore_account(&link, &client).await {
         Ok(()) => {
             Notice::AccountRestored.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::SIGN_IN)))
         }
-        Err(Refused::Because(CannotRestore)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Because(CannotRestore)) => Ok(dead_link::show(&page, Purpose::AccountRestore)),
         Err(Refused::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
         Err(Refused::Failed(error)) => Err(error),
     }

@@ -23,21 +23,20 @@ struct Row {
     what: Cow<'static, str>,
     at: String,
     at_machine: String,
-    from: String,
+    device: String,
+    /// `None` if the operator did it.
+    ip: Option<String>,
 }
 
 impl Row {
     fn new(activity: Activity, zone: &Zone) -> Self {
         let Activity { at, event, ip, user_agent, .. } = activity;
-        let device = || words::mail::device(Device::of_user_agent(&user_agent));
         Self {
             what: words::account::event(event),
             at: words::dates::minute(at, zone),
             at_machine: at.rfc3339(),
-            from: match &*ip {
-                "" | "::" => words::account::activity::OPERATOR.to_owned(),
-                ip => words::account::activity::from(&device(), ip),
-            },
+            device: words::mail::device(Device::of_user_agent(&user_agent)),
+            ip: Some(ip).filter(|ip| !matches!(&**ip, "" | "::")),
         }
     }
 }

@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
 use crate::auth::{
-    Auth, ChangeEmailError, Client, ConfirmEmailError, OpenedLink, Refused, SignedOut,
+    Auth, ChangeEmailError, Client, ConfirmEmailError, OpenedLink, Purpose, Refused, SignedOut,
 };
 use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
@@ -145,7 +145,7 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>) -> Answer {
         Some(link) if link.used_by.is_some() && link.used_by == page.user().map(|user| user.id) => {
             Answer::Go(page.go_to(urls::SECURITY))
         }
-        _ => dead_link::show(&page, false),
+        _ => dead_link::show(&page, Purpose::EmailChange),
     }
 }
 
@@ -158,7 +158,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::EmailChange)) };
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
     match auth.confirm_email_change(&link, page.session, password.as_ref(), &client).await {
@@ -169,7 +169,9 @@ pub(in crate::web) async fn submit_link(
             Notice::EmailChanged.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::SECURITY)))
         }
-        Err(Refused::Because(ConfirmEmailError::DeadLink)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Because(ConfirmEmailError::DeadLink)) => {
+            Ok(dead_link::show(&page, Purpose::EmailChange))
+        }
         Err(Refused::Because(ConfirmEmailError::SignedOut)) => {
             Ok(Answer::Go(page.sign_in_first(urls::SECURITY)))
         }

@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{State, get, post};
 
-use crate::auth::{Auth, CannotUndo, Client, OpenedLink, Refused};
+use crate::auth::{Auth, CannotUndo, Client, OpenedLink, Purpose, Refused};
 use crate::web::frame::Frame;
 use crate::web::guards::{Link, Page};
 use crate::web::layout::parts;
@@ -28,7 +28,7 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>) -> Answer {
         Some(OpenedLink { user: Some(_), email: Some(email), .. }) => {
             Answer::Page(pages::show(Status::Ok, &UndoPage { frame: page.frame, email: &email }))
         }
-        _ => dead_link::show(&page, false),
+        _ => dead_link::show(&page, Purpose::EmailUndo),
     }
 }
 
@@ -41,7 +41,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::EmailUndo)) };
     match auth.undo_email_change(&link, &client).await {
         Ok(token) => {
             // All sessions of the account have ended; this browser's may be another account's.
@@ -53,7 +53,7 @@ pub(in crate::web) async fn submit_link(
             // Pressed twice: the password is chosen by a link, as if it were forgotten.
             Ok(Answer::Go(page.go_to(urls::PASSWORD_RESET)))
         }
-        Err(Refused::Because(CannotUndo)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Because(CannotUndo)) => Ok(dead_link::show(&page, Purpose::EmailUndo)),
         Err(Refused::Wait(wait)) => Ok(Answer::Refused(crate::web::errors::Refusal::wait(wait))),
         Err(Refused::Failed(error)) => Err(error),
     }

@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 
-use crate::auth::{Auth, CannotDisown, Client, EndSessionError, OpenedLink, Refused};
+use crate::auth::{Auth, CannotDisown, Client, EndSessionError, OpenedLink, Purpose, Refused};
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::frame::Frame;
@@ -12,6 +12,8 @@ use crate::web::guards::{Link, Page};
 use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, dead_link};
 use crate::web::session;
+use crate::words::Text;
+use crate::words::account::not_me;
 use crate::{Error, urls};
 
 #[derive(Template)]
@@ -23,6 +25,12 @@ struct NotMePage<'a> {
 }
 
 parts!(NotMePage);
+
+impl NotMePage<'_> {
+    const fn title(&self) -> Text {
+        if self.by_link { not_me::TITLE } else { not_me::SIGNED_IN_TITLE }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "not_me_done.html", blocks = ["title", "main"])]
@@ -70,7 +78,7 @@ pub(in crate::web) fn show_link(link: Link, page: Page<'_>) -> Answer {
         Some(OpenedLink { used_by: Some(_), .. }) => {
             Answer::Page(pages::show(Status::Ok, &DonePage { frame: page.frame }))
         }
-        _ => dead_link::show(&page, false),
+        _ => dead_link::show(&page, Purpose::NotMe),
     }
 }
 
@@ -81,7 +89,7 @@ pub(in crate::web) async fn submit_link(
     client: Client,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::NotMe)) };
     match auth.disown(&link, &client).await {
         Ok(()) => {
             // The session of this browser may be among those that have ended.
@@ -93,7 +101,7 @@ pub(in crate::web) async fn submit_link(
             };
             Ok(Answer::Page(pages::show(Status::Ok, &DonePage { frame })))
         }
-        Err(Refused::Because(CannotDisown)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Because(CannotDisown)) => Ok(dead_link::show(&page, Purpose::NotMe)),
         Err(Refused::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
         Err(Refused::Failed(error)) => Err(error),
     }

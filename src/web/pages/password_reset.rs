@@ -143,7 +143,7 @@ pub(in crate::web) fn show_sent(page: Page<'_>, jar: &CookieJar<'_>, auth: &Stat
 #[get("/password-reset/link")]
 pub(in crate::web) fn show_link(link: Link, page: Page<'_>, auth: &State<Auth>) -> Answer {
     let Some(OpenedLink { purpose, user: Some(user), .. }) = link.0 else {
-        return dead_link::show(&page, true);
+        return dead_link::show(&page, Purpose::PasswordReset);
     };
     Answer::Page(draw(Status::Ok, purpose, &page, &user, &FormState::default(), auth))
 }
@@ -157,7 +157,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, true)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::PasswordReset)) };
     let Submitted { form, state, .. } = submitted;
     if let Some(NewPasswordForm { new_password }) = form {
         match auth.reset_password(&link, new_password, &client, OnRepeat::SameAnswer).await {
@@ -170,7 +170,7 @@ pub(in crate::web) async fn submit_link(
                 return Ok(done(link.purpose, &page, auth, jar, &client, device));
             }
             Err(Refused::Because(ResetPasswordError::DeadLink)) => {
-                return Ok(dead_link::show(&page, true));
+                return Ok(dead_link::show(&page, Purpose::PasswordReset));
             }
             Err(refused) => {
                 let Some(user) = link.user else { return Answer::without_form(refused) };
@@ -181,7 +181,7 @@ pub(in crate::web) async fn submit_link(
             }
         }
     }
-    let Some(user) = link.user else { return Ok(dead_link::show(&page, true)) };
+    let Some(user) = link.user else { return Ok(dead_link::show(&page, Purpose::PasswordReset)) };
     Ok(Answer::Page(draw(Status::UnprocessableEntity, link.purpose, &page, &user, &state, auth)))
 }
 

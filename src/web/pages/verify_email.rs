@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, Refused, VerificationRequest, VerifyEmailError};
+use crate::auth::{Auth, Client, Purpose, Refused, VerificationRequest, VerifyEmailError};
 use crate::web::flash::Notice;
 use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
@@ -71,7 +71,7 @@ pub(in crate::web) fn show_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Answer {
-    let Some(link) = link.0 else { return dead_link::show(&page, false) };
+    let Some(link) = link.0 else { return dead_link::show(&page, Purpose::VerifyEmail) };
     let Some(user) = link.user else {
         // A second click on a link that has already verified the address; of any other, the profile tells.
         return match page.user().filter(|user| user.email_verified_at.is_some()) {
@@ -81,7 +81,7 @@ pub(in crate::web) fn show_link(
                 }
                 Answer::go(&page, None)
             }
-            None => dead_link::show(&page, false),
+            None => dead_link::show(&page, Purpose::VerifyEmail),
         };
     };
     Answer::Page(draw(Status::Ok, &page, &user, &FormState::default()))
@@ -96,7 +96,7 @@ pub(in crate::web) async fn submit_link(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(link) = link.0 else { return Ok(dead_link::show(&page, false)) };
+    let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::VerifyEmail)) };
     let typed = submitted.form.and_then(|form| form.password);
     let (is_typed, password) = (typed.is_some(), typed.and_then(|tried| tried.0));
     match auth.verify_email(&link, page.session, password.as_ref(), &client).await {
@@ -107,7 +107,9 @@ pub(in crate::web) async fn submit_link(
             Notice::EmailVerified.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::PROFILE)))
         }
-        Err(Refused::Because(VerifyEmailError::DeadLink)) => Ok(dead_link::show(&page, false)),
+        Err(Refused::Because(VerifyEmailError::DeadLink)) => {
+            Ok(dead_link::show(&page, Purpose::VerifyEmail))
+        }
         Err(Refused::Because(VerifyEmailError::SignedOut)) => {
             Ok(Answer::Go(page.sign_in_first(urls::PROFILE)))
         }

@@ -18,12 +18,13 @@ fn everything_ends_at_once_and_can_be_restored() {
     app.submit("/account-deletion", [("password", PASSWORD)])
         .is(200)
         .says("Your account is deleted")
+        .says("Go to the front page")
         .does_not_say("Sign out");
     assert!(!app.is_signed_in() && !phone.is_signed_in());
     assert_eq!(app.log_in(ADA, PASSWORD).status, 401);
     app.other_browser().visit(&reset).is(404);
     let farewell = app.last_email();
-    assert_eq!(&*farewell.subject, "Your Vestibule account will be deleted");
+    assert_eq!(&*farewell.subject, "Your Vestibule account was deleted");
     assert!(farewell.link().starts_with("/account-restore/"));
     app.keeps_only_the_digest_of(&farewell.token());
     app.clock.advance(Duration::from_secs(7 * 24 * 3600 - 1));
@@ -75,7 +76,7 @@ fn without_a_time_to_restore_it_is_erased_at_once() {
     app.post("/account-deletion", [("password", PASSWORD)]).is(200);
     assert_eq!(app.count(&format!("users WHERE email_key = '{ADA}'")), 0);
     let farewell = app.last_email();
-    assert_eq!((&*farewell.to, &*farewell.subject), (ADA, "Your Vestibule account was deleted"));
+    assert_eq!((&*farewell.to, &*farewell.subject), (ADA, "Your Vestibule account was erased"));
     app.other_browser().sign_up(ADA);
     app.emails_do_not_matter();
 }

@@ -13,7 +13,7 @@ const NEW: &str = "ada@new.example";
 #[test]
 fn an_address_is_changed_by_the_link_mailed_to_it() {
     let app = with_verified_ada();
-    app.visit("/security").is(200).says(ADA);
+    app.visit("/security").is(200).says(ADA).says("Confirmed");
     app.submit("/email-change", [("email", "Ada@new.example")]).redirects_to("/security");
     app.visit("/security").says("We have sent a link to the new address").says("Ada@new.example");
     let link = app.last_email();
