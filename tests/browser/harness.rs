@@ -14,6 +14,7 @@ use fantoccini::key::Key;
 use fantoccini::wd::WebDriverCompatibleCommand;
 use fantoccini::{Client, ClientBuilder, Locator};
 use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -222,6 +223,33 @@ impl Journey {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("no email with a link to {page}");
+    }
+
+    /// Presses the link with this `text`, and reads the file that it downloads.
+    pub async fn download(&self, text: &str, file: &str) -> String {
+        let folder = self.folder.path();
+        let there = json!({ "behavior": "allow", "downloadPath": folder });
+        self.emulate("Browser.setDownloadBehavior", there).await;
+        let link = self.page.find(Locator::LinkText(text)).await.unwrap();
+        link.click().await.unwrap();
+        // It gets its name when it is complete.
+        for _ in 0..100 {
+            if let Ok(content) = fs::read_to_string(folder.join(file)) {
+                return content;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{file} was not downloaded");
+    }
+
+    /// Lets an hour pass since the last sign-in, in the database: a browser's clock cannot be moved on.
+    pub async fn signed_in_long_ago(&self) {
+        let file = self.folder.path().join("data/vestibule.sqlite3");
+        let mut database =
+            SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
+        let earlier = "UPDATE vestibule_sessions SET authenticated_at = authenticated_at - 3600000";
+        let changed = sqlx::query(earlier).execute(&mut database).await.unwrap();
+        assert_eq!(changed.rows_affected(), 1);
     }
 
     /// Checks the current page: nothing is wider than the screen, all controls are large enough, and axe-core finds
