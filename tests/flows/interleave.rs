@@ -288,3 +288,22 @@ fn of_two_sign_ups_one_makes_the_account() {
         is_point
     });
 }
+
+/// Promise 59: an account that is brought back while others are erased is not erased with them.
+#[test]
+fn an_account_is_brought_back_while_it_is_about_to_be_erased() {
+    at_each_point(|point| {
+        let app = TestApp::with_ada();
+        app.emails();
+        app.post("/account-deletion", [OLD]).is(200);
+        app.emails();
+        let accounts = app.accounts();
+        let email = ADA.parse().unwrap();
+        let id = app.block_on(accounts.user_by_email(&email)).unwrap().unwrap().id;
+        app.clock.advance(Duration::from_hours(7 * 24));
+        let (_, is_back, is_point) = stopped_at(&app, point, app.jobs(), accounts.enable(id));
+        let is_there = app.block_on(accounts.user(id)).unwrap().is_some();
+        assert_eq!(is_there, is_back.unwrap(), "point {point}");
+        is_point
+    });
+}

@@ -107,10 +107,19 @@ impl Auth {
         id: UserId,
         client: &Client,
     ) -> Result<bool, DeleteError> {
+        self.delete_account_if(id, |_| true, client).await
+    }
+
+    async fn delete_account_if(
+        &self,
+        id: UserId,
+        may_go: impl FnOnce(&User) -> bool,
+        client: &Client,
+    ) -> Result<bool, DeleteError> {
         let has_room = self.has_outbox_room(client).await?;
         let mut change = self.begin_change(client).await?;
         change.lock_account(id).await?;
-        let Some(user) = change.find_account(id).await? else {
+        let Some(user) = change.find_account(id).await?.filter(may_go) else {
             change.rollback().await;
             return Ok(false);
         };
@@ -121,10 +130,13 @@ impl Auth {
     /// Erases the accounts whose owners have deleted them long enough ago. Calls `beat` after each.
     pub(in crate::auth) async fn erase_due(&self, beat: impl Fn()) -> Result<(), Error> {
         loop {
-            let due = self.store.list_erasable_users(self.clock.now()).await?;
+            let now = self.clock.now();
+            let due = self.store.list_erasable_users(now).await?;
             let mut erased = 0;
             for id in &due {
-                match self.delete_account(*id, &Client::operator()).await {
+                // Asked again under the lock: it may have been taken back since it was listed.
+                let is_due = |user: &User| user.delete_at.is_some_and(|at| at <= now);
+                match self.delete_account_if(*id, is_due, &Client::operator()).await {
                     Ok(_) => erased += 1,
                     Err(DeleteError::InUse) => {
                         warn!("user={id} is not erased: a table of the app refers to it");

@@ -207,8 +207,12 @@ impl TestApp {
     }
 
     pub(super) fn try_run_jobs(&self) -> Result<(), vestibule::Error> {
-        let server = &self.browser.server;
-        server.runtime.block_on(vestibule::run_jobs(server.client().rocket()))
+        self.block_on(self.jobs())
+    }
+
+    /// The background jobs, once.
+    pub async fn jobs(&self) -> Result<(), vestibule::Error> {
+        vestibule::run_jobs(self.browser.server.client().rocket()).await
     }
 
     /// Runs the jobs on this node and on `twin` at once.
