@@ -136,7 +136,8 @@ impl Auth {
     }
 
     /// Disables an account: ends its sessions and voids its links and known devices. Nobody can sign in to it until
-    /// it is enabled. Returns `false` if there is no such account, or it is disabled already.
+    /// it is enabled. Returns `false` if there is no such account, or it is disabled already. One that its owner has
+    /// deleted stays until the operator deletes it: nobody else brings it back.
     pub(crate) async fn disable(&self, id: UserId, client: &Client) -> Result<bool, Error> {
         let mut change = self.begin_change(client).await?;
         let now = change.now;

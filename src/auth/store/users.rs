@@ -434,14 +434,15 @@ impl Tx {
         Ok(self.run("UPDATE vestibule_users SET id = id WHERE id = $1", (id,)).await? == 1)
     }
 
-    /// Disables an account; returns `false` if there is none, or it is disabled already.
+    /// Disables an account; returns `false` if there is none, or it is disabled already. One that its owner has deleted
+    /// is neither erased nor restored any more.
     pub(in crate::auth) async fn update_disabled(
         &mut self,
         id: UserId,
         now: Timestamp,
     ) -> Result<bool> {
-        let sql =
-            "UPDATE vestibule_users SET disabled_at = $2 WHERE id = $1 AND disabled_at IS NULL";
+        let sql = "UPDATE vestibule_users SET disabled_at = $2, delete_at = NULL \
+                   WHERE id = $1 AND (disabled_at IS NULL OR delete_at IS NOT NULL)";
         Ok(self.run(sql, (id, now)).await? == 1)
     }
 

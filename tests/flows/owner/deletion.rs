@@ -123,6 +123,25 @@ fn the_operator_can_bring_it_back() {
     app.emails();
 }
 
+/// The operator has the last word: whoever is shut out does not come back by deleting the account first.
+#[test]
+fn an_account_that_the_operator_disables_is_not_restored() {
+    let app = with_verified_ada();
+    app.post("/account-deletion", [("password", PASSWORD)]).is(200);
+    let restore = app.last_email().link();
+    let id = app.block_on(app.accounts().user_by_email(&ADA.parse().unwrap())).unwrap().unwrap().id;
+    assert!(app.block_on(app.accounts().disable(id)).unwrap());
+    assert!(!app.block_on(app.accounts().disable(id)).unwrap());
+    app.other_browser().visit(&restore).is(404);
+    app.other_browser().post(&restore, []).is(404);
+    assert_eq!(app.other_browser().log_in(ADA, PASSWORD).status, 401);
+    app.clock.advance(8 * DAY);
+    app.run_jobs();
+    let kept = app.block_on(app.accounts().user(id)).unwrap().expect("the operator decides");
+    assert!(kept.disabled_at.is_some() && kept.delete_at.is_none());
+    app.emails();
+}
+
 #[test]
 fn a_program_deletes_and_restores() {
     let app = with_verified_ada();
