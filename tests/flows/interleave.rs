@@ -307,3 +307,26 @@ fn an_account_is_brought_back_while_it_is_about_to_be_erased() {
         is_point
     });
 }
+
+/// Promise 56: the password of a thief, who is not signed in, confirms nothing once its owner has changed it.
+#[test]
+fn a_change_of_the_password_passes_the_confirmation_of_an_address() {
+    at_each_point(|point| {
+        let app = TestApp::with_ada();
+        app.emails();
+        app.post("/email-change", [("email", "thief@example.net")]).redirects_to("/security");
+        let link = app.last_email().link();
+        let thief = app.other_browser();
+        let change_and_look = async {
+            let changed = post(&app, ("/password-change", &[OLD, NEW])).await;
+            let me = app.dispatch(Get, "/api/v1/session", &[], None).await;
+            changed.status == 303 && me.json()["user"]["email"] == ADA
+        };
+        let (_, is_owners, is_point) =
+            stopped_at(&app, point, post(&thief, (&link, &[OLD])), change_and_look);
+        let still_hers = app.ask(Get, "/api/v1/session").json()["user"]["email"] == ADA;
+        assert!(still_hers || !is_owners, "point {point}");
+        app.emails_do_not_matter();
+        is_point
+    });
+}

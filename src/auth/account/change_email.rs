@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Error;
 use crate::auth::change::{Change, REPEATED_WITHIN};
 use crate::auth::events::Event;
-use crate::auth::link::{MOST_OPEN, OpenedLink, Purpose, UNDO_FOR};
+use crate::auth::link::{OpenedLink, Purpose, UNDO_FOR};
 use crate::auth::{
     Auth, Client, Email, LinkToken, Password, PasswordProof, Refused, Session, SignedOut, User,
     Wait, WrongCredentials,
@@ -66,7 +66,7 @@ impl Auth {
             change.rollback().await;
             return Ok(());
         }
-        if !self.charge_email_change(&mut change, user, email, client).await? {
+        if !self.charge_email_change(&mut change, email, client).await? {
             change.rollback().await;
             return Err(Wait::Messages(HOUR).into());
         }
@@ -85,14 +85,12 @@ impl Auth {
     async fn charge_email_change(
         &self,
         change: &mut Change<'_>,
-        user: crate::UserId,
         email: &Email,
         client: &Client,
     ) -> Result<bool, Error> {
-        let now = change.now;
-        // Count the client first: one over its limit must not use up somebody else's quota.
-        Ok(change.count_open_links(user, Purpose::EmailChange, now).await? < MOST_OPEN
-            && self.charge_message_from_client(change, client).await?.is_counted()
+        // Count the client first: one over its limit must not use up somebody else's quota. Open links do not count
+        // here: an address that has an account gets none, which the answer would tell.
+        Ok(self.charge_message_from_client(change, client).await?.is_counted()
             && self
                 .charge_message_to_address(change, Message::EmailChange, email)
                 .await?
@@ -131,7 +129,7 @@ impl Auth {
         client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<ConfirmEmailError>> {
         let OpenedLink { token, user: Some(user), email: Some(email), .. } = link else {
-            return self.confirm_again(&link.token, signed_in).await;
+            return self.confirm_again(&link.token, signed_in, password, client).await;
         };
         let own = signed_in.filter(|session| session.user.id == user.id);
         let mut proved = None;
@@ -146,17 +144,30 @@ impl Auth {
         let has_room = self.has_outbox_room(client).await?;
         let mut change = self.begin_change(client).await?;
         let now = change.now;
-        let is_there = change.lock_user(user.id).await?;
-        if let Some(session) = own
-            && !(is_there && change.lock_session(session.id).await?)
-        {
+        let is_proved = match (own, &proved) {
+            (Some(session), _) => {
+                change.lock_user(user.id).await? && change.lock_session(session.id).await?
+            }
+            // A thief with the old password must not get in beside a change of it.
+            (None, Some(proof)) => {
+                let version = proof.password_version;
+                proof.user.id == user.id && change.lock_user_with_password(user.id, version).await?
+            }
+            (None, None) => false,
+        };
+        if !is_proved {
             change.rollback().await;
-            return Err(Refused::Because(ConfirmEmailError::SignedOut));
+            let why = if own.is_some() {
+                ConfirmEmailError::SignedOut
+            } else {
+                ConfirmEmailError::WrongPassword
+            };
+            return Err(Refused::Because(why));
         }
         let sent = change.take_link(token.digest(), Purpose::EmailChange, user.id, now).await?;
-        if !is_there || sent.is_none() {
+        if sent.is_none() {
             change.rollback().await;
-            return self.confirm_again(token, signed_in).await;
+            return self.confirm_again(token, signed_in, password, client).await;
         }
         // As it is now, under the lock: the wish may have been taken back.
         let current = change.find_account(user.id).await?;
@@ -165,8 +176,9 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(ConfirmEmailError::DeadLink));
         };
-        if change.is_email_reserved(email.key(), user.id, now).await?
-            || !change.update_email(user.id, email, now).await?
+        // In this order: whoever gives the address up reserves it in the same transaction.
+        if !change.update_email(user.id, email, now).await?
+            || change.is_email_reserved(email.key(), user.id, now).await?
         {
             change.rollback().await;
             return Err(Refused::Because(ConfirmEmailError::EmailTaken));
@@ -203,17 +215,28 @@ impl Auth {
         change.mail(self.message_to(Message::EmailChanged, Some(user.id), new, client)).await
     }
 
-    /// The link was used before: if this browser changed the address a moment ago, the form was sent twice.
+    /// The link was used before: if it changed the address a moment ago, the form was sent twice. The client needs the
+    /// same proof as the first time.
     async fn confirm_again(
         &self,
         token: &LinkToken,
         signed_in: Option<&Session>,
+        password: Option<&Password>,
+        client: &Client,
     ) -> Result<Option<PasswordProof>, Refused<ConfirmEmailError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - REPEATED_WITHIN);
         let used = self.store.find_used_link(digest, Purpose::EmailChange, since, now).await?;
-        let is_own = used.zip(signed_in).is_some_and(|(user, own)| user.id == own.user.id);
-        if is_own { Ok(None) } else { Err(Refused::Because(ConfirmEmailError::DeadLink)) }
+        let dead = || Refused::Because(ConfirmEmailError::DeadLink);
+        let user = used.ok_or_else(dead)?;
+        if signed_in.is_some_and(|own| own.user.id == user.id) {
+            return Ok(None);
+        }
+        // Without a password, a used link reveals only that it was used.
+        let password = password.ok_or_else(dead)?;
+        let proof = self.verify_password(user.email.key(), Some(password), client).await;
+        let wrong = |WrongCredentials| ConfirmEmailError::DeadLink;
+        proof.map(Some).map_err(|refused| refused.map(wrong))
     }
 }
 

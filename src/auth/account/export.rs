@@ -18,7 +18,7 @@ pub(crate) struct Export {
     has_password: bool,
     former_emails: Vec<FormerEmailExport>,
     sessions: Vec<SessionExport>,
-    /// Mailed links that can still be opened.
+    /// Mailed links that can still be opened, except to a new address.
     links: Vec<LinkExport>,
     /// Emails that have not left yet.
     waiting_emails: Vec<MessageExport>,

@@ -105,6 +105,8 @@ impl Auth {
         self.return_sign_up(&mut change, user.id).await?;
         change.delete_sessions_of(user.id).await?;
         change.delete_links_of(user.id).await?;
+        // Whoever knew the old password may have asked for another address; its link may be yet to leave.
+        change.forget_new_email(user.id).await?;
         change.changes_user(user.id);
         // Nobody needs to be warned of the first password.
         if *purpose == Purpose::PasswordReset {

@@ -105,15 +105,17 @@ impl Store {
         Ok(found.map(User::from))
     }
 
-    /// Lists the links of a user that can still be opened.
+    /// Lists the links of a user that can still be opened. Without those to a new address, which is in the account:
+    /// an address that somebody else has gets none, which the list would tell.
     pub(in crate::auth) async fn list_links(
         &self,
         user: UserId,
         now: Timestamp,
     ) -> Result<Vec<LinkExport>> {
         let sql = "SELECT purpose, recipient, created_at, expires_at FROM vestibule_links \
-                   WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at, digest LIMIT 1000";
-        self.list(sql, (user, now)).await
+                   WHERE user_id = $1 AND expires_at > $2 AND purpose <> $3 \
+                   ORDER BY created_at, digest LIMIT 1000";
+        self.list(sql, (user, now, Purpose::EmailChange.as_str())).await
     }
 
     pub(in crate::auth) async fn delete_used_links(&self, since: Timestamp) -> Result<u64> {

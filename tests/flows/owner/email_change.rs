@@ -54,6 +54,22 @@ fn what_is_sent_twice_is_done_once_and_succeeds_twice() {
     }
     app.visit(&link).redirects_to("/security");
     app.other_browser().visit(&link).is(404);
+    app.other_browser().post(&link, [("password", NEW_PASSWORD)]).is(404);
+    app.emails();
+}
+
+/// Promise 63: also in a browser that is not signed in, whose second click does not carry the new session yet.
+#[test]
+fn the_password_sent_twice_succeeds_twice() {
+    let app = with_verified_ada();
+    app.post("/email-change", [("email", NEW)]).redirects_to("/security");
+    let link = app.last_email().link();
+    for browser in [app.other_browser(), app.other_browser()] {
+        browser.post(&link, [("password", PASSWORD)]).redirects_to("/security");
+        browser.visit("/security").is(200).says(NEW);
+    }
+    assert_eq!(app.count("events WHERE kind = 'email-changed'"), 1);
+    app.clock.advance(Duration::from_secs(11 * 60));
     app.other_browser().post(&link, [("password", PASSWORD)]).is(404);
     app.emails();
 }
@@ -126,6 +142,31 @@ fn an_address_that_somebody_has_gets_the_same_answer() {
     assert_eq!(&*told.to, "grace@example.com");
     assert_eq!(&*told.subject, "You already have an account at Vestibule");
     assert!(!told.text.contains("/email-change/"));
+}
+
+/// Promise 57: neither does the list of links tell, nor how many of them are open.
+#[test]
+fn nothing_that_the_asker_sees_depends_on_who_has_the_address() {
+    let app = TestApp::new();
+    app.other_browser().sign_up("grace@example.com");
+    app.sign_up(ADA);
+    verify(&app);
+    let seen = |email| {
+        let (mut answers, mut links) = (Vec::new(), Vec::new());
+        for hour in [false, false, false, true] {
+            if hour {
+                app.clock.advance(Duration::from_secs(3600));
+                app.sign_out();
+                app.log_in(ADA, PASSWORD).redirects_to("/profile");
+            }
+            answers.push(app.post("/email-change", [("email", email)]).status);
+            app.emails();
+            links.push(app.visit("/export").json()["links"].as_array().unwrap().len());
+        }
+        (answers, links)
+    };
+    assert_eq!(seen("grace@example.com"), seen("nobody@example.com"));
+    app.emails();
 }
 
 /// Promise 57: it is taken in between.
@@ -235,4 +276,17 @@ fn a_program_changes_an_address() {
     app.call(Method::Post, "/api/v1/email_change", [("email", ADA)]).is(401);
     app.other_browser().call(Method::Post, "/api/v1/email_change", [("email", ADA)]).is(401);
     app.emails();
+}
+
+/// Promise 56: a reset takes the wish back, also one whose link has not left yet.
+#[test]
+fn a_reset_forgets_the_wish_of_whoever_knew_the_old_password() {
+    let app = with_verified_ada();
+    let reset = app.reset_link();
+    app.post("/email-change", [("email", NEW)]).redirects_to("/security");
+    let owner = app.other_browser();
+    owner.reset_password(&reset, NEW_PASSWORD).redirects_to("/login");
+    assert!(app.emails().iter().all(|email| email.to != NEW));
+    owner.log_in(ADA, NEW_PASSWORD).redirects_to("/profile");
+    owner.visit("/security").is(200).does_not_say(NEW);
 }
