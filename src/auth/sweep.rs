@@ -14,7 +14,7 @@ use crate::Error;
 const MOST_EVENTS_OF_NOBODY: i64 = 1_000_000;
 
 /// The maximum number of stored events of a very active account, whose owner may cause any number of them.
-const MOST_EVENTS_OF_ONE: i64 = 5_000;
+pub(in crate::auth) const MOST_EVENTS_OF_ONE: u32 = 5_000;
 
 /// An account with this many events within `BUSY_WITHIN` counts as very active. Sweeps are more frequent than that.
 const BUSY: i64 = 100;
@@ -85,7 +85,7 @@ impl Auth {
             }
         }
         for user in store.list_busy_users(now - BUSY_WITHIN, BUSY).await? {
-            let most = MOST_EVENTS_OF_ONE;
+            let most = i64::from(MOST_EVENTS_OF_ONE);
             while store.delete_surplus_events_of(user, most).await? >= BATCH {
                 beat();
             }

@@ -5,7 +5,7 @@ use rocket::http::{Header, Method, Status};
 use rocket::response::{self, Responder, Response};
 
 use crate::web::errors::Caught;
-use crate::web::paths::clean_path;
+use crate::web::paths::{clean_path, fits};
 
 /// The answer to a method without a route: the methods that have one (RFC 9110, 9.3.7 and 15.5.6).
 pub(in crate::web) struct Allowed(String);
@@ -17,7 +17,7 @@ impl Allowed {
             return None;
         }
         let path = clean_path(request.uri());
-        let routes = request.rocket().routes().filter(|route| route.uri.path() == path);
+        let routes = request.rocket().routes().filter(|route| fits(&path, route.uri.path()));
         let mut methods: Vec<&str> = routes
             .flat_map(|route| match route.method {
                 // Rocket answers HEAD with the route for GET.

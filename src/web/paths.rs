@@ -65,7 +65,7 @@ impl OwnPaths {
 }
 
 /// Whether a path is that of a route, in which `<name>` stands for one segment.
-fn fits(path: &str, own: &str) -> bool {
+pub(in crate::web) fn fits(path: &str, own: &str) -> bool {
     let Some((before, rest)) = own.split_once('<') else { return path == own };
     let after = rest.split_once('>').map_or("", |(_, after)| after);
     let segment = path.strip_prefix(before).and_then(|path| path.strip_suffix(after));

@@ -330,3 +330,56 @@ fn a_change_of_the_password_passes_the_confirmation_of_an_address() {
         is_point
     });
 }
+
+/// Promise 56: whatever a thief does in the same moment, the address is back and the account is the owner's.
+#[test]
+fn putting_the_address_back_passes_what_a_thief_does() {
+    const THIEF: &str = "thief@example.net";
+    const AGAIN: &str = "thief@example.org";
+    let stolen = || {
+        let app = TestApp::with_ada();
+        app.post(&app.last_email().link(), []).redirects_to("/profile");
+        app.post("/email-change", [("email", THIEF)]).redirects_to("/security");
+        app.post(&app.last_email().link(), []).redirects_to("/security");
+        let undo =
+            app.emails().iter().find(|email| email.text.contains("/email-undo/")).unwrap().link();
+        app.post("/email-change", [("email", AGAIN)]).redirects_to("/security");
+        let again = app.last_email().link();
+        app.other_browser().post("/password-reset", [("email", THIEF)]);
+        let reset = app.last_email().link();
+        (app, undo, again, reset)
+    };
+    for act in ["again", "reset", "delete", "log in", "change", "ask", "renew"] {
+        at_each_point(|point| {
+            let (app, undo, again, reset) = stolen();
+            let (thief, owner) = (app.other_browser(), app.other_browser());
+            let thief = if ["reset", "log in"].contains(&act) { &thief } else { &*app };
+            let them = [("email", THIEF), OLD];
+            let form: Form<'_> = match act {
+                "again" => (&again, &[]),
+                "reset" => (&reset, &[NEW]),
+                "delete" => ("/account-deletion", &[OLD]),
+                "log in" => ("/login", &them),
+                "change" => ("/password-change", &[OLD, NEW]),
+                "ask" => ("/email-change", &[("email", "thief@example.com")]),
+                _ => ("/recent-login", &[OLD]),
+            };
+            let (_, put_back, is_point) =
+                stopped_at(&app, point, post(thief, form), post(&owner, (&undo, &[])));
+            assert_eq!(put_back.status, 303, "{act} at point {point}");
+            app.emails_do_not_matter();
+            app.emails();
+            assert!(!thief.is_signed_in(), "{act} at point {point}");
+            let left = "SELECT email_key || ' ' || CASE WHEN new_email IS NULL AND disabled_at IS NULL AND \
+                        delete_at IS NULL THEN 'enabled' ELSE 'odd' END FROM vestibule_users \
+                        WHERE email_key LIKE 'ada%' OR email_key LIKE 'thief%'";
+            assert_eq!(app.texts(left), [format!("{ADA} enabled")], "{act} at point {point}");
+            for email in [ADA, THIEF, AGAIN] {
+                for password in [PASSWORD, NEW_PASSWORD] {
+                    assert_ne!(app.other_browser().log_in(email, password).status, 303, "{act}");
+                }
+            }
+            is_point
+        });
+    }
+}

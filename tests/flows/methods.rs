@@ -27,6 +27,8 @@ fn a_wrong_method_is_told_the_right_ones() {
         ("/api/v1/session", "GET, HEAD, OPTIONS, POST"),
         ("/api/v1/profile", "OPTIONS, PATCH"),
         ("/sessions", "DELETE, GET, HEAD, OPTIONS, POST"),
+        ("/sessions/some-id/end", "OPTIONS, POST"),
+        ("/api/v1/sessions/some-id", "DELETE, OPTIONS"),
         ("/reset_password", "OPTIONS, POST, PUT"),
     ] {
         for path in [path.to_owned(), format!("{}/?a=b", path.trim_end_matches('/'))] {

@@ -3,12 +3,11 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::auth::{Activity, Auth, Session, User};
+use crate::auth::store::EventRow;
+use crate::auth::sweep::MOST_EVENTS_OF_ONE;
+use crate::auth::{Auth, Session, User};
 use crate::clock::Timestamp;
 use crate::{Error, SessionInfo};
-
-/// Events are read in pages of this many.
-const A_PAGE: u32 = 1000;
 
 /// Everything about an account, without secrets and their digests.
 #[derive(Serialize)]
@@ -22,6 +21,7 @@ pub(crate) struct Export {
     links: Vec<LinkExport>,
     /// Emails that have not left yet.
     waiting_emails: Vec<MessageExport>,
+    /// The newest: an account may have many, and the file must not cost more than other requests.
     events: Vec<EventExport>,
 }
 
@@ -62,7 +62,7 @@ pub(in crate::auth) struct MessageExport {
 #[derive(Serialize)]
 struct EventExport {
     at: Timestamp,
-    event: &'static str,
+    event: String,
     ip: String,
     user_agent: String,
 }
@@ -74,9 +74,9 @@ impl From<SessionInfo> for SessionExport {
     }
 }
 
-impl From<Activity> for EventExport {
-    fn from(Activity { at, event, ip, user_agent, .. }: Activity) -> Self {
-        Self { at, event: event.as_str(), ip, user_agent }
+impl From<EventRow> for EventExport {
+    fn from(EventRow { at, kind, ip, user_agent, .. }: EventRow) -> Self {
+        Self { at, event: kind, ip, user_agent }
     }
 }
 
@@ -85,17 +85,7 @@ impl Auth {
     pub(crate) async fn export(&self, session: &Session) -> Result<Export, Error> {
         let account = session.user.clone();
         let id = account.id;
-        let mut events: Vec<EventExport> = Vec::new();
-        let mut before = None;
-        loop {
-            let found = self.activity(id, before, A_PAGE).await?;
-            before = found.last().map(|last| (last.at, last.id));
-            let is_last = found.len() < A_PAGE as usize;
-            events.extend(found.into_iter().map(EventExport::from));
-            if is_last {
-                break;
-            }
-        }
+        let events = self.store.list_events_of(id, None, MOST_EVENTS_OF_ONE).await?;
         Ok(Export {
             exported_at: self.clock.now(),
             has_password: self.store.has_password(id).await?,
@@ -103,7 +93,7 @@ impl Auth {
             sessions: self.sessions_of(id).await?.into_iter().map(SessionExport::from).collect(),
             links: self.store.list_links(id, self.clock.now()).await?,
             waiting_emails: self.store.list_messages(id).await?,
-            events,
+            events: events.into_iter().map(EventExport::from).collect(),
             account,
         })
     }

@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use rocket_db_pools::Database;
 
+pub(in crate::auth) use events::EventRow;
 pub(in crate::auth) use health::Signals;
 pub(crate) use inspect::Tables;
 pub(in crate::auth) use inspect::find_out;

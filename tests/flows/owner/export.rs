@@ -31,6 +31,23 @@ fn the_owner_downloads_everything_and_no_secret() {
     app.emails();
 }
 
+/// Promise 68: the file of an account that strangers or its owner have kept busy costs no more than other requests.
+#[test]
+fn the_newest_of_very_many_events_are_in_the_file() {
+    let app = with_verified_ada();
+    let id = if app.is_sqlite() { "randomblob(16)" } else { "gen_random_uuid()" };
+    app.sql(&format!(
+        "INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) \
+         SELECT {id}, i, 'recorded-by-a-newer-version', users.id, '', '' FROM n, vestibule_users AS users \
+         WHERE users.email_key = '{ADA}'"
+    ));
+    let all = app.visit("/export").is(200).json();
+    let events = all["events"].as_array().unwrap();
+    assert_eq!(events.len(), 5000);
+    assert_eq!(events[0]["event"], "email-verified");
+}
+
 /// Promise 58: whoever adds a column decides whether it belongs to the export.
 #[test]
 fn every_column_is_exported_or_secret() {
