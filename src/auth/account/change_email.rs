@@ -202,7 +202,10 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Error> {
         let now = change.now;
-        if user.email_verified_at.is_some() {
+        // Changed back by the one who reads the older mailbox: that is as good as its link. The address in between may be
+        // a thief's, whose link would be good for longer than that of the owner.
+        let is_back = change.delete_former_emails_after(user.id, new.key(), now).await?;
+        if user.email_verified_at.is_some() && !is_back {
             let undo_until = now + NOTICE_LEAVES_WITHIN + UNDO_FOR;
             let former = change.insert_former_email(user.id, &user.email, now, undo_until).await?;
             let mut notice = self.message(Message::EmailUndo, user, client);
@@ -226,9 +229,9 @@ impl Auth {
     ) -> Result<Option<PasswordProof>, Refused<ConfirmEmailError>> {
         let now = self.clock.now();
         let (digest, since) = (token.digest(), now - REPEATED_WITHIN);
-        let used = self.store.find_used_link(digest, Purpose::EmailChange, since, now).await?;
+        let found = self.store.find_used_link(digest, Purpose::EmailChange, since, now).await?;
         let dead = || Refused::Because(ConfirmEmailError::DeadLink);
-        let user = used.ok_or_else(dead)?;
+        let user = found.ok_or_else(dead)?;
         if signed_in.is_some_and(|own| own.user.id == user.id) {
             return Ok(None);
         }

@@ -123,6 +123,23 @@ impl Tx {
         Ok(())
     }
 
+    /// Deletes what this account had after an address that it has again. Returns whether it can still have that one back.
+    pub(in crate::auth) async fn delete_former_emails_after(
+        &mut self,
+        user: UserId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "SELECT id, email, email_key, changed_at FROM vestibule_former_emails \
+                   WHERE user_id = $1 AND email_key = $2 AND undo_until > $3 ORDER BY changed_at, id LIMIT 1";
+        let found: Option<FormerRow> = self.find(sql, (user, key.to_owned(), now)).await?;
+        let Some(former) = found else { return Ok(false) };
+        let sql = "DELETE FROM vestibule_former_emails WHERE user_id = $1 \
+                   AND (changed_at > $2 OR (changed_at = $2 AND id > $3))";
+        self.run(sql, (user, former.changed_at, former.id)).await?;
+        Ok(true)
+    }
+
     /// Whether another account than this one may still get the address back.
     pub(in crate::auth) async fn is_email_reserved(
         &mut self,

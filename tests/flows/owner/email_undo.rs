@@ -128,11 +128,23 @@ fn the_old_address_is_kept_for_its_owner() {
     app.emails();
 }
 
+/// Then nobody has a link to the address in between: that of a thief would be good for longer than the owner's.
 #[test]
 fn the_owner_may_change_back_as_well() {
-    let (app, _) = stolen();
-    change(&app, ADA);
+    let (app, undo) = stolen();
+    let later = change(&app, "thief@example.org");
+    app.clock.advance(Duration::from_secs(5 * 60));
+    app.post("/email-change", [("email", ADA)]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
     app.visit("/security").says(ADA);
+    let emails = app.emails();
+    let told: Vec<_> = emails[emails.len() - 2..].iter().map(|email| &*email.to).collect();
+    assert!(told.contains(&"thief@example.org") && told.contains(&ADA), "{told:?}");
+    assert_eq!(emails.iter().filter(|email| email.text.contains("/email-undo/")).count(), 2);
+    app.other_browser().visit(&later).is(404);
+    app.other_browser().post(&later, []).is(404);
+    // The owner's own link goes on to end everything that a thief may hold.
+    put_back(&app, &undo);
     app.emails();
 }
 
