@@ -252,7 +252,7 @@ fn the_menu_says_where_one_is() {
         marked.map(|link| link.split('"').nth(1).unwrap_or_default().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(current("/login"), ["/login"]);
-    assert_eq!(current("/login?next=/a"), ["/login"]);
+    assert_eq!(current("/login?next=/a"), ["/login?next=/a"]);
     assert_eq!(current("/signup"), ["/signup"]);
     assert!(current("/password-reset").is_empty());
 }

@@ -14,6 +14,9 @@ use crate::auth::{Auth, Client, Password, Refused, Session, User, UserId, WrongC
 use crate::clock::Timestamp;
 use crate::mail::Message;
 
+/// The least time for which a deleted account can be restored while an earlier address can be put back.
+const GRACE_AFTER_CHANGE: Duration = Duration::from_hours(7 * 24);
+
 /// Why an account is not deleted.
 pub(crate) enum DeletionError {
     /// The password is wrong.
@@ -51,7 +54,12 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(DeletionError::SignedOut));
         }
-        let grace = self.config.account.deletion_grace;
+        let mut grace = self.config.account.deletion_grace;
+        // Whoever has just changed the address must not erase what its owner can still take back.
+        let now = change.now;
+        if change.has_former_email(user.id, now).await? {
+            grace = grace.max(GRACE_AFTER_CHANGE);
+        }
         if grace.is_zero() {
             return match self.erase(change, user, has_room).await {
                 Ok(()) => Ok(None),
@@ -59,7 +67,6 @@ impl Auth {
                 Err(DeleteError::Failed(error)) => Err(error.into()),
             };
         }
-        let now = change.now;
         change.update_deletion(user.id, now, now + grace).await?;
         change.update_password_version(user.id).await?;
         change.forget_new_email(user.id).await?;

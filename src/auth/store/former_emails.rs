@@ -140,6 +140,17 @@ impl Tx {
         Ok(true)
     }
 
+    /// Whether the account can still have an earlier address back.
+    pub(in crate::auth) async fn has_former_email(
+        &mut self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM vestibule_former_emails WHERE user_id = $1 AND undo_until > $2";
+        let kept: Option<Reserved> = self.find(sql, (user, now)).await?;
+        Ok(kept.is_some_and(|kept| kept.n > 0))
+    }
+
     /// Whether another account than this one may still get the address back.
     pub(in crate::auth) async fn is_email_reserved(
         &mut self,

@@ -183,3 +183,17 @@ fn a_disabled_account_is_not_opened_by_it() {
     app.other_browser().post(&undo, []).is(404);
     assert_eq!(app.other_browser().log_in(THIEF, PASSWORD).status, 401);
 }
+
+/// Promise 56: a thief cannot have the account erased at once.
+#[test]
+fn deleting_does_not_erase_what_can_be_put_back() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.account.deletion_grace", "0s")));
+    app.sign_up(ADA);
+    super::verify(&app);
+    let undo = change(&app, THIEF);
+    app.post("/account-deletion", [("password", PASSWORD)]).is(200);
+    app.clock.advance(Duration::from_secs(72 * 3600 - 1));
+    app.run_jobs();
+    put_back(&app, &undo);
+    app.emails();
+}
