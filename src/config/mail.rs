@@ -102,6 +102,7 @@ impl Config {
     }
 
     /// The name by which the service greets the mail server; `None` for the name of this machine.
+    #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "only a mail server needs it"))]
     pub(crate) fn hello(&self) -> Option<String> {
         let set = self.mail.hello.as_ref().map(|Hello(name)| name.clone());
         set.or_else(|| self.mail_host())

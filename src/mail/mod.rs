@@ -118,8 +118,10 @@ fn failed(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
 pub(crate) enum MailError {
     SmtpUrl,
     /// TLS cannot be spoken, such as on a system without certificates of authorities.
+    #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "only a mail server needs it"))]
     Tls(String),
     /// The file with certificates cannot be used.
+    #[cfg_attr(not(feature = "smtp"), expect(dead_code, reason = "only a mail server needs it"))]
     CaFile(io::Error),
     Folder(io::Error),
     Sender(ConfigError),
