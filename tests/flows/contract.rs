@@ -82,6 +82,22 @@ fn missing_or_wrong_fields_are_named_in_a_message() {
     app.call(Post, "/users", [("email", "no address"), ("password", "x")]).is(400).says("email");
 }
 
+/// Promise 5.
+#[test]
+fn a_weak_password_is_not_hidden_by_another_mistake_here_either() {
+    let app = TestApp::new();
+    let name = "x".repeat(101);
+    let form = [("email", "ada"), ("password", "password1"), ("name", &*name)];
+    app.call(Post, "/users", form).is(400).says("email: ").says("password: ");
+}
+
+#[test]
+fn no_cookie_is_needed_before_signing_in() {
+    let app = TestApp::with_ada();
+    let form = [("email", ADA), ("password", PASSWORD)];
+    app.other_browser().call(Post, "/sessions", form).is(200);
+}
+
 #[test]
 fn an_unknown_or_empty_session_is_forbidden() {
     let app = course();

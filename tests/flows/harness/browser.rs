@@ -51,7 +51,13 @@ impl Browser {
             ("Sec-Fetch-Site", "same-origin"),
             ("Content-Type", "application/x-www-form-urlencoded"),
         ];
-        self.request(Method::Post, path, &headers, Some(&urlencoded(fields)))
+        // A page of the service is typed as a story sees it.
+        let real = |(name, value): &(String, String)| match &self.server.mount {
+            Some(mount) if name == "next" => (name.clone(), mount.path(value)),
+            _ => (name.clone(), value.clone()),
+        };
+        let fields: Vec<(String, String)> = fields.iter().map(real).collect();
+        self.request(Method::Post, path, &headers, Some(&urlencoded(&fields)))
     }
 
     /// Sends a form as a program does, without an `Origin`.

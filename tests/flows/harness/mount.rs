@@ -41,6 +41,10 @@ impl Mount {
 
     /// The real path of a request.
     pub fn path(&self, path: &str) -> String {
+        // Where it leads next is a path of a page too.
+        if let Some((page, next)) = path.split_once("?next=") {
+            return format!("{}?next={}", self.path(page), self.path(next));
+        }
         let is_own = |own: &String| path.strip_prefix(own.as_str()).is_some_and(ends_segment);
         if self.own.iter().any(is_own) || path.starts_with("/api/v1") {
             format!("{}{path}", self.base)
@@ -62,10 +66,12 @@ impl Mount {
 
     /// What a story sees of the target of a redirect.
     pub fn location(&self, location: &str) -> String {
-        if self.path(location) == location {
-            self.seen(location)
-        } else {
+        let is_lost = |path: &str| self.path(path) != path;
+        let (page, next) = location.split_once("?next=").unwrap_or((location, ""));
+        if is_lost(page) || is_lost(next) {
             format!("/lost{location}")
+        } else {
+            self.seen(location)
         }
     }
 }
