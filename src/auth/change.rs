@@ -21,7 +21,8 @@ pub(in crate::auth) struct Change<'a> {
     tx: Tx,
     /// The time of the change.
     pub(in crate::auth) now: Timestamp,
-    recorded: Vec<(Event, Option<UserId>)>,
+    /// What to log once it is done; `None` for a client that is not to be named.
+    recorded: Vec<(Event, Option<UserId>, Option<&'a Client>)>,
     changed_users: Vec<UserId>,
     ended_sessions: Vec<Digest>,
     has_message: bool,
@@ -58,12 +59,12 @@ impl Change<'_> {
         let told_at = self.auth.told_at(event, user);
         self.has_event |= told_at.is_some();
         self.tx.insert_event(event, user, self.client, self.now, told_at).await?;
-        self.recorded.push((event, user));
+        self.recorded.push((event, user, Some(self.client)));
         Ok(())
     }
 
     /// Records an event without the client: nothing may name the person any more.
-    pub(in crate::auth) async fn record_by_operator(
+    pub(in crate::auth) async fn record_anonymously(
         &mut self,
         event: Event,
         user: UserId,
@@ -72,7 +73,7 @@ impl Change<'_> {
         self.has_event |= told_at.is_some();
         let nobody = Client::operator();
         self.tx.insert_event(event, Some(user), &nobody, self.now, told_at).await?;
-        self.recorded.push((event, Some(user)));
+        self.recorded.push((event, Some(user), None));
         Ok(())
     }
 
@@ -113,8 +114,9 @@ impl Change<'_> {
         for user in self.changed_users {
             self.auth.sessions.forget_user(user);
         }
-        for (event, user) in self.recorded {
-            event.log(user, self.client);
+        let nobody = Client::operator();
+        for (event, user, client) in self.recorded {
+            event.log(user, client.unwrap_or(&nobody));
         }
         if self.has_message {
             self.auth.wake_delivery();

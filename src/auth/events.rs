@@ -33,10 +33,10 @@ named_enum! {
         SessionEnded = "session-ended",
         EmailChangeAsked = "email-change-asked",
         EmailChanged = "email-changed",
-        EmailPutBack = "email-put-back",
+        EmailUndone = "email-undone",
         DeletionAsked = "deletion-asked",
         Restored = "restored",
-        Disowned = "disowned",
+        NotMe = "not-me",
         MadeAdmin = "made-admin",
         UnmadeAdmin = "unmade-admin",
     }
@@ -113,7 +113,7 @@ impl AccountEvent {
             Event::PasswordReset => Self::PasswordReset(user),
             Event::Disabled | Event::DeletionAsked => Self::Disabled(user),
             Event::Enabled | Event::Restored => Self::Enabled(user),
-            Event::EmailChanged | Event::EmailPutBack => Self::EmailChanged(user),
+            Event::EmailChanged | Event::EmailUndone => Self::EmailChanged(user),
             Event::Deleted => Self::Deleted(user),
             Event::SignInFailed
             | Event::SignedOut
@@ -121,7 +121,7 @@ impl AccountEvent {
             | Event::SessionsEnded
             | Event::SessionEnded
             | Event::EmailChangeAsked
-            | Event::Disowned
+            | Event::NotMe
             | Event::MadeAdmin
             | Event::UnmadeAdmin => return None,
         })

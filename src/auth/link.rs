@@ -96,7 +96,7 @@ impl Message {
             Self::EmailUndo => Some(Purpose::EmailUndo),
             Self::AccountDeletion => Some(Purpose::AccountRestore),
             Self::PasswordChanged | Self::EmailChanged | Self::NewDevice => Some(Purpose::NotMe),
-            Self::EmailInUse | Self::AccountErased => None,
+            Self::EmailReplaced | Self::EmailInUse | Self::AccountErased => None,
         }
     }
 }

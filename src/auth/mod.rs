@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::{Mutex, Notify};
 
 pub(crate) use account::{
-    CannotDisown, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, DeletionError,
+    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, DeletionError,
     Export, LONGEST_GRACE, SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError,
     is_unseen,
 };

@@ -25,8 +25,10 @@ named_enum! {
         EmailChange = "email-change",
         /// The address that somebody wants to change to has an account.
         EmailInUse = "email-in-use",
-        /// The address was changed: to the new one, and to an old one that was never verified.
+        /// The address was changed: to the new one.
         EmailChanged = "email-changed",
+        /// The address was changed: to one that the account no longer has, and that may be a stranger's or a thief's.
+        EmailReplaced = "email-replaced",
         /// The address was changed: to the old one, with a link that puts it back.
         EmailUndo = "email-undo",
         /// A browser signed in that the account has not used before.
@@ -77,6 +79,7 @@ templates!(CreatedText "mail/account_created.txt", CreatedHtml "mail/account_cre
 templates!(ChangeText "mail/email_change.txt", ChangeHtml "mail/email_change.html");
 templates!(InUseText "mail/email_in_use.txt", InUseHtml "mail/email_in_use.html");
 templates!(EmailChangedText "mail/email_changed.txt", EmailChangedHtml "mail/email_changed.html");
+templates!(ReplacedText "mail/email_replaced.txt", ReplacedHtml "mail/email_replaced.html");
 templates!(UndoText "mail/email_undo.txt", UndoHtml "mail/email_undo.html");
 templates!(NewDeviceText "mail/new_device.txt", NewDeviceHtml "mail/new_device.html");
 templates!(DeletionText "mail/account_deletion.txt", DeletionHtml "mail/account_deletion.html");
@@ -122,7 +125,9 @@ pub(super) fn write(
         Message::AccountCreated => words::mail::account_created_subject(site_name),
         Message::EmailChange => words::mail::email_change_subject(site_name),
         Message::EmailInUse => words::mail::email_in_use_subject(site_name),
-        Message::EmailChanged | Message::EmailUndo => words::mail::email_changed_subject(site_name),
+        Message::EmailChanged | Message::EmailReplaced | Message::EmailUndo => {
+            words::mail::email_changed_subject(site_name)
+        }
         Message::NewDevice => words::mail::new_device_subject(site_name),
         Message::AccountDeletion => words::mail::account_deletion_subject(site_name),
         Message::AccountErased => words::mail::account_erased_subject(site_name),
@@ -150,6 +155,7 @@ pub(super) fn write(
         Message::EmailChanged => {
             (EmailChangedText { mail }.render(), EmailChangedHtml { mail }.render())
         }
+        Message::EmailReplaced => (ReplacedText { mail }.render(), ReplacedHtml { mail }.render()),
         Message::EmailUndo => (UndoText { mail }.render(), UndoHtml { mail }.render()),
         Message::NewDevice => (NewDeviceText { mail }.render(), NewDeviceHtml { mail }.render()),
         Message::AccountDeletion => {

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use rocket::http::Status;
 
 use crate::auth::{
-    CannotDisown, CannotRestore, CannotUndo, ChangeEmailError, ChangePasswordError,
+    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ChangePasswordError,
     ConfirmEmailError, DeletionError, EndSessionError, RecentLoginError, ResetPasswordError,
     SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
 };
@@ -192,8 +192,8 @@ impl From<CannotUndo> for Reason {
     }
 }
 
-impl From<CannotDisown> for Reason {
-    fn from(CannotDisown: CannotDisown) -> Self {
+impl From<CannotReport> for Reason {
+    fn from(CannotReport: CannotReport) -> Self {
         ResetPasswordError::DeadLink.into()
     }
 }

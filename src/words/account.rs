@@ -152,10 +152,10 @@ pub(crate) fn event(event: Event) -> Cow<'static, str> {
         Event::UnmadeAdmin => "You are no longer an administrator",
         Event::EmailChangeAsked => "Another email address was requested",
         Event::EmailChanged => "The email address was changed",
-        Event::EmailPutBack => "The earlier email address was put back",
+        Event::EmailUndone => "The earlier email address was put back",
         Event::DeletionAsked => "The account was deleted",
         Event::Restored => "The account was restored",
-        Event::Disowned => "Every device was signed out with \"This wasn't me\"",
+        Event::NotMe => "Every device was signed out with \"This wasn't me\"",
     }
     .into()
 }

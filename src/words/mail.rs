@@ -168,6 +168,13 @@ pub(crate) mod email_changed {
     pub(crate) const REASON: &str = "The email address of your account was changed.";
 }
 
+pub(crate) mod email_replaced {
+    pub(crate) const REASON: &str =
+        "The email address of your account was changed. The account no longer has this address.";
+    pub(crate) const NOT_YOU: &str =
+        "If this wasn't you, contact whoever runs the site: they can look into it.";
+}
+
 pub(crate) mod email_undo {
     pub(crate) fn reason(new: &str) -> String {
         format!("The email address of your account was changed to {new}.")

@@ -133,12 +133,13 @@ fn no_request_is_answered_with_a_fault() {
         assert!(seen.status < 500, "{method} {uri} {kind} {body:?} {cookie:?}: {}", seen.status);
         browser.cookies.borrow_mut().clear();
         sent += 1;
-        // Some requests sign out, or change the password.
+        // Some requests sign out, change the password, or delete the account.
         if signed > 1 {
             signed_in += 1;
             let owner = app.other_browser();
             owner.cookies.borrow_mut().insert("session_id".into(), sealed.clone());
             if !owner.is_signed_in() {
+                app.sql("UPDATE vestibule_users SET disabled_at = NULL, delete_at = NULL");
                 app.sql(&format!(
                     "UPDATE vestibule_passwords SET hash = '{hash}' \
          WHERE user_id IN (SELECT id FROM vestibule_users WHERE email_key = 'ada@example.com')"

@@ -54,6 +54,16 @@ fn emails_read_as_agreed() {
         }
     }
     assert_eq!(emails.len(), names.len());
+    let bob = app.other_browser();
+    bob.sign_up("bob@example.com");
+    bob.post("/email-change", [("email", "bob@new.example")]).redirects_to("/security");
+    bob.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    let emails = app.emails();
+    let replaced = emails.iter().rfind(|email| email.to == "bob@example.com").unwrap();
+    for (form, text) in [("txt", &replaced.text), ("html", &replaced.html)] {
+        let seen = format!("To: {}\nSubject: {}\n\n{text}", replaced.to, replaced.subject);
+        compare(&format!("email_replaced.{form}"), &redacted(&seen));
+    }
     // Every template has a snapshot, and every snapshot a template.
     let files = |folder: &str| -> Vec<String> {
         let folder = format!("{}/{folder}", env!("CARGO_MANIFEST_DIR"));

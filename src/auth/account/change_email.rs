@@ -213,7 +213,7 @@ impl Auth {
             change.mail(notice).await?;
         } else if self.may_notify(change, user, has_room, client).await? {
             // Perhaps a stranger's, typed by mistake: without a link.
-            change.mail(self.message(Message::EmailChanged, user, client)).await?;
+            change.mail(self.message(Message::EmailReplaced, user, client)).await?;
         }
         change.mail(self.message_to(Message::EmailChanged, Some(user.id), new, client)).await
     }

@@ -6,13 +6,16 @@ use log::warn;
 
 use super::DeleteError;
 use crate::Error;
-use crate::auth::change::Change;
+use crate::auth::change::{Change, REPEATED_WITHIN};
 use crate::auth::events::Event;
 use crate::auth::link::{OpenedLink, Purpose};
 use crate::auth::store::BATCH;
 use crate::auth::{Auth, Client, Password, Refused, Session, User, UserId, WrongCredentials};
 use crate::clock::Timestamp;
 use crate::mail::Message;
+
+/// The longest time for which a deleted account can be restored.
+pub(crate) const LONGEST_GRACE: Duration = Duration::from_hours(365 * 24);
 
 /// The least time for which a deleted account can be restored while an earlier address can be put back.
 const GRACE_AFTER_CHANGE: Duration = Duration::from_hours(7 * 24);
@@ -61,7 +64,7 @@ impl Auth {
             grace = grace.max(GRACE_AFTER_CHANGE);
         }
         if grace.is_zero() {
-            return match self.erase(change, user, has_room).await {
+            return match self.erase(change, user).await {
                 Ok(()) => Ok(None),
                 Err(DeleteError::InUse) => Err(Refused::Because(DeletionError::InUse)),
                 Err(DeleteError::Failed(error)) => Err(error.into()),
@@ -80,6 +83,21 @@ impl Auth {
         change.record(Event::DeletionAsked, Some(user.id)).await?;
         change.commit().await?;
         Ok(Some(now + grace))
+    }
+
+    /// Whether this browser has deleted its account a moment ago, so that its form was sent twice. Returns what the first
+    /// one did: until when the account can be restored, or `None` if it is erased.
+    pub(crate) async fn find_deletion(
+        &self,
+        client: &Client,
+    ) -> Result<Option<Option<Timestamp>>, Error> {
+        let Some(device) = client.devices.first() else { return Ok(None) };
+        let Some(user) = self.store.find_account(device.user).await? else {
+            return Ok(Some(None));
+        };
+        let since = self.clock.now() - REPEATED_WITHIN;
+        let is_new = user.disabled_at.is_some_and(|at| at > since);
+        Ok(user.delete_at.filter(|_| is_new).map(Some))
     }
 
     /// Uses the link up and enables the account again.
@@ -123,14 +141,13 @@ impl Auth {
         may_go: impl FnOnce(&User) -> bool,
         client: &Client,
     ) -> Result<bool, DeleteError> {
-        let has_room = self.has_outbox_room(client).await?;
         let mut change = self.begin_change(client).await?;
         change.lock_account(id).await?;
         let Some(user) = change.find_account(id).await?.filter(may_go) else {
             change.rollback().await;
             return Ok(false);
         };
-        self.erase(change, &user, has_room).await?;
+        self.erase(change, &user).await?;
         Ok(true)
     }
 
@@ -158,14 +175,9 @@ impl Auth {
         }
     }
 
-    async fn erase(
-        &self,
-        mut change: Change<'_>,
-        user: &User,
-        has_room: bool,
-    ) -> Result<(), DeleteError> {
+    async fn erase(&self, mut change: Change<'_>, user: &User) -> Result<(), DeleteError> {
         // The owner who deleted the account has had a message, and nothing written now may name them.
-        let is_told = user.delete_at.is_none() && user.email_verified_at.is_some() && has_room;
+        let is_told = user.delete_at.is_none() && user.email_verified_at.is_some();
         if let Err(error) = change.delete_user(user.id).await {
             change.rollback().await;
             return Err(error.into());
@@ -175,7 +187,7 @@ impl Auth {
             change.mail(self.farewell(&user.email)).await?;
         }
         change.changes_user(user.id);
-        change.record_by_operator(Event::Deleted, user.id).await?;
+        change.record_anonymously(Event::Deleted, user.id).await?;
         // A constraint may be deferred to the end of the transaction.
         Ok(change.commit().await?)
     }
@@ -186,6 +198,3 @@ impl From<Error> for DeleteError {
         if error.is_foreign_key_violation() { Self::InUse } else { Self::Failed(error) }
     }
 }
-
-/// The longest time for which a deleted account can be restored.
-pub(crate) const LONGEST_GRACE: Duration = Duration::from_hours(365 * 24);

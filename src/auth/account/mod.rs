@@ -21,7 +21,7 @@ pub(crate) use export::Export;
 pub(in crate::auth) use export::{FormerEmailExport, LinkExport, MessageExport};
 pub use manage::{CreateError, DeleteError, NewAccount, SessionInfo};
 pub use name::{Name, NameError};
-pub(crate) use not_me::CannotDisown;
+pub(crate) use not_me::CannotReport;
 pub(crate) use signup::{SignUp, SignUpBy, SignUpError};
 pub(crate) use undo_email::CannotUndo;
 pub use user::{User, UserId, UserIdError};

@@ -6,17 +6,17 @@ use crate::auth::{Auth, Client, Refused};
 use crate::mail::Message;
 
 /// The link was used, has expired, or never existed.
-pub(crate) struct CannotDisown;
+pub(crate) struct CannotReport;
 
 impl Auth {
     /// Uses the link up, ends all sessions of the account and mails a link to reset its password. Whoever else opens
     /// the link can do that, and nothing more.
-    pub(crate) async fn disown(
+    pub(crate) async fn report_not_me(
         &self,
         link: &OpenedLink,
         client: &Client,
-    ) -> Result<(), Refused<CannotDisown>> {
-        let cannot = || Refused::Because(CannotDisown);
+    ) -> Result<(), Refused<CannotReport>> {
+        let cannot = || Refused::Because(CannotReport);
         let OpenedLink { token, user: Some(user), .. } = link else {
             // The form was sent twice, perhaps.
             return if link.used_by.is_some() { Ok(()) } else { Err(cannot()) };
@@ -38,7 +38,7 @@ impl Auth {
         change.delete_links_of(user.id).await?;
         change.mail(self.message(Message::PasswordReset, &user, client)).await?;
         change.changes_user(user.id);
-        change.record(Event::Disowned, Some(user.id)).await?;
+        change.record(Event::NotMe, Some(user.id)).await?;
         Ok(change.commit().await?)
     }
 }

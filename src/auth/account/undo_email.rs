@@ -49,14 +49,15 @@ impl Auth {
         change.delete_links_of(user.id).await?;
         change.delete_links_for(user.id, Purpose::NotMe).await?;
         change.delete_links_for(user.id, Purpose::AccountRestore).await?;
-        // Whoever reads the other mailbox may be the owner, and the one at the old mailbox somebody else.
+        // Whoever reads the other mailbox may be the owner, and the one at the old mailbox somebody else; or a thief, who
+        // gets no link.
         if replaced.email.key() != former.email.key() {
-            change.mail(self.message(Message::EmailChanged, &replaced, client)).await?;
+            change.mail(self.message(Message::EmailReplaced, &replaced, client)).await?;
         }
         let next = self.new_link(Purpose::PasswordReset, &reset, user.id, &former.email, None);
         change.insert_link(&next, i64::MAX).await?;
         change.changes_user(user.id);
-        change.record(Event::EmailPutBack, Some(user.id)).await?;
+        change.record(Event::EmailUndone, Some(user.id)).await?;
         change.commit().await?;
         Ok(reset)
     }

@@ -264,6 +264,7 @@ impl Auth {
             }),
             Message::PasswordChanged
             | Message::EmailChanged
+            | Message::EmailReplaced
             | Message::NewDevice
             | Message::EmailInUse
             | Message::AccountErased => {
@@ -441,7 +442,7 @@ impl Message {
     fn may_reach(self, user: &User) -> bool {
         match self {
             Self::AccountDeletion => user.delete_at.is_some(),
-            Self::EmailUndo | Self::EmailChanged => {
+            Self::EmailUndo | Self::EmailChanged | Self::EmailReplaced => {
                 user.disabled_at.is_none() || user.delete_at.is_some()
             }
             _ => user.disabled_at.is_none(),

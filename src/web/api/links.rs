@@ -36,7 +36,7 @@ pub(in crate::web) async fn not_me(
     auth: &State<Auth>,
 ) -> Reply<Success> {
     let link = open(auth, Purpose::NotMe, &input.fields()?.token.0).await?;
-    auth.disown(&link, &client).await?;
+    auth.report_not_me(&link, &client).await?;
     Ok(Json(Success::new(words::api::RESET_LINK_SENT)))
 }
 

@@ -13,7 +13,7 @@ use crate::web::guards::{Link, Page};
 use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
-use crate::{Error, User, urls, words};
+use crate::{Error, Timestamp, User, urls, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct DeletionForm {
@@ -76,8 +76,7 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::ACCOUNT_DELETION)));
-    let Some(session) = page.session else { return sign_in_first() };
+    let Some(session) = page.session else { return no_session(&page, &client, auth).await };
     let draw = |status, state: &FormState| draw(status, &page, &session.user, state, auth);
     let Submitted { form, state, .. } = submitted;
     let Some(DeletionForm { password }) = form else {
@@ -86,15 +85,26 @@ pub(in crate::web) async fn submit(
     match auth.request_deletion(session, password.0.as_ref(), &client).await {
         Ok(until) => {
             session::remove(jar, auth.config());
-            let zone = &page.frame.config.time_zone;
-            let until = until.map(|until| words::dates::weekday(until, zone));
-            let done = words::account::account_deletion::done(until.as_deref());
-            let frame = Frame { user: None, ..page.frame };
-            Ok(Answer::Page(pages::show(Status::Ok, &DeletedPage { frame, done })))
+            Ok(draw_done(&page, until))
         }
-        Err(Refused::Because(DeletionError::SignedOut)) => sign_in_first(),
+        Err(Refused::Because(DeletionError::SignedOut)) => no_session(&page, &client, auth).await,
         Err(refused) => Answer::refused(refused, state, draw),
     }
+}
+
+/// The form was sent twice, or the session has ended in another way.
+async fn no_session(page: &Page<'_>, client: &Client, auth: &Auth) -> Result<Answer, Error> {
+    Ok(match auth.find_deletion(client).await? {
+        Some(until) => draw_done(page, until),
+        None => Answer::Go(page.sign_in_first(urls::ACCOUNT_DELETION)),
+    })
+}
+
+fn draw_done(page: &Page<'_>, until: Option<Timestamp>) -> Answer {
+    let until = until.map(|until| words::dates::weekday(until, &page.frame.config.time_zone));
+    let done = words::account::account_deletion::done(until.as_deref());
+    let frame = Frame { user: None, ..page.frame };
+    Answer::Page(pages::show(Status::Ok, &DeletedPage { frame, done }))
 }
 
 #[get("/account-restore/link")]

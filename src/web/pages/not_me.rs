@@ -4,7 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{State, get, post};
 
-use crate::auth::{Auth, CannotDisown, Client, EndSessionError, OpenedLink, Purpose, Refused};
+use crate::auth::{Auth, CannotReport, Client, EndSessionError, OpenedLink, Purpose, Refused};
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::frame::Frame;
@@ -90,7 +90,7 @@ pub(in crate::web) async fn submit_link(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     let Some(link) = link.0 else { return Ok(dead_link::show(&page, Purpose::NotMe)) };
-    match auth.disown(&link, &client).await {
+    match auth.report_not_me(&link, &client).await {
         Ok(()) => {
             // The session of this browser may be among those that have ended.
             let owner = link.user.as_ref().map(|user| user.id);
@@ -101,7 +101,7 @@ pub(in crate::web) async fn submit_link(
             };
             Ok(Answer::Page(pages::show(Status::Ok, &DonePage { frame })))
         }
-        Err(Refused::Because(CannotDisown)) => Ok(dead_link::show(&page, Purpose::NotMe)),
+        Err(Refused::Because(CannotReport)) => Ok(dead_link::show(&page, Purpose::NotMe)),
         Err(Refused::Wait(wait)) => Ok(Answer::Refused(Refusal::wait(wait))),
         Err(Refused::Failed(error)) => Err(error),
     }

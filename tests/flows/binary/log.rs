@@ -1,4 +1,4 @@
-//! The log as a pipe.
+//! The log: as a pipe, and what it says of people.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::Stdio;
@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::harness::process::{ask, command, form_post, sign_up_form};
+use crate::harness::process::{
+    Process, answer, ask, command, form_post, session_cookie, sign_up_form,
+};
 use crate::proxies::free_port;
 
 /// Promise 53: a log collector that stalls stops neither requests nor the end of the service.
@@ -55,4 +57,19 @@ fn the_last_line_of_a_start_that_fails_is_written() {
             "{log}"
         );
     }
+}
+
+/// Promise 59: nothing that is written once an account is erased names the person.
+#[test]
+fn the_log_says_of_an_erased_account_only_that_it_is() {
+    let folder = TempDir::new().unwrap();
+    let mut service = Process::start(folder.path(), &[("VESTIBULE_ACCOUNT__DELETION_GRACE", "0s")]);
+    let signed_up = service.sign_up("ada@example.com");
+    let cookie = format!("\r\nCookie: session_id={}\r\n", session_cookie(&signed_up).unwrap());
+    assert!(service.line("event=signed-up").contains("address=127.0.0.1 "));
+    let form = sign_up_form("ada@example.com");
+    let request = form_post("/account-deletion", &form).replacen("\r\n", &cookie, 1);
+    assert!(answer(service.send(&request)).starts_with("HTTP/1.1 200"));
+    let line = service.line("event=deleted");
+    assert!(line.contains("address=:: ") && line.ends_with("agent=\"\""), "{line}");
 }

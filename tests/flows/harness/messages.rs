@@ -60,7 +60,7 @@ impl TestApp {
         let of_accounts = "SELECT email_key || ' ' || kind FROM vestibule_users u \
                            JOIN vestibule_events ON u.id = user_id";
         let asked =
-            "SELECT kind FROM vestibule_events WHERE kind IN ('password-reset-asked', 'disowned')";
+            "SELECT kind FROM vestibule_events WHERE kind IN ('password-reset-asked', 'not-me')";
         // Some tests leave a database that cannot be read or written.
         let found = self.try_all(&[of_accounts, asked].map(str::to_owned));
         let [Some(events), Some(asked)] = &found[..] else { return };
@@ -76,7 +76,7 @@ impl TestApp {
             let (kinds, may_be_read): (&[&str], _) = match email.subject.split(' ').next() {
                 Some("Your") if email.subject.starts_with("Your account") => (&["created"], true),
                 Some("Your") if email.subject.contains("email address") => {
-                    (&["email-changed", "email-put-back"], true)
+                    (&["email-changed", "email-undone"], true)
                 }
                 Some("Your") if email.subject.contains("account") => (&["deletion-asked"], true),
                 Some("Your") => (&["password-changed", "password-reset"], false),

@@ -81,6 +81,29 @@ fn without_a_time_to_restore_it_is_erased_at_once() {
     app.emails_do_not_matter();
 }
 
+/// Promise 63: a form that is sent twice, by a browser that has ignored the first answer.
+#[test]
+fn deleting_twice_succeeds_twice() {
+    for (grace, says) in [("7days", "restores the account until"), ("0s", "is erased")] {
+        let app = TestApp::with(|f| f.merge(("vestibule.account.deletion_grace", grace)));
+        app.sign_up(ADA);
+        verify(&app);
+        let second = app.copy();
+        for browser in [&*app, &second] {
+            browser
+                .post("/account-deletion", [("password", PASSWORD)])
+                .is(200)
+                .says("Your account is deleted")
+                .says(says);
+        }
+        // A browser that has nothing to do with it signs in first.
+        app.other_browser()
+            .post("/account-deletion", [("password", PASSWORD)])
+            .redirects_to("/login?next=/account-deletion");
+        app.emails_do_not_matter();
+    }
+}
+
 #[test]
 fn it_needs_the_password() {
     let app = with_verified_ada();

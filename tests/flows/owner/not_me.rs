@@ -24,7 +24,7 @@ fn the_link_in_a_notice_ends_every_session_and_starts_a_reset() {
     assert!(reset.link().starts_with("/password-reset/"), "{reset:?}");
     owner.reset_password(&reset.link(), "three silver bicycles").redirects_to("/login");
     owner.log_in(ADA, "three silver bicycles").redirects_to("/profile");
-    assert!(events_of_ada(&app).contains(&"disowned".to_owned()));
+    assert!(events_of_ada(&app).contains(&"not-me".to_owned()));
     app.emails();
 }
 
