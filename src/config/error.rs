@@ -107,6 +107,12 @@ pub(crate) enum Must {
     CookieName,
     /// How far browsers insist on https.
     Hsts,
+    /// Who may sign up.
+    SignUps,
+    /// Whether addresses have to be verified.
+    Verification,
+    /// A domain of email addresses.
+    EmailDomain,
     /// A name in `EHLO`.
     Hello,
     /// A header that clients do not set.

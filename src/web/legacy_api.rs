@@ -5,7 +5,7 @@ use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, delete, post, put};
 
-use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError};
+use crate::auth::{Auth, Client, Password, Refused, ResetPasswordError, SignUpError, SignedUp};
 use crate::web::api::password::ResetAsked;
 use crate::web::api::session::SignedIn;
 use crate::web::api::{self, ApiError, Done, Reply};
@@ -25,13 +25,15 @@ pub(in crate::web) async fn sign_up(
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {
-    let signed_up = api::account::sign_up(input, &client, auth).await?;
-    signed_up.map_err(|refused| match refused {
-        Refused::Because(SignUpError::EmailTaken) => {
-            Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into()
+    match api::sign_up::sign_up(input, &client, auth).await? {
+        Ok(SignedUp::Account { email, .. } | SignedUp::LinkSent(email)) => {
+            Ok(Json(Done::new(&email, words::api::SIGNED_UP)))
         }
-        refused => refused.into(),
-    })
+        Err(Refused::Because(SignUpError::EmailTaken)) => {
+            Err(Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into())
+        }
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 #[post("/sessions", data = "<input>")]

@@ -6,8 +6,8 @@ use rocket::http::Status;
 
 use crate::auth::{
     CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ChangePasswordError,
-    ConfirmEmailError, DeletionError, EndSessionError, RecentLoginError, ResetPasswordError,
-    SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
+    ConfirmEmailError, DeletionError, EndSessionError, JoinError, RecentLoginError,
+    ResetPasswordError, SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
 };
 use crate::web::errors::Refusal;
 use crate::words::{self, account};
@@ -75,10 +75,35 @@ impl From<SignedOut> for Reason {
 impl From<SignUpError> for Reason {
     fn from(error: SignUpError) -> Self {
         match error {
+            SignUpError::NotOpen(signups) => Self::Whole {
+                status: Status::Forbidden,
+                title: words::pages::sign_up_closed::title(signups).0,
+                text: words::pages::sign_up_closed::reason(signups),
+            },
+            SignUpError::OtherDomain(domains) => {
+                Self::field("email", words::refusals::other_domain(&domains))
+            }
             SignUpError::EmailTaken => Self::field("email", words::refusals::EMAIL_TAKEN),
             SignUpError::WeakPassword(weak) => {
                 Self::field("password", words::passwords::weak(&weak))
             }
+        }
+    }
+}
+
+impl From<JoinError> for Reason {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::DeadLink => ResetPasswordError::DeadLink.into(),
+            JoinError::WrongPassword => {
+                Self::field("password", words::refusals::WRONG_SIGN_UP_PASSWORD)
+            }
+            JoinError::WeakPassword(weak) => Self::field("password", words::passwords::weak(&weak)),
+            JoinError::EmailTaken => Self::Whole {
+                status: Status::Conflict,
+                title: words::refusals::EMAIL_TAKEN_TITLE,
+                text: words::refusals::EMAIL_TAKEN,
+            },
         }
     }
 }
@@ -139,6 +164,9 @@ impl From<ChangeEmailError> for Reason {
     fn from(error: ChangeEmailError) -> Self {
         match error {
             ChangeEmailError::SameEmail => Self::field("email", account::email_change::SAME),
+            ChangeEmailError::OtherDomain(domains) => {
+                Self::field("email", words::refusals::other_domain(&domains))
+            }
             ChangeEmailError::SignedOut => SignedOut.into(),
         }
     }

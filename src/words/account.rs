@@ -133,7 +133,10 @@ pub(crate) mod activity {
 /// An event, for the owner of the account.
 pub(crate) fn event(event: Event) -> Cow<'static, str> {
     match event {
+        Event::SignUpAsked => "Somebody signed up",
         Event::SignedUp => "You signed up",
+        Event::Invited => "Somebody was invited",
+        Event::InvitationRevoked => "An invitation was taken back",
         Event::SignedIn => "Signed in",
         Event::SignInFailed => "Somebody entered a wrong password",
         Event::SignedOut => "Signed out",

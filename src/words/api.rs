@@ -12,6 +12,8 @@ pub(crate) const UNKNOWN_EMAIL: &str = "no account has this address";
 pub(crate) const LOGIN_TOO_OLD: &str =
     "the sign-in is too old: give the password to /api/v1/recent_login first";
 pub(crate) const LINK_SENT: &str = "link sent";
+pub(crate) const SIGN_UP_LINK_SENT: &str =
+    "link sent: the account is created once the email address is confirmed";
 pub(crate) const CANCELLED: &str = "cancelled";
 pub(crate) const EMAIL_CHANGED: &str = "email changed";
 pub(crate) const EMAIL_PUT_BACK: &str = "email put back";

@@ -10,6 +10,7 @@ use crate::auth::{
     Auth, Client, Email, LinkToken, Password, PasswordProof, Refused, Session, SignedOut, User,
     Wait, WrongCredentials,
 };
+use crate::config::EmailDomain;
 use crate::mail::Message;
 
 /// How long a notice may take to leave: the address can be put back for [`UNDO_FOR`] after that.
@@ -21,6 +22,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(crate) enum ChangeEmailError {
     /// It is the address of the account.
     SameEmail,
+    /// It is at none of these domains.
+    OtherDomain(Vec<EmailDomain>),
     /// The session has ended in the meantime.
     SignedOut,
 }
@@ -50,6 +53,10 @@ impl Auth {
         self.charge_change(user).await?;
         if email.key() == session.user.email.key() {
             return Err(Refused::Because(ChangeEmailError::SameEmail));
+        }
+        if !self.config.allows_email(email) {
+            let domains = self.config.signup_domains.clone();
+            return Err(Refused::Because(ChangeEmailError::OtherDomain(domains)));
         }
         if !self.has_outbox_room(client).await? {
             return Err(Wait::Messages(HOUR).into());

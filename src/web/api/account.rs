@@ -1,16 +1,15 @@
-//! Accounts: signing up and the profile.
+//! Accounts: the profile, and deleting an account.
 
 use crate::web::body::Json;
-use rocket::http::{CookieJar, Status};
+use rocket::http::CookieJar;
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
 
-use super::{ApiError, Done, Reply, not_signed_in};
-use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
+use super::{Reply, not_signed_in};
+use crate::auth::{Auth, Client};
 use crate::web::forms::{Fields, Input, Patch};
 use crate::web::guards::CurrentSession;
 use crate::web::pages::account_deletion::DeletionForm;
-use crate::web::pages::sign_up::{SignUpForm, also_wrong};
 use crate::web::session;
 use crate::{Name, Timestamp, User, UserId, words};
 
@@ -34,30 +33,6 @@ impl UserJson {
             created_at: user.created_at.rfc3339(),
         }
     }
-}
-
-/// Signs up without beginning a session. The inner result has the refusals of a form without other mistakes.
-pub(in crate::web) async fn sign_up(
-    Input(submitted): Input<'_, SignUpForm>,
-    client: &Client,
-    auth: &Auth,
-) -> Result<Result<Json<Done>, Refused<SignUpError>>, ApiError> {
-    let Some(SignUpForm { email, password, name, .. }) = submitted.form else {
-        let also = also_wrong(&submitted, client, auth).await;
-        return Err(submitted.refusal(also)?.into());
-    };
-    let form = SignUp { email, password, name: name.into_new() };
-    let new = auth.sign_up(form, client, SignUpBy::Program).await;
-    Ok(new.map(|new| Json(Done::new(&new.email, words::api::SIGNED_UP))))
-}
-
-#[post("/register", data = "<input>")]
-pub(in crate::web) async fn register(
-    input: Input<'_, SignUpForm>,
-    client: Client,
-    auth: &State<Auth>,
-) -> Result<(Status, Json<Done>), ApiError> {
-    Ok((Status::Created, sign_up(input, &client, auth).await??))
 }
 
 #[derive(FromForm)]

@@ -8,6 +8,7 @@ pub(in crate::web) mod links;
 pub(in crate::web) mod password;
 pub(in crate::web) mod session;
 pub(in crate::web) mod sessions;
+pub(in crate::web) mod sign_up;
 
 use crate::web::body::Json;
 use rocket::Responder;

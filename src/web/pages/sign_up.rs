@@ -4,7 +4,8 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 
-use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
+use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, SignedUp};
+use crate::config::{Link, SignUps};
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted, Ticked};
 use crate::web::frame::Frame;
@@ -15,7 +16,8 @@ use crate::web::pages::{self, Answer, Shown};
 use crate::web::refusals::CookiesLost;
 use crate::web::session;
 use crate::web::typed_email::TypedEmail;
-use crate::{Email, Error, Name, words};
+use crate::words::{self, Text};
+use crate::{Email, Error, Name, urls};
 
 #[derive(FromForm)]
 pub(in crate::web) struct SignUpForm {
@@ -58,6 +60,26 @@ fn draw(
     pages::show(status, &SignUpPage { frame: page.frame, form, password_hint, is_taken })
 }
 
+#[derive(Template)]
+#[template(path = "sign_up_closed.html", blocks = ["title", "main"])]
+struct ClosedPage<'a> {
+    frame: Frame<'a>,
+    title: Text,
+    reason: &'static str,
+    /// Who can help.
+    support: Option<&'a Link>,
+}
+
+parts!(ClosedPage);
+
+/// Says why nobody can sign up here without an invitation.
+fn draw_closed(status: Status, page: &Page<'_>, signups: SignUps) -> Shown {
+    let title = words::pages::sign_up_closed::title(signups);
+    let reason = words::pages::sign_up_closed::reason(signups);
+    let support = page.frame.config.links.support.as_ref();
+    pages::show(status, &ClosedPage { frame: page.frame, title, reason, support })
+}
+
 #[get("/signup?<next>")]
 pub(in crate::web) fn show(
     page: Page<'_>,
@@ -69,6 +91,9 @@ pub(in crate::web) fn show(
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(&page, next.as_ref());
+    }
+    if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
+        return Answer::Page(draw_closed(Status::Ok, &page, signups));
     }
     let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str))
         .and_email(TypedEmail::read(jar, auth));
@@ -87,6 +112,9 @@ pub(in crate::web) async fn submit(
     cookies: FormCookies<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
+    if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
+        return Ok(Answer::Page(draw_closed(Status::Forbidden, &page, signups)));
+    }
     let draw =
         |status, state: &FormState, is_taken| draw(status, &page, state, is_taken, &cookies, auth);
     let Some(SignUpForm { email, password, name, next, cookie }) = submitted.form else {
@@ -103,18 +131,23 @@ pub(in crate::web) async fn submit(
         return Answer::refused(Refused::Because(CookiesLost), state, draw);
     }
     let typed = email.clone();
-    let form = SignUp { email, password, name: name.into_new() };
+    let to = next.as_ref().map(|next| next.as_str().to_owned());
+    let form = SignUp { email, password, name: name.into_new(), next: to };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
-        Ok(signed_up) => {
-            if let Some(new) = signed_up.session {
+        Ok(SignedUp::Account { session, is_new, .. }) => {
+            if let Some(new) = session {
                 session::write(jar, auth.config(), new, &client);
                 TypedEmail::forget(jar, auth.config());
             }
-            if signed_up.is_new {
+            if is_new {
                 Notice::AccountReady.put(jar, auth);
             }
             Ok(Answer::go(&page, next.as_ref()))
+        }
+        Ok(SignedUp::LinkSent(email)) => {
+            TypedEmail::ask(jar, auth, email);
+            Ok(Answer::Go(page.go_to(urls::SIGN_UP_SENT)))
         }
         Err(refused) => {
             TypedEmail::keep(jar, auth, typed);
