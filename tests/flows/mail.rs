@@ -58,7 +58,7 @@ fn emails_read_as_agreed() {
     bob.sign_up("bob@example.com");
     bob.post("/email-change", [("email", "bob@new.example")]).redirects_to("/security");
     bob.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
-    app.block_on(app.accounts().invite(&"eve@example.com".parse().unwrap())).unwrap();
+    app.block_on(app.accounts().invite(&"fay@example.com".parse().unwrap())).unwrap();
     app.emails();
     let app = app.restarted_with(|figment| figment.merge(("vestibule.verification", "required")));
     let form = [("email", "cyd@example.com"), ("password", PASSWORD)];
@@ -67,7 +67,7 @@ fn emails_read_as_agreed() {
     let emails = app.emails();
     for (to, name) in [
         ("bob@example.com", "email_replaced"),
-        ("eve@example.com", "invitation"),
+        ("fay@example.com", "invitation"),
         ("cyd@example.com", "sign_up"),
     ] {
         let email = emails.iter().rfind(|email| email.to == to).unwrap();
