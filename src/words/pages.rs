@@ -84,8 +84,8 @@ pub(crate) mod sign_in {
     pub(crate) const NO_ACCOUNT: Text = text("No account yet?");
     pub(crate) const SIGN_UP: Text = text("Sign up");
     /// If addresses have to be confirmed.
-    pub(crate) const NOT_CONFIRMED: Text = text("Signed up, but got no email?");
-    pub(crate) const SEND_LINK: Text = text("Send the link again");
+    pub(crate) const NOT_CONFIRMED: Text = text("No confirmation email?");
+    pub(crate) const SEND_LINK: Text = text("Send it again");
 }
 
 pub(crate) mod sign_out {

@@ -13,7 +13,7 @@ async fn with_a_proven_address(look: Look) {
     let j = &journey;
     j.visit("/login").await;
     j.look_at("login-proven").await;
-    j.press("Send the link again").await;
+    j.press("Send it again").await;
     j.says("Signed up, but got no email?").await;
     j.look_at("signup-again").await;
     j.visit("/signup?next=/security").await;
@@ -58,6 +58,7 @@ async fn by_invitation(look: Look) {
     j.look_at("signup-by-invitation").await;
     j.press("Sign in").await;
     j.does_not_say("Sign up").await;
+    j.does_not_say("cookie").await;
     j.look_at("login-no-signup").await;
     j.invite("ada@example.com").await;
     let link = j.link("/invitation").await;

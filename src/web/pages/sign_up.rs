@@ -73,7 +73,14 @@ struct ClosedPage<'a> {
 parts!(ClosedPage);
 
 /// Says why nobody can sign up here without an invitation.
-fn draw_closed(status: Status, page: &Page<'_>, signups: SignUps) -> Shown {
+fn draw_closed(
+    status: Status,
+    page: &Page<'_>,
+    signups: SignUps,
+    cookies: &FormCookies<'_>,
+) -> Shown {
+    // The way from here to the form to sign in looks like one from a form.
+    cookies.try_one();
     let title = words::pages::sign_up_closed::title(signups);
     let reason = words::pages::sign_up_closed::reason(signups);
     let support = page.frame.config.links.support.as_ref();
@@ -93,7 +100,7 @@ pub(in crate::web) fn show(
         return Answer::go(&page, next.as_ref());
     }
     if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
-        return Answer::Page(draw_closed(Status::Ok, &page, signups));
+        return Answer::Page(draw_closed(Status::Ok, &page, signups, &cookies));
     }
     let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str))
         .and_email(TypedEmail::read(jar, auth));
@@ -113,7 +120,7 @@ pub(in crate::web) async fn submit(
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
     if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
-        return Ok(Answer::Page(draw_closed(Status::Forbidden, &page, signups)));
+        return Ok(Answer::Page(draw_closed(Status::Forbidden, &page, signups, &cookies)));
     }
     let draw =
         |status, state: &FormState, is_taken| draw(status, &page, state, is_taken, &cookies, auth);

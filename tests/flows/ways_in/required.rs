@@ -208,7 +208,7 @@ fn the_link_is_sent_again_to_who_asks() {
     assert_ne!(first, second);
     // From another browser, by the page that the sign-in page leads to.
     let other = app.other_browser();
-    other.visit("/login").says("Signed up, but got no email?");
+    other.visit("/login").says("No confirmation email?");
     other
         .submit(SENT, [("email", "no address")])
         .is(422)
