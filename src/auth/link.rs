@@ -70,7 +70,7 @@ purposes! {
     /// Shows that the email address belongs to the user.
     VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24);
     /// Changes the address of an account to the one that the link was sent to.
-    EmailChange: "email-change", at EMAIL_CHANGE, for Duration::from_hours(24);
+    EmailChange: "email-change", at EMAIL_CHANGE, for HOUR;
     /// Puts the address back that it was sent to.
     EmailUndo: "email-undo", at EMAIL_UNDO, for UNDO_FOR;
     /// "This wasn't me": ends all sessions and sends a link to reset the password.
@@ -162,6 +162,13 @@ impl Auth {
         };
         let used_by = used_by.map(|user| user.id);
         Ok(OpenedLink { purpose, token, user, email, payload, used_by })
+    }
+
+    /// Whether a link was used in the last minutes, perhaps since it was opened: its form was sent twice.
+    pub(in crate::auth) async fn was_just_used(&self, link: &OpenedLink) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let (digest, since) = (link.token.digest(), now - REPEATED_WITHIN);
+        Ok(self.store.find_used_link(digest, link.purpose, since, now).await?.is_some())
     }
 
     /// Whether a link makes accounts under the settings of today.

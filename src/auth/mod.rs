@@ -30,9 +30,9 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::{Mutex, Notify};
 
 pub(crate) use account::{
-    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, DeletionError,
-    Export, JoinError, Joined, LONGEST_GRACE, SignUp, SignUpBy, SignUpError, SignedUp,
-    VerificationRequest, VerifyEmailError, is_unseen,
+    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, Deletion,
+    DeletionError, Export, JoinError, Joined, LONGEST_GRACE, SignUp, SignUpBy, SignUpError,
+    SignedUp, VerificationRequest, VerifyEmailError, is_unseen,
 };
 pub use account::{
     CreateError, DeleteError, Email, EmailError, Invitation, InviteError, Name, NameError,

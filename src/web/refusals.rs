@@ -215,7 +215,7 @@ impl From<DeletionError> for Reason {
 }
 
 impl From<CannotUndo> for Reason {
-    fn from(CannotUndo: CannotUndo) -> Self {
+    fn from(_: CannotUndo) -> Self {
         ResetPasswordError::DeadLink.into()
     }
 }

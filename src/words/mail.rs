@@ -177,7 +177,7 @@ pub(crate) mod email_change {
 
     pub(crate) const BUTTON: &str = "Confirm the new address";
     pub(crate) const LIFETIME: &str =
-        "You can use the link once, within 24 hours. Until then nothing changes.";
+        "You can use the link once, within 1 hour. Until then nothing changes.";
     pub(crate) const NOT_YOU: &str = "If you didn't ask for this, somebody typed your address by mistake, and you \
          don't need to do anything.";
 }

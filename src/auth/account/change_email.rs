@@ -50,7 +50,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Refused<ChangeEmailError>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         if email.key() == session.user.email.key() {
             return Err(Refused::Because(ChangeEmailError::SameEmail));
         }
@@ -112,7 +112,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Refused<SignedOut>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         let mut change = self.begin_change(client).await?;
         if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
             change.rollback().await;
@@ -196,6 +196,11 @@ impl Auth {
         change.changes_user(user.id);
         change.record(Event::EmailChanged, Some(user.id)).await?;
         change.commit().await?;
+        // A notice of the sign-in that follows goes to the new address.
+        if let Some(proof) = &mut proved {
+            proof.user =
+                User { email: email.clone(), email_verified_at: Some(now), ..user.clone() };
+        }
         Ok(proved)
     }
 

@@ -17,7 +17,7 @@ mod user;
 mod verify_email;
 
 pub(crate) use change_email::{ChangeEmailError, ConfirmEmailError};
-pub(crate) use deletion::{CannotRestore, DeletionError, LONGEST_GRACE};
+pub(crate) use deletion::{CannotRestore, Deletion, DeletionError, LONGEST_GRACE};
 pub use email::{Email, EmailError};
 pub(crate) use export::Export;
 pub(in crate::auth) use export::{FormerEmailExport, LinkExport, MessageExport};

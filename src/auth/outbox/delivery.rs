@@ -275,8 +275,14 @@ impl Auth {
             | Message::AccountErased => {
                 // To the address at the time of the event: whoever has taken the account over may have changed it.
                 let then = row.recipient.parse().ok();
-                let then = then.filter(|then: &Email| then.key() != user.email.key());
-                Some(to(then.as_ref().unwrap_or(&user.email)))
+                match then.filter(|then: &Email| then.key() != user.email.key()) {
+                    // Its owner has a link to undo that; anybody else gets none.
+                    Some(then) if message.link().is_some() => {
+                        Some(Addressed { message: Message::EmailReplaced, ..to(&then) })
+                    }
+                    Some(then) => Some(to(&then)),
+                    None => Some(to(&user.email)),
+                }
             }
         })
     }

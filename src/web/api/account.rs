@@ -85,8 +85,8 @@ pub(in crate::web) async fn delete(
 ) -> Reply<Deleted> {
     let session = current.0.ok_or_else(not_signed_in)?;
     let password = input.fields()?.password.0;
-    let until = auth.request_deletion(session, password.as_ref(), &client).await?;
+    let deleted = auth.request_deletion(session, password.as_ref(), &client).await?;
     session::remove(jar, auth.config());
-    let restorable_until = until.map(Timestamp::rfc3339);
+    let restorable_until = deleted.until.map(Timestamp::rfc3339);
     Ok(Json(Deleted { message: words::api::DELETED, restorable_until }))
 }

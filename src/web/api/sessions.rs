@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{Reply, Success, not_signed_in, recent};
-use crate::auth::{Auth, Client};
+use crate::auth::{Auth, Client, EndSessionError, Refused};
 use crate::web::body::Json;
 use crate::web::guards::CurrentSession;
 use crate::web::session;
@@ -57,11 +57,11 @@ pub(in crate::web) async fn end(
     auth: &State<Auth>,
 ) -> Reply<Success> {
     let session = current.0.ok_or_else(not_signed_in)?;
-    let id = Uuid::try_parse(id).unwrap_or_default();
+    let id = Uuid::try_parse(id).map_err(|_| Refused::Because(EndSessionError::NoSuchSession))?;
     if id == session.id {
         session::sign_out(auth, jar, &client).await?;
     } else {
-        let device = auth.end_session(session, id, &client).await?;
+        let device = auth.end_session(recent(&current, auth)?, id, &client).await?;
         session::write_device(jar, auth.config(), device, &client);
     }
     Ok(Json(Success::new(words::api::SIGNED_OUT)))
