@@ -197,9 +197,9 @@ use rocket::{Build, Rocket};
 /// The types of the fields of [`Config`].
 pub mod settings {
     pub use crate::config::{
-        Accent, Allowances, DatabaseUrl, EmailDomain, EventsConfig, HashingConfig, MailConfig,
-        PasswordConfig, Proxy, PublicUrl, Sender, SessionConfig, SignUps, SmtpUrl, ThrottleConfig,
-        Verification,
+        Accent, AccountConfig, Allowances, DatabaseUrl, EmailDomain, EventsConfig, HashingConfig,
+        Hello, Hsts, Link, LinksConfig, MailConfig, PasswordConfig, Proxy, PublicUrl, Sender,
+        SessionConfig, SignUps, SmtpUrl, ThrottleConfig, Verification, Zone,
     };
 }
 

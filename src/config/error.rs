@@ -178,8 +178,9 @@ impl Must {
     }
 }
 
-impl From<&figment::Error> for ConfigError {
-    fn from(error: &figment::Error) -> Self {
+impl ConfigError {
+    /// The error of a setting that figment could not read.
+    pub(crate) fn of(error: &figment::Error) -> Self {
         // figment puts the table's name last.
         let mut path = error.path.clone();
         if path.last().is_some_and(|last| last == "vestibule") {

@@ -187,13 +187,10 @@ impl Config {
     /// secret.
     pub(crate) fn read(figment: &Figment) -> Result<Self, ConfigError> {
         let mut config: Self = match figment.find_value("vestibule") {
-            Ok(_) => {
-                figment.extract_inner("vestibule").map_err(|error| ConfigError::from(&error))?
-            }
+            Ok(_) => figment.extract_inner("vestibule").map_err(|error| ConfigError::of(&error))?,
             Err(_) => Self::default(),
         };
-        let rocket =
-            rocket::Config::try_from(figment).map_err(|error| ConfigError::from(&error))?;
+        let rocket = rocket::Config::try_from(figment).map_err(|error| ConfigError::of(&error))?;
         config.port = rocket.port;
         config.check(rocket.address)?;
         Ok(config)

@@ -1,11 +1,10 @@
 //! Inviting people to sign up.
 
-use std::fmt;
-
 use serde::Serialize;
 
 use crate::auth::events::Event;
 use crate::auth::link::Purpose;
+use crate::auth::refusal::public_refusal;
 use crate::auth::{Auth, Client, Email};
 use crate::clock::Timestamp;
 use crate::config::SignUps;
@@ -36,24 +35,10 @@ pub enum InviteError {
     Failed(Error),
 }
 
-impl fmt::Display for InviteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::EmailTaken => f.write_str("the address has an account"),
-            Self::Closed => f.write_str("sign-up is closed"),
-            Self::Failed(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for InviteError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Failed(error) => Some(error),
-            Self::EmailTaken | Self::Closed => None,
-        }
-    }
-}
+public_refusal!(InviteError {
+    EmailTaken: "the address has an account",
+    Closed: "sign-up is closed",
+});
 
 impl From<Error> for InviteError {
     fn from(error: Error) -> Self {
