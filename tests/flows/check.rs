@@ -141,7 +141,7 @@ fn the_version_of_the_tables_is_reported() {
         "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'later', true, '', 0)",
     );
-    reports("version 9999, of a later program");
+    reports("version 9999, of a later version");
     app.sql("DELETE FROM vestibule_migrations WHERE version IN (5, 9999)");
     app.sql("DROP TABLE vestibule_health");
     reports("older than this program");
