@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::events::Event;
 use super::store::{OutboxRow, Tx};
 use super::token::Digest;
-use super::{Auth, Client, UserId};
+use super::{Auth, Client, Email, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
 
@@ -24,6 +24,8 @@ pub(in crate::auth) struct Change<'a> {
     /// What to log once it is done; `None` for a client that is not to be named.
     recorded: Vec<(Event, Option<UserId>, Option<&'a Client>)>,
     changed_users: Vec<UserId>,
+    /// Addresses that have an account now.
+    taken_emails: Vec<Email>,
     ended_sessions: Vec<Digest>,
     has_message: bool,
     has_event: bool,
@@ -42,6 +44,7 @@ impl Auth {
             now: self.clock.now(),
             recorded: Vec::new(),
             changed_users: Vec::new(),
+            taken_emails: Vec::new(),
             ended_sessions: Vec::new(),
             has_message: false,
             has_event: false,
@@ -100,6 +103,11 @@ impl Change<'_> {
         self.changed_users.push(user);
     }
 
+    /// Marks the address as that of an account: what waits for somebody without one is void.
+    pub(in crate::auth) fn takes_email(&mut self, email: &Email) {
+        self.taken_emails.push(email.clone());
+    }
+
     /// Marks the session as ended.
     pub(in crate::auth) fn ends_session(&mut self, session: Digest) {
         self.ended_sessions.push(session);
@@ -117,6 +125,9 @@ impl Change<'_> {
         let nobody = Client::operator();
         for (event, user, client) in self.recorded {
             event.log(user, client.unwrap_or(&nobody));
+        }
+        for email in self.taken_emails {
+            self.auth.forget_newcomer(&email).await;
         }
         if self.has_message {
             self.auth.wake_delivery();

@@ -142,8 +142,8 @@ impl Auth {
         let (digest, now) = (token.digest(), self.clock.now());
         let (user, email, payload) = if purpose.is_for_newcomers() {
             let sent = self.store.find_newcomer_link(digest, purpose, now).await?;
-            let sent = sent.filter(|_| self.is_open_to(purpose));
             let email = sent.as_ref().and_then(|sent| newcomer(purpose, sent));
+            let email = email.filter(|email| self.is_open_to(purpose, email));
             (None, email, sent.and_then(|sent| sent.payload))
         } else {
             match self.store.find_link(digest, purpose, now).await? {
@@ -171,10 +171,10 @@ impl Auth {
         Ok(self.store.find_used_link(digest, link.purpose, since, now).await?.is_some())
     }
 
-    /// Whether a link makes accounts under the settings of today.
-    pub(in crate::auth) fn is_open_to(&self, purpose: Purpose) -> bool {
+    /// Whether a link makes an account for this address under the settings of today.
+    pub(in crate::auth) fn is_open_to(&self, purpose: Purpose, email: &Email) -> bool {
         match self.config.signup {
-            SignUps::Open => true,
+            SignUps::Open => purpose == Purpose::Invitation || self.config.allows_email(email),
             SignUps::ByInvitation => purpose == Purpose::Invitation,
             SignUps::Closed => false,
         }
@@ -194,6 +194,7 @@ impl Auth {
             }
             Purpose::EmailChange => {
                 let email = user.new_email.clone().filter(|email| email.key() == recipient);
+                let email = email.filter(|email| self.config.allows_email(email));
                 (Some(user).filter(|_| is_enabled && email.is_some()), email)
             }
             Purpose::EmailUndo => {

@@ -10,7 +10,7 @@ use super::StartError;
 use super::settings::{SecretKey, Settings};
 use crate::auth::{CannotWrite, Key, Tables, ThrottleKey, inspect};
 use crate::clock::Clock;
-use crate::config::{self, Config, DatabasePlace};
+use crate::config::{self, Config, DatabasePlace, EmailDomain, SignUps};
 use crate::mail::{self, MailError};
 use crate::{private_files, web, words};
 
@@ -57,6 +57,12 @@ pub(crate) enum Finding {
     Accounts(Option<i64>),
     /// The difference from the database's clock.
     Clock(Duration),
+    /// Who may sign up.
+    SignUp {
+        signups: SignUps,
+        domains: Vec<EmailDomain>,
+        is_proven: bool,
+    },
     MailServer(String),
     MailFolder(PathBuf),
     PublicAddress(String),
@@ -165,6 +171,8 @@ fn secret_key(settings: &Settings) -> Result<Option<String>, StartError> {
 
 /// Checks what depends only on the settings.
 fn look_at_config(config: &Config, report: &mut Report) {
+    let (signups, domains) = (config.signup, config.signup_domains.clone());
+    report.add(Finding::SignUp { signups, domains, is_proven: config.requires_verification() });
     if let Some(url) = &config.mail.smtp_url {
         report.note(mail::check_server(config));
         report.add(Finding::MailServer(url.described()));

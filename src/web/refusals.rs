@@ -21,7 +21,8 @@ pub(in crate::web) enum Reason {
 }
 
 impl Reason {
-    fn field(name: &'static str, text: impl Into<String>) -> Self {
+    /// About this field.
+    pub(in crate::web) fn field(name: &'static str, text: impl Into<String>) -> Self {
         Self::Fields(vec![(name, text.into())])
     }
 

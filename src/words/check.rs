@@ -2,6 +2,7 @@
 
 use super::start;
 use crate::auth::{CannotWrite, Key, Tables};
+use crate::config::{EmailDomain, SignUps};
 use crate::setup::{Finding, StartError};
 
 pub(crate) const WOULD_SUCCEED: &str = "A start would succeed.";
@@ -24,6 +25,7 @@ pub(crate) fn topic(finding: &Finding) -> &'static str {
         Finding::NoDatabase | Finding::Tables { .. } => "tables",
         Finding::Accounts(_) => "accounts",
         Finding::Clock(_) => "clock",
+        Finding::SignUp { .. } => "sign-up",
         Finding::MailServer(_) | Finding::MailFolder(_) => "mail",
         Finding::PublicAddress(_) => "public address",
         Finding::TrustedProxies(_) => "trusted proxies",
@@ -67,6 +69,7 @@ pub(crate) fn text(finding: &Finding) -> String {
         Finding::Clock(difference) => {
             format!("{} away from the database's", humantime::format_duration(*difference))
         }
+        Finding::SignUp { signups, domains, is_proven } => sign_up(*signups, domains, *is_proven),
         Finding::MailServer(url) => format!("by the server {url}"),
         Finding::MailFolder(folder) => {
             format!(
@@ -78,6 +81,23 @@ pub(crate) fn text(finding: &Finding) -> String {
         Finding::PublicAddress(origin) => origin.clone(),
         Finding::TrustedProxies(proxies) if proxies.is_empty() => "none".into(),
         Finding::TrustedProxies(proxies) => proxies.join(", "),
+    }
+}
+
+fn sign_up(signups: SignUps, domains: &[EmailDomain], is_proven: bool) -> String {
+    let who = match signups {
+        SignUps::Open if domains.is_empty() => "open".to_owned(),
+        SignUps::Open => {
+            let names: Vec<&str> = domains.iter().map(EmailDomain::as_str).collect();
+            format!("open to addresses at {}", names.join(", "))
+        }
+        SignUps::ByInvitation => "by invitation".into(),
+        SignUps::Closed => "closed".into(),
+    };
+    match (is_proven, domains.is_empty() || signups != SignUps::Open) {
+        (true, _) => format!("{who}; an address is confirmed before it can be used"),
+        (false, true) => who,
+        (false, false) => format!("{who}; ANYBODY CAN CLAIM ONE: set verification = \"required\""),
     }
 }
 

@@ -232,7 +232,7 @@ pub(crate) mod account_deletion {
 pub(crate) mod account_erased {
     pub(crate) const REASON: &str =
         "Your account was erased, with everything that was stored about it.";
-    pub(crate) const GOODBYE: &str = "If you want to come back, you can sign up again at any time.";
+    pub(crate) const GOODBYE: &str = "It cannot be restored.";
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) mod layout {
 
     /// For search engines.
     pub(crate) fn description(site: &str) -> String {
-        format!("Your account at {site}: sign up, sign in, and look after your password.")
+        format!("Your account at {site}: sign in, and look after your password.")
     }
 
     pub(crate) const ABOUT: Text = text("About this site");
@@ -140,10 +140,11 @@ pub(crate) mod sign_up_sent {
     use super::{Around, Text, around, text};
 
     pub(crate) const TITLE: Text = text("Check your email");
-    pub(crate) const SENT: Around =
-        around("We have sent an email to {}. Open the link in it to finish signing up.");
+    pub(crate) const SENT: Around = around(
+        "If you have signed up with {} in the last 24 hours, an email is on its way to you. Open the link in it to finish.",
+    );
     pub(crate) const LIFETIME: Text = text(
-        "You can use the link once, within 24 hours. You will need the password that you have just chosen.",
+        "You can use the link once, within 24 hours. You will need the password that you have chosen.",
     );
     /// Without an address that was typed.
     pub(crate) const ASK_TITLE: Text = text("Confirm your email address");
@@ -151,7 +152,7 @@ pub(crate) mod sign_up_sent {
         "Signed up, but got no email? Enter your email address, and we will send you the link again.",
     );
     pub(crate) const BUTTON: Text = text("Send the link");
-    pub(crate) const SIGN_UP_AGAIN: Text = text("Sign up with another email address");
+    pub(crate) const SIGN_UP_AGAIN: Text = text("Sign up again");
 }
 
 pub(crate) mod sign_up_link {
@@ -161,17 +162,23 @@ pub(crate) mod sign_up_link {
     pub(crate) const INTRODUCTION: Around =
         around("Enter the password that you chose for {} when you signed up.");
     pub(crate) const BUTTON: Text = text("Confirm and sign in");
-    pub(crate) const FORGOTTEN: Text = text("Don't know the password any more?");
-    pub(crate) const SIGN_UP_AGAIN: Text = text("Sign up again");
+    pub(crate) const CHOOSE_ANOTHER: Text = text("Choose another password");
+    pub(crate) const CHOOSE: Text = text(
+        "Choose a password. It replaces the one that was chosen with the sign-up, in case that was not you.",
+    );
 }
 
 pub(crate) mod invitation {
-    use super::{Text, text};
+    use super::{Around, Text, around, text};
 
     pub(crate) const PAGE: Text = text("Accept the invitation");
     pub(crate) const INTRODUCTION: Text =
         text("You are invited to create an account. Choose a password for it.");
     pub(crate) const BUTTON: Text = text("Create the account");
+    /// Somebody else, or the same person with another account.
+    pub(crate) const SIGNED_IN_AS: Around = around(
+        "You are signed in as {}. This browser will be signed in to the new account instead.",
+    );
 }
 
 pub(crate) mod profile {
@@ -294,14 +301,15 @@ pub(crate) mod dead_link {
     );
 
     /// What may be the case, and what to do now.
-    pub(crate) fn advice(purpose: Purpose) -> Text {
+    pub(crate) fn advice(purpose: Purpose, may_sign_up: bool) -> Text {
         match purpose {
             Purpose::PasswordReset | Purpose::SetPassword => {
                 text("You can have a new link sent to you.")
             }
-            Purpose::SignUp => text(
+            Purpose::SignUp if may_sign_up => text(
                 "Your email address may already be confirmed: then you can sign in. If it is not, sign up once more.",
             ),
+            Purpose::SignUp => text("If your email address is confirmed already, you can sign in."),
             Purpose::Invitation => text(
                 "If you have accepted the invitation already, you can sign in. If not, ask for another one.",
             ),

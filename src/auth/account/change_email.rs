@@ -193,6 +193,7 @@ impl Auth {
         self.tell_of_new_email(&mut change, user, email, has_room, client).await?;
         self.return_sign_up(&mut change, user.id).await?;
         change.delete_links_of(user.id).await?;
+        change.takes_email(email);
         change.changes_user(user.id);
         change.record(Event::EmailChanged, Some(user.id)).await?;
         change.commit().await?;

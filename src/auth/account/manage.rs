@@ -131,6 +131,7 @@ impl Auth {
         if !new.is_verified {
             change.mail(self.message(Message::AccountCreated, &user, client)).await?;
         }
+        change.takes_email(&user.email);
         change.record(Event::Created, Some(id)).await?;
         change.commit().await?;
         Ok(user)

@@ -127,7 +127,8 @@ impl Auth {
     /// Uses the link of a sign-up up and creates the account.
     ///
     /// Following the link is not enough: somebody may have signed up with a stranger's address and a password of their
-    /// own, and wait for the stranger to click (account pre-hijacking). So the client must know that password.
+    /// own, and wait for the stranger to click (account pre-hijacking). So the client must know that password, or
+    /// [choose another](Self::accept_link).
     pub(crate) async fn confirm_sign_up(
         &self,
         link: &OpenedLink,
@@ -135,13 +136,13 @@ impl Auth {
         client: &Client,
         by: SignUpBy,
     ) -> Result<Joined, Refused<JoinError>> {
-        let password = password.ok_or(Refused::Because(JoinError::WrongPassword))?;
         let pending = link.payload.as_deref().and_then(PendingSignUp::parse);
         let (Some(_), Some(pending)) = (&link.email, pending) else {
             return self.join_again(link, password, client, by).await;
         };
+        let password = password.ok_or(Refused::Because(JoinError::WrongPassword))?;
         self.charge_ip(client).await?;
-        self.charge_link_attempt(&link.token).await?;
+        self.charge_link_guess(&link.token).await?;
         let mut slot = self.hasher.slot_for_stranger(client);
         let verdict = self.hasher.verify(password, &pending.password_hash, &mut slot).await?;
         drop(slot);
@@ -158,7 +159,7 @@ impl Auth {
         let digest = link.token.digest();
         let Some(_) = change.take_newcomer_link(digest, link.purpose, now).await? else {
             change.rollback().await;
-            return self.join_again(link, password, client, by).await;
+            return self.join_again(link, Some(password), client, by).await;
         };
         let Some(session) = self.join(&mut change, link, new, client, by).await? else {
             change.rollback().await;
@@ -166,12 +167,13 @@ impl Auth {
         };
         self.return_pending(&mut change, &pending).await?;
         change.commit().await?;
-        self.forget_newcomer(&pending.email).await;
         Ok(Joined { email: pending.email, session, next: pending.next })
     }
 
-    /// Uses an invitation up and creates the account.
-    pub(crate) async fn accept_invitation(
+    /// Uses an invitation up and creates the account, with this password. Also the link of a sign-up: whoever reads the
+    /// mailbox need not know the password that somebody, perhaps a stranger, has chosen with the address; nothing else of
+    /// that sign-up counts then.
+    pub(crate) async fn accept_link(
         &self,
         link: &OpenedLink,
         password: Password,
@@ -180,7 +182,7 @@ impl Auth {
         by: SignUpBy,
     ) -> Result<Joined, Refused<JoinError>> {
         let Some(email) = &link.email else {
-            return self.join_again(link, &password, client, by).await;
+            return self.join_again(link, Some(&password), client, by).await;
         };
         self.charge_ip(client).await?;
         self.charge_link_attempt(&link.token).await?;
@@ -197,14 +199,13 @@ impl Auth {
         let digest = link.token.digest();
         let Some(_) = change.take_newcomer_link(digest, link.purpose, now).await? else {
             change.rollback().await;
-            return self.join_again(link, &password.0, client, by).await;
+            return self.join_again(link, Some(&password.0), client, by).await;
         };
         let Some(session) = self.join(&mut change, link, new, client, by).await? else {
             change.rollback().await;
             return Err(Refused::Because(JoinError::EmailTaken));
         };
         change.commit().await?;
-        self.forget_newcomer(email).await;
         Ok(Joined { email: email.clone(), session, next: None })
     }
 
@@ -229,6 +230,7 @@ impl Auth {
         if !change.insert_user(row).await? {
             return Ok(None);
         }
+        change.takes_email(new.email);
         change.insert_used_link(link.token.digest(), link.purpose, id, now).await?;
         change.record(Event::SignedUp, Some(id)).await?;
         change.record(Event::EmailVerified, Some(id)).await?;
@@ -246,17 +248,17 @@ impl Auth {
     async fn join_again(
         &self,
         link: &OpenedLink,
-        password: &Password,
+        password: Option<&Password>,
         client: &Client,
         by: SignUpBy,
     ) -> Result<Joined, Refused<JoinError>> {
         let now = self.clock.now();
         let (digest, since) = (link.token.digest(), now - REPEATED_WITHIN);
         let found = self.store.find_used_link(digest, link.purpose, since, now).await?;
-        let (Some(user), SignUpBy::Browser(replaced)) = (found, by) else {
+        let (Some(user), Some(_), SignUpBy::Browser(replaced)) = (found, password, by) else {
             return Err(Refused::Because(JoinError::DeadLink));
         };
-        let proof = self.verify_password(user.email.key(), Some(password), client).await;
+        let proof = self.verify_password(user.email.key(), password, client).await;
         let proof = proof.map_err(|refused| refused.map(|WrongCredentials| JoinError::DeadLink))?;
         let session = self.start_session(&proof, false, client, replaced).await?;
         Ok(Joined { email: user.email, session, next: None })
@@ -274,7 +276,7 @@ impl Auth {
 
     /// Removes what else waits for an address that has an account now. Not within the transaction that creates it:
     /// two for the same address would wait for each other's links. Nothing of it makes a second account.
-    async fn forget_newcomer(&self, email: &Email) {
+    pub(in crate::auth) async fn forget_newcomer(&self, email: &Email) {
         if let Err(error) = self.store.delete_newcomer(email.key()).await {
             warn!("links to an address with a new account are left: {}", error_chain(&error));
         }

@@ -97,6 +97,7 @@ impl Auth {
         // The first message to this address is never over a limit.
         let _ = self.charge_message_to_address(&mut change, Message::VerifyEmail, &email).await?;
         change.mail(self.first_message(id, &email, client)).await?;
+        change.takes_email(&email);
         change.record(Event::SignedUp, Some(id)).await?;
         let session = match by {
             SignUpBy::Browser(replaced) => {

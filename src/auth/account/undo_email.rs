@@ -62,6 +62,7 @@ impl Auth {
         }
         let next = self.new_link(Purpose::PasswordReset, &reset, user.id, &former.email, None);
         change.insert_link(&next, i64::MAX).await?;
+        change.takes_email(&former.email);
         change.changes_user(user.id);
         change.record(Event::EmailUndone, Some(user.id)).await?;
         change.commit().await?;

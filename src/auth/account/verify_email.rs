@@ -97,7 +97,7 @@ impl Auth {
             if password.is_none() {
                 return Err(Refused::Because(VerifyEmailError::WrongPassword));
             }
-            let proof = self.verify_password(user.email.key(), password, client).await;
+            let proof = self.verify_unproven_password(user, password, client).await;
             let wrong = |WrongCredentials| VerifyEmailError::WrongPassword;
             proved = Some(proof.map_err(|refused| refused.map(wrong))?);
         }

@@ -36,9 +36,33 @@ impl Auth {
         self.verify_password_within(email, password, client, self.config.hashing.max_wait).await
     }
 
+    /// The same for a link that verifies the address of the account.
+    pub(in crate::auth) async fn verify_unproven_password(
+        &self,
+        user: &User,
+        password: Option<&Password>,
+        client: &Client,
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
+        let (email, within) = (user.email.key(), self.config.hashing.max_wait);
+        self.verify_password_if(|_| true, email, password, client, within).await
+    }
+
     /// Like `verify_password`, with a limit on the time to wait for a hash worker.
     pub(in crate::auth) async fn verify_password_within(
         &self,
+        email: &str,
+        password: Option<&Password>,
+        client: &Client,
+        wait_left: Duration,
+    ) -> Result<PasswordProof, Refused<WrongCredentials>> {
+        // The password of an account that nobody can sign in to is a wrong one, and counts as such.
+        let may_pass = |user: &User| self.may_have_session(user);
+        self.verify_password_if(may_pass, email, password, client, wait_left).await
+    }
+
+    async fn verify_password_if(
+        &self,
+        may_pass: impl FnOnce(&User) -> bool,
         email: &str,
         password: Option<&Password>,
         client: &Client,
@@ -82,7 +106,7 @@ impl Auth {
         };
         let spelling = verdict.matches.filter(|_| hash.is_some());
         let user = found.as_ref().map(|found| found.user.id);
-        let found = found.filter(|found| !found.is_disabled);
+        let found = found.filter(|found| !found.is_disabled && may_pass(&found.user));
         let Some((found, spelling)) = found.zip(spelling) else {
             sleep(verdict.shortfall).await;
             self.record(Event::SignInFailed, user, client).await?;

@@ -305,7 +305,11 @@ impl Auth {
                     full @ Quota::UsedUpUntil(_) => full,
                 }
             }
-            (Message::SignUp, _) => self.charge_newcomer(tx, key, row).await?,
+            (Message::SignUp, _) if row.payload.is_some() => {
+                self.charge_sign_up(tx, None, key, row).await?
+            }
+            // Sent again.
+            (Message::SignUp, _) => self.charge_reset(tx, key, row).await?,
             (Message::VerifyEmail, None) | (Message::PasswordReset, _) => {
                 self.charge_reset(tx, key, row).await?
             }
@@ -318,28 +322,6 @@ impl Auth {
             tx.update_next_due(key.clone(), self.clock.now()).await?;
         }
         Ok(counted)
-    }
-
-    /// Counts the message of a sign-up to an address that is not proven. One that is sent again counts like a link to
-    /// reset a password.
-    async fn charge_newcomer(
-        &self,
-        tx: &mut Tx,
-        key: &[u8],
-        row: &OutboxRow,
-    ) -> Result<Quota, Error> {
-        if let Ok(email) = row.recipient.parse() {
-            let allowance = self.config.allowance(row.sent_from(), false);
-            let room = self.charge_mailbox(tx, &email, allowance).await?;
-            if !room.is_counted() {
-                return Ok(room);
-            }
-        }
-        if row.payload.is_some() {
-            self.charge_sign_up(tx, None, key, row).await
-        } else {
-            self.charge_reset(tx, key, row).await
-        }
     }
 
     /// Counts a message that a stranger requested. An unverified address also counts against its mailbox, which may

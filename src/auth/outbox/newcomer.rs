@@ -7,7 +7,7 @@ use crate::Error;
 use crate::auth::account::PendingSignUp;
 use crate::auth::link::Purpose;
 use crate::auth::store::{NewLink, OutboxRow, Quota, Tx};
-use crate::auth::{Auth, Email, LinkToken, User, UserId};
+use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::mail::{Fate, Message, Undelivered};
 
 /// What is sent to an address.
@@ -43,9 +43,9 @@ impl Auth {
             tx.rollback().await;
             return Ok(Sent::PutOff(until));
         }
-        let is_first_try = row.quota_key.is_some();
-        let is_one_too_many = is_first_try
-            && !self.charge_message_to_address(&mut tx, message, &email).await?.is_counted();
+        // The site is charged whatever becomes of the message: how many of its other messages leave tells nothing.
+        let is_one_too_many = row.quota_key.is_some()
+            && !self.charge_newcomer(&mut tx, row, &email, letter.is_some()).await?;
         let Some(letter) = letter.filter(|_| !is_one_too_many) else {
             tx.commit().await?;
             return Ok(Sent::Done);
@@ -82,7 +82,8 @@ impl Auth {
     ) -> Result<Option<Letter>, Error> {
         let newcomer = |purpose, to, payload| {
             let letter = Letter { message, to, user: None, payload: Some(payload) };
-            Some(letter).filter(|_| owner.is_none() && self.is_open_to(purpose))
+            let is_open = owner.is_none() && self.is_open_to(purpose, &letter.to);
+            Some(letter).filter(|_| is_open)
         };
         if message == Message::Invitation {
             let Some(typed) = row.payload.clone() else { return Ok(None) };
@@ -103,13 +104,36 @@ impl Auth {
             return Ok(pending
                 .and_then(|(pending, payload)| newcomer(Purpose::SignUp, pending.email, payload)));
         };
+        let is_sent_again = row.payload.is_none();
         let (message, user) = match owner.email_verified_at {
-            Some(_) => (Message::EmailInUse, None),
-            None if has_password => (Message::VerifyEmail, Some(owner.id)),
-            None => (Message::AccountCreated, Some(owner.id)),
+            None if !has_password => (Message::AccountCreated, Some(owner.id)),
+            None if is_sent_again => (Message::VerifyEmail, Some(owner.id)),
+            // Also to an account of before, whose password is another one than was just chosen.
+            _ => (Message::EmailInUse, None),
         };
         let letter = Letter { message, to: owner.email.clone(), user, payload: None };
         Ok(Some(letter).filter(|_| owner.disabled_at.is_none()))
+    }
+
+    /// Counts the message of a sign-up; returns `false` if the address has had enough of them, or its mailbox by all its
+    /// addresses. Strangers may have used up the mailbox's quota: an address still gets one link at a time.
+    async fn charge_newcomer(
+        &self,
+        tx: &mut Tx,
+        row: &OutboxRow,
+        email: &Email,
+        has_letter: bool,
+    ) -> Result<bool, Error> {
+        if !self.charge_message_to_address(tx, Message::SignUp, email).await?.is_counted() {
+            return Ok(false);
+        }
+        let allowance = self.config.allowance(row.sent_from(), false);
+        if !has_letter || self.charge_mailbox(tx, email, allowance).await?.is_counted() {
+            return Ok(true);
+        }
+        let open = tx.count_newcomer_links(email.key(), Purpose::SignUp, self.clock.now()).await?;
+        let asked_by = Client::new(row.sent_from(), "");
+        Ok(open == 0 && self.charge_mailbox_link(tx, email, &asked_by).await?.is_counted())
     }
 
     async fn insert_link_of(

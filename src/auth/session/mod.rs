@@ -93,7 +93,7 @@ impl Auth {
     }
 
     /// Whether this user may be signed in: not before the address is verified, if it has to be.
-    fn may_have_session(&self, user: &User) -> bool {
+    pub(in crate::auth) fn may_have_session(&self, user: &User) -> bool {
         user.email_verified_at.is_some() || !self.config.requires_verification()
     }
 

@@ -23,6 +23,11 @@ struct InvitationRow {
 }
 
 #[derive(FromRow)]
+struct Open {
+    n: i64,
+}
+
+#[derive(FromRow)]
 struct Waiting {
     payload: Option<String>,
 }
@@ -87,11 +92,12 @@ impl Store {
 
     /// Removes what waits for an address that has an account now.
     pub(in crate::auth) async fn delete_newcomer(&self, recipient: &str) -> Result<()> {
-        let links = "DELETE FROM vestibule_links WHERE recipient = $1 AND user_id IS NULL";
-        self.run(links, (recipient.to_owned(),)).await?;
+        // In this order: a message that is just leaving is waited for, and its link is there afterwards.
         let messages = "DELETE FROM vestibule_outbox WHERE recipient = $1 AND user_id IS NULL AND message IN ($2, $3)";
         let kinds = (Message::SignUp.as_str(), Message::Invitation.as_str());
         self.run(messages, (recipient.to_owned(), kinds.0, kinds.1)).await?;
+        let links = "DELETE FROM vestibule_links WHERE recipient = $1 AND user_id IS NULL";
+        self.run(links, (recipient.to_owned(),)).await?;
         Ok(())
     }
 }
@@ -127,6 +133,20 @@ impl Tx {
         Ok(inserted == 1)
     }
 
+    /// Counts the open links to somebody without an account, as `count_open_links` does.
+    pub(in crate::auth) async fn count_newcomer_links(
+        &mut self,
+        recipient: &str,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<i64> {
+        let sql = "SELECT COUNT(DISTINCT message_id) AS n FROM vestibule_links WHERE recipient = $1 \
+                   AND user_id IS NULL AND purpose = $2 AND expires_at > $3 AND created_at <= $4";
+        let params = (recipient.to_owned(), purpose.as_str(), now, now + CLOCKS_DIFFER);
+        let open: Option<Open> = self.find(sql, params).await?;
+        Ok(open.map_or(0, |open| open.n))
+    }
+
     /// Uses up a link to somebody without an account. A single statement, so that only one of two concurrent requests
     /// succeeds.
     pub(in crate::auth) async fn take_newcomer_link(
@@ -155,12 +175,13 @@ impl Tx {
 
     /// Takes the invitations of an address back. Returns whether there was one.
     pub(in crate::auth) async fn delete_invitations(&mut self, recipient: &str) -> Result<bool> {
-        let links =
-            "DELETE FROM vestibule_links WHERE recipient = $1 AND user_id IS NULL AND purpose = $2";
-        let links = self.run(links, (recipient.to_owned(), Purpose::Invitation.as_str())).await?;
+        // In this order: a message that is just leaving is waited for, and its link is there afterwards.
         let messages = "DELETE FROM vestibule_outbox WHERE recipient = $1 AND user_id IS NULL AND message = $2";
         let messages =
             self.run(messages, (recipient.to_owned(), Message::Invitation.as_str())).await?;
+        let links =
+            "DELETE FROM vestibule_links WHERE recipient = $1 AND user_id IS NULL AND purpose = $2";
+        let links = self.run(links, (recipient.to_owned(), Purpose::Invitation.as_str())).await?;
         Ok(links + messages > 0)
     }
 }

@@ -349,6 +349,15 @@ impl Auth {
         self.charge(&Bucket::Link(token), FixedWindow { most, per: MINUTE }).await
     }
 
+    /// Counts a guess at the password of a sign-up, by somebody who has its link.
+    pub(in crate::auth) async fn charge_link_guess(
+        &self,
+        token: &LinkToken,
+    ) -> Result<(), Limited> {
+        let most = self.config.throttle.free_attempts;
+        self.charge(&Bucket::Link(token), FixedWindow { most, per: HOUR }).await
+    }
+
     async fn charge(&self, bucket: &Bucket<'_>, rule: FixedWindow) -> Result<(), Limited> {
         let now = self.clock.now();
         let mut tx = self.store.begin().await?;

@@ -9,6 +9,7 @@ use crate::auth::{
     Auth, Client, Password, Purpose, Refused, SignUp, SignUpBy, SignUpError, SignedUp,
 };
 use crate::web::body::Json;
+use crate::web::errors::Refusal;
 use crate::web::forms::{Attempt, Fields, Input, Patch, Typed};
 use crate::web::pages::password_reset::AskForm;
 use crate::web::pages::sign_up::{SignUpForm, also_wrong};
@@ -52,6 +53,9 @@ pub(in crate::web) async fn send_link(
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {
+    if !auth.config().requires_verification() {
+        return Err(Refusal::of_status(Status::NotFound).into());
+    }
     let AskForm { email } = input.fields()?;
     auth.request_sign_up_link(&email, &client).await?;
     Ok(Json(Done::new(&email, words::api::LINK_SENT)))
@@ -60,25 +64,32 @@ pub(in crate::web) async fn send_link(
 #[derive(FromForm)]
 pub(in crate::web) struct ConfirmFields {
     token: Typed,
-    password: Attempt,
+    password: Option<Attempt>,
+    new_password: Patch<Password>,
 }
 
 impl Fields for ConfirmFields {
-    const NAMES: &'static [&'static str] = &["token", "password"];
+    const NAMES: &'static [&'static str] = &["token", "password", "new_password"];
     const SHOWN: &'static [&'static str] = &[];
 }
 
-/// Confirms the address of a sign-up, which makes the account. Begins no session.
+/// Confirms the address of a sign-up, which makes the account: with the password that was chosen, or with another one,
+/// and then without the name. Begins no session.
 #[post("/signup_confirm", data = "<input>")]
 pub(in crate::web) async fn confirm(
     input: Input<'_, ConfirmFields>,
     client: Client,
     auth: &State<Auth>,
 ) -> Result<(Status, Json<Done>), ApiError> {
-    let ConfirmFields { token, password } = input.fields()?;
+    let ConfirmFields { token, password, new_password } = input.fields()?;
     let link = open(auth, Purpose::SignUp, &token.0).await?;
-    let password = password.0.as_ref();
-    let new = auth.confirm_sign_up(&link, password, &client, SignUpBy::Program).await?;
+    let by = SignUpBy::Program;
+    let new = if let Some(new_password) = new_password.into_new() {
+        auth.accept_link(&link, new_password, None, &client, by).await?
+    } else {
+        let password = password.and_then(|tried| tried.0);
+        auth.confirm_sign_up(&link, password.as_ref(), &client, by).await?
+    };
     Ok((Status::Created, Json(Done::new(&new.email, words::api::SIGNED_UP))))
 }
 
@@ -104,6 +115,6 @@ pub(in crate::web) async fn accept(
     let AcceptFields { token, password, name } = input.fields()?;
     let link = open(auth, Purpose::Invitation, &token.0).await?;
     let name = name.into_new();
-    let new = auth.accept_invitation(&link, password, name, &client, SignUpBy::Program).await?;
+    let new = auth.accept_link(&link, password, name, &client, SignUpBy::Program).await?;
     Ok((Status::Created, Json(Done::new(&new.email, words::api::SIGNED_UP))))
 }

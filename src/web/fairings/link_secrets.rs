@@ -19,7 +19,12 @@ pub(super) fn hide(request: &mut Request<'_>) {
     let path = clean_path(request.uri());
     let urls = urls_of(request);
     let Some(secret) = secret_in(&path, urls) else { return };
-    if let Ok(uri) = Origin::parse_owned(urls.link(secret.purpose.page(), "link")) {
+    let mut link = urls.link(secret.purpose.page(), "link");
+    if let Some(query) = request.uri().query() {
+        link.push('?');
+        link.push_str(query.as_str());
+    }
+    if let Ok(uri) = Origin::parse_owned(link) {
         request.local_cache(|| Some(secret));
         request.set_uri(uri);
     }

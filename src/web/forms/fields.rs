@@ -52,6 +52,17 @@ impl<'v> FromFormField<'v> for Patch<Name> {
     }
 }
 
+/// A password to be set, if the field was sent.
+impl<'v> FromFormField<'v> for Patch<Password> {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        Password::from_value(field).map(|password| Self::Set(Some(password)))
+    }
+
+    fn default() -> Option<Self> {
+        Some(Self::Keep)
+    }
+}
+
 /// A password attempt. Text that cannot be a password is a wrong one.
 pub(in crate::web) struct Attempt(pub(in crate::web) Option<Password>);
 

@@ -36,6 +36,11 @@ impl<'r, T> Submitted<'r, T> {
         let (name, value) = self.fields.iter().find(|(field, _)| field == name)?;
         F::from_value(ValueField::from((name.as_str(), value.as_ref().ok()?.as_str()))).ok()
     }
+
+    /// Whether the form has this field, with whatever value.
+    pub(in crate::web) fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|(field, _)| field == name)
+    }
 }
 
 #[rocket::async_trait]

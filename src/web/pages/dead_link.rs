@@ -40,7 +40,10 @@ pub(in crate::web) fn show(page: &Page<'_>, purpose: Purpose) -> Answer {
     let is_last = matches!(purpose, Purpose::EmailUndo | Purpose::AccountRestore);
     let support = page.frame.config.links.support.as_ref().filter(|_| is_last);
     let then = page.frame.urls.to(then);
-    let (advice, button) = (dead_link::advice(purpose), dead_link::button(purpose));
+    let (advice, button) = (
+        dead_link::advice(purpose, page.frame.config.offers_sign_up()),
+        dead_link::button(purpose),
+    );
     let page = DeadLinkPage { frame: page.frame, advice, then, button, support };
     Answer::Page(pages::show(Status::NotFound, &page))
 }

@@ -71,7 +71,7 @@ pub(in crate::web) async fn submit_link(
         });
     };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
-    match auth.accept_invitation(&link, password, name.into_new(), &client, by).await {
+    match auth.accept_link(&link, password, name.into_new(), &client, by).await {
         Ok(account) => Ok(joined::go_on(account, &page, &client, jar, auth)),
         Err(Refused::Because(JoinError::DeadLink)) => {
             Ok(dead_link::show(&page, Purpose::Invitation))

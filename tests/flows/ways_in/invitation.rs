@@ -128,13 +128,38 @@ fn an_invitation_makes_no_second_account() {
     let link = invite(&app, ADA);
     let new = vestibule::NewAccount::new(ADA.parse().unwrap());
     app.block_on(app.accounts().create(&new)).unwrap();
-    app.post(&link, [("password", PASSWORD)]).is(409).says("There is already an account");
+    app.post(&link, [("password", PASSWORD)]).is(404);
     // One whose email has not left yet is not sent.
     let before = app.emails().len();
     app.sql("UPDATE vestibule_users SET email_key = 'x@example.com' WHERE email_key = 'ada@example.com'");
     app.block_on(app.accounts().invite(&ADA.parse().unwrap())).unwrap();
     app.sql("UPDATE vestibule_users SET email_key = 'ada@example.com' WHERE email_key = 'x@example.com'");
     assert_eq!(app.emails().len(), before);
+}
+
+/// Promise 60: an invitation ends when its address gets an account in another way, also for the time after that account.
+#[test]
+fn an_invitation_does_not_outlive_an_account_of_its_address() {
+    let app = TestApp::new();
+    let link = invite(&app, ADA);
+    app.sign_up(ADA);
+    assert!(app.block_on(app.accounts().invitations()).unwrap().is_empty());
+    app.other_browser().visit(&link).is(404);
+    let ada = app.block_on(app.accounts().user_by_email(&ADA.parse().unwrap())).unwrap().unwrap();
+    assert!(app.block_on(app.accounts().delete(ada.id)).unwrap());
+    app.other_browser().post(&link, [("password", PASSWORD)]).is(404);
+    app.emails();
+}
+
+/// Somebody who is signed in already is told which account the browser will have.
+#[test]
+fn an_invitation_names_the_account_that_is_signed_in() {
+    let app = TestApp::with_ada();
+    app.emails();
+    let link = invite(&app, "bob@example.com");
+    app.visit(&link).says("You are signed in as ada@example.com.");
+    app.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
+    app.visit("/profile").says("bob@example.com");
 }
 
 #[test]

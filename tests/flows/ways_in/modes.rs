@@ -86,6 +86,34 @@ fn addresses_at_other_domains_are_refused_beside_the_field() {
     app.emails();
 }
 
+/// Promise 60: what waits ends with the setting.
+#[test]
+fn a_link_of_before_makes_no_account_at_another_domain() {
+    let app = with_proof();
+    app.post("/signup", [("email", ADA), ("password", PASSWORD)]).redirects_to("/signup-sent");
+    let link = app.last_email().link();
+    let app = app.restarted_with(|figment| {
+        figment
+            .merge(("vestibule.verification", "required"))
+            .merge(("vestibule.signup_domains", "example.org"))
+    });
+    app.visit(&link).is(404);
+    app.post(&link, [("password", PASSWORD)]).is(404);
+    let before = app.emails().len();
+    app.post("/signup-sent", [("email", ADA)]).redirects_to("/signup-sent");
+    assert_eq!(app.emails().len(), before);
+}
+
+/// Where nothing is to be confirmed, nobody is mailed for it.
+#[test]
+fn links_are_sent_again_only_where_there_are_any() {
+    let app = app("open");
+    app.post("/signup-sent", [("email", ADA)]).redirects_to("/profile");
+    app.visit("/signup-sent").redirects_to("/profile");
+    app.send_json(Post, "/api/v1/signup_link", r#"{"email":"ada@example.com"}"#).is(404);
+    assert!(app.emails().is_empty());
+}
+
 #[test]
 fn a_wrong_setting_is_named() {
     let app = app("open");

@@ -99,11 +99,14 @@ fn two_who_sign_up_with_one_address_make_one_account() {
     let strangers_link = app.last_email().link();
     ada.post("/signup", [("email", ADA), ("password", PASSWORD)]).redirects_to(SENT);
     let link = app.last_email().link();
-    // Ada opens the stranger's email: her password does not fit.
+    // Ada opens the stranger's email: her password does not fit, and the stranger's is refused after some guesses.
     ada.post(&strangers_link, [("password", PASSWORD)])
         .says_beside("password", "This is not the password that you chose");
+    let guesses = (0..9).map(|_| stranger.post(&strangers_link, [("password", "wrong")]).status);
+    assert!(guesses.into_iter().any(|status| status == 429));
     ada.post(&link, [("password", PASSWORD)]).redirects_to("/profile");
     stranger.post(&strangers_link, [("password", NEW_PASSWORD)]).is(404);
+    stranger.post(&strangers_link, []).is(404);
     assert_eq!(stranger.log_in(ADA, NEW_PASSWORD).status, 401);
     assert_eq!(app.count("links WHERE user_id IS NULL"), 0);
     for n in 0..3 {
@@ -181,6 +184,62 @@ fn whoever_has_an_account_already_is_told_by_email() {
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
 }
 
+/// Promises 15 and 21: strangers who have used up the emails of an address do not keep its owner out.
+#[test]
+fn whoever_reads_the_mailbox_can_choose_another_password() {
+    let app = with_proof();
+    let stranger = app.other_browser();
+    for _ in 0..3 {
+        let form = [("email", ADA), ("password", NEW_PASSWORD), ("name", "Somebody else")];
+        stranger.submit("/signup?next=/sessions", form).redirects_to(SENT);
+    }
+    let link = app.last_email().link();
+    let before = app.emails().len();
+    app.submit("/signup", [("email", ADA), ("password", PASSWORD)]).redirects_to(SENT);
+    assert_eq!(app.emails().len(), before);
+    app.visit(&link).says("Choose another password");
+    let page = app.visit(&format!("{link}?choose=yes")).is(200).says(ADA);
+    page.and_submit([("new_password", "")]).is(422).says_beside("new_password", "Enter a new");
+    page.and_submit([("new_password", "password")])
+        .is(422)
+        .says_beside("new_password", "common")
+        .and_submit([("new_password", PASSWORD)])
+        .redirects_to("/profile");
+    app.visit("/profile").does_not_say("Somebody else");
+    assert_eq!(stranger.log_in(ADA, NEW_PASSWORD).status, 401);
+    stranger.post(&link, [("password", NEW_PASSWORD)]).is(404);
+}
+
+/// Promise 31 for the `+` addresses of one mailbox; and its owner still gets a link.
+#[test]
+fn a_mailbox_is_not_flooded_by_its_many_addresses() {
+    let app = TestApp::behind_a_proxy(|f| f.merge(("vestibule.verification", "required")));
+    for n in 0..25 {
+        let email = format!("ada+{n}@example.com");
+        let stranger = app.browser_at("203.0.113.7");
+        stranger.post("/signup", [("email", &*email), ("password", PASSWORD)]);
+    }
+    assert_eq!(app.emails().len(), 18);
+    let owner = app.browser_at("198.51.100.1");
+    owner.post("/signup", [("email", "ada+own@example.com"), ("password", PASSWORD)]);
+    assert_eq!(app.last_email().to, "ada+own@example.com");
+}
+
+/// Promises 12, 27 and 62: the right password of an account that is not proven counts like a wrong one.
+#[test]
+fn the_password_of_an_account_of_before_is_throttled_like_any_other() {
+    let app = TestApp::with_ada();
+    app.emails();
+    let app = app.restarted_with(|figment| figment.merge(("vestibule.verification", "required")));
+    let statuses = |password: &str| -> Vec<u16> {
+        app.clock.advance(Duration::from_hours(25));
+        let browser = app.other_browser();
+        (0..8).map(|_| browser.log_in(ADA, password).status).collect()
+    };
+    assert_eq!(statuses(PASSWORD), statuses("wrong"));
+    assert_eq!(app.count("events WHERE kind = 'sign-in-failed'"), 10);
+}
+
 /// Promise 31.
 #[test]
 fn an_address_gets_three_emails_an_hour() {
@@ -242,6 +301,9 @@ fn an_account_of_before_needs_its_link_too() {
     browser.submit(SENT, [("email", ADA)]).redirects_to(SENT);
     let link = app.last_email().link();
     assert!(link.starts_with("/verify-email/"), "{link}");
+    // Signing up anew tells of the account.
+    browser.post("/signup", [("email", ADA), ("password", NEW_PASSWORD)]).redirects_to(SENT);
+    assert!(app.last_email().subject.starts_with("You already have an account"));
     browser.visit(&link).and_submit([("password", PASSWORD)]).redirects_to("/profile");
     assert!(browser.is_signed_in());
     app.other_browser().log_in(ADA, PASSWORD).redirects_to("/profile");
@@ -279,6 +341,11 @@ fn a_program_signs_up_in_two_steps() {
     assert!(!app.is_signed_in());
     app.send_json(Post, "/api/v1/session", json).is(200);
     assert_eq!(app.ask(Get, "/api/v1/session").json()["user"]["email_verified"], true);
+    app.post("/signup", [("email", "bob@example.com"), ("password", PASSWORD)]);
+    let token = app.last_email().token();
+    let body = format!(r#"{{"token":"{token}","new_password":"{NEW_PASSWORD}"}}"#);
+    app.send_json(Post, "/api/v1/signup_confirm", &body).is(201);
+    app.other_browser().log_in("bob@example.com", NEW_PASSWORD).redirects_to("/profile");
     app.send_json(Post, "/api/v1/signup_confirm", "{}").is(400);
     app.send_json(Post, "/api/v1/signup_confirm", r#"{"token":"x","password":"y"}"#).is(400);
     app.emails();
