@@ -1,6 +1,7 @@
 //! Everything that is stored about an account, for its owner. A test compares it with the tables.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::auth::store::EventRow;
@@ -10,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::{Error, SessionInfo};
 
 /// Everything about an account, without secrets and their digests.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Export {
     exported_at: Timestamp,
     account: User,
@@ -26,14 +27,15 @@ pub(crate) struct Export {
 }
 
 /// A verified address that the account had, and can have back.
-#[derive(Serialize, sqlx::FromRow)]
+#[derive(Serialize, sqlx::FromRow, ToSchema)]
 pub(in crate::auth) struct FormerEmailExport {
     email: String,
     changed_at: Timestamp,
     undo_until: Timestamp,
 }
 
-#[derive(Serialize)]
+/// A device that is signed in.
+#[derive(Serialize, ToSchema)]
 struct SessionExport {
     id: Uuid,
     created_at: Timestamp,
@@ -42,7 +44,8 @@ struct SessionExport {
     user_agent: String,
 }
 
-#[derive(Serialize, sqlx::FromRow)]
+/// A mailed link.
+#[derive(Serialize, sqlx::FromRow, ToSchema)]
 pub(in crate::auth) struct LinkExport {
     purpose: String,
     recipient: String,
@@ -50,7 +53,8 @@ pub(in crate::auth) struct LinkExport {
     expires_at: Timestamp,
 }
 
-#[derive(Serialize, sqlx::FromRow)]
+/// An email that has not left yet.
+#[derive(Serialize, sqlx::FromRow, ToSchema)]
 pub(in crate::auth) struct MessageExport {
     message: String,
     recipient: String,
@@ -59,7 +63,8 @@ pub(in crate::auth) struct MessageExport {
     created_at: Timestamp,
 }
 
-#[derive(Serialize)]
+/// Something that happened to the account.
+#[derive(Serialize, ToSchema)]
 struct EventExport {
     at: Timestamp,
     event: String,

@@ -4,6 +4,7 @@ use crate::web::body::Json;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{ApiError, Done, Reply, not_signed_in};
 use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
@@ -12,26 +13,40 @@ use crate::web::guards::CurrentSession;
 use crate::web::pages::account_deletion::DeletionForm;
 use crate::web::pages::sign_up::{SignUpForm, also_wrong};
 use crate::web::session;
-use crate::{Name, Timestamp, User, UserId, words};
+use crate::{Email, Name, Timestamp, User, UserId, words};
 
-/// A user in JSON.
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub(super) struct UserJson {
     id: UserId,
-    email: String,
+    /// The address as typed at sign-up.
+    email: Email,
+    /// The display name, if there is one.
+    #[schema(required)]
     name: Option<Name>,
+    /// Whether the user has shown that the address is theirs.
     email_verified: bool,
-    created_at: String,
+    /// When a mail server last refused the address for good; `null` if never, or if it has taken an email since.
+    #[schema(required)]
+    email_refused_at: Option<Timestamp>,
+    /// The address that the user wants to change to, until it is confirmed.
+    #[schema(required)]
+    new_email: Option<Email>,
+    /// When the user signed up.
+    created_at: Timestamp,
 }
 
 impl UserJson {
     pub(super) fn new(user: &User) -> Self {
         Self {
             id: user.id,
-            email: user.email.as_str().to_owned(),
+            email: user.email.clone(),
             name: user.name.clone(),
             email_verified: user.email_verified_at.is_some(),
-            created_at: user.created_at.rfc3339(),
+            email_refused_at: user.email_refused_at,
+            new_email: user.new_email.clone(),
+            created_at: user.created_at,
         }
     }
 }
@@ -51,6 +66,20 @@ pub(in crate::web) async fn sign_up(
     Ok(new.map(|new| Json(Done::new(&new.email, words::api::SIGNED_UP))))
 }
 
+/// Sign up
+///
+/// Creates an account, and mails a link that verifies its address. Begins no session.
+#[utoipa::path(
+    post,
+    path = "/register",
+    operation_id = "sign_up",
+    tag = "Accounts",
+    request_body = SignUpForm,
+    responses(
+        (status = 201, body = Done, description = "There is an account"),
+        (status = 400, description = "`invalid-fields`, `email-taken`, `weak-password`, `bad-request`")
+    )
+)]
 #[post("/register", data = "<input>")]
 pub(in crate::web) async fn register(
     input: Input<'_, SignUpForm>,
@@ -60,8 +89,11 @@ pub(in crate::web) async fn register(
     Ok((Status::Created, sign_up(input, &client, auth).await??))
 }
 
-#[derive(FromForm)]
+/// The members that are to change.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct ProfileFields {
+    /// Empty or `null`: none.
+    #[schema(value_type = Option<Name>)]
     name: Patch<Name>,
 }
 
@@ -71,11 +103,23 @@ impl Fields for ProfileFields {
 }
 
 /// The response with a changed user.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Changed {
     user: UserJson,
 }
 
+/// Change the profile
+///
+/// What is left out stays as it is.
+#[utoipa::path(
+    patch,
+    path = "/profile",
+    operation_id = "change_profile",
+    tag = "Accounts",
+    security(("session" = [])),
+    request_body = ProfileFields,
+    responses((status = 200, body = Changed, description = "The user as changed"))
+)]
 #[patch("/profile", data = "<input>")]
 pub(in crate::web) async fn change_profile(
     input: Input<'_, ProfileFields>,
@@ -93,13 +137,31 @@ pub(in crate::web) async fn change_profile(
 }
 
 /// The response to a deletion.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Deleted {
+    /// What was done.
     message: &'static str,
     /// Until when a mailed link restores the account; `null` if it is erased.
-    restorable_until: Option<String>,
+    #[schema(required)]
+    restorable_until: Option<Timestamp>,
 }
 
+/// Delete the account
+///
+/// All sessions end at once. A mailed link restores the account for some days; then it is erased.
+#[utoipa::path(
+    post,
+    path = "/account_deletion",
+    operation_id = "delete_account",
+    tag = "Accounts",
+    security(("session" = [])),
+    request_body = DeletionForm,
+    responses(
+        (status = 200, body = Deleted, description = "The account is disabled, or erased"),
+        (status = 400, description = "`invalid-fields`, `wrong-password`, `bad-request`"),
+        (status = 409, description = "`account-in-use`")
+    )
+)]
 #[post("/account_deletion", data = "<input>")]
 pub(in crate::web) async fn delete(
     input: Input<'_, DeletionForm>,
@@ -112,6 +174,5 @@ pub(in crate::web) async fn delete(
     let password = input.fields()?.password.0;
     let until = auth.request_deletion(session, password.as_ref(), &client).await?;
     session::remove(jar, auth.config());
-    let restorable_until = until.map(Timestamp::rfc3339);
-    Ok(Json(Deleted { message: words::api::DELETED, restorable_until }))
+    Ok(Json(Deleted { message: words::api::DELETED, restorable_until: until }))
 }

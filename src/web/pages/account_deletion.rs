@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, CannotRestore, Client, DeletionError, OpenedLink, Purpose, Refused};
 use crate::web::errors::Refusal;
@@ -15,7 +16,8 @@ use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
 use crate::{Error, Timestamp, User, urls, words};
 
-#[derive(FromForm)]
+/// The password again.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct DeletionForm {
     pub(in crate::web) password: Attempt,
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, ChangeEmailError, Client, ConfirmEmailError, OpenedLink, Purpose, Refused, SignedOut,
@@ -17,7 +18,8 @@ use crate::web::refusals::Reason;
 use crate::web::session;
 use crate::{Email, Error, User, urls};
 
-#[derive(FromForm)]
+/// Another address.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct EmailForm {
     pub(in crate::web) email: Email,
 }

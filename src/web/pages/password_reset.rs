@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, Client, KnownDevice, OnRepeat, OpenedLink, Password, Purpose, Refused, ResetPasswordError,
@@ -20,7 +21,8 @@ use crate::web::session;
 use crate::web::typed_email::TypedEmail;
 use crate::{Email, Error, User, urls, words};
 
-#[derive(FromForm)]
+/// The address of an account.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct AskForm {
     pub(in crate::web) email: Email,
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
 use crate::web::flash::Notice;
@@ -17,13 +18,17 @@ use crate::web::session;
 use crate::web::typed_email::TypedEmail;
 use crate::{Email, Error, Name, words};
 
-#[derive(FromForm)]
+/// Who signs up.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct SignUpForm {
     pub(in crate::web) email: Email,
     pub(in crate::web) password: Password,
+    #[schema(value_type = Option<Name>)]
     pub(in crate::web) name: Patch<Name>,
+    #[schema(ignore)]
     next: Option<Next>,
     /// Whether it was sent from our page, which came with a cookie.
+    #[schema(ignore)]
     cookie: Ticked,
 }
 
