@@ -6,11 +6,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{ApiError, Reply, not_signed_in};
-use crate::Timestamp;
 use crate::auth::{Activity, Auth, Export};
 use crate::web::body::Json;
-use crate::web::cursor::Cursor;
+use crate::web::cursor::{Cursor, NoCursor};
+use crate::web::errors::Refusal;
 use crate::web::guards::CurrentSession;
+use crate::{Timestamp, words};
 
 /// The number of events in an answer.
 const A_PAGE: u32 = 100;
@@ -55,15 +56,22 @@ pub(in crate::web) struct Events {
     tag = "Accounts",
     security(("session" = [])),
     params(("before" = Option<Cursor>, Query, description = "`next` of the page before")),
-    responses((status = 200, body = Events, description = "The events"))
+    responses(
+        (status = 200, body = Events, description = "The events"),
+        (status = 400, description = "`invalid-fields`: `before` is not from here")
+    )
 )]
 #[get("/activity?<before>")]
 pub(in crate::web) async fn list(
-    before: Option<Cursor>,
+    before: Option<&str>,
     current: CurrentSession<'_>,
     auth: &State<Auth>,
 ) -> Reply<Events> {
     let session = current.0.ok_or_else(not_signed_in)?;
+    // Somebody who follows a list must not begin again at its start without noticing.
+    let before = before.map(str::parse::<Cursor>).transpose().map_err(|NoCursor| {
+        Refusal::fields(vec![("before".to_owned(), words::fields::UNEXPECTED.to_owned())])
+    })?;
     let before = before.map(Cursor::into_inner);
     let found = auth.activity(session.user.id, before, A_PAGE).await?;
     let last = found.last().filter(|_| found.len() == A_PAGE as usize);

@@ -2,4 +2,5 @@
 
 mod document;
 mod links;
+mod problems;
 mod verification;
