@@ -32,7 +32,6 @@ fn a_program_tells_problems_apart_without_reading_sentences() {
     let elsewhere = [("Sec-Fetch-Site", "cross-site")];
     app.request(Post, "/api/v1/logout", &elsewhere, None).refuses(403, "cross-site");
     program.ask(Put, "/api/v1/session").refuses(405, "method-not-allowed");
-    program.ask(Get, "/api/v1/nothing").refuses(404, "not-found");
 
     let change = |current: &str, new: &str| {
         app.call(Post, "/api/v1/password_change", [("password", current), ("new_password", new)])
