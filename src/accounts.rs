@@ -7,7 +7,10 @@ use rocket::request::{FromRequest, Outcome};
 use rocket::{Phase, Request, Rocket};
 
 use crate::auth::{Auth, Client};
-use crate::{CreateError, DeleteError, Email, Error, NewAccount, SessionInfo, User, UserId};
+use crate::{
+    CreateError, DeleteError, Email, Error, Invitation, InviteError, NewAccount, SessionInfo, User,
+    UserId,
+};
 
 /// The accounts, for the code of a host app: find, create, disable and delete them. Cheap to clone.
 ///
@@ -64,6 +67,25 @@ impl Accounts {
     /// If the address has an account.
     pub async fn create(&self, new: &NewAccount) -> Result<User, CreateError> {
         self.0.create_account(new, &Client::operator()).await
+    }
+
+    /// Mails an invitation to this address: its link signs one person up, with this address and within 7 days. An
+    /// earlier one is void. The settings `signup_domains` and `signup = "invite"` do not keep anybody from accepting it.
+    ///
+    /// # Errors
+    /// If the address has an account, or sign-up is closed.
+    pub async fn invite(&self, email: &Email) -> Result<(), InviteError> {
+        self.0.invite(email, &Client::operator()).await
+    }
+
+    /// Lists the invitations that can still be used, the newest first, at most 1,000.
+    pub async fn invitations(&self) -> Result<Vec<Invitation>, Error> {
+        self.0.invitations().await
+    }
+
+    /// Takes the invitation to an address back: its link is void. Returns `false` if there is none.
+    pub async fn revoke_invitation(&self, email: &Email) -> Result<bool, Error> {
+        self.0.revoke_invitation(email, &Client::operator()).await
     }
 
     /// Disables an account: its sessions end, its links and known browsers are void, and nobody can sign in until it is

@@ -197,15 +197,16 @@ use rocket::{Build, Rocket};
 /// The types of the fields of [`Config`].
 pub mod settings {
     pub use crate::config::{
-        Accent, Allowances, DatabaseUrl, EventsConfig, HashingConfig, MailConfig, PasswordConfig,
-        Proxy, PublicUrl, Sender, SessionConfig, SmtpUrl, ThrottleConfig,
+        Accent, AccountConfig, Allowances, DatabaseUrl, EmailDomain, EventsConfig, HashingConfig,
+        Hello, Hsts, Link, LinksConfig, MailConfig, PasswordConfig, Proxy, PublicUrl, Sender,
+        SessionConfig, SignUps, SmtpUrl, ThrottleConfig, Verification, Zone,
     };
 }
 
 pub use accounts::Accounts;
 pub use auth::{
-    AccountEvent, CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount,
-    SessionInfo, User, UserId, UserIdError,
+    AccountEvent, CreateError, DeleteError, Email, EmailError, Invitation, InviteError, Name,
+    NameError, NewAccount, SessionInfo, User, UserId, UserIdError,
 };
 pub use clock::{Clock, Timestamp};
 pub use config::{Config, ConfigError};

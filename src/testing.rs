@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use figment::Figment;
-use rocket::http::{ContentType, Status};
+use rocket::http::{ContentType, HeaderMap, Status};
 use rocket::local::{asynchronous, blocking};
 use rocket::{Orbit, Rocket};
 
@@ -60,13 +60,16 @@ pub fn figment(folder: &Path) -> Figment {
 /// Signs this client in, with the cookies that it keeps from now on. Signs up first if the address has no account.
 ///
 /// # Panics
-/// If the client is not tracked, the address is none, or its account has another password than [`PASSWORD`].
+/// If the client is not tracked, the address is none, its account has another password than [`PASSWORD`], or the settings
+/// `signup`, `signup_domains` and `verification` do not let it sign up and in at once.
 pub fn sign_in(client: &blocking::Client, email: &str) {
     let (url, form) = sign_up(client.rocket(), email);
     let response = client.post(url).header(ContentType::Form).body(form).dispatch();
-    let status = response.status();
+    let (status, to) = (response.status(), location(response.headers()));
     let page = response.into_string().unwrap_or_default();
     assert_eq!(status, Status::SeeOther, "{email} cannot sign in: {page}");
+    let is_signed_in = !to.ends_with(urls::SIGN_UP_SENT.as_str());
+    assert!(is_signed_in, "{email} has to be verified first");
     assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
 }
 
@@ -77,9 +80,11 @@ pub fn sign_in(client: &blocking::Client, email: &str) {
 pub async fn sign_in_async(client: &asynchronous::Client, email: &str) {
     let (url, form) = sign_up(client.rocket(), email);
     let response = client.post(url).header(ContentType::Form).body(form).dispatch().await;
-    let status = response.status();
+    let (status, to) = (response.status(), location(response.headers()));
     let page = response.into_string().await.unwrap_or_default();
     assert_eq!(status, Status::SeeOther, "{email} cannot sign in: {page}");
+    let is_signed_in = !to.ends_with(urls::SIGN_UP_SENT.as_str());
+    assert!(is_signed_in, "{email} has to be verified first");
     assert!(client.cookies().iter().next().is_some(), "the client is not tracked");
 }
 
@@ -150,6 +155,11 @@ fn mailed_link(rocket: &Rocket<Orbit>, email: &str) -> (String, String) {
 /// The page to sign up, which signs in whoever has an account, and its form.
 fn sign_up(rocket: &Rocket<Orbit>, email: &str) -> (String, String) {
     (url(rocket, urls::SIGN_UP), form([("email", email), ("password", PASSWORD)]))
+}
+
+/// Where a response leads.
+fn location(headers: &HeaderMap<'_>) -> String {
+    headers.get_one("Location").unwrap_or_default().to_owned()
 }
 
 fn url(rocket: &Rocket<Orbit>, page: urls::Path) -> String {

@@ -36,6 +36,8 @@ impl HtmlSafe for Path {}
 
 pub(crate) const FRONT_PAGE: Path = Path::new("/");
 pub(crate) const SIGN_UP: Path = Path::new("/signup");
+pub(crate) const SIGN_UP_SENT: Path = Path::new("/signup-sent");
+pub(crate) const INVITATION: Path = Path::new("/invitation");
 pub(crate) const SIGN_IN: Path = Path::new("/login");
 pub(crate) const RECENT_LOGIN: Path = Path::new("/recent-login");
 pub(crate) const SIGN_IN_GO_ON: Path = Path::new("/login/go-on");

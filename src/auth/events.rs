@@ -16,7 +16,10 @@ named_enum! {
     /// Something that happened to an account, by its name in the table and in the log.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) enum Event {
+        SignUpAsked = "sign-up-asked",
         SignedUp = "signed-up",
+        Invited = "invited",
+        InvitationRevoked = "invitation-revoked",
         SignedIn = "signed-in",
         SignInFailed = "sign-in-failed",
         SignedOut = "signed-out",
@@ -115,7 +118,10 @@ impl AccountEvent {
             Event::Enabled | Event::Restored => Self::Enabled(user),
             Event::EmailChanged | Event::EmailUndone => Self::EmailChanged(user),
             Event::Deleted => Self::Deleted(user),
-            Event::SignInFailed
+            Event::SignUpAsked
+            | Event::Invited
+            | Event::InvitationRevoked
+            | Event::SignInFailed
             | Event::SignedOut
             | Event::PasswordResetAsked
             | Event::SessionsEnded

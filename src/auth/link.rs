@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::account::PendingSignUp;
 use super::change::REPEATED_WITHIN;
-use super::store::{FoundLink, NewLink};
+use super::store::{FoundLink, NewLink, Sent};
 use super::{Auth, Email, LinkToken, User, UserId};
+use crate::config::SignUps;
 use crate::mail::Message;
 use crate::{Error, urls};
 
@@ -47,7 +49,7 @@ macro_rules! purposes {
             }
 
             /// How long the link is valid (ASVS 6.5.5).
-            const fn ttl(self) -> Duration {
+            pub(in crate::auth) const fn ttl(self) -> Duration {
                 match self {
                     $(Self::$purpose => $ttl,)*
                 }
@@ -61,10 +63,14 @@ purposes! {
     PasswordReset: "password-reset", at PASSWORD_RESET, for HOUR;
     /// Sets the first password of an account that somebody else has created.
     SetPassword: "set-password", at SET_PASSWORD, for Duration::from_hours(7 * 24);
+    /// Creates the account of somebody who has signed up, once their address is confirmed.
+    SignUp: "sign-up", at SIGN_UP, for Duration::from_hours(24);
+    /// Signs up somebody who was invited.
+    Invitation: "invitation", at INVITATION, for Duration::from_hours(7 * 24);
     /// Shows that the email address belongs to the user.
     VerifyEmail: "verify-email", at VERIFY_EMAIL, for Duration::from_hours(24);
     /// Changes the address of an account to the one that the link was sent to.
-    EmailChange: "email-change", at EMAIL_CHANGE, for Duration::from_hours(24);
+    EmailChange: "email-change", at EMAIL_CHANGE, for HOUR;
     /// Puts the address back that it was sent to.
     EmailUndo: "email-undo", at EMAIL_UNDO, for UNDO_FOR;
     /// "This wasn't me": ends all sessions and sends a link to reset the password.
@@ -77,11 +83,18 @@ impl Purpose {
     /// The number of links that a user may have open.
     pub(in crate::auth) const fn most_open(self) -> i64 {
         match self {
-            Self::PasswordReset | Self::SetPassword | Self::VerifyEmail | Self::EmailChange => {
-                MOST_OPEN
-            }
-            Self::EmailUndo | Self::NotMe | Self::AccountRestore => i64::MAX,
+            Self::PasswordReset
+            | Self::SetPassword
+            | Self::SignUp
+            | Self::VerifyEmail
+            | Self::EmailChange => MOST_OPEN,
+            Self::Invitation | Self::EmailUndo | Self::NotMe | Self::AccountRestore => i64::MAX,
         }
+    }
+
+    /// Whether it belongs to an address without an account.
+    const fn is_for_newcomers(self) -> bool {
+        matches!(self, Self::SignUp | Self::Invitation)
     }
 }
 
@@ -92,6 +105,8 @@ impl Message {
             Self::VerifyEmail => Some(Purpose::VerifyEmail),
             Self::PasswordReset => Some(Purpose::PasswordReset),
             Self::AccountCreated => Some(Purpose::SetPassword),
+            Self::SignUp => Some(Purpose::SignUp),
+            Self::Invitation => Some(Purpose::Invitation),
             Self::EmailChange => Some(Purpose::EmailChange),
             Self::EmailUndo => Some(Purpose::EmailUndo),
             Self::AccountDeletion => Some(Purpose::AccountRestore),
@@ -106,10 +121,13 @@ pub(crate) struct OpenedLink {
     pub(crate) purpose: Purpose,
     /// The token in the link.
     pub(crate) token: LinkToken,
-    /// The user it belongs to; `None` if the link was used, has expired, or never existed.
+    /// The user it belongs to; `None` if the link was used, has expired, or never existed, and for those to somebody
+    /// who has no account yet.
     pub(crate) user: Option<User>,
     /// The address that the account gets by it.
     pub(crate) email: Option<Email>,
+    /// What it holds for somebody who has no account yet.
+    pub(in crate::auth) payload: Option<String>,
     /// Who used it in the last minutes.
     pub(crate) used_by: Option<UserId>,
 }
@@ -122,16 +140,44 @@ impl Auth {
         token: LinkToken,
     ) -> Result<OpenedLink, Error> {
         let (digest, now) = (token.digest(), self.clock.now());
-        let found = self.store.find_link(digest, purpose, now).await?;
-        let (user, email) = match found {
-            Some(found) => self.valid_link(purpose, found).await?,
-            None => (None, None),
+        let (user, email, payload) = if purpose.is_for_newcomers() {
+            let sent = self.store.find_newcomer_link(digest, purpose, now).await?;
+            let sent = sent.filter(|_| self.is_open_to(purpose));
+            let email = sent.as_ref().and_then(|sent| newcomer(purpose, sent));
+            (None, email, sent.and_then(|sent| sent.payload))
+        } else {
+            match self.store.find_link(digest, purpose, now).await? {
+                Some(found) => {
+                    let (user, email) = self.valid_link(purpose, found).await?;
+                    (user, email, None)
+                }
+                None => (None, None, None),
+            }
         };
-        let used_by = match user {
-            Some(_) => None,
-            None => self.store.find_used_link(digest, purpose, now - REPEATED_WITHIN, now).await?,
+        let used_by = match (&user, &email) {
+            (None, None) => {
+                self.store.find_used_link(digest, purpose, now - REPEATED_WITHIN, now).await?
+            }
+            _ => None,
         };
-        Ok(OpenedLink { purpose, token, user, email, used_by: used_by.map(|user| user.id) })
+        let used_by = used_by.map(|user| user.id);
+        Ok(OpenedLink { purpose, token, user, email, payload, used_by })
+    }
+
+    /// Whether a link was used in the last minutes, perhaps since it was opened: its form was sent twice.
+    pub(in crate::auth) async fn was_just_used(&self, link: &OpenedLink) -> Result<bool, Error> {
+        let now = self.clock.now();
+        let (digest, since) = (link.token.digest(), now - REPEATED_WITHIN);
+        Ok(self.store.find_used_link(digest, link.purpose, since, now).await?.is_some())
+    }
+
+    /// Whether a link makes accounts under the settings of today.
+    pub(in crate::auth) fn is_open_to(&self, purpose: Purpose) -> bool {
+        match self.config.signup {
+            SignUps::Open => true,
+            SignUps::ByInvitation => purpose == Purpose::Invitation,
+            SignUps::Closed => false,
+        }
     }
 
     /// The user of a link, and the address that the account gets by it, if the link still fits the account.
@@ -161,18 +207,20 @@ impl Auth {
                 (Some(user).filter(|_| may_undo && email.is_some()), email)
             }
             Purpose::NotMe => (Some(user).filter(|_| is_enabled), None),
+            Purpose::SignUp | Purpose::Invitation => (None, None),
             Purpose::AccountRestore => {
                 (Some(user).filter(|user| user.delete_at.is_some_and(|at| at > now)), None)
             }
         })
     }
 
-    /// The row to store for a link of this user, sent to this address in this message.
+    /// The row to store for a link of this user, or of somebody who has no account yet, sent to this address in this
+    /// message.
     pub(in crate::auth) fn new_link(
         &self,
         purpose: Purpose,
         token: &LinkToken,
-        user: UserId,
+        user: impl Into<Option<UserId>>,
         recipient: &Email,
         message: Option<Uuid>,
     ) -> NewLink {
@@ -180,12 +228,21 @@ impl Auth {
         NewLink {
             digest: token.digest(),
             purpose,
-            user,
+            user: user.into(),
             recipient: recipient.key().to_owned(),
             payload: None,
             now,
             expires_at: now + purpose.ttl(),
             message,
         }
+    }
+}
+
+/// The address of a link to somebody who has no account yet.
+fn newcomer(purpose: Purpose, Sent { recipient, payload }: &Sent) -> Option<Email> {
+    let payload = payload.as_ref()?;
+    match purpose {
+        Purpose::SignUp => Some(PendingSignUp::parse(payload)?.email),
+        _ => Some(Email::from_row(payload.clone(), recipient.clone())),
     }
 }

@@ -30,13 +30,13 @@ use std::time::{Duration, Instant};
 use rocket::tokio::sync::{Mutex, Notify};
 
 pub(crate) use account::{
-    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, DeletionError,
-    Export, LONGEST_GRACE, SignUp, SignUpBy, SignUpError, VerificationRequest, VerifyEmailError,
-    is_unseen,
+    CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ConfirmEmailError, Deletion,
+    DeletionError, Export, JoinError, Joined, LONGEST_GRACE, SignUp, SignUpBy, SignUpError,
+    SignedUp, VerificationRequest, VerifyEmailError, is_unseen,
 };
 pub use account::{
-    CreateError, DeleteError, Email, EmailError, Name, NameError, NewAccount, SessionInfo, User,
-    UserId, UserIdError,
+    CreateError, DeleteError, Email, EmailError, Invitation, InviteError, Name, NameError,
+    NewAccount, SessionInfo, User, UserId, UserIdError,
 };
 pub(crate) use activity::Activity;
 pub(crate) use client::{Client, canonical, ip_site};

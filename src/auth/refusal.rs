@@ -67,3 +67,27 @@ impl<R> From<Wait> for Refused<R> {
         Self::Wait(wait)
     }
 }
+
+/// An enum of refusals for host apps, with a sentence for developers each, beside [`Error`] as `Failed`.
+macro_rules! public_refusal {
+    ($Refusal:ident { $($variant:ident: $text:literal),* $(,)? }) => {
+        impl std::fmt::Display for $Refusal {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                match self {
+                    $(Self::$variant => f.write_str($text),)*
+                    Self::Failed(error) => error.fmt(f),
+                }
+            }
+        }
+
+        impl std::error::Error for $Refusal {
+            fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+                match self {
+                    $(Self::$variant => None,)*
+                    Self::Failed(error) => Some(error),
+                }
+            }
+        }
+    };
+}
+pub(in crate::auth) use public_refusal;

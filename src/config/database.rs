@@ -47,7 +47,7 @@ pub(crate) fn with_database(
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         figment = figment.join(Serialized::default(READERS, cores.max(2)));
     }
-    let rocket = rocket::Config::try_from(&figment).map_err(|e| ConfigError::from(&e))?;
+    let rocket = rocket::Config::try_from(&figment).map_err(|e| ConfigError::of(&e))?;
     let close_within = rocket.shutdown.grace;
     let figment =
         figment.merge(Serialized::global("databases.vestibule.close_within", close_within));

@@ -107,6 +107,12 @@ pub(crate) enum Must {
     CookieName,
     /// How far browsers insist on https.
     Hsts,
+    /// Who may sign up.
+    SignUps,
+    /// Whether addresses have to be verified.
+    Verification,
+    /// A domain of email addresses.
+    EmailDomain,
     /// A name in `EHLO`.
     Hello,
     /// A header that clients do not set.
@@ -172,8 +178,9 @@ impl Must {
     }
 }
 
-impl From<&figment::Error> for ConfigError {
-    fn from(error: &figment::Error) -> Self {
+impl ConfigError {
+    /// The error of a setting that figment could not read.
+    pub(crate) fn of(error: &figment::Error) -> Self {
         // figment puts the table's name last.
         let mut path = error.path.clone();
         if path.last().is_some_and(|last| last == "vestibule") {

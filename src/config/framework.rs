@@ -6,7 +6,7 @@ use super::{ConfigError, Must, Problem};
 
 /// Refuses settings of Rocket with which it would panic, or silently do something else.
 pub(crate) fn check_rocket(figment: &Figment) -> Result<(), ConfigError> {
-    let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::from(&e))?;
+    let config = rocket::Config::try_from(figment).map_err(|e| ConfigError::of(&e))?;
     for (key, n) in [("workers", config.workers), ("max_blocking", config.max_blocking)] {
         if n == 0 {
             return Err(ConfigError::must(key, Must::AtLeastOne));

@@ -78,12 +78,12 @@ impl fmt::Debug for MailConfig {
 
 impl Config {
     /// The folder for emails if there is no mail server.
-    pub fn mail_folder(&self) -> PathBuf {
+    pub(crate) fn mail_folder(&self) -> PathBuf {
         self.mail.folder.clone().unwrap_or_else(|| self.data_dir.join("mail"))
     }
 
     /// The sender of every email, with the name of the site.
-    pub fn sender(&self) -> Result<Mailbox, ConfigError> {
+    pub(crate) fn sender(&self) -> Result<Mailbox, ConfigError> {
         if let Some(Sender(mailbox)) = &self.mail.from {
             let name = mailbox.name.clone().unwrap_or_else(|| self.site_name.clone());
             return Ok(Mailbox::new(Some(name), mailbox.email.clone()));

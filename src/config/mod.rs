@@ -29,6 +29,7 @@ use std::time::Duration;
 use figment::Figment;
 use serde::Deserialize;
 
+use crate::auth::Email;
 use crate::urls::Urls;
 
 pub use account::AccountConfig;
@@ -46,7 +47,8 @@ pub use password::PasswordConfig;
 pub use session::SessionConfig;
 pub use throttle::ThrottleConfig;
 pub use values::{
-    Accent, Allowances, DatabaseUrl, Hello, Hsts, Link, Proxy, PublicUrl, Sender, SmtpUrl, Zone,
+    Accent, Allowances, DatabaseUrl, EmailDomain, Hello, Hsts, Link, Proxy, PublicUrl, Sender,
+    SignUps, SmtpUrl, Verification, Zone,
 };
 pub(crate) use values::{DatabasePlace, is_loopback_host};
 
@@ -85,6 +87,15 @@ pub struct Config {
     pub home: Link,
     /// The links at the foot of every page.
     pub links: LinksConfig,
+    /// Who may sign up: `open`, `invite` (only who was [invited](crate::Accounts::invite)) or `closed`. Default `open`.
+    pub signup: SignUps,
+    /// The domains of the addresses that people may sign up with, and change to; an invitation may go to any. Default:
+    /// all.
+    #[serde(deserialize_with = "values::list")]
+    pub signup_domains: Vec<EmailDomain>,
+    /// Whether people have to confirm their address before they can sign in: `optional` or `required`. Default
+    /// `optional`.
+    pub verification: Verification,
     /// The folder of the embedded database, the secret key and unsent emails. Default `data`.
     #[serde(deserialize_with = "values::text")]
     pub data_dir: PathBuf,
@@ -145,6 +156,9 @@ impl Default for Config {
             extra_css: None,
             home: Link::front_page(),
             links: LinksConfig::default(),
+            signup: SignUps::Open,
+            signup_domains: Vec::new(),
+            verification: Verification::Optional,
             data_dir: "data".into(),
             password: PasswordConfig::default(),
             hashing: HashingConfig::default(),
@@ -173,13 +187,10 @@ impl Config {
     /// secret.
     pub(crate) fn read(figment: &Figment) -> Result<Self, ConfigError> {
         let mut config: Self = match figment.find_value("vestibule") {
-            Ok(_) => {
-                figment.extract_inner("vestibule").map_err(|error| ConfigError::from(&error))?
-            }
+            Ok(_) => figment.extract_inner("vestibule").map_err(|error| ConfigError::of(&error))?,
             Err(_) => Self::default(),
         };
-        let rocket =
-            rocket::Config::try_from(figment).map_err(|error| ConfigError::from(&error))?;
+        let rocket = rocket::Config::try_from(figment).map_err(|error| ConfigError::of(&error))?;
         config.port = rocket.port;
         config.check(rocket.address)?;
         Ok(config)
@@ -235,6 +246,21 @@ impl Config {
                 origin.eq_ignore_ascii_case(without_usual_port(&own))
             }),
         }
+    }
+
+    /// Whether somebody may have an account with this address: invited or not, it is at one of `signup_domains`.
+    pub(crate) fn allows_email(&self, email: &Email) -> bool {
+        self.signup_domains.is_empty() || self.signup_domains.iter().any(|domain| domain.has(email))
+    }
+
+    /// Whether pages lead to the sign-up form.
+    pub(crate) fn offers_sign_up(&self) -> bool {
+        self.signup == SignUps::Open
+    }
+
+    /// Whether an address has to be verified before anybody can sign in with it.
+    pub(crate) fn requires_verification(&self) -> bool {
+        self.verification == Verification::Required
     }
 
     /// Whether people use https, wherever TLS is terminated.

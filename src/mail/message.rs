@@ -19,11 +19,15 @@ named_enum! {
         VerifyEmail = "verify-email",
         PasswordReset = "password-reset",
         PasswordChanged = "password-changed",
+        /// Confirms the address of a sign-up, before there is an account.
+        SignUp = "sign-up",
+        /// Invites somebody to sign up.
+        Invitation = "invitation",
         /// Somebody else has created the account.
         AccountCreated = "account-created",
         /// Confirms the address that the user wants to change to.
         EmailChange = "email-change",
-        /// The address that somebody wants to change to has an account.
+        /// The address that somebody wants to change to, or to sign up with, has an account.
         EmailInUse = "email-in-use",
         /// The address was changed: to the new one.
         EmailChanged = "email-changed",
@@ -75,6 +79,8 @@ macro_rules! templates {
 templates!(VerifyText "mail/verify_email.txt", VerifyHtml "mail/verify_email.html");
 templates!(ResetText "mail/password_reset.txt", ResetHtml "mail/password_reset.html");
 templates!(ChangedText "mail/password_changed.txt", ChangedHtml "mail/password_changed.html");
+templates!(SignUpText "mail/sign_up.txt", SignUpHtml "mail/sign_up.html");
+templates!(InvitationText "mail/invitation.txt", InvitationHtml "mail/invitation.html");
 templates!(CreatedText "mail/account_created.txt", CreatedHtml "mail/account_created.html");
 templates!(ChangeText "mail/email_change.txt", ChangeHtml "mail/email_change.html");
 templates!(InUseText "mail/email_in_use.txt", InUseHtml "mail/email_in_use.html");
@@ -119,7 +125,8 @@ pub(super) fn write(
     let Letterhead { site_name, origin, accent, time_zone } = head;
     let (fill, on_fill) = colours::button(*accent);
     let subject = match content.message {
-        Message::VerifyEmail => words::mail::verify_email_subject(site_name),
+        Message::VerifyEmail | Message::SignUp => words::mail::verify_email_subject(site_name),
+        Message::Invitation => words::mail::invitation_subject(site_name),
         Message::PasswordReset => words::mail::password_reset_subject(site_name),
         Message::PasswordChanged => words::mail::password_changed_subject(site_name),
         Message::AccountCreated => words::mail::account_created_subject(site_name),
@@ -149,6 +156,8 @@ pub(super) fn write(
         Message::VerifyEmail => (VerifyText { mail }.render(), VerifyHtml { mail }.render()),
         Message::PasswordReset => (ResetText { mail }.render(), ResetHtml { mail }.render()),
         Message::PasswordChanged => (ChangedText { mail }.render(), ChangedHtml { mail }.render()),
+        Message::SignUp => (SignUpText { mail }.render(), SignUpHtml { mail }.render()),
+        Message::Invitation => (InvitationText { mail }.render(), InvitationHtml { mail }.render()),
         Message::AccountCreated => (CreatedText { mail }.render(), CreatedHtml { mail }.render()),
         Message::EmailChange => (ChangeText { mail }.render(), ChangeHtml { mail }.render()),
         Message::EmailInUse => (InUseText { mail }.render(), InUseHtml { mail }.render()),

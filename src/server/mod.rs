@@ -79,7 +79,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(250);
 /// If the server cannot listen on the address, or a fairing refuses the start.
 pub async fn serve(rocket: Rocket<Build>) -> Result<(), ServeError> {
     let config = rocket::Config::try_from(rocket.figment());
-    let config = config.map_err(|e| ConfigError::from(&e))?;
+    let config = config.map_err(|e| ConfigError::of(&e))?;
     let address = SocketAddr::new(config.address, config.port);
     let listen = |error| ServeError(NotServed::Listen { address, error });
     // Bound, but not listening yet: a proxy that is refused asks another node; one that connects would wait until

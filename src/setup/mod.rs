@@ -122,6 +122,9 @@ async fn open(rocket: &Rocket<Build>, throttle_key: ThrottleKey) -> Result<Auth,
     if config.reveal_reset_token {
         warn!("{}", words::start::TOKENS_ARE_REVEALED);
     }
+    if !config.signup_domains.is_empty() && !config.requires_verification() {
+        warn!("{}", words::start::DOMAINS_ARE_NOT_PROVEN);
+    }
     if config.is_public() && config.trusted_proxies.is_empty() {
         warn!("{}", words::start::NO_TRUSTED_PROXY);
     }

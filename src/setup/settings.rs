@@ -34,7 +34,7 @@ impl Settings {
 
     pub(super) fn secret_key(&self) -> Result<SecretKey, ConfigError> {
         const KEY: &str = "secret_key";
-        let rocket = rocket::Config::try_from(&self.figment).map_err(|e| ConfigError::from(&e))?;
+        let rocket = rocket::Config::try_from(&self.figment).map_err(|e| ConfigError::of(&e))?;
         if rocket.secret_key.is_provided() {
             let set = self.figment.extract_inner(KEY).map(SecretKey::Set);
             return set.map_err(|_| ConfigError::must(KEY, Must::SecretKey));

@@ -15,6 +15,7 @@ named_enum! {
     pub(in crate::web) enum Notice {
         SignedOut = "signed-out",
         AccountReady = "account-ready",
+        AccountCreated = "account-created",
         DraftKept = "draft-kept",
         NameSaved = "name-saved",
         MessageSent = "message-sent",
@@ -48,6 +49,7 @@ impl Notice {
         match self {
             Self::SignedOut => notices::SIGNED_OUT,
             Self::AccountReady => notices::ACCOUNT_READY,
+            Self::AccountCreated => notices::ACCOUNT_CREATED,
             Self::DraftKept => notices::DRAFT_KEPT,
             Self::NameSaved => notices::NAME_SAVED,
             Self::MessageSent => notices::MESSAGE_SENT,

@@ -1,12 +1,15 @@
 //! The routes, fields, status codes and bodies that clients of the older servers rely on.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, delete, post, put};
 use utoipa::ToSchema;
 
-use crate::auth::{Auth, Client, Password, Purpose, Refused, ResetPasswordError, SignUpError};
+use crate::auth::{
+    Auth, Client, Password, Purpose, Refused, ResetPasswordError, SignUpError, SignedUp,
+};
 use crate::web::api::password::ResetAsked;
 use crate::web::api::session::SignedIn;
 use crate::web::api::{self, ApiError, Done, Reply};
@@ -35,13 +38,15 @@ pub(in crate::web) async fn sign_up(
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {
-    let signed_up = api::account::sign_up(input, &client, auth).await?;
-    signed_up.map_err(|refused| match refused {
-        Refused::Because(SignUpError::EmailTaken) => {
-            Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into()
+    match api::sign_up::sign_up(input, &client, auth).await? {
+        Ok(SignedUp::Account { email, .. } | SignedUp::LinkSent(email)) => {
+            Ok(Json(Done::new(&email, words::api::SIGNED_UP)))
         }
-        refused => refused.into(),
-    })
+        Err(Refused::Because(SignUpError::EmailTaken)) => {
+            Err(Refusal::new(Status::BadRequest, words::api::EMAIL_TAKEN).into())
+        }
+        Err(refused) => Err(refused.into()),
+    }
 }
 
 /// Sign in
@@ -125,6 +130,7 @@ pub(in crate::web) async fn ask_for_reset(
 #[derive(FromForm, ToSchema)]
 #[schema(as = OlderPasswordResetFields)]
 pub(in crate::web) struct ResetFields {
+    #[schema(value_type = schemas::Email)]
     email: Email,
     /// The token of the link.
     reset_token: Typed,

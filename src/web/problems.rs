@@ -53,12 +53,14 @@ kinds! {
     WrongPassword = "wrong-password", "400", "The password is not the one of the account";
     SameEmail = "same-email", "400", "The account has this address already";
     EmailTaken = "email-taken", "400, 409", "Another account has this address";
+    OtherDomain = "other-domain", "400", "Addresses of this domain are not for accounts here";
     DeadLink = "dead-link", "400", "The link was used, has expired, or never existed";
     BadRequest = "bad-request", "400", "The request cannot be read";
     WrongCredentials = "wrong-credentials", "401", "No account has this address and password";
     NotSignedIn = "not-signed-in", "401", "There is no session, or it has ended";
     LoginTooOld = "login-too-old", "401", "The password has to be given again first";
     CrossSite = "cross-site", "403", "A page of another website sent the request";
+    SignUpNotOpen = "sign-up-not-open", "403", "Not everybody may sign up";
     Forbidden = "forbidden", "403", "The user may not do this";
     NoSuchSession = "no-such-session", "404", "The user has no session with this ID";
     UnknownEmail = "unknown-email", "404", "No account has this address";

@@ -6,8 +6,8 @@ use rocket::http::Status;
 
 use crate::auth::{
     CannotReport, CannotRestore, CannotUndo, ChangeEmailError, ChangePasswordError,
-    ConfirmEmailError, DeletionError, EndSessionError, RecentLoginError, ResetPasswordError,
-    SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
+    ConfirmEmailError, DeletionError, EndSessionError, JoinError, RecentLoginError,
+    ResetPasswordError, SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
 };
 use crate::web::errors::Refusal;
 use crate::web::problems::Kind;
@@ -79,12 +79,43 @@ impl From<SignedOut> for Reason {
 impl From<SignUpError> for Reason {
     fn from(error: SignUpError) -> Self {
         match error {
+            SignUpError::NotOpen(signups) => Self::Whole {
+                kind: Kind::SignUpNotOpen,
+                status: Status::Forbidden,
+                title: words::pages::sign_up_closed::title(signups).0,
+                text: words::pages::sign_up_closed::reason(signups),
+            },
+            SignUpError::OtherDomain(domains) => {
+                Self::field(Kind::OtherDomain, "email", words::refusals::other_domain(&domains))
+            }
             SignUpError::EmailTaken => {
                 Self::field(Kind::EmailTaken, "email", words::refusals::EMAIL_TAKEN)
             }
             SignUpError::WeakPassword(weak) => {
                 Self::field(Kind::WeakPassword, "password", words::passwords::weak(&weak))
             }
+        }
+    }
+}
+
+impl From<JoinError> for Reason {
+    fn from(error: JoinError) -> Self {
+        match error {
+            JoinError::DeadLink => ResetPasswordError::DeadLink.into(),
+            JoinError::WrongPassword => Self::field(
+                Kind::WrongPassword,
+                "password",
+                words::refusals::WRONG_SIGN_UP_PASSWORD,
+            ),
+            JoinError::WeakPassword(weak) => {
+                Self::field(Kind::WeakPassword, "password", words::passwords::weak(&weak))
+            }
+            JoinError::EmailTaken => Self::Whole {
+                kind: Kind::EmailTaken,
+                status: Status::Conflict,
+                title: words::refusals::EMAIL_TAKEN_TITLE,
+                text: words::refusals::EMAIL_TAKEN,
+            },
         }
     }
 }
@@ -155,6 +186,9 @@ impl From<ChangeEmailError> for Reason {
             ChangeEmailError::SameEmail => {
                 Self::field(Kind::SameEmail, "email", account::email_change::SAME)
             }
+            ChangeEmailError::OtherDomain(domains) => {
+                Self::field(Kind::OtherDomain, "email", words::refusals::other_domain(&domains))
+            }
             ChangeEmailError::SignedOut => SignedOut.into(),
         }
     }
@@ -206,7 +240,7 @@ impl From<DeletionError> for Reason {
 }
 
 impl From<CannotUndo> for Reason {
-    fn from(CannotUndo: CannotUndo) -> Self {
+    fn from(_: CannotUndo) -> Self {
         ResetPasswordError::DeadLink.into()
     }
 }

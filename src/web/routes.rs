@@ -62,6 +62,12 @@ fn areas() -> Vec<Area> {
     let people = routes![
         pages::sign_up::show,
         pages::sign_up::submit,
+        pages::sign_up_sent::show,
+        pages::sign_up_sent::submit,
+        pages::sign_up_link::show_link,
+        pages::sign_up_link::submit_link,
+        pages::invitation::show_link,
+        pages::invitation::submit_link,
         pages::sign_in::show,
         pages::sign_in::submit,
         pages::sign_in::go_on,
@@ -112,7 +118,23 @@ fn areas() -> Vec<Area> {
     ];
     // What older clients ask for too.
     let profile = routes![pages::profile::show, pages::profile::submit, pages::sessions::show];
-    let programs = area_for_programs!(
+    let monitoring = area_for_programs!("/health", ErrorStyle::Page, [health::live, health::ready]);
+    let rejections = routes![rejected::cross_site, rejected::too_long, rejected::unreadable,];
+    let well_known = routes![pages::password_change::well_known];
+    // Rocket tries the routes in this order: the most requested first.
+    vec![
+        Area::new("/", ErrorStyle::PageOrMessage, profile),
+        programs(),
+        Area::new("/", ErrorStyle::Page, people),
+        monitoring,
+        Area::new("/-", ErrorStyle::Page, rejections),
+        Area { is_at_root: true, ..Area::new("/", ErrorStyle::Page, well_known) },
+    ]
+}
+
+/// `/api/v1`.
+fn programs() -> Area {
+    area_for_programs!(
         "/api/v1",
         ErrorStyle::Problem,
         [
@@ -120,7 +142,10 @@ fn areas() -> Vec<Area> {
             api::session::show,
             api::session::sign_in,
             api::session::renew_login,
-            api::account::register,
+            api::sign_up::register,
+            api::sign_up::send_link,
+            api::sign_up::confirm,
+            api::sign_up::accept,
             api::account::change_profile,
             api::account::delete,
             api::sessions::list,
@@ -143,19 +168,7 @@ fn areas() -> Vec<Area> {
             api::email::verify,
             api::links::look,
         ]
-    );
-    let monitoring = area_for_programs!("/health", ErrorStyle::Page, [health::live, health::ready]);
-    let rejections = routes![rejected::cross_site, rejected::too_long, rejected::unreadable,];
-    let well_known = routes![pages::password_change::well_known];
-    // Rocket tries the routes in this order: the most requested first.
-    vec![
-        Area::new("/", ErrorStyle::PageOrMessage, profile),
-        programs,
-        Area::new("/", ErrorStyle::Page, people),
-        monitoring,
-        Area::new("/-", ErrorStyle::Page, rejections),
-        Area { is_at_root: true, ..Area::new("/", ErrorStyle::Page, well_known) },
-    ]
+    )
 }
 
 /// Additional routes of the binary: the front page, what browsers and search engines look for at the root of a site, and
@@ -333,6 +346,7 @@ mod tests {
         for path in [
             urls::FRONT_PAGE.as_str(),
             urls::SIGN_UP.as_str(),
+            urls::SIGN_UP_SENT.as_str(),
             urls::SIGN_IN.as_str(),
             urls::RECENT_LOGIN.as_str(),
             urls::SIGN_IN_GO_ON.as_str(),

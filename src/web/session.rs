@@ -68,9 +68,16 @@ pub(in crate::web) fn read(jar: &CookieJar<'_>, config: &Config) -> Option<Sessi
     jar.get_private(config.cookie_name(Cookies::Session))?.value().parse().ok()
 }
 
-/// Whose session was in the cookie, even if it has ended; `None` if that is not known any more.
+/// Whose session was in the cookie, even if it has ended, or else who signed in last; `None` if that is not known.
 pub(in crate::web) async fn last_user(jar: &CookieJar<'_>, auth: &Auth) -> Option<UserId> {
-    auth.owner_of(&read(jar, auth.config())?).await.ok()?
+    let owner = match read(jar, auth.config()) {
+        Some(token) => auth.owner_of(&token).await.ok()?,
+        None => None,
+    };
+    owner.or_else(|| {
+        let known = jar.get_private(auth.config().cookie_name(Cookies::KnownDevice))?;
+        KnownDevice::read_all(known.value()).first().map(|device| device.user)
+    })
 }
 
 /// Whether the name of another cookie becomes this one when decoded, as Rocket's own server does (ours does not).
@@ -138,9 +145,10 @@ pub(in crate::web) fn try_cookie(jar: &CookieJar<'_>, config: &Config) {
 pub(in crate::web) fn write_device(
     jar: &CookieJar<'_>,
     config: &Config,
-    device: KnownDevice,
+    device: impl Into<Option<KnownDevice>>,
     client: &Client,
 ) {
+    let Some(device) = device.into() else { return };
     let known = KnownDevice::write_all(&device.before(&client.devices));
     let mut cookie = cookie(config, Cookies::KnownDevice, known);
     cookie.set_max_age(Duration::try_from(KNOWN_FOR).unwrap_or(Duration::MAX));

@@ -52,6 +52,11 @@ impl TypedEmail {
         }
     }
 
+    /// Whether this browser has asked for a link to it.
+    pub(in crate::web) fn has_asked(&self) -> bool {
+        self.links > 0
+    }
+
     /// How many links this browser may still ask for within the hour.
     pub(in crate::web) fn links_left(&self, config: &Config) -> i64 {
         config.throttle.emails_to_address.saturating_sub(self.links).max(0)

@@ -133,7 +133,10 @@ pub(crate) mod activity {
 /// An event, for the owner of the account.
 pub(crate) fn event(event: Event) -> Cow<'static, str> {
     match event {
+        Event::SignUpAsked => "Somebody signed up",
         Event::SignedUp => "You signed up",
+        Event::Invited => "Somebody was invited",
+        Event::InvitationRevoked => "An invitation was taken back",
         Event::SignedIn => "Signed in",
         Event::SignInFailed => "Somebody entered a wrong password",
         Event::SignedOut => "Signed out",
@@ -198,8 +201,13 @@ pub(crate) mod account_deletion {
     pub(crate) const KEEP: Text = text("Keep my account");
     pub(crate) const DONE_TITLE: Text = text("Your account is deleted");
 
-    pub(crate) fn done(until: Option<&str>) -> String {
+    pub(crate) fn done(until: Option<&str>, is_mailed: bool) -> String {
         match until {
+            Some(until) if !is_mailed => format!(
+                "If you change your mind, contact whoever runs the site: they can restore the account until {until}. \
+                 No email was sent, since too many emails were asked for from your network. Then everything stored \
+                 about the account is erased."
+            ),
             Some(until) => format!(
                 "If you change your mind, open the link in the email that we have sent you. It restores the account \
                  until {until}. Then everything stored about it is erased."

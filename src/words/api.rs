@@ -15,6 +15,8 @@ pub(crate) const LINK_SENT: &str = "link sent";
 pub(crate) const LINK_IS_WAITING: &str = "a link is on its way already";
 pub(crate) const ENOUGH_LINKS: &str = "several links still work";
 pub(crate) const EMAIL_VERIFIED: &str = "email verified";
+pub(crate) const SIGN_UP_LINK_SENT: &str =
+    "link sent: the account is created once the email address is confirmed";
 pub(crate) const CANCELLED: &str = "cancelled";
 pub(crate) const EMAIL_CHANGED: &str = "email changed";
 pub(crate) const EMAIL_PUT_BACK: &str = "email put back";

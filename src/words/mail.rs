@@ -14,6 +14,10 @@ pub(crate) fn password_changed_subject(site: &str) -> String {
     format!("Your {site} password was changed")
 }
 
+pub(crate) fn invitation_subject(site: &str) -> String {
+    format!("Your invitation to {site}")
+}
+
 pub(crate) fn account_created_subject(site: &str) -> String {
     format!("Your account at {site}")
 }
@@ -91,6 +95,32 @@ pub(crate) mod verify_email {
          mistake. You don't need to do anything.";
 }
 
+pub(crate) mod sign_up {
+    pub(crate) fn reason(site: &str) -> String {
+        format!(
+            "To finish signing up at {site}, confirm that this email address is yours. You will need the password \
+             that you chose."
+        )
+    }
+
+    pub(crate) const BUTTON: &str = "Confirm email address";
+    pub(crate) const LIFETIME: &str = "You can use the link once, within 24 hours.";
+    pub(crate) const NOT_YOU: &str = "If you did not sign up, somebody may have entered your email address by \
+         mistake. You don't need to do anything: without this link there will be no account.";
+}
+
+pub(crate) mod invitation {
+    pub(crate) fn reason(site: &str) -> String {
+        format!("You are invited to create an account at {site}.")
+    }
+
+    pub(crate) const BUTTON: &str = "Accept the invitation";
+    pub(crate) const LIFETIME: &str =
+        "The invitation is for this email address alone. You can use the link once, within 7 days.";
+    pub(crate) const NOT_YOU: &str =
+        "If you did not expect this email, you don't need to do anything.";
+}
+
 pub(crate) mod password_reset {
     pub(crate) const REASON: &str = "Somebody asked to reset the password of your account. If this was you, \
          choose a new password.";
@@ -147,7 +177,7 @@ pub(crate) mod email_change {
 
     pub(crate) const BUTTON: &str = "Confirm the new address";
     pub(crate) const LIFETIME: &str =
-        "You can use the link once, within 24 hours. Until then nothing changes.";
+        "You can use the link once, within 1 hour. Until then nothing changes.";
     pub(crate) const NOT_YOU: &str = "If you didn't ask for this, somebody typed your address by mistake, and you \
          don't need to do anything.";
 }
@@ -160,6 +190,8 @@ pub(crate) mod email_in_use {
         )
     }
 
+    pub(crate) const FORGOTTEN: &str = "If you don't know the password any more, \"Forgot your password?\" on the \
+         sign-in page sends you a link to choose another one.";
     pub(crate) const NOT_YOU: &str = "If this wasn't you, you don't need to do anything.";
     pub(crate) const BUTTON: &str = "Sign in";
 }

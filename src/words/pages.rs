@@ -55,6 +55,8 @@ pub(crate) mod home {
         text("Sign up for an account, or sign in if you already have one.");
     pub(crate) const SIGN_IN: Text = text("Sign in");
     pub(crate) const SIGN_UP: Text = text("Sign up");
+    /// Where nobody can sign up.
+    pub(crate) const SIGN_IN_ONLY: Text = text("Sign in to your account.");
 }
 
 pub(crate) mod recent_login {
@@ -81,6 +83,9 @@ pub(crate) mod sign_in {
     pub(crate) const FORGOT_PASSWORD: Text = text("Forgot your password?");
     pub(crate) const NO_ACCOUNT: Text = text("No account yet?");
     pub(crate) const SIGN_UP: Text = text("Sign up");
+    /// If addresses have to be confirmed.
+    pub(crate) const NOT_CONFIRMED: Text = text("No confirmation email?");
+    pub(crate) const SEND_LINK: Text = text("Send it again");
 }
 
 pub(crate) mod sign_out {
@@ -105,6 +110,68 @@ pub(crate) mod sign_up {
     pub(crate) const RESET_PASSWORD: Text = text("reset the password");
     pub(crate) const HAS_ACCOUNT: Text = text("Already have an account?");
     pub(crate) const SIGN_IN: Text = text("Sign in");
+}
+
+pub(crate) mod sign_up_closed {
+    use super::{Text, text};
+    use crate::config::SignUps;
+
+    pub(crate) fn title(signups: SignUps) -> Text {
+        match signups {
+            SignUps::ByInvitation => text("You need an invitation"),
+            SignUps::Open | SignUps::Closed => text("Sign-up is closed"),
+        }
+    }
+
+    pub(crate) fn reason(signups: SignUps) -> &'static str {
+        match signups {
+            SignUps::ByInvitation => {
+                "Accounts here are by invitation. If you have one, open the link in its email."
+            }
+            SignUps::Open | SignUps::Closed => "No new accounts can be created here at the moment.",
+        }
+    }
+
+    pub(crate) const SIGN_IN: Text = text("Sign in");
+    pub(crate) const SUPPORT: Text = text("Contact support");
+}
+
+pub(crate) mod sign_up_sent {
+    use super::{Around, Text, around, text};
+
+    pub(crate) const TITLE: Text = text("Check your email");
+    pub(crate) const SENT: Around =
+        around("We have sent an email to {}. Open the link in it to finish signing up.");
+    pub(crate) const LIFETIME: Text = text(
+        "You can use the link once, within 24 hours. You will need the password that you have just chosen.",
+    );
+    /// Without an address that was typed.
+    pub(crate) const ASK_TITLE: Text = text("Confirm your email address");
+    pub(crate) const ASK: Text = text(
+        "Signed up, but got no email? Enter your email address, and we will send you the link again.",
+    );
+    pub(crate) const BUTTON: Text = text("Send the link");
+    pub(crate) const SIGN_UP_AGAIN: Text = text("Sign up with another email address");
+}
+
+pub(crate) mod sign_up_link {
+    use super::{Around, Text, around, text};
+
+    pub(crate) const TITLE: Text = text("Confirm your email address");
+    pub(crate) const INTRODUCTION: Around =
+        around("Enter the password that you chose for {} when you signed up.");
+    pub(crate) const BUTTON: Text = text("Confirm and sign in");
+    pub(crate) const FORGOTTEN: Text = text("Don't know the password any more?");
+    pub(crate) const SIGN_UP_AGAIN: Text = text("Sign up again");
+}
+
+pub(crate) mod invitation {
+    use super::{Text, text};
+
+    pub(crate) const PAGE: Text = text("Accept the invitation");
+    pub(crate) const INTRODUCTION: Text =
+        text("You are invited to create an account. Choose a password for it.");
+    pub(crate) const BUTTON: Text = text("Create the account");
 }
 
 pub(crate) mod profile {
@@ -232,6 +299,12 @@ pub(crate) mod dead_link {
             Purpose::PasswordReset | Purpose::SetPassword => {
                 text("You can have a new link sent to you.")
             }
+            Purpose::SignUp => text(
+                "Your email address may already be confirmed: then you can sign in. If it is not, sign up once more.",
+            ),
+            Purpose::Invitation => text(
+                "If you have accepted the invitation already, you can sign in. If not, ask for another one.",
+            ),
             Purpose::VerifyEmail => text(
                 "Your email address may already be confirmed. Your profile says so, or sends you a new link.",
             ),
@@ -259,7 +332,7 @@ pub(crate) mod dead_link {
             Purpose::VerifyEmail => text("Go to your profile"),
             Purpose::EmailChange => text("Go to sign-in and security"),
             Purpose::EmailUndo | Purpose::NotMe => text("Reset your password"),
-            Purpose::AccountRestore => text("Sign in"),
+            Purpose::SignUp | Purpose::Invitation | Purpose::AccountRestore => text("Sign in"),
         }
     }
 

@@ -155,6 +155,15 @@ fn must(key: &str, must: Must) -> String {
             "the setting {key} must be \"off\", \"host\" or \"subdomains\": what was true is now \"subdomains\", and \
              false is \"off\""
         ),
+        Must::SignUps => {
+            format!("the setting {key} must be \"open\", \"invite\" or \"closed\"")
+        }
+        Must::Verification => {
+            format!("the setting {key} must be \"optional\" or \"required\"")
+        }
+        Must::EmailDomain => {
+            format!("the setting {key} must be domains of email addresses, such as example.com")
+        }
         Must::Hello => {
             format!("the setting {key} must be a host name such as accounts.example.com")
         }

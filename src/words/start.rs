@@ -178,6 +178,9 @@ pub(crate) fn links_are_shown(folder: &Path) -> String {
 pub(crate) const TOKENS_ARE_REVEALED: &str = "reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT. Never put it behind a proxy: \
      strangers would look like this machine";
 
+pub(crate) const DOMAINS_ARE_NOT_PROVEN: &str = "signup_domains is set, but verification is not \"required\": anybody can \
+     sign up with an address at these domains, whether it is theirs or not";
+
 pub(crate) const NO_TRUSTED_PROXY: &str = "public_url is set but no proxy is trusted: all who come by a proxy on \
      this machine or a private network share one limit; set trusted_proxies";
 

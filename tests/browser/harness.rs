@@ -205,7 +205,7 @@ impl Journey {
     /// The path of the link in the newest email with a link to `page`.
     pub async fn link(&self, page: &str) -> String {
         let marker = format!("{}{page}/", self.origin);
-        for _ in 0..100 {
+        for _ in 0..200 {
             let mut files: Vec<PathBuf> = fs::read_dir(self.folder.path().join("data/mail"))
                 .unwrap()
                 .map(|entry| entry.unwrap().path())
@@ -244,12 +244,28 @@ impl Journey {
 
     /// Lets an hour pass since the last sign-in, in the database: a browser's clock cannot be moved on.
     pub async fn signed_in_long_ago(&self) {
+        let earlier = "UPDATE vestibule_sessions SET authenticated_at = authenticated_at - 3600000";
+        self.change_a_row(earlier, "").await;
+    }
+
+    /// Invites somebody, as the operator of another node does.
+    pub async fn invite(&self, email: &str) {
+        let waiting = "INSERT INTO vestibule_outbox \
+                       (id, message, recipient, payload, device, ip, attempts, created_at, due_at) \
+                       VALUES (randomblob(16), 'invitation', $1, $1, 'unknown/unknown', '::', 0, \
+                       unixepoch() * 1000, unixepoch() * 1000)";
+        self.change_a_row(waiting, email).await;
+    }
+
+    async fn change_a_row(&self, sql: &'static str, value: &str) {
         let file = self.folder.path().join("data/vestibule.sqlite3");
         let mut database =
             SqliteConnection::connect(&format!("sqlite:{}", file.display())).await.unwrap();
-        let earlier = "UPDATE vestibule_sessions SET authenticated_at = authenticated_at - 3600000";
-        let changed = sqlx::query(earlier).execute(&mut database).await.unwrap();
-        assert_eq!(changed.rows_affected(), 1);
+        let mut query = sqlx::query(sql);
+        if !value.is_empty() {
+            query = query.bind(value);
+        }
+        assert_eq!(query.execute(&mut database).await.unwrap().rows_affected(), 1);
     }
 
     /// Checks the current page: nothing is wider than the screen, all controls are large enough, and axe-core finds

@@ -4,6 +4,7 @@
 
 mod account;
 mod harness;
+mod ways_in;
 
 use fantoccini::Locator;
 use fantoccini::key::Key;

@@ -7,7 +7,7 @@ use rocket::http::Method::Post;
 use vestibule::Clock;
 
 use crate::harness::mail_server::{MailServer, Manner};
-use crate::harness::{ADA, NEW_PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 /// The text of the emails, without what changes from run to run. To accept a change: `UPDATE_SNAPSHOTS=1 cargo
 /// test`.
@@ -58,11 +58,23 @@ fn emails_read_as_agreed() {
     bob.sign_up("bob@example.com");
     bob.post("/email-change", [("email", "bob@new.example")]).redirects_to("/security");
     bob.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    app.block_on(app.accounts().invite(&"fay@example.com".parse().unwrap())).unwrap();
+    app.emails();
+    let app = app.restarted_with(|figment| figment.merge(("vestibule.verification", "required")));
+    let form = [("email", "cyd@example.com"), ("password", PASSWORD)];
+    app.other_browser().post("/signup", form).redirects_to("/signup-sent");
+    app.emails_do_not_matter();
     let emails = app.emails();
-    let replaced = emails.iter().rfind(|email| email.to == "bob@example.com").unwrap();
-    for (form, text) in [("txt", &replaced.text), ("html", &replaced.html)] {
-        let seen = format!("To: {}\nSubject: {}\n\n{text}", replaced.to, replaced.subject);
-        compare(&format!("email_replaced.{form}"), &redacted(&seen));
+    for (to, name) in [
+        ("bob@example.com", "email_replaced"),
+        ("fay@example.com", "invitation"),
+        ("cyd@example.com", "sign_up"),
+    ] {
+        let email = emails.iter().rfind(|email| email.to == to).unwrap();
+        for (form, text) in [("txt", &email.text), ("html", &email.html)] {
+            let seen = format!("To: {}\nSubject: {}\n\n{text}", email.to, email.subject);
+            compare(&format!("{name}.{form}"), &redacted(&seen));
+        }
     }
     // Every template has a snapshot, and every snapshot a template.
     let files = |folder: &str| -> Vec<String> {

@@ -41,4 +41,5 @@ mod twice;
 mod unreachable;
 mod upgrade;
 mod verify_email;
+mod ways_in;
 mod worst;

@@ -10,6 +10,7 @@ use crate::auth::{
     Auth, Client, Email, LinkToken, Password, PasswordProof, Refused, Session, SignedOut, User,
     Wait, WrongCredentials,
 };
+use crate::config::EmailDomain;
 use crate::mail::Message;
 
 /// How long a notice may take to leave: the address can be put back for [`UNDO_FOR`] after that.
@@ -21,6 +22,8 @@ const HOUR: Duration = Duration::from_hours(1);
 pub(crate) enum ChangeEmailError {
     /// It is the address of the account.
     SameEmail,
+    /// It is at none of these domains.
+    OtherDomain(Vec<EmailDomain>),
     /// The session has ended in the meantime.
     SignedOut,
 }
@@ -47,9 +50,13 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Refused<ChangeEmailError>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         if email.key() == session.user.email.key() {
             return Err(Refused::Because(ChangeEmailError::SameEmail));
+        }
+        if !self.config.allows_email(email) {
+            let domains = self.config.signup_domains.clone();
+            return Err(Refused::Because(ChangeEmailError::OtherDomain(domains)));
         }
         if !self.has_outbox_room(client).await? {
             return Err(Wait::Messages(HOUR).into());
@@ -105,7 +112,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Refused<SignedOut>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         let mut change = self.begin_change(client).await?;
         if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
             change.rollback().await;
@@ -189,6 +196,11 @@ impl Auth {
         change.changes_user(user.id);
         change.record(Event::EmailChanged, Some(user.id)).await?;
         change.commit().await?;
+        // A notice of the sign-in that follows goes to the new address.
+        if let Some(proof) = &mut proved {
+            proof.user =
+                User { email: email.clone(), email_verified_at: Some(now), ..user.clone() };
+        }
         Ok(proved)
     }
 

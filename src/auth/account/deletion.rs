@@ -20,6 +20,9 @@ pub(crate) const LONGEST_GRACE: Duration = Duration::from_hours(365 * 24);
 /// The least time for which a deleted account can be restored while an earlier address can be put back.
 const GRACE_AFTER_CHANGE: Duration = Duration::from_hours(7 * 24);
 
+/// When an account that a host app needs is looked at again.
+const TRIED_AGAIN_IN: Duration = Duration::from_hours(24);
+
 /// Why an account is not deleted.
 pub(crate) enum DeletionError {
     /// The password is wrong.
@@ -30,21 +33,28 @@ pub(crate) enum DeletionError {
     InUse,
 }
 
+/// What became of a deleted account.
+pub(crate) struct Deletion {
+    /// Until when it can be restored; `None` if it is erased.
+    pub(crate) until: Option<Timestamp>,
+    /// Whether its owner gets an email with a link to restore it.
+    pub(crate) is_mailed: bool,
+}
+
 /// The link was used, or the account is erased.
 pub(crate) struct CannotRestore;
 
 impl Auth {
     /// Deletes the account of the signed-in user, who proves once more who they are. Everything ends at once; the
-    /// account can be restored for `account.deletion_grace`: returns until when. Without such a time it is erased
-    /// now.
+    /// account can be restored for `account.deletion_grace`. Without such a time it is erased now.
     pub(crate) async fn request_deletion(
         &self,
         session: &Session,
         password: Option<&Password>,
         client: &Client,
-    ) -> Result<Option<Timestamp>, Refused<DeletionError>> {
+    ) -> Result<Deletion, Refused<DeletionError>> {
         let user = &session.user;
-        self.charge_change(user.id).await?;
+        self.charge_change(session).await?;
         let proof = self.verify_password(user.email.key(), password, client).await;
         let wrong = |WrongCredentials| DeletionError::WrongPassword;
         let proof = proof.map_err(|refused| refused.map(wrong))?;
@@ -57,15 +67,11 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(DeletionError::SignedOut));
         }
-        let mut grace = self.config.account.deletion_grace;
-        // Whoever has just changed the address must not erase what its owner can still take back.
         let now = change.now;
-        if change.has_former_email(user.id, now).await? {
-            grace = grace.max(GRACE_AFTER_CHANGE);
-        }
+        let grace = self.grace(change.has_former_email(user.id, now).await?);
         if grace.is_zero() {
             return match self.erase(change, user).await {
-                Ok(()) => Ok(None),
+                Ok(()) => Ok(Deletion { until: None, is_mailed: false }),
                 Err(DeleteError::InUse) => Err(Refused::Because(DeletionError::InUse)),
                 Err(DeleteError::Failed(error)) => Err(error.into()),
             };
@@ -76,28 +82,48 @@ impl Auth {
         change.delete_sessions_of(user.id).await?;
         change.delete_renewed_sessions_of(user.id).await?;
         change.delete_links_of(user.id).await?;
-        if self.may_notify(&mut change, user, has_room, client).await? {
+        let is_mailed = self.may_notify(&mut change, user, has_room, client).await?;
+        if is_mailed {
             change.mail(self.message(Message::AccountDeletion, user, client)).await?;
         }
         change.changes_user(user.id);
         change.record(Event::DeletionAsked, Some(user.id)).await?;
         change.commit().await?;
-        Ok(Some(now + grace))
+        Ok(Deletion { until: Some(now + grace), is_mailed })
     }
 
-    /// Whether this browser has deleted its account a moment ago, so that its form was sent twice. Returns what the first
-    /// one did: until when the account can be restored, or `None` if it is erased.
-    pub(crate) async fn find_deletion(
+    /// How long the account of this user can be restored once it is deleted.
+    pub(crate) async fn deletion_grace(&self, user: UserId) -> Result<Duration, Error> {
+        Ok(self.grace(self.store.has_former_email(user, self.clock.now()).await?))
+    }
+
+    /// Whoever has just changed the address must not erase what its owner can still take back.
+    fn grace(&self, has_former_email: bool) -> Duration {
+        let grace = self.config.account.deletion_grace;
+        if has_former_email { grace.max(GRACE_AFTER_CHANGE) } else { grace }
+    }
+
+    /// Whether this browser has deleted the account that it opened last.
+    pub(crate) async fn find_deletion_by(
         &self,
         client: &Client,
-    ) -> Result<Option<Option<Timestamp>>, Error> {
-        let Some(device) = client.devices.first() else { return Ok(None) };
-        let Some(user) = self.store.find_account(device.user).await? else {
-            return Ok(Some(None));
+    ) -> Result<Option<Deletion>, Error> {
+        match client.devices.first() {
+            Some(device) => self.find_deletion(device.user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Whether this account was deleted a moment ago, so that the form was sent twice. Returns what the first one did.
+    pub(crate) async fn find_deletion(&self, user: UserId) -> Result<Option<Deletion>, Error> {
+        let Some(user) = self.store.find_account(user).await? else {
+            return Ok(Some(Deletion { until: None, is_mailed: false }));
         };
         let since = self.clock.now() - REPEATED_WITHIN;
         let is_new = user.disabled_at.is_some_and(|at| at > since);
-        Ok(user.delete_at.filter(|_| is_new).map(Some))
+        // Whether the email to an address that was never verified is within the limits is not known any more.
+        let is_mailed = user.email_verified_at.is_some();
+        Ok(user.delete_at.filter(|_| is_new).map(|at| Deletion { until: Some(at), is_mailed }))
     }
 
     /// Uses the link up and enables the account again.
@@ -106,10 +132,8 @@ impl Auth {
         link: &OpenedLink,
         client: &Client,
     ) -> Result<(), Refused<CannotRestore>> {
-        let cannot = || Refused::Because(CannotRestore);
         let OpenedLink { token, user: Some(user), .. } = link else {
-            // The form was sent twice, perhaps.
-            return if link.used_by.is_some() { Ok(()) } else { Err(cannot()) };
+            return self.restore_again(link).await;
         };
         let mut change = self.begin_change(client).await?;
         let now = change.now;
@@ -117,12 +141,17 @@ impl Auth {
         let sent = change.take_link(token.digest(), Purpose::AccountRestore, user.id, now).await?;
         if sent.is_none() || !change.update_restored(user.id).await? {
             change.rollback().await;
-            return Err(cannot());
+            return self.restore_again(link).await;
         }
         change.delete_links_for(user.id, Purpose::AccountRestore).await?;
         change.changes_user(user.id);
         change.record(Event::Restored, Some(user.id)).await?;
         Ok(change.commit().await?)
+    }
+
+    /// The form was sent twice, or the link is dead.
+    async fn restore_again(&self, link: &OpenedLink) -> Result<(), Refused<CannotRestore>> {
+        if self.was_just_used(link).await? { Ok(()) } else { Err(Refused::Because(CannotRestore)) }
     }
 
     /// Erases an account with its sessions, links and waiting messages; returns `false` if there is none. What was
@@ -164,6 +193,8 @@ impl Auth {
                     Ok(_) => erased += 1,
                     Err(DeleteError::InUse) => {
                         warn!("user={id} is not erased: a table of the app refers to it");
+                        // Many of them must not keep others from being erased.
+                        self.store.update_delete_at(*id, now + TRIED_AGAIN_IN).await?;
                     }
                     Err(DeleteError::Failed(error)) => return Err(error),
                 }

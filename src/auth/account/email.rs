@@ -38,6 +38,11 @@ impl Email {
         &self.key
     }
 
+    /// The domain, in lower case and as A-labels (RFC 5890).
+    pub fn domain(&self) -> &str {
+        self.key.rsplit_once('@').map_or("", |(_, domain)| domain)
+    }
+
     /// The mailbox that several addresses share: `ada@example.com` for `ada+shop@example.com` (RFC 5233), with
     /// dots, dashes and underscores removed for providers that ignore them. `None` if the address has nothing to
     /// remove.
@@ -59,7 +64,7 @@ impl Email {
     /// A guess at the registered part of the domain: `example.com` for `mail.example.com`, `example.co.uk` for
     /// `mail.example.co.uk`.
     pub(in crate::auth) fn registered_domain(&self) -> &str {
-        let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let domain = self.domain();
         let mut labels = domain.rsplit('.');
         let (top, second) = (labels.next().unwrap_or(""), labels.next().unwrap_or(""));
         // `co.uk` and `com.br` are public suffixes; in `ab.de` only `de` is one.
@@ -73,8 +78,7 @@ impl Email {
     /// as A-labels.
     pub fn deliverable(&self) -> String {
         let local = self.typed.rsplit_once('@').map_or("", |(local, _)| local);
-        let domain = self.key.rsplit_once('@').map_or("", |(_, domain)| domain);
-        format!("{local}@{domain}")
+        format!("{local}@{}", self.domain())
     }
 
     /// Both forms, as stored in the database.

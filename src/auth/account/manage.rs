@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::auth::events::Event;
+use crate::auth::refusal::public_refusal;
 use crate::auth::store::{BATCH, NewUser};
 use crate::auth::{Auth, Client, Email, Name, User, UserId};
 use crate::clock::Timestamp;
@@ -210,6 +211,10 @@ impl Auth {
         self.store.list_sessions(id, now, now - idle(false), now - idle(true)).await
     }
 }
+
+public_refusal!(CreateError { EmailTaken: "the address has an account" });
+
+public_refusal!(DeleteError { InUse: "a table of the app refers to the account" });
 
 impl From<Error> for CreateError {
     fn from(error: Error) -> Self {

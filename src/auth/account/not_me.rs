@@ -16,10 +16,8 @@ impl Auth {
         link: &OpenedLink,
         client: &Client,
     ) -> Result<(), Refused<CannotReport>> {
-        let cannot = || Refused::Because(CannotReport);
         let OpenedLink { token, user: Some(user), .. } = link else {
-            // The form was sent twice, perhaps.
-            return if link.used_by.is_some() { Ok(()) } else { Err(cannot()) };
+            return self.report_again(link).await;
         };
         let mut change = self.begin_change(client).await?;
         let now = change.now;
@@ -28,7 +26,7 @@ impl Auth {
         let Some(user) = change.find_account(user.id).await?.filter(|_| is_there && sent.is_some())
         else {
             change.rollback().await;
-            return Err(cannot());
+            return self.report_again(link).await;
         };
         change.update_password_version(user.id).await?;
         change.forget_new_email(user.id).await?;
@@ -40,5 +38,10 @@ impl Auth {
         change.changes_user(user.id);
         change.record(Event::NotMe, Some(user.id)).await?;
         Ok(change.commit().await?)
+    }
+
+    /// The form was sent twice, or the link is dead.
+    async fn report_again(&self, link: &OpenedLink) -> Result<(), Refused<CannotReport>> {
+        if self.was_just_used(link).await? { Ok(()) } else { Err(Refused::Because(CannotReport)) }
     }
 }

@@ -12,7 +12,7 @@ impl Auth {
         client: &Client,
     ) -> Result<(), Refused<SignedOut>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         let mut change = self.begin_change(client).await?;
         if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
             change.rollback().await;

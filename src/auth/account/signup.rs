@@ -1,5 +1,6 @@
 //! Signing up.
 
+use super::newcomer::PendingSignUp;
 use crate::auth::events::Event;
 use crate::auth::password::PasswordVersion;
 use crate::auth::store::NewUser;
@@ -7,6 +8,7 @@ use crate::auth::{
     Auth, Client, Email, Name, NewSession, Password, Refused, SessionToken, UserId, WeakPassword,
     WrongCredentials,
 };
+use crate::config::{EmailDomain, SignUps};
 use crate::mail::Message;
 
 /// The fields of the sign-up form.
@@ -14,6 +16,8 @@ pub(crate) struct SignUp {
     pub(crate) email: Email,
     pub(crate) password: Password,
     pub(crate) name: Option<Name>,
+    /// The page to go on to, if the address is to be confirmed first.
+    pub(crate) next: Option<String>,
 }
 
 /// What kind of client signs up.
@@ -25,17 +29,26 @@ pub(crate) enum SignUpBy {
     Program,
 }
 
-/// A new account.
-pub(crate) struct SignedUp {
-    pub(crate) email: Email,
-    /// The browser's session, unless the account has changed in the meantime.
-    pub(crate) session: Option<NewSession>,
-    /// Whether the account did not exist before.
-    pub(crate) is_new: bool,
+/// What came of a sign-up.
+pub(crate) enum SignedUp {
+    /// There is an account.
+    Account {
+        email: Email,
+        /// The browser's session, unless the account has changed in the meantime.
+        session: Option<NewSession>,
+        /// Whether the account did not exist before.
+        is_new: bool,
+    },
+    /// There will be one once the address is confirmed: the same for every address.
+    LinkSent(Email),
 }
 
 /// Why a sign-up is refused.
 pub(crate) enum SignUpError {
+    /// Not everybody may sign up.
+    NotOpen(SignUps),
+    /// The address is at none of these domains.
+    OtherDomain(Vec<EmailDomain>),
     /// The address has an account.
     EmailTaken,
     /// The password does not meet the policy.
@@ -43,14 +56,19 @@ pub(crate) enum SignUpError {
 }
 
 impl Auth {
-    /// Creates an account and puts the verification message into the outbox, both or neither.
+    /// Creates an account and puts the verification message into the outbox, both or neither. If addresses have to be
+    /// verified, only puts the message into the outbox.
     pub(crate) async fn sign_up(
         &self,
         form: SignUp,
         client: &Client,
         by: SignUpBy,
     ) -> Result<SignedUp, Refused<SignUpError>> {
-        let SignUp { email, password, name } = form;
+        self.may_sign_up(Some(&form.email)).map_err(Refused::Because)?;
+        if self.config.requires_verification() {
+            return self.request_sign_up(form, client).await;
+        }
+        let SignUp { email, password, name, .. } = form;
         self.charge_ip(client).await?;
         if self.store.find_credentials(&email).await?.is_some() {
             return self.sign_up_again(email, &password, client, by).await;
@@ -90,7 +108,46 @@ impl Auth {
             SignUpBy::Program => None,
         };
         change.commit().await?;
-        Ok(SignedUp { email, session, is_new: true })
+        Ok(SignedUp::Account { email, session, is_new: true })
+    }
+
+    /// Whether somebody with this address may sign up without an invitation.
+    pub(crate) fn may_sign_up(&self, email: Option<&Email>) -> Result<(), SignUpError> {
+        let config = &self.config;
+        if config.signup != SignUps::Open {
+            return Err(SignUpError::NotOpen(config.signup));
+        }
+        if email.is_some_and(|email| !config.allows_email(email)) {
+            return Err(SignUpError::OtherDomain(config.signup_domains.clone()));
+        }
+        Ok(())
+    }
+
+    /// Requests a message with a link to finish signing up. Does the same work for every address, so that neither the
+    /// response nor its time reveals who has an account; the account is looked up later, on delivery. Until the link
+    /// is used nothing exists that somebody could sign in to, or set up on a stranger's address (pre-hijacking).
+    async fn request_sign_up(
+        &self,
+        SignUp { email, password, name, next }: SignUp,
+        client: &Client,
+    ) -> Result<SignedUp, Refused<SignUpError>> {
+        self.charge_ip(client).await?;
+        self.check_backlog(client).await?;
+        let mut slot = self.hasher.slot_for_stranger(client);
+        let password = self
+            .check_new_password(password, Some(&email), name.as_ref(), &mut slot)
+            .await
+            .map_err(|refused| refused.map(SignUpError::WeakPassword))?;
+        let password_hash = self.hasher.hash(&password.0, &mut slot).await?;
+        drop(slot);
+        let charged = self.sign_up_charge(client);
+        let asked_at = self.clock.now();
+        let pending = PendingSignUp { email, name, password_hash, next, asked_at, charge: charged };
+        let mut change = self.begin_change(client).await?;
+        change.mail(self.sign_up_message(&pending, client)).await?;
+        change.record(Event::SignUpAsked, None).await?;
+        change.commit().await?;
+        Ok(SignedUp::LinkSent(pending.email))
     }
 
     /// Checks the password of a sign-up that is refused for another reason, so that all mistakes are named at once.
@@ -123,6 +180,6 @@ impl Auth {
         let proof =
             proof.map_err(|refused| refused.map(|WrongCredentials| SignUpError::EmailTaken))?;
         let session = self.start_session(&proof, false, client, replaced).await?;
-        Ok(SignedUp { email, session, is_new: false })
+        Ok(SignedUp::Account { email, session, is_new: false })
     }
 }

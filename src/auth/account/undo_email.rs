@@ -5,8 +5,13 @@ use crate::auth::link::{OpenedLink, Purpose};
 use crate::auth::{Auth, Client, LinkToken, Refused};
 use crate::mail::Message;
 
-/// The link was used, has expired, or an older one was used.
-pub(crate) struct CannotUndo;
+/// Why an address is not put back.
+pub(crate) enum CannotUndo {
+    /// The link was used, has expired, or an older one was used.
+    DeadLink,
+    /// It was put back by this link a moment ago: the form was sent twice.
+    JustDone,
+}
 
 impl Auth {
     /// Uses the link up and puts the address back, whatever happened since: another password, other addresses, even
@@ -17,8 +22,9 @@ impl Auth {
         link: &OpenedLink,
         client: &Client,
     ) -> Result<LinkToken, Refused<CannotUndo>> {
-        let cannot = || Refused::Because(CannotUndo);
-        let OpenedLink { token, user: Some(user), .. } = link else { return Err(cannot()) };
+        let OpenedLink { token, user: Some(user), .. } = link else {
+            return self.undo_again(link).await;
+        };
         let reset = LinkToken::new()?;
         let mut change = self.begin_change(client).await?;
         let now = change.now;
@@ -31,14 +37,14 @@ impl Auth {
         };
         let Some((former, replaced)) = former.zip(change.find_account(user.id).await?) else {
             change.rollback().await;
-            return Err(cannot());
+            return self.undo_again(link).await;
         };
         let was_deleted = change.update_restored(user.id).await?;
         if (replaced.disabled_at.is_some() && !was_deleted)
             || !change.update_email(user.id, &former.email, now).await?
         {
             change.rollback().await;
-            return Err(cannot());
+            return self.undo_again(link).await;
         }
         change.delete_former_emails_since(user.id, &former).await?;
         change.delete_messages_for(user.id, Message::EmailChange.as_str()).await?;
@@ -60,5 +66,11 @@ impl Auth {
         change.record(Event::EmailUndone, Some(user.id)).await?;
         change.commit().await?;
         Ok(reset)
+    }
+
+    /// The form was sent twice, or the link is dead. The secret of the other answer is not known any more.
+    async fn undo_again(&self, link: &OpenedLink) -> Result<LinkToken, Refused<CannotUndo>> {
+        let is_done = self.was_just_used(link).await?;
+        Err(Refused::Because(if is_done { CannotUndo::JustDone } else { CannotUndo::DeadLink }))
     }
 }

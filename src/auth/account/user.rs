@@ -11,7 +11,6 @@ use rocket::http::uri::{
 };
 use rocket::request::FromParam;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Email, Name};
@@ -21,8 +20,7 @@ use crate::clock::Timestamp;
 ///
 /// As a guard, the signed-in user: a route with a `User` argument answers 401 without one, and 403 to a change that
 /// another website sends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-#[schema(as = Account, description = "An account, as the export has it.")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct User {
     /// The ID of the account; never reused, sorted by time of sign-up (`UUIDv7`, RFC 9562).
@@ -30,24 +28,18 @@ pub struct User {
     /// The address as typed at sign-up.
     pub email: Email,
     /// The display name, if there is one.
-    #[schema(required)]
     pub name: Option<Name>,
     /// When the user verified the address, if they have.
-    #[schema(required)]
     pub email_verified_at: Option<Timestamp>,
     /// When a mail server last refused the address for good, since it does not exist or takes no email. Forgotten once an
     /// email has been accepted.
-    #[schema(required)]
     pub email_refused_at: Option<Timestamp>,
     /// When the account was disabled, if it is. Nobody is signed in to a disabled account.
-    #[schema(required)]
     pub disabled_at: Option<Timestamp>,
     /// When the account, which its owner has deleted, will be erased. Until then it is disabled, and a mailed link
     /// restores it.
-    #[schema(required)]
     pub delete_at: Option<Timestamp>,
     /// The address that the user wants to change to; it counts once they have confirmed it.
-    #[schema(required)]
     pub new_email: Option<Email>,
     /// Whether the user is an administrator: whom the guard `Admin` lets in.
     pub is_admin: bool,

@@ -5,8 +5,7 @@ use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::link::{MOST_OPEN, OpenedLink, Purpose};
 use crate::auth::{
-    Auth, Client, Limited, LinkToken, Password, PasswordProof, Refused, Session, User,
-    WrongCredentials,
+    Auth, Client, Limited, LinkToken, Password, PasswordProof, Refused, Session, WrongCredentials,
 };
 use crate::mail::Message;
 
@@ -37,10 +36,11 @@ impl Auth {
     /// Sends the message again, within the rate limits.
     pub(crate) async fn request_verification(
         &self,
-        user: &User,
+        session: &Session,
         client: &Client,
     ) -> Result<VerificationRequest, Error> {
-        match self.charge_change(user.id).await {
+        let user = &session.user;
+        match self.charge_change(session).await {
             Ok(()) => {}
             Err(Limited::Wait(_)) => return Ok(VerificationRequest::TooMany),
             Err(Limited::Failed(error)) => return Err(error),

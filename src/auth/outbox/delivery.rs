@@ -187,6 +187,9 @@ impl Auth {
             self.mail.send(row.id, &to, content, self.clock.now()).await?;
             return Ok(Sent::Done);
         }
+        if matches!(message, Message::SignUp | Message::Invitation) {
+            return self.send_to_newcomer(row, message).await;
+        }
         let user = match row.user_id {
             Some(id) => self.store.find_account(id).await?.filter(|user| message.may_reach(user)),
             None => self.store.find_user_by_email(&row.recipient).await?,
@@ -267,18 +270,26 @@ impl Auth {
             | Message::EmailReplaced
             | Message::NewDevice
             | Message::EmailInUse
+            | Message::SignUp
+            | Message::Invitation
             | Message::AccountErased => {
                 // To the address at the time of the event: whoever has taken the account over may have changed it.
                 let then = row.recipient.parse().ok();
-                let then = then.filter(|then: &Email| then.key() != user.email.key());
-                Some(to(then.as_ref().unwrap_or(&user.email)))
+                match then.filter(|then: &Email| then.key() != user.email.key()) {
+                    // Its owner has a link to undo that; anybody else gets none.
+                    Some(then) if message.link().is_some() => {
+                        Some(Addressed { message: Message::EmailReplaced, ..to(&then) })
+                    }
+                    Some(then) => Some(to(&then)),
+                    None => Some(to(&user.email)),
+                }
             }
         })
     }
 
     /// Counts a rate-limited message when it is first about to leave. If it has to wait, returns until when. Does
     /// the same whether or not the address has an account: the time of the site's next message would tell.
-    async fn charge_leaving(
+    pub(super) async fn charge_leaving(
         &self,
         tx: &mut Tx,
         row: &OutboxRow,
@@ -290,10 +301,11 @@ impl Auth {
             (Message::VerifyEmail, Some(user)) => {
                 let allowance = self.config.allowance(row.sent_from(), false);
                 match self.charge_mailbox(tx, &user.email, allowance).await? {
-                    Quota::Counted(()) => self.charge_sign_up(tx, user.id, key, row).await?,
+                    Quota::Counted(()) => self.charge_sign_up(tx, Some(user.id), key, row).await?,
                     full @ Quota::UsedUpUntil(_) => full,
                 }
             }
+            (Message::SignUp, _) => self.charge_newcomer(tx, key, row).await?,
             (Message::VerifyEmail, None) | (Message::PasswordReset, _) => {
                 self.charge_reset(tx, key, row).await?
             }
@@ -306,6 +318,28 @@ impl Auth {
             tx.update_next_due(key.clone(), self.clock.now()).await?;
         }
         Ok(counted)
+    }
+
+    /// Counts the message of a sign-up to an address that is not proven. One that is sent again counts like a link to
+    /// reset a password.
+    async fn charge_newcomer(
+        &self,
+        tx: &mut Tx,
+        key: &[u8],
+        row: &OutboxRow,
+    ) -> Result<Quota, Error> {
+        if let Ok(email) = row.recipient.parse() {
+            let allowance = self.config.allowance(row.sent_from(), false);
+            let room = self.charge_mailbox(tx, &email, allowance).await?;
+            if !room.is_counted() {
+                return Ok(room);
+            }
+        }
+        if row.payload.is_some() {
+            self.charge_sign_up(tx, None, key, row).await
+        } else {
+            self.charge_reset(tx, key, row).await
+        }
     }
 
     /// Counts a message that a stranger requested. An unverified address also counts against its mailbox, which may
@@ -392,7 +426,7 @@ impl Auth {
     }
 
     /// Passes the message to the mail server, and remembers whether that refuses the address, so that its owner is told.
-    async fn hand_over(
+    pub(super) async fn hand_over(
         &self,
         row: &OutboxRow,
         to: &Email,
@@ -415,7 +449,7 @@ impl Auth {
     }
 
     /// The content of the message, with the token if it contains a link.
-    fn content(
+    pub(super) fn content(
         &self,
         row: &OutboxRow,
         message: Message,
@@ -468,7 +502,7 @@ struct LinkTo<'a> {
 }
 
 /// The outcome of a delivery.
-enum Sent {
+pub(super) enum Sent {
     /// The message was sent, or has no recipient.
     Done,
     /// The rate limit allows it only after this time.

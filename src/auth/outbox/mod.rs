@@ -2,6 +2,7 @@
 //! Each is delivered at least once.
 
 mod delivery;
+mod newcomer;
 mod under_way;
 mod wakeup;
 
@@ -12,6 +13,7 @@ use uuid::Uuid;
 
 pub(in crate::auth) use wakeup::Wakeup;
 
+use super::account::PendingSignUp;
 use super::store::{Delivery, OutboxRow, Priority};
 use super::throttle::MOST_MESSAGES;
 use super::{Auth, Client, Device, Email, User, UserId};
@@ -83,6 +85,32 @@ impl Auth {
             quota_key: Some(self.sign_up_key(client)),
             priority: Priority::First,
             ..self.message_to(Message::VerifyEmail, Some(to), email, client)
+        }
+    }
+
+    /// An outbox row for the message of a sign-up that is to be confirmed, to an address that may have an account.
+    pub(in crate::auth) fn sign_up_message(
+        &self,
+        pending: &PendingSignUp,
+        client: &Client,
+    ) -> OutboxRow {
+        OutboxRow {
+            payload: Some(pending.to_payload()),
+            quota_key: Some(pending.charge.key.clone()),
+            priority: Priority::First,
+            ..self.message_to(Message::SignUp, None, &pending.email, client)
+        }
+    }
+
+    /// An outbox row for the same message once more.
+    pub(in crate::auth) fn sign_up_link_message(
+        &self,
+        email: &Email,
+        client: &Client,
+    ) -> OutboxRow {
+        OutboxRow {
+            quota_key: Some(self.reset_key(client)),
+            ..self.message_to(Message::SignUp, None, email, client)
         }
     }
 

@@ -39,7 +39,7 @@ impl Auth {
         client: &Client,
     ) -> Result<NewSession, Refused<ChangePasswordError>> {
         let user = &session.user;
-        self.charge_change(user.id).await?;
+        self.charge_change(session).await?;
         let (new, left) = self.check_new(user, new, client).await?;
         // Both are judged, so that both mistakes are shown at once.
         let proof = self.check_current(user, current, client, left).await?;
@@ -71,6 +71,8 @@ impl Auth {
         let version = change.update_password(user.id, &hash).await?;
         let device = KnownDevice::new(user.id, version, &[], now);
         change.delete_sessions_of(user.id).await?;
+        // Whoever knew the old password may have asked for another address.
+        change.forget_new_email(user.id).await?;
         let renewed = self.insert_session(&mut change, device, session.remembered, client).await?;
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
         change.insert_renewed_session(ended, renewed.id, user.id, now).await?;
@@ -86,12 +88,13 @@ impl Auth {
     /// What is wrong with the passwords of a form that is refused anyway, as far as they were given.
     pub(crate) async fn check_change(
         &self,
-        user: &User,
+        session: &Session,
         current: Option<Result<&Password, PasswordError>>,
         new: Option<Password>,
         client: &Client,
     ) -> Result<(), Refused<ChangePasswordError>> {
-        self.charge_change(user.id).await?;
+        self.charge_change(session).await?;
+        let user = &session.user;
         let (mut weak, mut left) = (None, self.config.hashing.max_wait);
         if let Some(new) = new {
             let (judged, still_left) = self.check_new(user, new, client).await?;

@@ -14,7 +14,7 @@ use crate::clock::{CLOCKS_DIFFER, Timestamp};
 /// bucket for failed attempts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct KnownDevice {
-    pub(in crate::auth) user: UserId,
+    pub(crate) user: UserId,
     pub(in crate::auth) id: Uuid,
     /// The version of the password it signed in with; void once that has changed.
     pub(in crate::auth) password: PasswordVersion,
@@ -40,6 +40,18 @@ impl KnownDevice {
         let same = known.iter().find(|device| device.opened(user, password, now));
         let id = same.map_or_else(Uuid::now_v7, |device| device.id);
         Self { user, id, password, at: now }
+    }
+
+    /// The same device, of a browser that has opened the account before, for the password of this version; `None` for
+    /// any other. It keeps its bucket: what is handed out without the password must bring no further attempts.
+    pub(in crate::auth) fn renewed(
+        user: UserId,
+        password: PasswordVersion,
+        known: &[Self],
+        now: Timestamp,
+    ) -> Option<Self> {
+        let same = known.iter().find(|device| device.has_opened(user, now))?;
+        Some(Self { password, ..same.clone() })
     }
 
     /// Whether it opened this account with this password, recently enough.

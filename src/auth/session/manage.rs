@@ -7,50 +7,55 @@ use crate::auth::{Auth, Client, KnownDevice, Refused, Session};
 
 /// Why a session is not ended.
 pub(crate) enum EndSessionError {
-    /// The account has no such session. The same for one of another account.
+    /// It is the session of another account.
     NoSuchSession,
     /// The session of this browser has ended in the meantime.
     SignedOut,
 }
 
 impl Auth {
-    /// Ends one session of the signed-in user. All browsers that are known become strangers, since it is not known
-    /// which of them it was; returns the proof for this one.
+    /// Ends one session of the signed-in user; one that has ended already stays so. All browsers that are known become
+    /// strangers, since it is not known which of them it was; returns the proof for this one, if it had one.
     pub(crate) async fn end_session(
         &self,
         session: &Session,
         id: Uuid,
         client: &Client,
-    ) -> Result<KnownDevice, Refused<EndSessionError>> {
+    ) -> Result<Option<KnownDevice>, Refused<EndSessionError>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         let mut change = self.begin_change(client).await?;
         if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
             change.rollback().await;
             return Err(Refused::Because(EndSessionError::SignedOut));
         }
         let Some(ended) = change.delete_session_by_id(id, user).await? else {
+            let is_anothers = change.has_session(id).await?;
             change.rollback().await;
-            return Err(Refused::Because(EndSessionError::NoSuchSession));
+            return if is_anothers {
+                Err(Refused::Because(EndSessionError::NoSuchSession))
+            } else {
+                Ok(None)
+            };
         };
         change.ends_session(ended);
         let version = change.update_password_version(user).await?;
         change.changes_user(user);
         change.record(Event::SessionEnded, Some(user)).await?;
-        let device = KnownDevice::new(user, version, &[], change.now);
+        let device = KnownDevice::renewed(user, version, &client.devices, change.now);
         change.commit().await?;
         Ok(device)
     }
 
     /// Ends all sessions of the signed-in user but this one, and makes all other browsers strangers. Returns the
-    /// proof for this one.
+    /// proof for this one, if it had one.
     pub(crate) async fn end_other_sessions(
         &self,
         session: &Session,
         client: &Client,
-    ) -> Result<KnownDevice, Refused<EndSessionError>> {
+    ) -> Result<Option<KnownDevice>, Refused<EndSessionError>> {
         let user = session.user.id;
-        self.charge_change(user).await?;
+        self.charge_change(session).await?;
         let mut change = self.begin_change(client).await?;
         if !change.lock_user(user).await? || !change.lock_session(session.id).await? {
             change.rollback().await;
@@ -58,10 +63,12 @@ impl Auth {
         }
         change.delete_other_sessions(user, session.id).await?;
         change.delete_renewed_sessions_of(user).await?;
+        // One of them may have asked for another address.
+        change.forget_new_email(user).await?;
         let version = change.update_password_version(user).await?;
         change.changes_user(user);
         change.record(Event::SessionsEnded, Some(user)).await?;
-        let device = KnownDevice::new(user, version, &[], change.now);
+        let device = KnownDevice::renewed(user, version, &client.devices, change.now);
         change.commit().await?;
         Ok(device)
     }

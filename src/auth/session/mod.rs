@@ -64,7 +64,7 @@ impl Auth {
     /// nobody can plant theirs in a victim's browser (session fixation).
     ///
     /// Returns `None` if the password was changed or the account disabled since it was checked: an attacker with
-    /// the old password must not get in beside a reset.
+    /// the old password must not get in beside a reset. Also if the address has to be verified first.
     pub(crate) async fn start_session(
         &self,
         proof: &PasswordProof,
@@ -75,7 +75,13 @@ impl Auth {
         let user = proof.user.id;
         let version = proof.password_version;
         let mut change = self.begin_change(client).await?;
-        if !change.lock_user_with_password(user, version).await? {
+        let mut may_begin = change.lock_user_with_password(user, version).await?;
+        if may_begin && !self.may_have_session(&proof.user) {
+            // A link may have verified the address after the password was checked.
+            let now = change.find_account(user).await?;
+            may_begin = now.is_some_and(|user| self.may_have_session(&user));
+        }
+        if !may_begin {
             change.rollback().await;
             return Ok(None);
         }
@@ -84,6 +90,11 @@ impl Auth {
             self.begin_session(&mut change, user, version, remember, client, replaced).await?;
         change.commit().await?;
         Ok(Some(new))
+    }
+
+    /// Whether this user may be signed in: not before the address is verified, if it has to be.
+    fn may_have_session(&self, user: &User) -> bool {
+        user.email_verified_at.is_some() || !self.config.requires_verification()
     }
 
     /// Inserts the session of a user who signs in, in place of the browser's earlier one. The user's row must be
@@ -159,6 +170,9 @@ impl Auth {
             return Ok(None);
         }
         let mut session = row.into_session();
+        if !self.may_have_session(&session.user) {
+            return Ok(None);
+        }
         if now.since(session.last_seen_at) >= SEEN_EVERY {
             // A page view must not fail because the database cannot be written.
             if self.sessions.is_first_to_record(digest, now, SEEN_EVERY)

@@ -59,6 +59,8 @@ impl Auth {
         }
         let now = change.now;
         let ended = EndedSession { digest: token.digest().to_vec(), id: session.id };
+        // Somebody else may hold a copy of the session.
+        self.notify_of_new_device(&mut change, &proof.user, client).await?;
         let (remember, replaced) = (session.remembered, Some(token.clone()));
         let new =
             self.begin_session(&mut change, user, version, remember, client, replaced).await?;

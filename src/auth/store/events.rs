@@ -58,6 +58,11 @@ pub(in crate::auth) struct EventRow {
 }
 
 #[derive(sqlx::FromRow)]
+struct Latest {
+    at: Option<Timestamp>,
+}
+
+#[derive(sqlx::FromRow)]
 struct SignIns {
     n: i64,
 }
@@ -190,20 +195,32 @@ impl Store {
 }
 
 impl Tx {
-    /// Whether a browser with this user agent has signed in to the account from this address, or signed up.
+    /// Whether a browser with this user agent has signed in to the account from this address since then, or signed up.
     pub(in crate::auth) async fn has_signed_in(
         &mut self,
         user: UserId,
         client: &Client,
+        since: Timestamp,
     ) -> Result<bool> {
-        let sql = "SELECT COUNT(*) AS n FROM (SELECT kind, ip, user_agent FROM vestibule_events \
+        let sql = "SELECT COUNT(*) AS n FROM (SELECT at, kind, ip, user_agent FROM vestibule_events \
                    WHERE user_id = $1 ORDER BY at DESC LIMIT $2) AS recent \
-                   WHERE kind IN ($3, $4) AND ip = $5 AND user_agent = $6";
+                   WHERE kind IN ($3, $4) AND ip = $5 AND user_agent = $6 AND at > $7";
         let (signed_in, signed_up) = (Event::SignedIn.as_str(), Event::SignedUp.as_str());
         let (ip, agent) = (client.address.to_string(), client.user_agent.clone());
-        let params = (user, LOOKED_THROUGH, signed_in, signed_up, ip, agent);
+        let params = (user, LOOKED_THROUGH, signed_in, signed_up, ip, agent, since);
         let found: Option<SignIns> = self.find(sql, params).await?;
         Ok(found.is_some_and(|found| found.n > 0))
+    }
+
+    /// When the owner last took the account back from whoever may have had it: by resetting the password, by putting the
+    /// address back, or by "This wasn't me".
+    pub(in crate::auth) async fn last_recovery(&mut self, user: UserId) -> Result<Timestamp> {
+        let sql = "SELECT MAX(at) AS at FROM (SELECT at, kind FROM vestibule_events \
+                   WHERE user_id = $1 ORDER BY at DESC LIMIT $2) AS recent WHERE kind IN ($3, $4, $5)";
+        let kinds = [Event::PasswordReset, Event::EmailUndone, Event::NotMe].map(Event::as_str);
+        let params = (user, LOOKED_THROUGH, kinds[0], kinds[1], kinds[2]);
+        let found: Option<Latest> = self.find(sql, params).await?;
+        Ok(found.and_then(|found| found.at).unwrap_or(Timestamp::from_millis(0)))
     }
 
     /// Removes what names a person from the events of an account that is erased.

@@ -36,6 +36,16 @@ impl From<FormerRow> for FormerEmail {
 }
 
 impl Store {
+    /// Whether the account can still have an earlier address back.
+    pub(in crate::auth) async fn has_former_email(
+        &self,
+        user: UserId,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let kept: Option<Reserved> = self.find(COUNT, (user, now)).await?;
+        Ok(kept.is_some_and(|kept| kept.n > 0))
+    }
+
     /// Finds an address that this account can still have back.
     pub(in crate::auth) async fn find_former_email(
         &self,
@@ -69,6 +79,9 @@ impl Store {
 
 const FIND: &str = "SELECT id, email, email_key, changed_at FROM vestibule_former_emails \
                     WHERE id = $1 AND user_id = $2 AND undo_until > $3";
+
+const COUNT: &str =
+    "SELECT COUNT(*) AS n FROM vestibule_former_emails WHERE user_id = $1 AND undo_until > $2";
 
 impl Tx {
     /// [`Store::find_former_email`], for a transaction that puts it back.
@@ -146,8 +159,7 @@ impl Tx {
         user: UserId,
         now: Timestamp,
     ) -> Result<bool> {
-        let sql = "SELECT COUNT(*) AS n FROM vestibule_former_emails WHERE user_id = $1 AND undo_until > $2";
-        let kept: Option<Reserved> = self.find(sql, (user, now)).await?;
+        let kept: Option<Reserved> = self.find(COUNT, (user, now)).await?;
         Ok(kept.is_some_and(|kept| kept.n > 0))
     }
 

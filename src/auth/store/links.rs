@@ -15,7 +15,8 @@ use crate::clock::{CLOCKS_DIFFER, Timestamp};
 pub(in crate::auth) struct NewLink {
     pub(in crate::auth) digest: Digest,
     pub(in crate::auth) purpose: Purpose,
-    pub(in crate::auth) user: UserId,
+    /// `None` for somebody who has no account yet.
+    pub(in crate::auth) user: Option<UserId>,
     /// The key of the address that it is sent to.
     pub(in crate::auth) recipient: String,
     /// What else it needs to do its work.
@@ -202,11 +203,7 @@ impl Tx {
             )
             .await?;
         let Some(sent) = taken else { return Ok(None) };
-        self.run(
-            "INSERT INTO vestibule_used_links (digest, purpose, user_id, used_at) VALUES ($1, $2, $3, $4)",
-            (digest.to_vec(), purpose.as_str(), user, now),
-        )
-        .await?;
+        self.insert_used_link(digest, purpose, user, now).await?;
         Ok(Some(sent))
     }
 

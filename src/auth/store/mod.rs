@@ -13,6 +13,7 @@ mod in_flight;
 mod inspect;
 mod links;
 mod migrate;
+mod newcomers;
 mod open;
 mod outbox;
 #[cfg(feature = "postgres")]
@@ -35,7 +36,7 @@ pub(in crate::auth) use events::EventRow;
 pub(in crate::auth) use health::Signals;
 pub(crate) use inspect::Tables;
 pub(in crate::auth) use inspect::find_out;
-pub(in crate::auth) use links::{FoundLink, NewLink};
+pub(in crate::auth) use links::{FoundLink, NewLink, Sent};
 pub(in crate::auth) use outbox::{Busy, FURTHEST, OutboxRow, Priority};
 pub(in crate::auth) use sessions::{EndedSession, RenewedRow};
 pub(in crate::auth) use throttle::{Charge, Quota};

@@ -291,6 +291,13 @@ impl Tx {
         Ok(ended.and_then(|ended| Digest::from_row(ended.digest)))
     }
 
+    /// Whether there is a session with this ID, of any user.
+    pub(in crate::auth) async fn has_session(&mut self, id: Uuid) -> Result<bool> {
+        let sql = "SELECT digest FROM vestibule_sessions WHERE id = $1";
+        let found: Option<Surplus> = self.find(sql, (id,)).await?;
+        Ok(found.is_some())
+    }
+
     /// Ends the sessions of a user but one.
     pub(in crate::auth) async fn delete_other_sessions(
         &mut self,

@@ -231,6 +231,14 @@ impl Store {
         Ok(found.into_iter().map(|found| found.user_id).collect())
     }
 
+    /// Has an account erased at another time.
+    pub(in crate::auth) async fn update_delete_at(&self, id: UserId, at: Timestamp) -> Result<()> {
+        let sql =
+            "UPDATE vestibule_users SET delete_at = $2 WHERE id = $1 AND delete_at IS NOT NULL";
+        self.run(sql, (id, at)).await?;
+        Ok(())
+    }
+
     /// Lists accounts, also disabled ones, in no particular order. `ids` are at most [`BATCH`](super::BATCH).
     pub(in crate::auth) async fn list_accounts(&self, ids: &[UserId]) -> Result<Vec<User>> {
         // One text for both engines, which have no type for a list in common.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use uuid::Uuid;
 
 use crate::auth::{Client, Email, LinkToken, UserId};
 use crate::clock::millis;
@@ -15,15 +16,15 @@ pub(in crate::auth) enum Bucket<'a> {
     /// Attempts to sign in to an account, by strangers.
     Account(&'a Email),
     /// Attempts to sign in by a browser that has opened the account before.
-    KnownDevice(uuid::Uuid),
+    KnownDevice(Uuid),
     /// Attempts of any kind from one IP prefix, per minute.
     IpPrefix(&'a Client),
     /// The same for all prefixes of an IPv6 site.
     Site(IpAddr),
     /// Attempts of a site that cost a hash, per day.
     SiteDay(&'a Client),
-    /// Changes that one user makes to their account, per minute.
-    Changes(UserId),
+    /// Changes to an account in one session, per minute: a thief with another one must not use up the owner's.
+    Changes(UserId, Uuid),
     /// Recorded events of one account from one site, per day.
     Records(UserId, Option<IpAddr>),
     /// Recorded attempts of one site that cost no hash, per day.
@@ -94,7 +95,7 @@ impl ThrottleKey {
             Bucket::IpPrefix(client) => format!("network {}", of(client.ip_prefix())),
             Bucket::Site(site) => format!("site {site}"),
             Bucket::SiteDay(client) => format!("site day {}", of(client.ip_site())),
-            Bucket::Changes(user) => format!("acts {user}"),
+            Bucket::Changes(user, session) => format!("acts {user} {session}"),
             Bucket::Records(user, site) => format!("visits {user} {}", of(*site)),
             Bucket::Invalid(site) => format!("junk {}", of(*site)),
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
@@ -181,7 +182,6 @@ mod tests {
             (Bucket::Account(&email), "account ada@example.com".to_owned()),
             (Bucket::IpPrefix(&client), "network 203.0.113.7".into()),
             (Bucket::SiteDay(&client), "site day 203.0.113.7".into()),
-            (Bucket::Changes(user), format!("acts {user}")),
             (Bucket::Records(user, site), format!("visits {user} 203.0.113.7")),
             (Bucket::Invalid(None), "junk all".into()),
             (Bucket::PasswordChanges(user), format!("password changes {user}")),

@@ -96,11 +96,11 @@ impl Auth {
         self.throttle_key.key(&Bucket::SignUpsOf(client.ip_site())).to_vec()
     }
 
-    /// Counts a message to a new account when it is about to leave. If it must wait, returns until when.
+    /// Counts a message of a sign-up when it is about to leave. If it must wait, returns until when.
     pub(in crate::auth) async fn charge_sign_up(
         &self,
         tx: &mut Tx,
-        user: UserId,
+        user: Option<UserId>,
         key: &[u8],
         message: &OutboxRow,
     ) -> Result<Quota, Error> {
@@ -108,11 +108,17 @@ impl Auth {
         let shared = self.throttle_key.key(&Bucket::SignUpsOf(None));
         let rate = self.sign_up_rate(self.config.allowance(message.sent_from(), shared == key));
         let room = self.charge_message_rate(tx, key, rate, message).await?;
-        if room.is_counted() {
+        if let Some(user) = user.filter(|_| room.is_counted()) {
             let taken = Charge { key: key.to_vec(), millis: rate.each() };
             tx.update_sign_up_charge(user, taken).await?;
         }
         Ok(room)
+    }
+
+    /// What a message of a sign-up that is to be confirmed will be charged.
+    pub(in crate::auth) fn sign_up_charge(&self, client: &Client) -> Charge {
+        let millis = self.sign_up_rate(client.allowance).each();
+        Charge { key: self.sign_up_key(client), millis }
     }
 
     /// The key of links requested by this client's site.

@@ -19,7 +19,7 @@ pub(crate) use wait::Wait;
 
 use super::password::hasher::HashSlot;
 use super::store::{Charge, Credentials, Quota, Tx};
-use super::{Auth, Client, Email, Limited, LinkToken, UserId};
+use super::{Auth, Client, Email, Limited, LinkToken, Session, UserId};
 use crate::Error;
 use crate::clock::Timestamp;
 use crate::mail::Message;
@@ -280,9 +280,10 @@ impl Auth {
     }
 
     /// Counts a change by a signed-in user, independent of the client IP.
-    pub(in crate::auth) async fn charge_change(&self, user: UserId) -> Result<(), Limited> {
+    pub(in crate::auth) async fn charge_change(&self, session: &Session) -> Result<(), Limited> {
         let most = self.config.throttle.attempts_by_ip;
-        self.charge(&Bucket::Changes(user), FixedWindow { most, per: MINUTE }).await
+        let bucket = Bucket::Changes(session.user.id, session.id);
+        self.charge(&bucket, FixedWindow { most, per: MINUTE }).await
     }
 
     /// Whether to record a successful sign-in, a sign-out or a name change. These have no other limit, and would

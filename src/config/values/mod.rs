@@ -6,6 +6,7 @@ mod link;
 mod mail;
 mod networks;
 mod public_url;
+mod sign_up;
 mod zone;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ pub use link::Link;
 pub use mail::{Hello, Sender, SmtpUrl};
 pub use networks::{Allowances, Proxy};
 pub use public_url::PublicUrl;
+pub use sign_up::{EmailDomain, SignUps, Verification};
 pub use zone::Zone;
 
 use super::Must;

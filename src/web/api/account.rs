@@ -1,17 +1,17 @@
-//! Accounts: signing up and the profile.
+//! Accounts: the profile, and deleting an account.
 
 use crate::web::body::Json;
-use rocket::http::{CookieJar, Status};
+use crate::web::openapi::schemas;
+use rocket::http::CookieJar;
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ApiError, Done, Reply, not_signed_in};
-use crate::auth::{Auth, Client, Refused, SignUp, SignUpBy, SignUpError};
+use super::{Reply, not_signed_in};
+use crate::auth::{Auth, Client};
 use crate::web::forms::{Fields, Input, Patch};
 use crate::web::guards::CurrentSession;
 use crate::web::pages::account_deletion::DeletionForm;
-use crate::web::pages::sign_up::{SignUpForm, also_wrong};
 use crate::web::session;
 use crate::{Email, Name, Timestamp, User, UserId, words};
 
@@ -19,21 +19,24 @@ use crate::{Email, Name, Timestamp, User, UserId, words};
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 pub(super) struct UserJson {
+    #[schema(value_type = Uuid)]
     id: UserId,
     /// The address as typed at sign-up.
+    #[schema(value_type = schemas::Email)]
     email: Email,
     /// The display name, if there is one.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schemas::Name>)]
     name: Option<Name>,
     /// Whether the user has shown that the address is theirs.
     email_verified: bool,
     /// When a mail server last refused the address for good; `null` if never, or if it has taken an email since.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schemas::Time>)]
     email_refused_at: Option<Timestamp>,
     /// The address that the user wants to change to, until it is confirmed.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schemas::Email>)]
     new_email: Option<Email>,
     /// When the user signed up.
+    #[schema(value_type = schemas::Time)]
     created_at: Timestamp,
 }
 
@@ -51,49 +54,11 @@ impl UserJson {
     }
 }
 
-/// Signs up without beginning a session. The inner result has the refusals of a form without other mistakes.
-pub(in crate::web) async fn sign_up(
-    Input(submitted): Input<'_, SignUpForm>,
-    client: &Client,
-    auth: &Auth,
-) -> Result<Result<Json<Done>, Refused<SignUpError>>, ApiError> {
-    let Some(SignUpForm { email, password, name, .. }) = submitted.form else {
-        let also = also_wrong(&submitted, client, auth).await;
-        return Err(submitted.refusal(also)?.into());
-    };
-    let form = SignUp { email, password, name: name.into_new() };
-    let new = auth.sign_up(form, client, SignUpBy::Program).await;
-    Ok(new.map(|new| Json(Done::new(&new.email, words::api::SIGNED_UP))))
-}
-
-/// Sign up
-///
-/// Creates an account, and mails a link that verifies its address. Begins no session.
-#[utoipa::path(
-    post,
-    path = "/register",
-    operation_id = "sign_up",
-    tag = "Accounts",
-    request_body = SignUpForm,
-    responses(
-        (status = 201, body = Done, description = "There is an account"),
-        (status = 400, description = "`invalid-fields`, `email-taken`, `weak-password`, `bad-request`")
-    )
-)]
-#[post("/register", data = "<input>")]
-pub(in crate::web) async fn register(
-    input: Input<'_, SignUpForm>,
-    client: Client,
-    auth: &State<Auth>,
-) -> Result<(Status, Json<Done>), ApiError> {
-    Ok((Status::Created, sign_up(input, &client, auth).await??))
-}
-
 /// The members that are to change.
 #[derive(FromForm, ToSchema)]
 pub(in crate::web) struct ProfileFields {
     /// Empty or `null`: none.
-    #[schema(value_type = Option<Name>)]
+    #[schema(value_type = Option<schemas::Name>)]
     name: Patch<Name>,
 }
 
@@ -142,7 +107,7 @@ pub(in crate::web) struct Deleted {
     /// What was done.
     message: &'static str,
     /// Until when a mailed link restores the account; `null` if it is erased.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schemas::Time>)]
     restorable_until: Option<Timestamp>,
 }
 
@@ -172,7 +137,8 @@ pub(in crate::web) async fn delete(
 ) -> Reply<Deleted> {
     let session = current.0.ok_or_else(not_signed_in)?;
     let password = input.fields()?.password.0;
-    let until = auth.request_deletion(session, password.as_ref(), &client).await?;
+    let deleted = auth.request_deletion(session, password.as_ref(), &client).await?;
     session::remove(jar, auth.config());
-    Ok(Json(Deleted { message: words::api::DELETED, restorable_until: until }))
+    let restorable_until = deleted.until;
+    Ok(Json(Deleted { message: words::api::DELETED, restorable_until }))
 }

@@ -11,6 +11,7 @@ use crate::web::body::Json;
 use crate::web::cursor::{Cursor, NoCursor};
 use crate::web::errors::Refusal;
 use crate::web::guards::CurrentSession;
+use crate::web::openapi::schemas;
 use crate::{Timestamp, words};
 
 /// The number of events in an answer.
@@ -22,6 +23,7 @@ const A_PAGE: u32 = 100;
 struct EventJson {
     id: Uuid,
     /// When it happened.
+    #[schema(value_type = schemas::Time)]
     at: Timestamp,
     /// What happened, such as `signed-in`. A later version may have more of them.
     event: &'static str,

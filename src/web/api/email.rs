@@ -38,11 +38,12 @@ pub(in crate::web) async fn ask_to_verify(
     client: Client,
     auth: &State<Auth>,
 ) -> Reply<Done> {
-    let user = &current.0.ok_or_else(not_signed_in)?.user;
+    let session = current.0.ok_or_else(not_signed_in)?;
+    let user = &session.user;
     if user.email_verified_at.is_some() {
         return Ok(Json(Done::new(&user.email, words::api::EMAIL_VERIFIED)));
     }
-    let message = match auth.request_verification(user, &client).await? {
+    let message = match auth.request_verification(session, &client).await? {
         VerificationRequest::Sent => words::api::LINK_SENT,
         VerificationRequest::IsWaiting => words::api::LINK_IS_WAITING,
         VerificationRequest::EnoughLinks => words::api::ENOUGH_LINKS,

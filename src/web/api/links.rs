@@ -8,6 +8,7 @@ use super::{ApiError, Reply, Success, dead_link};
 use crate::auth::{Auth, Client, LinkToken, OpenedLink, Purpose};
 use crate::web::body::Json;
 use crate::web::forms::{Fields, Input, Typed};
+use crate::web::openapi::schemas;
 use crate::{Email, words};
 
 /// The token of a link.
@@ -50,7 +51,7 @@ impl Fields for LinkFields {
 #[schema(as = Link)]
 pub(in crate::web) struct LinkJson {
     /// The address that the account has, or gets by the link; `null` if the link is not about one.
-    #[schema(required)]
+    #[schema(required, value_type = Option<schemas::Email>)]
     email: Option<Email>,
 }
 
@@ -75,10 +76,14 @@ pub(in crate::web) async fn look(
 ) -> Reply<LinkJson> {
     let LinkFields { purpose, token } = input.fields()?;
     let OpenedLink { user, email, .. } = open(auth, purpose, &token.0).await?;
-    let user = user.ok_or_else(dead_link)?;
     // What the pages of these links do not show either.
     let is_silent = matches!(purpose, Purpose::NotMe | Purpose::AccountRestore);
-    Ok(Json(LinkJson { email: email.or_else(|| (!is_silent).then_some(user.email)) }))
+    let email = match (email, user) {
+        (None, None) => return Err(dead_link()),
+        (Some(email), _) => Some(email),
+        (None, Some(user)) => Some(user.email).filter(|_| !is_silent),
+    };
+    Ok(Json(LinkJson { email }))
 }
 
 /// "This wasn't me"

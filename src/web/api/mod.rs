@@ -8,8 +8,10 @@ pub(in crate::web) mod links;
 pub(in crate::web) mod password;
 pub(in crate::web) mod session;
 pub(in crate::web) mod sessions;
+pub(in crate::web) mod sign_up;
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::Responder;
 use rocket::http::Status;
 use serde::Serialize;
@@ -29,6 +31,7 @@ pub(in crate::web) type Reply<T> = Result<Json<T>, ApiError>;
 #[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Done {
     /// The address as typed.
+    #[schema(value_type = schemas::Email)]
     email: Email,
     /// What was done.
     message: &'static str,

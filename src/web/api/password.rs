@@ -1,6 +1,7 @@
 //! Passwords: changing and resetting.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, post};
 use serde::Serialize;
@@ -62,6 +63,7 @@ pub(in crate::web) enum ResetAsked {
     Sent(Done),
     /// Only with the setting `reveal_reset_token`, for tests.
     Revealed {
+        #[schema(value_type = schemas::Email)]
         email: Email,
         reset_token: String,
     },

@@ -1,6 +1,7 @@
 //! The session: signing in and out, and the signed-in user.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::CookieJar;
 use rocket::{State, get, post};
 use serde::Serialize;
@@ -103,10 +104,13 @@ pub(in crate::web) async fn renew_login(
 struct SessionJson {
     id: Uuid,
     /// When the user signed in.
+    #[schema(value_type = schemas::Time)]
     created_at: Timestamp,
     /// When it was last used.
+    #[schema(value_type = schemas::Time)]
     last_seen_at: Timestamp,
     /// When it ends if it is not used any more.
+    #[schema(value_type = schemas::Time)]
     expires_at: Timestamp,
 }
 

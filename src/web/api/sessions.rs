@@ -7,9 +7,10 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Reply, Success, not_signed_in, recent};
-use crate::auth::{Auth, Client};
+use crate::auth::{Auth, Client, EndSessionError, Refused};
 use crate::web::body::Json;
 use crate::web::guards::CurrentSession;
+use crate::web::openapi::schemas;
 use crate::web::session;
 use crate::{SessionInfo, Timestamp, words};
 
@@ -19,8 +20,10 @@ use crate::{SessionInfo, Timestamp, words};
 struct SessionJson {
     id: Uuid,
     /// When the user signed in.
+    #[schema(value_type = schemas::Time)]
     created_at: Timestamp,
     /// When it was last used.
+    #[schema(value_type = schemas::Time)]
     last_seen_at: Timestamp,
     /// The client IP; empty if it is not known.
     ip: String,
@@ -87,11 +90,11 @@ pub(in crate::web) async fn end(
     auth: &State<Auth>,
 ) -> Reply<Success> {
     let session = current.0.ok_or_else(not_signed_in)?;
-    let id = Uuid::try_parse(id).unwrap_or_default();
+    let id = Uuid::try_parse(id).map_err(|_| Refused::Because(EndSessionError::NoSuchSession))?;
     if id == session.id {
         session::sign_out(auth, jar, &client).await?;
     } else {
-        let device = auth.end_session(session, id, &client).await?;
+        let device = auth.end_session(recent(&current, auth)?, id, &client).await?;
         session::write_device(jar, auth.config(), device, &client);
     }
     Ok(Json(Success::new(words::api::SIGNED_OUT)))

@@ -1,7 +1,7 @@
 //! The document of the API for programs (OpenAPI 3.1), from the annotations of the handlers and the structs that are
 //! read and sent. What all routes have in common is added here, so that an annotation says only what is special.
 
-mod schemas;
+pub(in crate::web) mod schemas;
 
 use rocket::http::{ContentType, Header};
 use rocket::{Responder, State, get};

@@ -9,7 +9,11 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::auth::{Password, Purpose};
 use crate::web::cursor::Cursor;
 use crate::web::forms::{Attempt, Ticked, Typed};
-use crate::{Email, Name, Timestamp, UserId};
+
+/// Stand for public types, which do not show the app that a library describes them.
+pub(in crate::web) enum Email {}
+pub(in crate::web) enum Name {}
+pub(in crate::web) enum Time {}
 
 macro_rules! schemas {
     ($($Type:ty: $name:literal = $object:expr;)*) => {
@@ -47,10 +51,8 @@ schemas! {
         .schema_type(Type::Boolean)
         .description(Some("Whether a box is ticked."));
     Cursor: "Cursor" = text("Where a list goes on.").pattern(Some("^[0-9]+\\.[0-9a-f]{32}$"));
-    Timestamp: "Time" = text("A time (RFC 3339) in UTC, with whole seconds.")
+    Time: "Time" = text("A time (RFC 3339) in UTC, with whole seconds.")
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)));
-    UserId: "UserId" = text("The ID of an account: never reused, sorted by time of sign-up (`UUIDv7`).")
-        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
     Purpose: "Purpose" = text("What a mailed link does: the first part of its path.")
         .enum_values(Some(Purpose::ALL.iter().map(|purpose| purpose.as_str())));
 }

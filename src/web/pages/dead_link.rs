@@ -34,7 +34,7 @@ pub(in crate::web) fn show(page: &Page<'_>, purpose: Purpose) -> Answer {
         }
         Purpose::VerifyEmail => urls::PROFILE,
         Purpose::EmailChange => urls::SECURITY,
-        Purpose::AccountRestore => urls::SIGN_IN,
+        Purpose::SignUp | Purpose::Invitation | Purpose::AccountRestore => urls::SIGN_IN,
     };
     // Nothing else gives an account back once these are too old.
     let is_last = matches!(purpose, Purpose::EmailUndo | Purpose::AccountRestore);

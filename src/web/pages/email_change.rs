@@ -13,6 +13,7 @@ use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::{Draft, Link, Page};
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::refusals::Reason;
 use crate::web::session;
@@ -21,6 +22,7 @@ use crate::{Email, Error, User, urls};
 /// Another address.
 #[derive(FromForm, ToSchema)]
 pub(in crate::web) struct EmailForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
 }
 

@@ -49,11 +49,13 @@ pub(in crate::web) async fn submit_link(
             let reset = page.frame.urls.link(urls::PASSWORD_RESET, &token.in_link());
             Ok(Answer::Go(Redirect::to(reset)))
         }
-        Err(Refused::Because(CannotUndo)) if link.used_by.is_some() => {
+        Err(Refused::Because(CannotUndo::JustDone)) => {
             // Pressed twice: the password is chosen by a link, as if it were forgotten.
             Ok(Answer::Go(page.go_to(urls::PASSWORD_RESET)))
         }
-        Err(Refused::Because(CannotUndo)) => Ok(dead_link::show(&page, Purpose::EmailUndo)),
+        Err(Refused::Because(CannotUndo::DeadLink)) => {
+            Ok(dead_link::show(&page, Purpose::EmailUndo))
+        }
         Err(Refused::Wait(wait)) => Ok(Answer::Refused(crate::web::errors::Refusal::wait(wait))),
         Err(Refused::Failed(error)) => Err(error),
     }

@@ -6,6 +6,8 @@ pub(in crate::web) mod dead_link;
 pub(in crate::web) mod email_change;
 pub(in crate::web) mod email_undo;
 pub(in crate::web) mod home;
+pub(in crate::web) mod invitation;
+mod joined;
 pub(in crate::web) mod not_me;
 pub(in crate::web) mod password_change;
 pub(in crate::web) mod password_reset;
@@ -17,6 +19,8 @@ pub(in crate::web) mod set_password;
 pub(in crate::web) mod sign_in;
 pub(in crate::web) mod sign_out;
 pub(in crate::web) mod sign_up;
+pub(in crate::web) mod sign_up_link;
+pub(in crate::web) mod sign_up_sent;
 pub(in crate::web) mod verify_email;
 pub(in crate::web) mod your_data;
 

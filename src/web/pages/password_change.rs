@@ -103,7 +103,7 @@ pub(in crate::web) async fn also_wrong(
     let current =
         current.as_ref().map(|Attempt(tried)| tried.as_ref().ok_or(PasswordError::TooLong));
     let new = submitted.field("new_password");
-    auth.check_change(&session.user, current, new, client).await
+    auth.check_change(session, current, new, client).await
 }
 
 /// The password was changed: this browser continues with a new session.

@@ -16,6 +16,7 @@ use crate::web::frame::Frame;
 use crate::web::guards::Link;
 use crate::web::guards::Page;
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
 use crate::web::typed_email::TypedEmail;
@@ -24,6 +25,7 @@ use crate::{Email, Error, User, urls, words};
 /// The address of an account.
 #[derive(FromForm, ToSchema)]
 pub(in crate::web) struct AskForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
 }
 
@@ -60,11 +62,28 @@ struct SentPage<'a> {
 }
 
 /// A link that was asked for.
-struct Asked {
-    email: Email,
-    may_ask: bool,
+pub(super) struct Asked {
+    pub(super) email: Email,
+    pub(super) may_ask: bool,
     /// How often, or when, another one can be asked for.
-    again: String,
+    pub(super) again: String,
+}
+
+impl Asked {
+    /// `None` if this browser has asked for none.
+    pub(super) fn of(typed: &TypedEmail, auth: &Auth) -> Option<Self> {
+        if !typed.has_asked() {
+            return None;
+        }
+        let left = typed.links_left(auth.config());
+        let may_ask = left > 0;
+        let again = if may_ask {
+            words::pages::password_reset_sent::times_left(left)
+        } else {
+            words::pages::password_reset_sent::again_in(typed.wait(auth))
+        };
+        Some(Self { email: typed.email.clone(), may_ask, again })
+    }
 }
 
 parts!(SentPage);
@@ -129,16 +148,7 @@ pub(in crate::web) async fn submit(
 /// A page of its own, so that loading it again sends nothing. Says the same of every address.
 #[get("/password-reset-sent")]
 pub(in crate::web) fn show_sent(page: Page<'_>, jar: &CookieJar<'_>, auth: &State<Auth>) -> Shown {
-    let asked = TypedEmail::read(jar, auth).map(|typed| {
-        let left = typed.links_left(auth.config());
-        let may_ask = left > 0;
-        let again = if may_ask {
-            words::pages::password_reset_sent::times_left(left)
-        } else {
-            words::pages::password_reset_sent::again_in(typed.wait(auth))
-        };
-        Asked { email: typed.email, may_ask, again }
-    });
+    let asked = TypedEmail::read(jar, auth).and_then(|typed| Asked::of(&typed, auth));
     pages::show(Status::Ok, &SentPage { frame: page.frame, asked })
 }
 

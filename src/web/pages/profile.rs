@@ -15,6 +15,7 @@ use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::{Draft, Page};
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::refusals::Reason;
 use crate::{Email, Error, Name, User, urls, words};
@@ -56,6 +57,7 @@ pub(in crate::web) enum Profile {
 #[derive(Serialize, ToSchema)]
 #[schema(as = OlderProfile)]
 pub(in crate::web) struct ProfileJson {
+    #[schema(value_type = schemas::Email)]
     email: Email,
 }
 

@@ -67,24 +67,24 @@ pub(in crate::web) async fn end(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
-    let Some(session) = page.session else {
-        return Ok(Answer::Go(page.sign_in_first(urls::SESSIONS)));
+    let sign_in_first = || Ok(Answer::Go(page.sign_in_first(urls::SESSIONS)));
+    let Ok(id) = Uuid::try_parse(id) else {
+        return Answer::without_form(Refused::Because(EndSessionError::NoSuchSession));
     };
-    let id = Uuid::try_parse(id).unwrap_or_default();
-    if id == session.id {
+    if page.session.is_some_and(|session| session.id == id) {
         session::sign_out(auth, jar, &client).await?;
         Notice::SignedOut.put(jar, auth);
         return Ok(Answer::Go(page.go_to(urls::SIGN_IN)));
     }
+    // A thief with an old session must not sign the owner out.
+    let Some(session) = page.recent_session(auth) else { return sign_in_first() };
     match auth.end_session(session, id, &client).await {
         Ok(device) => {
             session::write_device(jar, auth.config(), device, &client);
             Notice::DeviceSignedOut.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::SESSIONS)))
         }
-        Err(Refused::Because(EndSessionError::SignedOut)) => {
-            Ok(Answer::Go(page.sign_in_first(urls::SESSIONS)))
-        }
+        Err(Refused::Because(EndSessionError::SignedOut)) => sign_in_first(),
         Err(refused) => Answer::without_form(refused),
     }
 }

@@ -5,25 +5,29 @@ use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
 use utoipa::ToSchema;
 
-use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError};
+use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, SignedUp};
+use crate::config::{Link, SignUps};
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted, Ticked};
 use crate::web::frame::Frame;
 use crate::web::guards::{FormCookies, Page};
 use crate::web::layout::parts;
 use crate::web::next::Next;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::refusals::CookiesLost;
 use crate::web::session;
 use crate::web::typed_email::TypedEmail;
-use crate::{Email, Error, Name, words};
+use crate::words::{self, Text};
+use crate::{Email, Error, Name, urls};
 
 /// Who signs up.
 #[derive(FromForm, ToSchema)]
 pub(in crate::web) struct SignUpForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
     pub(in crate::web) password: Password,
-    #[schema(value_type = Option<Name>)]
+    #[schema(value_type = Option<schemas::Name>)]
     pub(in crate::web) name: Patch<Name>,
     #[schema(ignore)]
     next: Option<Next>,
@@ -63,6 +67,33 @@ fn draw(
     pages::show(status, &SignUpPage { frame: page.frame, form, password_hint, is_taken })
 }
 
+#[derive(Template)]
+#[template(path = "sign_up_closed.html", blocks = ["title", "main"])]
+struct ClosedPage<'a> {
+    frame: Frame<'a>,
+    title: Text,
+    reason: &'static str,
+    /// Who can help.
+    support: Option<&'a Link>,
+}
+
+parts!(ClosedPage);
+
+/// Says why nobody can sign up here without an invitation.
+fn draw_closed(
+    status: Status,
+    page: &Page<'_>,
+    signups: SignUps,
+    cookies: &FormCookies<'_>,
+) -> Shown {
+    // The way from here to the form to sign in looks like one from a form.
+    cookies.try_one();
+    let title = words::pages::sign_up_closed::title(signups);
+    let reason = words::pages::sign_up_closed::reason(signups);
+    let support = page.frame.config.links.support.as_ref();
+    pages::show(status, &ClosedPage { frame: page.frame, title, reason, support })
+}
+
 #[get("/signup?<next>")]
 pub(in crate::web) fn show(
     page: Page<'_>,
@@ -74,6 +105,9 @@ pub(in crate::web) fn show(
     let next = next.and_then(Next::parse);
     if page.session.is_some() {
         return Answer::go(&page, next.as_ref());
+    }
+    if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
+        return Answer::Page(draw_closed(Status::Ok, &page, signups, &cookies));
     }
     let mut form = FormState::with("next", next.as_ref().map_or("", Next::as_str))
         .and_email(TypedEmail::read(jar, auth));
@@ -92,6 +126,9 @@ pub(in crate::web) async fn submit(
     cookies: FormCookies<'_>,
     auth: &State<Auth>,
 ) -> Result<Answer, Error> {
+    if let Err(SignUpError::NotOpen(signups)) = auth.may_sign_up(None) {
+        return Ok(Answer::Page(draw_closed(Status::Forbidden, &page, signups, &cookies)));
+    }
     let draw =
         |status, state: &FormState, is_taken| draw(status, &page, state, is_taken, &cookies, auth);
     let Some(SignUpForm { email, password, name, next, cookie }) = submitted.form else {
@@ -108,18 +145,23 @@ pub(in crate::web) async fn submit(
         return Answer::refused(Refused::Because(CookiesLost), state, draw);
     }
     let typed = email.clone();
-    let form = SignUp { email, password, name: name.into_new() };
+    let to = next.as_ref().map(|next| next.as_str().to_owned());
+    let form = SignUp { email, password, name: name.into_new(), next: to };
     let by = SignUpBy::Browser(session::read(jar, auth.config()));
     match auth.sign_up(form, &client, by).await {
-        Ok(signed_up) => {
-            if let Some(new) = signed_up.session {
+        Ok(SignedUp::Account { session, is_new, .. }) => {
+            if let Some(new) = session {
                 session::write(jar, auth.config(), new, &client);
                 TypedEmail::forget(jar, auth.config());
             }
-            if signed_up.is_new {
+            if is_new {
                 Notice::AccountReady.put(jar, auth);
             }
             Ok(Answer::go(&page, next.as_ref()))
+        }
+        Ok(SignedUp::LinkSent(email)) => {
+            TypedEmail::ask(jar, auth, email);
+            Ok(Answer::Go(page.go_to(urls::SIGN_UP_SENT)))
         }
         Err(refused) => {
             TypedEmail::keep(jar, auth, typed);

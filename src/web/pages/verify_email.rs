@@ -51,9 +51,9 @@ pub(in crate::web) async fn submit(
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
 ) -> Result<Redirect, Error> {
-    let Some(user) = page.user() else { return Ok(page.sign_in_first(urls::PROFILE)) };
-    if user.email_verified_at.is_none() {
-        let notice = match auth.request_verification(user, &client).await? {
+    let Some(session) = page.session else { return Ok(page.sign_in_first(urls::PROFILE)) };
+    if session.user.email_verified_at.is_none() {
+        let notice = match auth.request_verification(session, &client).await? {
             VerificationRequest::Sent => Notice::MessageSent,
             VerificationRequest::IsWaiting => Notice::MessageWaits,
             VerificationRequest::EnoughLinks => Notice::EnoughMessages,

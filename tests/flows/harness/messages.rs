@@ -75,6 +75,7 @@ impl TestApp {
         for email in &all {
             let (kinds, may_be_read): (&[&str], _) = match email.subject.split(' ').next() {
                 Some("Your") if email.subject.starts_with("Your account") => (&["created"], true),
+                Some("Your") if email.subject.starts_with("Your invitation") => (&[], true),
                 Some("Your") if email.subject.contains("email address") => {
                     (&["email-changed", "email-undone"], true)
                 }

@@ -175,3 +175,31 @@ fn a_program_deletes_and_restores() {
     app.call(Method::Post, "/api/v1/account_restore", [("token", &token)]).is(200);
     app.log_in(ADA, PASSWORD).redirects_to("/profile");
 }
+
+/// What the page says beforehand is what happens.
+#[test]
+fn the_page_says_how_long_it_can_be_restored() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.account.deletion_grace", "0s")));
+    app.sign_up(ADA);
+    verify(&app);
+    app.visit("/account-deletion").says("erased at once");
+    app.post("/email-change", [("email", "ada@new.example")]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    app.visit("/account-deletion").does_not_say("erased at once").says("7 days");
+    app.emails();
+}
+
+/// Promise 31: an address that was never verified gets no email beyond the limits, and nobody is told of one.
+#[test]
+fn an_email_that_is_not_sent_is_not_promised() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.throttle.emails_by_ip", 1)));
+    app.sign_up(ADA);
+    app.other_browser().sign_up("bob@example.com");
+    app.emails();
+    app.post("/verify-email", []).redirects_to("/profile");
+    app.post("/account-deletion", [("password", PASSWORD)])
+        .is(200)
+        .says("No email was sent")
+        .does_not_say("that we have sent you");
+    app.emails();
+}

@@ -196,3 +196,31 @@ fn deleting_does_not_erase_what_can_be_put_back() {
     put_back(&app, &undo);
     app.emails();
 }
+
+/// Promises 56 and 63: pressed twice at once.
+#[test]
+fn pressing_twice_at_once_does_not_fail() {
+    let (app, undo) = stolen();
+    let mut statuses = app.post_at_once(3, &undo, []);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303; 3]);
+    assert_eq!(app.count("events WHERE kind = 'email-undone'"), 1);
+    app.emails();
+}
+
+/// Promise 56: a notice that has not left yet brings the thief no link.
+#[test]
+fn a_notice_that_leaves_later_has_no_link_for_the_thief() {
+    let app = with_verified_ada();
+    app.post("/email-change", [("email", THIEF)]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    // Its notice waits at a mail server.
+    app.sql("UPDATE vestibule_outbox SET due_at = due_at + 60000 WHERE message = 'email-changed'");
+    let undo = app.last_email().link();
+    app.other_browser().visit(&undo).and_submit([]).is(303);
+    app.clock.advance(Duration::from_mins(2));
+    let emails = app.emails();
+    let to_thief: Vec<_> = emails.iter().filter(|email| email.to == THIEF).collect();
+    assert!(to_thief.len() >= 2, "{to_thief:?}");
+    assert!(to_thief.iter().all(|email| !email.text.contains("/not-me/")), "{to_thief:?}");
+}

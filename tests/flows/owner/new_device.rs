@@ -69,3 +69,16 @@ fn the_notice_can_be_switched_off() {
     app.browser_at("203.0.113.9").log_in(ADA, PASSWORD).redirects_to("/profile");
     assert_eq!(app.emails().len(), before);
 }
+
+/// A copy of the session in another browser, which gives the password.
+#[test]
+fn a_renewed_sign_in_with_another_browser_is_told_too() {
+    let app = verified_behind_a_proxy();
+    let before = app.emails().len();
+    let thief = app.browser_at("203.0.113.9");
+    thief.cookies.borrow_mut().insert("session_id".into(), app.session_cookie().unwrap());
+    app.clock.advance(std::time::Duration::from_mins(10));
+    thief.submit("/recent-login", [("password", PASSWORD)]).redirects_to("/profile");
+    let emails = app.emails().split_off(before);
+    assert!(emails.iter().any(|email| email.subject.starts_with("New sign-in")), "{emails:?}");
+}

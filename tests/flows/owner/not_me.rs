@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{events_of_ada, with_verified_ada};
-use crate::harness::{ADA, NEW_PASSWORD, PASSWORD};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 /// Promise 61.
 #[test]
@@ -93,4 +93,38 @@ fn a_signed_in_owner_ends_the_other_sessions_and_changes_the_password() {
     app.post("/not-me", []).redirects_to("/recent-login?next=/not-me");
     thief.visit("/not-me").redirects_to("/login?next=/not-me");
     app.emails();
+}
+
+/// Promise 63: pressed twice at once.
+#[test]
+fn pressing_twice_at_once_succeeds_twice_and_mails_once() {
+    let app = with_verified_ada();
+    app.elsewhere();
+    app.change_password(PASSWORD, "three silver bicycles").redirects_to("/profile");
+    let link = app.last_email().link();
+    let before = app.emails().len();
+    assert_eq!(app.other_browser().post_at_once(3, &link, []), [200; 3]);
+    assert_eq!(app.emails().len(), before + 1);
+}
+
+/// What was known before the owner took the account back is not known any more.
+#[test]
+fn a_browser_that_was_reported_is_new_afterwards() {
+    let app = TestApp::behind_a_proxy(|figment| figment);
+    app.sign_up(ADA);
+    super::verify(&app);
+    let thief = app.browser_at("203.0.113.9");
+    thief.log_in(ADA, PASSWORD).redirects_to("/profile");
+    let owner = app.other_browser();
+    app.clock.advance(std::time::Duration::from_secs(1));
+    owner.visit(&app.last_email().link()).and_submit([]).is(200);
+    let reset = app.last_email().link();
+    owner.reset_password(&reset, "three silver bicycles").redirects_to("/login");
+    owner.log_in(ADA, "three silver bicycles").redirects_to("/profile");
+    let before = app.emails().len();
+    // Somebody has told the thief the new password.
+    app.clock.advance(std::time::Duration::from_secs(1));
+    thief.log_in(ADA, "three silver bicycles").redirects_to("/profile");
+    let emails = app.emails().split_off(before);
+    assert!(emails.iter().any(|email| email.subject.starts_with("New sign-in")), "{emails:?}");
 }

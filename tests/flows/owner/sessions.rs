@@ -32,7 +32,7 @@ fn another_users_session_is_not_found() {
     let app = TestApp::with_ada();
     let grace = app.other_browser();
     grace.sign_up("grace@example.com");
-    for id in [id_of(&grace), "00000000-0000-0000-0000-000000000000".into(), "x".into()] {
+    for id in [id_of(&grace), "x".into()] {
         app.post(&format!("/sessions/{id}/end"), []).is(404);
         app.ask(Method::Delete, &format!("/api/v1/sessions/{id}")).is(404);
     }
@@ -42,6 +42,61 @@ fn another_users_session_is_not_found() {
         .redirects_to("/login?next=/sessions");
     assert!(grace.is_signed_in());
     app.emails();
+}
+
+/// Promise 63: the form is sent twice, or from a page of some minutes ago.
+#[test]
+fn ending_twice_succeeds_twice() {
+    let app = TestApp::with_ada();
+    let phone = id_of(&app.elsewhere());
+    for _ in 0..2 {
+        app.post(&format!("/sessions/{phone}/end"), []).redirects_to("/sessions");
+        app.visit("/sessions").says("The device is signed out.");
+        app.ask(Method::Delete, &format!("/api/v1/sessions/{phone}")).is(200);
+    }
+    assert_eq!(app.count("events WHERE kind = 'session-ended'"), 1);
+}
+
+/// Promise 48: whoever has an old session must not sign the owner out.
+#[test]
+fn one_is_ended_after_a_recent_sign_in() {
+    let app = TestApp::with_ada();
+    app.clock.advance(Duration::from_mins(10));
+    let owner = app.elsewhere();
+    let end = format!("/sessions/{}/end", id_of(&owner));
+    app.post(&end, []).redirects_to("/recent-login?next=/sessions");
+    app.ask(Method::Delete, &format!("/api/v1/sessions/{}", id_of(&owner))).is(401);
+    assert!(owner.is_signed_in());
+    app.submit("/recent-login?next=/sessions", [("password", PASSWORD)]).redirects_to("/sessions");
+    app.post(&end, []).redirects_to("/sessions");
+    assert!(!owner.is_signed_in());
+}
+
+/// Promises 27 to 29: a session without the password brings no attempts to guess it.
+#[test]
+fn a_stolen_session_brings_no_further_guesses() {
+    let app = TestApp::with_ada();
+    let thief = app.other_browser();
+    thief.cookies.borrow_mut().insert("session_id".into(), app.session_cookie().unwrap());
+    let mut wrong = 0;
+    for _ in 0..4 {
+        thief.post("/sessions/end-others", []).redirects_to("/sessions");
+        let guesser = thief.copy();
+        guesser.cookies.borrow_mut().remove("session_id");
+        wrong += (0..5).filter(|_| guesser.guess(ADA) == 401).count();
+    }
+    assert!(wrong <= 6, "{wrong}");
+}
+
+/// What one session does is not counted against another: a thief must not keep the owner from ending it.
+#[test]
+fn a_busy_session_does_not_keep_another_from_ending_it() {
+    let app = TestApp::with_ada();
+    let thief = app.elsewhere();
+    let busy = (0..40).map(|_| thief.post("/email-cancel", []).status);
+    assert!(busy.into_iter().any(|status| status == 429));
+    app.post("/sessions/end-others", []).redirects_to("/sessions");
+    assert!(!thief.is_signed_in());
 }
 
 /// Promises 46 and 48.
