@@ -65,13 +65,13 @@ pub(in crate::web) struct Events {
 )]
 #[get("/activity?<before>")]
 pub(in crate::web) async fn list(
-    before: Option<&str>,
+    before: Vec<&str>,
     current: CurrentSession<'_>,
     auth: &State<Auth>,
 ) -> Reply<Events> {
     let session = current.0.ok_or_else(not_signed_in)?;
     // Somebody who follows a list must not begin again at its start without noticing.
-    let before = before.map(str::parse::<Cursor>).transpose().map_err(|NoCursor| {
+    let before = before.last().map(|text| text.parse()).transpose().map_err(|NoCursor| {
         Refusal::fields(vec![("before".to_owned(), words::fields::UNEXPECTED.to_owned())])
     })?;
     let before = before.map(Cursor::into_inner);

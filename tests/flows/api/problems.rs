@@ -42,7 +42,9 @@ fn a_program_tells_problems_apart_without_reading_sentences() {
     app.call(Post, "/api/v1/email_change", [email]).refuses(400, "same-email");
     app.call(Post, "/api/v1/not_me", [("token", "nonsense")]).refuses(400, "dead-link");
     app.ask(Delete, "/api/v1/sessions/nonsense").refuses(404, "no-such-session");
-    app.ask(Get, "/api/v1/activity?before=nonsense").refuses(400, "invalid-fields");
+    for query in ["before=nonsense", "before=", "before=null&before=null"] {
+        app.ask(Get, &format!("/api/v1/activity?{query}")).refuses(400, "invalid-fields");
+    }
     app.clock.advance(Duration::from_secs(11 * 60));
     app.ask(Delete, "/api/v1/sessions").refuses(401, "login-too-old");
     let seen = (0..100)
