@@ -43,7 +43,7 @@ pub(crate) fn text(finding: &Finding) -> String {
         Finding::UnknownVariable(name) => format!("{name} names no setting and is not used"),
         Finding::DataFolder { folder, exists: true } => folder.display().to_string(),
         Finding::DataFolder { folder, exists: false } => {
-            format!("{}, not there yet: a start makes it", folder.display())
+            format!("{}, not there yet: a start creates it", folder.display())
         }
         Finding::Database(place) => start::database(place),
         Finding::CannotWrite(CannotWrite::ReadOnly) => {
@@ -60,7 +60,7 @@ pub(crate) fn text(finding: &Finding) -> String {
         Finding::SecretKey { key, is_present, is_shared } => {
             secret_key(*key, *is_present, *is_shared).into()
         }
-        Finding::NoDatabase => "not there yet: a start makes them".into(),
+        Finding::NoDatabase => "not there yet: a start creates them".into(),
         Finding::Tables { tables, version } => describe_tables(*tables, *version),
         Finding::Accounts(Some(count)) => count.to_string(),
         Finding::Accounts(None) => "could not be counted".into(),
@@ -83,16 +83,16 @@ pub(crate) fn text(finding: &Finding) -> String {
 
 fn describe_tables(tables: Tables, version: i64) -> String {
     match tables {
-        Tables::Missing => "not there yet: a start or `vestibule migrate` makes them".into(),
+        Tables::Missing => "not there yet: a start or `vestibule migrate` creates them".into(),
         Tables::OfVersion01 => {
-            "of version 0.1: a start or `vestibule migrate` takes them over".into()
+            "of version 0.1: a start or `vestibule migrate` upgrades them".into()
         }
         Tables::Older => format!(
-            "version {version}, older than this program: a start or `vestibule migrate` changes them"
+            "version {version}, older than this program: a start or `vestibule migrate` upgrades them"
         ),
-        Tables::Current => format!("version {version}, as this program has them"),
+        Tables::Current => format!("version {version}, up to date"),
         Tables::Newer => {
-            format!("version {version}, of a later program: this one can work with them")
+            format!("version {version}, of a later version: this program can work with them")
         }
     }
 }
@@ -101,10 +101,10 @@ fn secret_key(key: Key, is_present: bool, is_shared: bool) -> &'static str {
     match (key, is_shared) {
         (Key::Same, true) => "present, the same as the other nodes have",
         (Key::Same, false) => "present, the same as before",
-        (Key::Other, true) => "present, another one than the other nodes have",
-        (Key::Other, false) => "present, another one than before: a start signs everybody out",
+        (Key::Other, true) => "present, not the one that the other nodes have",
+        (Key::Other, false) => "present, not the one from before: a start signs everybody out",
         (Key::First, _) if is_present => "present",
         (Key::First, true) => "not set",
-        (Key::First, false) => "not there yet: a start makes it",
+        (Key::First, false) => "not there yet: a start creates it",
     }
 }

@@ -6,8 +6,9 @@ pub const SETTINGS: &str = "Settings come from Rocket.toml in this folder and fr
      VESTIBULE_PUBLIC_URL, ROCKET_PORT, ROCKET_DATABASES and so on; see README.md.";
 
 pub const SERVE: &str = "Start the service (the default)";
-pub const MIGRATE: &str = "Bring the tables of the database to this version";
-pub const CHECK: &str = "Say what a start would find, and whether it would succeed; change nothing";
+pub const MIGRATE: &str = "Upgrade the tables of the database to this version";
+pub const CHECK: &str =
+    "Show what a start would find, and whether it would succeed, without changing anything";
 pub const HEALTH: &str =
     "Ask the running service whether it is ready, for the health check of a container";
 

@@ -29,14 +29,14 @@ fn problem(key: &str, problem: &Problem) -> String {
             format!("the setting {key} must be a number from {least} to {most}")
         }
         Problem::Unknown(known) => {
-            format!("the setting {key} is not a setting; here are: {}", known.join(", "))
+            format!("there is no setting {key}; these exist: {}", known.join(", "))
         }
         Problem::Renamed(new) => format!("the setting {key} was renamed to vestibule.{new}"),
         Problem::Refused(reason) if key.is_empty() => {
             format!("the settings cannot be read: {reason}")
         }
         Problem::Refused(reason) => format!("the setting {key} cannot be read: {reason}"),
-        Problem::Unreadable => format!("the setting {key} can't be read"),
+        Problem::Unreadable => format!("the setting {key} cannot be read"),
         Problem::Variable(wrong) => variable(key, *wrong),
         Problem::Misread(wrong) => misread(key, *wrong),
         Problem::NotBuiltIn(feature) => format!(
@@ -47,13 +47,13 @@ fn problem(key: &str, problem: &Problem) -> String {
              `sqlite`, and cannot keep accounts in a file"
         ),
         Problem::TwoDatabases => format!(
-            "the setting {key} names another database than databases.vestibule.url; set one of them"
+            "the setting {key} names a different database from databases.vestibule.url; set only one of them"
         ),
         Problem::OtherPool => format!(
-            "the setting {key} names no database of this service; here is: databases.vestibule"
+            "the setting {key} names no database of this service; the only one is databases.vestibule"
         ),
         Problem::TlsIsNotRead => {
-            format!("the setting {key} is not read: put a proxy that speaks TLS in front")
+            format!("the setting {key} is not read: put a proxy with TLS in front")
         }
         Problem::UnknownProfile(profile) => {
             format!("the setting {key} names no profile of Rocket.toml: {profile}")
@@ -101,10 +101,10 @@ fn must(key: &str, must: Must) -> String {
         Must::Line => format!("the setting {key} must be a line of text"),
         Must::Folder => format!("the setting {key} must be a folder"),
         Must::FolderInUrl => {
-            format!("the setting {key} must be a folder whose path a URL can hold")
+            format!("the setting {key} must be a folder whose path can be written in a URL")
         }
         Must::Duration => {
-            format!("the setting {key} must be a length of time such as 90s, 15min, 12h or 14days")
+            format!("the setting {key} must be a duration such as 90s, 15min, 12h or 14days")
         }
         Must::Colour => format!("the setting {key} must be a colour such as #8a3b12"),
         Must::Link => format!(
@@ -209,15 +209,15 @@ fn misread(key: &str, wrong: Misread) -> String {
             format!("the setting {key} cannot be read: {SPECIAL_CHARACTERS}, and name one host")
         }
         Misread::EndsEarly => {
-            format!("the setting {key} cannot be meant like this: {SPECIAL_CHARACTERS}")
+            format!("the setting {key} is ambiguous: {SPECIAL_CHARACTERS}")
         }
         Misread::SeveralHosts => format!(
-            "the setting {key} names several hosts; name one, such as an address that moves with the \
+            "the setting {key} names several hosts; name one, such as an address that always leads to the \
              primary"
         ),
         Misread::ParameterTwice => format!("the setting {key} names a parameter twice"),
         Misread::UnusedRootCertificate => format!(
-            "the setting {key} has sslrootcert, which counts with sslmode=verify-full or verify-ca alone"
+            "the setting {key} has sslrootcert, which has an effect only with sslmode=verify-full or verify-ca"
         ),
         Misread::UnreadableRootCertificate => {
             format!("the setting {key} names an sslrootcert that cannot be read")
@@ -226,7 +226,7 @@ fn misread(key: &str, wrong: Misread) -> String {
             "the setting {key} must be sqlite: and a file, without parameters after a question mark except mode=rwc"
         ),
         Misread::UnknownParameter(known) => format!(
-            "the setting {key} has a parameter that is not known here; these are: {}",
+            "the setting {key} has an unknown parameter; the known ones are: {}",
             known.join(", ")
         ),
     }

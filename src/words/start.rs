@@ -17,16 +17,16 @@ pub(crate) fn refusal(error: &StartError) -> String {
     match error {
         StartError::Config(error) => error.to_string(),
         StartError::DataFolder { folder, error } => {
-            format!("the data folder {} cannot be made: {error}", folder.display())
+            format!("the data folder {} cannot be created: {error}", folder.display())
         }
         StartError::SecretKey { folder, error } => {
-            format!("the secret key in {} cannot be kept: {error}", folder.display())
+            format!("the secret key in {} cannot be stored: {error}", folder.display())
         }
         StartError::Mail(error) => mail(error),
         StartError::Accounts(error) => accounts(error),
         StartError::DatabaseIsNotOpen => "the database is not open".into(),
         StartError::AttachedTwice => {
-            "vestibule::stage() is attached twice: a Rocket can have one only".into()
+            "vestibule::stage() is attached twice: a Rocket can have only one".into()
         }
         StartError::NoPath(path) => format!(
             "the service cannot be mounted at {path:?}: the path must begin with a slash, end without one, and have \
@@ -40,7 +40,7 @@ fn mail(error: &MailError) -> String {
         MailError::SmtpUrl => "the setting vestibule.mail.smtp_url is not usable".into(),
         MailError::Tls(reason) => {
             format!(
-                "the setting vestibule.mail.smtp_url needs TLS, which cannot be spoken: {reason}"
+                "the setting vestibule.mail.smtp_url needs TLS, which is not available: {reason}"
             )
         }
         MailError::CaFile(error) => {
@@ -60,12 +60,12 @@ fn accounts(error: &OpenError) -> String {
         OpenError::Database(error) => error.to_string(),
         OpenError::ClockDiffers(difference) => format!(
             "the clock of this machine is {} away from the database's: sessions, links and waits would \
-             begin and end at the wrong time. Set it right (NTP) and start again",
+             begin and end at the wrong time. Set the clock (NTP) and start again",
             humantime::format_duration(Duration::from_secs(difference.as_secs()))
         ),
         OpenError::OtherKey => {
-            "this node has another secret_key than those that used this database before: it would know \
-             nobody's session. Give all nodes the same one. If the key was changed on purpose, stop all \
+            "this node has another secret_key than those that used this database before: sessions would \
+             not be valid on all nodes. Give all nodes the same one. If the key was changed on purpose, stop all \
              nodes and run `UPDATE vestibule_health SET key_fingerprint = NULL`"
                 .into()
         }
@@ -101,7 +101,7 @@ impl fmt::Display for Unusable {
             Self::DependsOnOldTables(name) => write!(
                 f,
                 "{name} depends on a table of version 0.1, which this version replaces: remove it, run \
-                 `vestibule migrate`, and make it again for the new table, such as vestibule_users"
+                 `vestibule migrate`, and create it again for the new table, such as vestibule_users"
             ),
             Self::ForeignColumn { table, column } => write!(
                 f,
@@ -110,7 +110,7 @@ impl fmt::Display for Unusable {
             ),
             #[cfg(feature = "sqlite")]
             Self::LockIsHeld(path) => {
-                write!(f, "another process holds {} and does not let go", path.display())
+                write!(f, "another process holds the lock {} and does not release it", path.display())
             }
             Self::NotBuiltIn => f.write_str("the engine of the database is not built into this program"),
         }
@@ -134,7 +134,7 @@ pub(crate) fn database(place: &DatabasePlace) -> String {
 /// Two routes or catchers of an app with the same path and rank.
 pub(crate) fn collisions(which: &str) -> String {
     format!(
-        "these collide: {which}. Those of Vestibule have the rank -9: a lower rank replaces one on purpose"
+        "these collide: {which}. Those of Vestibule have the rank -9: give a route of yours a lower rank to replace one on purpose"
     )
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn how_to_read(folder: &Path) -> String {
 /// The same during development.
 pub(crate) fn links_are_shown(folder: &Path) -> String {
     let folder = folder.display();
-    format!("no mail server is set: messages are put into {folder}, their links shown here")
+    format!("no mail server is set: emails are written to {folder}, and their links are shown here")
 }
 
 pub(crate) const TOKENS_ARE_REVEALED: &str = "reveal_reset_token is on: ANYBODY WHO CAN REACH THIS SERVICE CAN TAKE ANY ACCOUNT. Never put it behind a proxy: \

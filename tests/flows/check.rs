@@ -109,7 +109,7 @@ fn the_current_state_is_reported() {
         is_said(
             &said,
             &[
-                ("tables", "as this program has them"),
+                ("tables", "up to date"),
                 ("accounts", "2"),
                 ("secret key", "present, the same"),
                 ("mail", "smtp://127.0.0.1:1"),
@@ -136,12 +136,12 @@ fn the_version_of_the_tables_is_reported() {
         // Hers, and the bystander's.
         is_said(&said, &[("tables", state), ("accounts", "2")]);
     };
-    reports("as this program has them");
+    reports("up to date");
     app.sql(
         "INSERT INTO vestibule_migrations (version, description, success, checksum, execution_time) \
          VALUES (9999, 'later', true, '', 0)",
     );
-    reports("version 9999, of a later program");
+    reports("version 9999, of a later version");
     app.sql("DELETE FROM vestibule_migrations WHERE version IN (5, 9999)");
     app.sql("DROP TABLE vestibule_health");
     reports("older than this program");
@@ -152,7 +152,7 @@ fn the_version_of_the_tables_is_reported() {
     reports("of version 0.1");
     fails_alike(folder.path(), &[settings[0], settings[1], may_not], "run `vestibule migrate`");
     let app = app.restarted();
-    reports("as this program has them");
+    reports("up to date");
     forget_0_1(&app);
 }
 
@@ -163,7 +163,7 @@ fn an_empty_database_is_reported() {
     std::fs::write(folder.path().join("data/vestibule.sqlite3"), "").unwrap();
     let (succeeds, said) = check(folder.path(), &[]);
     assert!(succeeds, "{said}");
-    is_said(&said, &[("tables", "not there yet: a start or `vestibule migrate` makes them")]);
+    is_said(&said, &[("tables", "not there yet: a start or `vestibule migrate` creates them")]);
     assert!(!said.contains("accounts"), "{said}");
 }
 
@@ -262,7 +262,7 @@ fn a_wrong_setting_is_reported_as_by_a_start() {
         "[default.vestibule.mail]\n\"smtps://u:hunter2@h\" = 1\n",
     )
     .unwrap();
-    fails_alike(folder.path(), &[], "vestibule.mail.… is not a setting");
+    fails_alike(folder.path(), &[], "no setting vestibule.mail.…");
     // A line that cannot be read may hold a secret.
     std::fs::write(folder.path().join("Rocket.toml"), "[default]\nsecret_key = \"hunter2\n")
         .unwrap();
@@ -303,7 +303,7 @@ fn a_file_that_is_none_is_reported() {
     }
     let folder = TempDir::new().unwrap();
     symlink("nowhere", folder.path().join("data")).unwrap();
-    fails_alike(folder.path(), &[], "the data folder data cannot be made");
+    fails_alike(folder.path(), &[], "the data folder data cannot be created");
 }
 
 #[test]
@@ -353,9 +353,9 @@ fn a_damaged_file_is_reported() {
 fn a_read_only_folder_is_reported() {
     let folder = TempDir::new().unwrap();
     std::fs::write(folder.path().join("data"), "in the way").unwrap();
-    fails_alike(folder.path(), &[], "the data folder data cannot be made");
+    fails_alike(folder.path(), &[], "the data folder data cannot be created");
     let below = [("VESTIBULE_DATA_DIR", "data/below/it")];
-    fails_alike(folder.path(), &below, "the data folder data/below/it cannot be made");
+    fails_alike(folder.path(), &below, "the data folder data/below/it cannot be created");
     let mail = [("VESTIBULE_DATA_DIR", "other"), ("VESTIBULE_MAIL__FOLDER", "data/mail")];
     fails_alike(folder.path(), &mail, "the folder for");
     // Root may write everywhere.
@@ -366,11 +366,11 @@ fn a_read_only_folder_is_reported() {
         std::fs::create_dir(&closed).unwrap();
         std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o500)).unwrap();
         let below = [("VESTIBULE_DATA_DIR", "closed/data")];
-        fails_alike(folder.path(), &below, "the data folder closed/data cannot be made");
+        fails_alike(folder.path(), &below, "the data folder closed/data cannot be created");
         let mail = [("VESTIBULE_DATA_DIR", "other"), ("VESTIBULE_MAIL__FOLDER", "closed")];
         fails_alike(folder.path(), &mail, "the folder for messages cannot be used");
         let in_it = [("VESTIBULE_DATA_DIR", "closed")];
-        fails_alike(folder.path(), &in_it, "the secret key in closed cannot be kept");
+        fails_alike(folder.path(), &in_it, "the secret key in closed cannot be stored");
         // Made by a process of another user, such as a start as root.
         let service = Process::start(folder.path(), &[("VESTIBULE_DATA_DIR", "other")]);
         service.signal("-TERM");
@@ -394,7 +394,7 @@ fn another_secret_key_is_reported() {
     start(SECRET_KEY);
     let other = [("ROCKET_SECRET_KEY", "fpvLfhqH8KdVwB9D+ERRCGw3TmNR3cZAjMBPHMVqVI8=")];
     let (succeeds, said) = check(folder.path(), &other);
-    is_said(&said, &[("secret key", "another one")]);
+    is_said(&said, &[("secret key", "not the one from before")]);
     let is_shared = said.contains("PostgreSQL at ");
     if is_shared {
         fails_alike(folder.path(), &other, "another secret_key");

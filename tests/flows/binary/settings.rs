@@ -121,14 +121,14 @@ fn a_configured_database_is_used_or_the_start_stops() {
         ("ROCKET_DATABASES", table(r#"{vestibule={url="URL"}}"#), "PostgreSQL at 127.0.0.1:1"),
         ("ROCKET_DATABASES", url.to_owned(), "databases must be a table"),
         ("ROCKET_DATABASES", table(r#"{vestibul={url="URL"}}"#), "databases.vestibul names no"),
-        ("ROCKET_DATABASES", table(r#"{vestibule={ulr="URL"}}"#), "databases.vestibule.ulr is not"),
+        ("ROCKET_DATABASES", table(r#"{vestibule={ulr="URL"}}"#), "no setting databases.vestibule.ulr"),
         ("ROCKET_DATABASES", table(r#"{vestibule="URL"}"#), "databases.vestibule must be a table"),
         (
             "ROCKET_DATABASES",
             r#"{vestibule={url=" "}}"#.to_owned(),
             "databases.vestibule.url must be",
         ),
-        ("ROCKET_DATABASES__VESTIBULE__ULR", url.to_owned(), "databases.vestibule.ulr is not"),
+        ("ROCKET_DATABASES__VESTIBULE__ULR", url.to_owned(), "no setting databases.vestibule.ulr"),
         ("DATABASE_URL", url.to_owned(), "DATABASE_URL is set, but is not read here"),
         ("VESTIBULE_DATABSE_URL", url.to_owned(), "VESTIBULE_DATABSE_URL names a database, but"),
         (
@@ -142,9 +142,13 @@ fn a_configured_database_is_used_or_the_start_stops() {
         ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "12/x"), "/ is %2F"),
         ("VESTIBULE_DATABASE_URL", url.replace("hunter2", "x/y"), "cannot be read"),
         ("VESTIBULE_DATABASE_URL", url.replace("127.0.0.1:1", "a,b"), "several hosts"),
-        ("VESTIBULE_DATABASE_URL", format!("{url}?target_session_attrs=primary"), "not known here"),
+        (
+            "VESTIBULE_DATABASE_URL",
+            format!("{url}?target_session_attrs=primary"),
+            "unknown parameter",
+        ),
         ("VESTIBULE_DATABASE_URL", format!("{url}?sslmode=require&sslmode=disable"), "twice"),
-        ("ROCKET_DATABASES__VESTIBULE__EXTENSIONS", "[]".to_owned(), "extensions is not a setting"),
+        ("ROCKET_DATABASES__VESTIBULE__EXTENSIONS", "[]".to_owned(), "extensions; these exist"),
         ("VESTIBULE_DATABASE_URL", "sqlite:x?mode=memory".to_owned(), "database_url must be"),
         (
             "ROCKET_CONFIG",

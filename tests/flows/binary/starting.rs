@@ -87,6 +87,6 @@ fn a_start_that_cannot_get_the_lock_names_the_file_and_gives_up() {
     let lock = std::fs::File::create(data.join("vestibule.sqlite3.lock")).unwrap();
     lock.lock().unwrap();
     let log = refused(folder.path(), &[("ROCKET_DATABASES__VESTIBULE__CONNECT_TIMEOUT", "1")]);
-    assert!(log.contains("vestibule.sqlite3.lock and does not let go"), "{log}");
+    assert!(log.contains("vestibule.sqlite3.lock and does not release it"), "{log}");
     assert_eq!(log.matches("waiting for it").count(), 1, "{log}");
 }
