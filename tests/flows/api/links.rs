@@ -65,3 +65,21 @@ fn the_owner_of_an_account_that_somebody_else_created_sets_the_first_password() 
     app.call(Post, "/api/v1/session", [("email", ADA), ("password", PASSWORD)]).is(200);
     assert_eq!(app.ask(Get, "/api/v1/session").json()["user"]["email_verified"], true);
 }
+
+/// Whoever is invited has no account yet.
+#[test]
+fn an_invitation_says_for_which_address_it_is() {
+    let app = TestApp::with(|figment| figment.merge(("vestibule.signup", "invite")));
+    app.block_on(app.accounts().invite(&ADA.parse().unwrap())).unwrap();
+    let token = app.last_email().token();
+    let look = || {
+        let form = [("purpose", "invitation"), ("token", &*token)];
+        app.call(Post, "/api/v1/open_link", form)
+    };
+    look().is(200).is_json(r#"{"email":"ada@example.com"}"#);
+    let form = [("email", ADA), ("password", PASSWORD)];
+    app.call(Post, "/api/v1/register", form).refuses(403, "sign-up-not-open");
+    let form = [("token", &*token), ("password", PASSWORD)];
+    app.call(Post, "/api/v1/invitation_accept", form).is(201);
+    look().refuses(400, "dead-link");
+}

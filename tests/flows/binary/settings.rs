@@ -121,7 +121,11 @@ fn a_configured_database_is_used_or_the_start_stops() {
         ("ROCKET_DATABASES", table(r#"{vestibule={url="URL"}}"#), "PostgreSQL at 127.0.0.1:1"),
         ("ROCKET_DATABASES", url.to_owned(), "databases must be a table"),
         ("ROCKET_DATABASES", table(r#"{vestibul={url="URL"}}"#), "databases.vestibul names no"),
-        ("ROCKET_DATABASES", table(r#"{vestibule={ulr="URL"}}"#), "no setting databases.vestibule.ulr"),
+        (
+            "ROCKET_DATABASES",
+            table(r#"{vestibule={ulr="URL"}}"#),
+            "no setting databases.vestibule.ulr",
+        ),
         ("ROCKET_DATABASES", table(r#"{vestibule="URL"}"#), "databases.vestibule must be a table"),
         (
             "ROCKET_DATABASES",
