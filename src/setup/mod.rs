@@ -72,7 +72,7 @@ fn attach(
     config.urls = urls;
     config.name_cookies(is_whole_service);
     let config = Arc::new(config);
-    let rocket = web::mount(rocket, &config.urls)
+    let rocket = web::mount(rocket, &config)
         .configure(figment.merge(Serialized::global("secret_key", key)))
         .manage(assets)
         .manage(config)

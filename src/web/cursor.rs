@@ -1,6 +1,7 @@
 //! Where a list goes on: the last item that was shown.
 
 use std::fmt;
+use std::str::FromStr;
 
 use rocket::form::{self, FromFormField, ValueField};
 use uuid::Uuid;
@@ -32,14 +33,23 @@ impl fmt::Display for Cursor {
 
 impl askama::filters::HtmlSafe for Cursor {}
 
+/// The error for text that is no cursor.
+pub(in crate::web) struct NoCursor;
+
+impl FromStr for Cursor {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<Self, NoCursor> {
+        let (at, id) = text.split_once('.').ok_or(NoCursor)?;
+        Ok(Self {
+            at: Timestamp::from_millis(at.parse().map_err(|_| NoCursor)?),
+            id: Uuid::try_parse(id).map_err(|_| NoCursor)?,
+        })
+    }
+}
+
 impl<'v> FromFormField<'v> for Cursor {
     fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
-        let parsed = field.value.split_once('.').and_then(|(at, id)| {
-            Some(Self {
-                at: Timestamp::from_millis(at.parse().ok()?),
-                id: Uuid::try_parse(id).ok()?,
-            })
-        });
-        parsed.ok_or_else(|| form::Error::validation("no cursor").into())
+        field.value.parse().map_err(|NoCursor| form::Error::validation("no cursor").into())
     }
 }

@@ -8,7 +8,7 @@ use log::error;
 use rocket::Request;
 use rocket::http::{ContentType, Header, Method, Status};
 use rocket::response::{self, Responder, Response};
-use rocket::serde::json::{Value, json};
+use rocket::serde::json::{json, to_string};
 
 use crate::auth::Wait;
 use crate::error::{Error, error_chain};
@@ -18,10 +18,12 @@ use crate::web::frame::Frame;
 use crate::web::layout::{self, parts};
 use crate::web::next::Next;
 use crate::web::paths::{ErrorStyle, error_style};
+use crate::web::problems::{Kind, Problem};
 use crate::words::{self, Text};
 
 /// A refusal with its reason.
 pub(in crate::web) struct Refusal {
+    kind: Kind,
     status: Status,
     message: String,
     fields: Vec<(String, String)>,
@@ -31,7 +33,13 @@ pub(in crate::web) struct Refusal {
 impl Refusal {
     /// A refusal with a sentence for users.
     pub(in crate::web) fn new(status: Status, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), fields: Vec::new(), wait: None }
+        let kind = Kind::of_status(status);
+        Self { kind, status, message: message.into(), fields: Vec::new(), wait: None }
+    }
+
+    /// Says more exactly what it is than the status does.
+    pub(in crate::web) fn of_kind(self, kind: Kind) -> Self {
+        Self { kind, ..self }
     }
 
     /// A refusal with the general sentence for its status.
@@ -47,14 +55,14 @@ impl Refusal {
     /// A refusal for a limited time.
     pub(in crate::web) fn wait(wait: Wait) -> Self {
         let refusal = Self::new(status(wait), words::refusals::wait(wait));
-        Self { wait: Some(wait), ..refusal }
+        Self { kind: wait.into(), wait: Some(wait), ..refusal }
     }
 
     /// A refusal of the input; `fields` are pairs of a field's name and a message.
     pub(in crate::web) fn fields(fields: Vec<(String, String)>) -> Self {
         let message = fields.iter().map(|(name, text)| format!("{name}: {text}"));
         let message = message.collect::<Vec<_>>().join(" ");
-        Self { status: Status::BadRequest, message, fields, wait: None }
+        Self { kind: Kind::InvalidFields, status: Status::BadRequest, message, fields, wait: None }
     }
 }
 
@@ -73,8 +81,9 @@ pub(in crate::web) fn retry_after(wait: Wait) -> Header<'static> {
 
 impl<'r> Responder<'r, 'static> for Refusal {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = answer(request, self.status, &self.message, &self.fields)?;
-        if let Some(wait) = self.wait {
+        let Self { kind, status, message, fields, wait } = self;
+        let mut response = answer(request, kind, status, &message, &fields)?;
+        if let Some(wait) = wait {
             response.set_header(retry_after(wait));
         }
         Ok(response)
@@ -84,8 +93,7 @@ impl<'r> Responder<'r, 'static> for Refusal {
 /// Errors of the service are logged here and nowhere else.
 impl<'r> Responder<'r, 'static> for Error {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let status = record(request, &self);
-        answer(request, status, words::errors::explanation(status.code), &[])
+        Caught(record(request, &self)).respond_to(request)
     }
 }
 
@@ -115,7 +123,8 @@ pub(in crate::web) struct Caught(pub(in crate::web) Status);
 impl<'r> Responder<'r, 'static> for Caught {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Self(status) = self;
-        let mut response = answer(request, status, words::errors::explanation(status.code), &[])?;
+        let (kind, message) = (Kind::of_status(status), words::errors::explanation(status.code));
+        let mut response = answer(request, kind, status, message, &[])?;
         // Rocket runs no response fairing for requests that it could not parse.
         if status == Status::BadRequest {
             headers::set(request, &mut response);
@@ -199,7 +208,8 @@ pub(in crate::web) fn form_lost(
 
 /// For a program.
 pub(in crate::web) fn problem(request: &Request<'_>, status: Status) -> response::Result<'static> {
-    answer_as(Style::Problem, request, status, words::errors::explanation(status.code), &[])
+    let (kind, message) = (Kind::of_status(status), words::errors::explanation(status.code));
+    answer_as(Style::Problem, request, kind, status, message, &[])
 }
 
 fn page_response<'r>(status: Status, page: &ErrorPage<'_>) -> response::Builder<'r> {
@@ -212,16 +222,18 @@ fn page_response<'r>(status: Status, page: &ErrorPage<'_>) -> response::Builder<
 
 fn answer(
     request: &Request<'_>,
+    kind: Kind,
     status: Status,
     message: &str,
     fields: &[(String, String)],
 ) -> response::Result<'static> {
-    answer_as(style(request), request, status, message, fields)
+    answer_as(style(request), request, kind, status, message, fields)
 }
 
 fn answer_as(
     style: Style,
     request: &Request<'_>,
+    kind: Kind,
     status: Status,
     message: &str,
     fields: &[(String, String)],
@@ -229,10 +241,9 @@ fn answer_as(
     let fault = request.local_cache(Fault::default).0.get();
     let reference = fault.map(|(reference, _)| reference.as_str());
     let title = words::errors::title(status.code);
-    let json = |kind, value: Value| {
-        let body = value.to_string();
+    let json = |media: ContentType, body: String| {
         let mut response = Response::build();
-        response.status(status).header(kind).sized_body(body.len(), std::io::Cursor::new(body));
+        response.status(status).header(media).sized_body(body.len(), std::io::Cursor::new(body));
         response
     };
     let mut response = match style {
@@ -249,31 +260,15 @@ fn answer_as(
             };
             page_response(status, &page)
         }
-        Style::Message => json(ContentType::JSON, json!({ "message": message })),
+        Style::Message => json(ContentType::JSON, json!({ "message": message }).to_string()),
         Style::Problem => {
-            let mut problem = json!({ "title": title, "status": status.code, "detail": message });
-            if !fields.is_empty() {
-                problem["errors"] = errors_by_field(fields);
-            }
-            if let Some(reference) = reference {
-                problem["reference"] = json!(reference);
-            }
-            json(ContentType::new("application", "problem+json"), problem)
+            let problem = Problem::new(kind, status, message, fields, reference);
+            let body = to_string(&problem).map_err(|_| Status::InternalServerError)?;
+            json(ContentType::new("application", "problem+json"), body)
         }
     };
     if let Some((_, Some(seconds))) = fault {
         response.header(Header::new("Retry-After", seconds.to_string()));
     }
     response.ok()
-}
-
-fn errors_by_field(fields: &[(String, String)]) -> Value {
-    let mut errors = json!({});
-    for (name, message) in fields {
-        match &mut errors[name] {
-            Value::Array(messages) => messages.push(json!(message)),
-            none => *none = json!([message]),
-        }
-    }
-    errors
 }

@@ -5,39 +5,51 @@ use std::net::IpAddr;
 use crate::web::body::Json;
 use rocket::http::Status;
 use rocket::request::{FromRequest, Outcome};
-use rocket::serde::Serialize;
 use rocket::{Request, State, get};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Health};
 use crate::config::is_loopback_host;
 use crate::web::guards::client::{came_by_proxy, client_of, is_private};
 use crate::words;
 
-/// The process answers. Does not check the database, since a restart would not help.
+/// Whether the process answers
+///
+/// Does not check the database, since a restart would not help.
+#[utoipa::path(
+    get,
+    path = "/live",
+    operation_id = "is_live",
+    tag = "Service",
+    responses((status = 200, body = String, content_type = "text/plain", description = "It answers"))
+)]
 #[get("/live")]
 pub(in crate::web) fn live() -> &'static str {
     "ok\n"
 }
 
 /// The public result; durations in seconds, `null` if unknown.
-#[derive(Serialize)]
-#[serde(crate = "rocket::serde")]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Signals {
+    /// `ok`, or what is wrong.
     status: &'static str,
     #[serde(flatten)]
+    #[schema(value_type = Details)]
     details: Option<Details>,
 }
 
 /// For internal clients only: a stranger could request a link and learn from the number of waiting messages whether
 /// there is an account.
-#[derive(Serialize)]
-#[serde(crate = "rocket::serde")]
+#[derive(Serialize, ToSchema)]
 struct Details {
     messages_waiting: Option<i64>,
     oldest_message_seconds: Option<u64>,
     last_sweep_seconds: Option<u64>,
     delivery_moved_seconds: Option<u64>,
+    #[schema(required = false)]
     connections_in_use: usize,
+    #[schema(required = false)]
     connections: u32,
 }
 
@@ -68,7 +80,19 @@ impl<'r> FromRequest<'r> for IsInside {
     }
 }
 
-/// The service can work: the database is writable, and the node is not shutting down.
+/// Whether the service can work
+///
+/// The database is writable, and the node is not shutting down. Internal clients get some figures too.
+#[utoipa::path(
+    get,
+    path = "/ready",
+    operation_id = "is_ready",
+    tag = "Service",
+    responses(
+        (status = 200, body = Signals, description = "It can"),
+        (status = 503, body = Signals, description = "It cannot")
+    )
+)]
 #[get("/ready")]
 pub(in crate::web) async fn ready(
     is_inside: IsInside,

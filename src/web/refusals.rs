@@ -10,25 +10,26 @@ use crate::auth::{
     ResetPasswordError, SignUpError, SignedOut, VerifyEmailError, WrongCredentials,
 };
 use crate::web::errors::Refusal;
+use crate::web::problems::Kind;
 use crate::words::{self, account};
 
 /// The sentence of a refusal.
 pub(in crate::web) enum Reason {
     /// About these fields: their names, and what is wrong.
-    Fields(Vec<(&'static str, String)>),
+    Fields { kind: Kind, fields: Vec<(&'static str, String)> },
     /// About the whole request.
-    Whole { status: Status, title: &'static str, text: &'static str },
+    Whole { kind: Kind, status: Status, title: &'static str, text: &'static str },
 }
 
 impl Reason {
     /// About this field.
-    pub(in crate::web) fn field(name: &'static str, text: impl Into<String>) -> Self {
-        Self::Fields(vec![(name, text.into())])
+    pub(in crate::web) fn field(kind: Kind, name: &'static str, text: impl Into<String>) -> Self {
+        Self::Fields { kind, fields: vec![(name, text.into())] }
     }
 
     /// The field is empty.
     pub(in crate::web) fn missing(name: &'static str) -> Self {
-        Self::field(name, words::fields::missing(name))
+        Self::field(Kind::InvalidFields, name, words::fields::missing(name))
     }
 }
 
@@ -38,6 +39,7 @@ pub(in crate::web) struct CookiesLost;
 impl From<CookiesLost> for Reason {
     fn from(CookiesLost: CookiesLost) -> Self {
         Self::Whole {
+            kind: Kind::BadRequest,
             status: Status::BadRequest,
             title: words::refusals::COOKIES_LOST_TITLE,
             text: words::refusals::COOKIES_LOST,
@@ -56,6 +58,7 @@ impl From<Infallible> for Reason {
 impl From<WrongCredentials> for Reason {
     fn from(WrongCredentials: WrongCredentials) -> Self {
         Self::Whole {
+            kind: Kind::WrongCredentials,
             status: Status::Unauthorized,
             title: words::refusals::WRONG_CREDENTIALS_TITLE,
             text: words::refusals::WRONG_CREDENTIALS,
@@ -66,6 +69,7 @@ impl From<WrongCredentials> for Reason {
 impl From<SignedOut> for Reason {
     fn from(SignedOut: SignedOut) -> Self {
         Self::Whole {
+            kind: Kind::NotSignedIn,
             status: Status::Unauthorized,
             title: words::refusals::SIGNED_OUT_TITLE,
             text: words::refusals::SIGNED_OUT,
@@ -77,16 +81,19 @@ impl From<SignUpError> for Reason {
     fn from(error: SignUpError) -> Self {
         match error {
             SignUpError::NotOpen(signups) => Self::Whole {
+                kind: Kind::SignUpNotOpen,
                 status: Status::Forbidden,
                 title: words::pages::sign_up_closed::title(signups).0,
                 text: words::pages::sign_up_closed::reason(signups),
             },
             SignUpError::OtherDomain(domains) => {
-                Self::field("email", words::refusals::other_domain(&domains))
+                Self::field(Kind::OtherDomain, "email", words::refusals::other_domain(&domains))
             }
-            SignUpError::EmailTaken => Self::field("email", words::refusals::EMAIL_TAKEN),
+            SignUpError::EmailTaken => {
+                Self::field(Kind::EmailTaken, "email", words::refusals::EMAIL_TAKEN)
+            }
             SignUpError::WeakPassword(weak) => {
-                Self::field("password", words::passwords::weak(&weak))
+                Self::field(Kind::WeakPassword, "password", words::passwords::weak(&weak))
             }
         }
     }
@@ -96,11 +103,16 @@ impl From<JoinError> for Reason {
     fn from(error: JoinError) -> Self {
         match error {
             JoinError::DeadLink => ResetPasswordError::DeadLink.into(),
-            JoinError::WrongPassword => {
-                Self::field("password", words::refusals::WRONG_SIGN_UP_PASSWORD)
+            JoinError::WrongPassword => Self::field(
+                Kind::WrongPassword,
+                "password",
+                words::refusals::WRONG_SIGN_UP_PASSWORD,
+            ),
+            JoinError::WeakPassword(weak) => {
+                Self::field(Kind::WeakPassword, "password", words::passwords::weak(&weak))
             }
-            JoinError::WeakPassword(weak) => Self::field("password", words::passwords::weak(&weak)),
             JoinError::EmailTaken => Self::Whole {
+                kind: Kind::EmailTaken,
                 status: Status::Conflict,
                 title: words::refusals::EMAIL_TAKEN_TITLE,
                 text: words::refusals::EMAIL_TAKEN,
@@ -113,10 +125,15 @@ impl From<ChangePasswordError> for Reason {
     fn from(error: ChangePasswordError) -> Self {
         match error {
             ChangePasswordError::Passwords { is_current_wrong, weak } => {
+                let kind = match (is_current_wrong, &weak) {
+                    (true, Some(_)) => Kind::InvalidFields,
+                    (true, None) => Kind::WrongPassword,
+                    (false, _) => Kind::WeakPassword,
+                };
                 let wrong = words::refusals::WRONG_CURRENT_PASSWORD;
                 let current = is_current_wrong.then(|| ("password", wrong.to_owned()));
                 let new = weak.map(|weak| ("new_password", words::passwords::weak(&weak)));
-                Self::Fields(current.into_iter().chain(new).collect())
+                Self::Fields { kind, fields: current.into_iter().chain(new).collect() }
             }
             ChangePasswordError::SignedOut => SignedOut.into(),
         }
@@ -126,9 +143,11 @@ impl From<ChangePasswordError> for Reason {
 impl From<RecentLoginError> for Reason {
     fn from(error: RecentLoginError) -> Self {
         match error {
-            RecentLoginError::WrongPassword => {
-                Self::field("password", words::refusals::WRONG_CURRENT_PASSWORD)
-            }
+            RecentLoginError::WrongPassword => Self::field(
+                Kind::WrongPassword,
+                "password",
+                words::refusals::WRONG_CURRENT_PASSWORD,
+            ),
             RecentLoginError::SignedOut => SignedOut.into(),
         }
     }
@@ -138,12 +157,13 @@ impl From<ResetPasswordError> for Reason {
     fn from(error: ResetPasswordError) -> Self {
         match error {
             ResetPasswordError::DeadLink => Self::Whole {
+                kind: Kind::DeadLink,
                 status: Status::BadRequest,
                 title: words::refusals::DEAD_LINK_TITLE,
                 text: words::refusals::DEAD_LINK,
             },
             ResetPasswordError::WeakPassword(weak) => {
-                Self::field("new_password", words::passwords::weak(&weak))
+                Self::field(Kind::WeakPassword, "new_password", words::passwords::weak(&weak))
             }
         }
     }
@@ -153,7 +173,7 @@ impl From<VerifyEmailError> for Reason {
     fn from(error: VerifyEmailError) -> Self {
         match error {
             VerifyEmailError::WrongPassword => {
-                Self::field("password", words::refusals::WRONG_PASSWORD)
+                Self::field(Kind::WrongPassword, "password", words::refusals::WRONG_PASSWORD)
             }
             VerifyEmailError::DeadLink => ResetPasswordError::DeadLink.into(),
             VerifyEmailError::SignedOut => SignedOut.into(),
@@ -164,9 +184,11 @@ impl From<VerifyEmailError> for Reason {
 impl From<ChangeEmailError> for Reason {
     fn from(error: ChangeEmailError) -> Self {
         match error {
-            ChangeEmailError::SameEmail => Self::field("email", account::email_change::SAME),
+            ChangeEmailError::SameEmail => {
+                Self::field(Kind::SameEmail, "email", account::email_change::SAME)
+            }
             ChangeEmailError::OtherDomain(domains) => {
-                Self::field("email", words::refusals::other_domain(&domains))
+                Self::field(Kind::OtherDomain, "email", words::refusals::other_domain(&domains))
             }
             ChangeEmailError::SignedOut => SignedOut.into(),
         }
@@ -180,6 +202,7 @@ impl From<ConfirmEmailError> for Reason {
             ConfirmEmailError::DeadLink => ResetPasswordError::DeadLink.into(),
             ConfirmEmailError::SignedOut => SignedOut.into(),
             ConfirmEmailError::EmailTaken => Self::Whole {
+                kind: Kind::EmailTaken,
                 status: Status::Conflict,
                 title: account::email_change::TAKEN_TITLE,
                 text: account::email_change::TAKEN,
@@ -192,6 +215,7 @@ impl From<EndSessionError> for Reason {
     fn from(error: EndSessionError) -> Self {
         match error {
             EndSessionError::NoSuchSession => Self::Whole {
+                kind: Kind::NoSuchSession,
                 status: Status::NotFound,
                 title: account::sessions::NO_SUCH_TITLE,
                 text: account::sessions::NO_SUCH,
@@ -207,6 +231,7 @@ impl From<DeletionError> for Reason {
             DeletionError::WrongPassword => VerifyEmailError::WrongPassword.into(),
             DeletionError::SignedOut => SignedOut.into(),
             DeletionError::InUse => Self::Whole {
+                kind: Kind::AccountInUse,
                 status: Status::Conflict,
                 title: account::account_deletion::IN_USE_TITLE,
                 text: account::account_deletion::IN_USE,
@@ -237,11 +262,11 @@ impl From<CannotRestore> for Reason {
 impl From<Reason> for Refusal {
     fn from(reason: Reason) -> Self {
         match reason {
-            Reason::Fields(fields) => {
+            Reason::Fields { kind, fields } => {
                 let owned = |(name, text): (&str, _)| (name.to_owned(), text);
-                Self::fields(fields.into_iter().map(owned).collect())
+                Self::fields(fields.into_iter().map(owned).collect()).of_kind(kind)
             }
-            Reason::Whole { status, text, .. } => Self::new(status, text),
+            Reason::Whole { kind, status, text, .. } => Self::new(status, text).of_kind(kind),
         }
     }
 }

@@ -5,6 +5,7 @@ use rocket::http::Status;
 
 use crate::web::errors::Refusal;
 use crate::web::fairings::origin::Mismatch;
+use crate::web::problems::Kind;
 use crate::words;
 
 #[get("/cross-site")]
@@ -13,7 +14,7 @@ pub(in crate::web) fn cross_site(mismatch: Option<Mismatch>) -> Refusal {
         || words::errors::CROSS_SITE.to_owned(),
         |Mismatch { named, own }| words::errors::cross_site_from(&named, &own),
     );
-    Refusal::new(Status::Forbidden, sentence)
+    Refusal::new(Status::Forbidden, sentence).of_kind(Kind::CrossSite)
 }
 
 #[get("/too-long")]

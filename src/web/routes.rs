@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use rocket::{Build, Catcher, Rocket, Route, catchers, routes};
+use utoipa::OpenApi;
 
+use crate::config::Config;
 use crate::urls::Urls;
 use crate::web::catchers::{OwnErrors, unreadable};
+use crate::web::openapi::Document;
 use crate::web::paths::{ErrorStyle, OwnPath, OwnPaths, WholeService};
-use crate::web::{api, assets, fairings, health, legacy_api, pages, rejected};
+use crate::web::{api, assets, fairings, health, legacy_api, openapi, pages, rejected};
 
 /// The rank of every route: that of a static path in Rocket.
 const RANK: isize = -9;
@@ -18,13 +21,44 @@ struct Area {
     base: &'static str,
     errors: ErrorStyle,
     routes: Vec<Route>,
+    /// The part of the document about its routes for programs.
+    documented: utoipa::openapi::OpenApi,
     /// Whether it is at the root of the site, wherever the service is mounted.
     is_at_root: bool,
 }
 
+impl Area {
+    fn new(base: &'static str, errors: ErrorStyle, routes: Vec<Route>) -> Self {
+        let documented = Nothing::openapi();
+        Self { base, errors, routes, documented, is_at_root: false }
+    }
+}
+
+#[derive(OpenApi)]
+struct Nothing;
+
+/// The part of the document about these handlers.
+macro_rules! documented {
+    ($($($part:ident)::+),* $(,)?) => {{
+        #[derive(OpenApi)]
+        #[openapi(paths($($($part)::+),*))]
+        struct Documented;
+        Documented::openapi()
+    }};
+}
+
+/// An area whose routes are all for programs, and in the document.
+macro_rules! area_for_programs {
+    ($base:literal, $errors:expr, [$($($part:ident)::+),* $(,)?]) => {
+        Area {
+            documented: documented![$($($part)::+),*],
+            ..Area::new($base, $errors, routes![$($($part)::+),*])
+        }
+    };
+}
+
 /// The pages and `/api/v1`, for any Rocket.
 fn areas() -> Vec<Area> {
-    let area = |base, errors, routes| Area { base, errors, routes, is_at_root: false };
     let people = routes![
         pages::sign_up::show,
         pages::sign_up::submit,
@@ -84,63 +118,82 @@ fn areas() -> Vec<Area> {
     ];
     // What older clients ask for too.
     let profile = routes![pages::profile::show, pages::profile::submit, pages::sessions::show];
-    let programs = routes![
-        api::session::show,
-        api::session::sign_in,
-        api::session::renew_login,
-        api::sign_up::register,
-        api::sign_up::send_link,
-        api::sign_up::confirm,
-        api::sign_up::accept,
-        api::account::change_profile,
-        api::account::delete,
-        api::sessions::list,
-        api::sessions::end,
-        api::sessions::end_others,
-        api::activity::list,
-        api::activity::export,
-        api::email::ask,
-        api::email::cancel,
-        api::email::confirm,
-        api::email::undo,
-        api::links::not_me,
-        api::links::restore,
-        api::session::sign_out,
-        api::password::change,
-        api::password::ask_for_reset,
-        api::password::reset,
-    ];
-    let monitoring = routes![health::live, health::ready];
+    let monitoring = area_for_programs!("/health", ErrorStyle::Page, [health::live, health::ready]);
     let rejections = routes![rejected::cross_site, rejected::too_long, rejected::unreadable,];
     let well_known = routes![pages::password_change::well_known];
     // Rocket tries the routes in this order: the most requested first.
     vec![
-        area("/", ErrorStyle::PageOrMessage, profile),
-        area("/api/v1", ErrorStyle::Problem, programs),
-        area("/", ErrorStyle::Page, people),
-        area("/health", ErrorStyle::Page, monitoring),
-        area("/-", ErrorStyle::Page, rejections),
-        Area { is_at_root: true, ..area("/", ErrorStyle::Page, well_known) },
+        Area::new("/", ErrorStyle::PageOrMessage, profile),
+        programs(),
+        Area::new("/", ErrorStyle::Page, people),
+        monitoring,
+        Area::new("/-", ErrorStyle::Page, rejections),
+        Area { is_at_root: true, ..Area::new("/", ErrorStyle::Page, well_known) },
     ]
+}
+
+/// `/api/v1`.
+fn programs() -> Area {
+    area_for_programs!(
+        "/api/v1",
+        ErrorStyle::Problem,
+        [
+            openapi::document,
+            api::session::show,
+            api::session::sign_in,
+            api::session::renew_login,
+            api::sign_up::register,
+            api::sign_up::send_link,
+            api::sign_up::confirm,
+            api::sign_up::accept,
+            api::account::change_profile,
+            api::account::delete,
+            api::sessions::list,
+            api::sessions::end,
+            api::sessions::end_others,
+            api::activity::list,
+            api::activity::export,
+            api::email::ask,
+            api::email::cancel,
+            api::email::confirm,
+            api::email::undo,
+            api::links::not_me,
+            api::links::restore,
+            api::session::sign_out,
+            api::password::change,
+            api::password::ask_for_reset,
+            api::password::reset,
+            api::password::set_first,
+            api::email::ask_to_verify,
+            api::email::verify,
+            api::links::look,
+        ]
+    )
 }
 
 /// Additional routes of the binary: the front page, what browsers and search engines look for at the root of a site, and
 /// the routes of older clients.
 fn service_areas() -> Vec<Area> {
-    let area = |base, errors, routes| Area { base, errors, routes, is_at_root: false };
-    let older_clients = routes![
-        legacy_api::sign_up,
-        legacy_api::sign_in,
-        legacy_api::sign_out,
-        legacy_api::ask_for_reset,
-        legacy_api::reset,
-    ];
+    let older_clients = area_for_programs!(
+        "/",
+        ErrorStyle::Message,
+        [
+            legacy_api::sign_up,
+            legacy_api::sign_in,
+            legacy_api::sign_out,
+            legacy_api::ask_for_reset,
+            legacy_api::reset,
+        ]
+    );
     let of_site = routes![assets::favicon_ico, assets::apple_touch_icon, assets::robots];
     vec![
-        area("/", ErrorStyle::PageOrMessage, routes![pages::home::show]),
-        area("/", ErrorStyle::Page, of_site),
-        area("/", ErrorStyle::Message, older_clients),
-        area("/api", ErrorStyle::Problem, Vec::new()),
+        Area {
+            documented: documented![pages::home::show, pages::profile::show],
+            ..Area::new("/", ErrorStyle::PageOrMessage, routes![pages::home::show])
+        },
+        Area::new("/", ErrorStyle::Page, of_site),
+        older_clients,
+        Area::new("/api", ErrorStyle::Problem, Vec::new()),
     ]
 }
 
@@ -182,7 +235,8 @@ impl Area {
 }
 
 /// Mounts all routes, the error catchers, and the fairings.
-pub(crate) fn mount(rocket: Rocket<Build>, urls: &Urls) -> Rocket<Build> {
+pub(crate) fn mount(rocket: Rocket<Build>, config: &Config) -> Rocket<Build> {
+    let urls = &config.urls;
     let is_whole_service = rocket.state::<WholeService>().is_some();
     let mut areas = areas();
     if is_whole_service {
@@ -196,10 +250,14 @@ pub(crate) fn mount(rocket: Rocket<Build>, urls: &Urls) -> Rocket<Build> {
         .into_iter()
         .fold(rocket, |rocket, base| rocket.register(base, vec![OwnErrors::catcher()]));
     let rocket = with_plain_catcher(rocket);
+    let parts =
+        areas.iter_mut().map(|area| (area.base, area.errors, std::mem::take(&mut area.documented)));
+    let document = Document::of(parts, config);
     areas
         .into_iter()
         .fold(rocket, |rocket, area| rocket.mount(area.mounted_at(urls), area.ranked()))
         .manage(OwnPaths(own))
+        .manage(document)
         .attach(fairings::fairing())
 }
 
@@ -217,6 +275,10 @@ fn with_plain_catcher(rocket: Rocket<Build>) -> Rocket<Build> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use utoipa::openapi::path::PathItem;
+
     use super::*;
     use crate::auth::Purpose;
     use crate::urls;
@@ -243,6 +305,38 @@ mod tests {
     fn the_table_of_routes_is_the_one_that_is_written_down() {
         let table = table().join("\n");
         assert_eq!(include_str!("routes.txt").trim_end(), table, "\n{table}");
+    }
+
+    /// What a handler's annotation says of it is what Rocket mounts.
+    #[test]
+    fn every_route_for_programs_is_in_the_document_and_no_other() {
+        let mut mounted = BTreeSet::new();
+        let mut documented = BTreeSet::new();
+        for area in areas().into_iter().chain(service_areas()) {
+            let base = area.base.trim_end_matches('/');
+            let is_for_programs = !area.documented.paths.paths.is_empty()
+                || matches!(area.errors, ErrorStyle::Problem | ErrorStyle::Message);
+            for (path, item) in &area.documented.paths.paths {
+                let PathItem { get, post, put, patch, delete, .. } = item;
+                let methods = [
+                    ("GET", get),
+                    ("POST", post),
+                    ("PUT", put),
+                    ("PATCH", patch),
+                    ("DELETE", delete),
+                ];
+                let methods = methods.into_iter().filter(|(_, operation)| operation.is_some());
+                documented.extend(methods.map(|(method, _)| format!("{method} {base}{path}")));
+            }
+            let routes = area.routes.iter().filter(|_| is_for_programs);
+            mounted.extend(routes.map(|route| {
+                let path = route.uri.path().replace('<', "{").replace('>', "}");
+                format!("{} {base}{path}", route.method)
+            }));
+        }
+        // It is mounted with the pages, since a host app has it too.
+        mounted.insert("GET /profile".to_owned());
+        assert_eq!(documented, mounted);
     }
 
     #[test]

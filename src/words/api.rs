@@ -12,6 +12,9 @@ pub(crate) const UNKNOWN_EMAIL: &str = "no account has this address";
 pub(crate) const LOGIN_TOO_OLD: &str =
     "the sign-in is too old: give the password to /api/v1/recent_login first";
 pub(crate) const LINK_SENT: &str = "link sent";
+pub(crate) const LINK_IS_WAITING: &str = "a link is on its way already";
+pub(crate) const ENOUGH_LINKS: &str = "several links still work";
+pub(crate) const EMAIL_VERIFIED: &str = "email verified";
 pub(crate) const SIGN_UP_LINK_SENT: &str =
     "link sent: the account is created once the email address is confirmed";
 pub(crate) const CANCELLED: &str = "cancelled";

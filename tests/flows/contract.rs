@@ -213,6 +213,7 @@ fn errors_are_json_for_programs_and_pages_for_people() {
     assert_eq!(kind(Get, "/nowhere", "text/html"), (404, page.into()));
     assert_eq!(kind(Get, "/nowhere", "*/*"), (404, problem.into()));
     assert_eq!(kind(Get, "/api/v1/nowhere", "text/html"), (404, problem.into()));
+    app.ask(Get, "/api/v1/nowhere").refuses(404, "not-found");
     assert_eq!(kind(Get, "/users", "text/html"), (405, "application/json".into()));
     assert_eq!(kind(Put, "/login", "text/html"), (405, page.into()));
 }

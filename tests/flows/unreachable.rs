@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rocket::http::Method::Get;
 use time::OffsetDateTime;
 use vestibule::Clock;
 
@@ -30,9 +31,13 @@ fn an_address_that_does_not_exist_is_shown_on_the_profile() {
         let app = app_with(&server);
         app.sign_up(ADA);
         app.visit("/profile").does_not_say(NOTICE);
+        let refused_at =
+            || app.ask(Get, "/api/v1/session").json()["user"]["email_refused_at"].clone();
+        assert!(refused_at().is_null());
         for waiting in [1, 0] {
             app.run_jobs();
             assert_eq!(app.count("outbox"), waiting, "{answer}");
+            assert!(refused_at().is_string());
             app.visit("/profile").says(NOTICE).says("If the address is misspelt, change it.");
             app.clock.advance(Duration::from_mins(61));
         }
@@ -41,6 +46,7 @@ fn an_address_that_does_not_exist_is_shown_on_the_profile() {
         app.run_jobs();
         assert!(server.has_email());
         app.visit("/profile").does_not_say(NOTICE);
+        assert!(refused_at().is_null());
     }
 }
 

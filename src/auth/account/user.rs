@@ -29,19 +29,19 @@ pub struct User {
     pub email: Email,
     /// The display name, if there is one.
     pub name: Option<Name>,
-    /// When the user verified the address; `None` if never.
+    /// When the user verified the address, if they have.
     pub email_verified_at: Option<Timestamp>,
-    /// When a mail server last refused the address for good, since it does not exist or takes no email; `None` if never,
-    /// or if an email has been accepted since then.
+    /// When a mail server last refused the address for good, since it does not exist or takes no email. Forgotten once an
+    /// email has been accepted.
     pub email_refused_at: Option<Timestamp>,
-    /// When the account was disabled; `None` if it is not. Nobody is signed in to a disabled account.
+    /// When the account was disabled, if it is. Nobody is signed in to a disabled account.
     pub disabled_at: Option<Timestamp>,
     /// When the account, which its owner has deleted, will be erased. Until then it is disabled, and a mailed link
     /// restores it.
     pub delete_at: Option<Timestamp>,
     /// The address that the user wants to change to; it counts once they have confirmed it.
     pub new_email: Option<Email>,
-    /// Whether the user is an administrator; see [`Admin`](crate::Admin).
+    /// Whether the user is an administrator: whom the guard `Admin` lets in.
     pub is_admin: bool,
     /// When the user signed up.
     pub created_at: Timestamp,

@@ -30,9 +30,9 @@ impl Auth {
             return Err(Refused::Because(EndSessionError::SignedOut));
         }
         let Some(ended) = change.delete_session_by_id(id, user).await? else {
-            let is_anothers = change.has_session(id).await?;
+            let is_of_another = change.has_session(id).await?;
             change.rollback().await;
-            return if is_anothers {
+            return if is_of_another {
                 Err(Refused::Because(EndSessionError::NoSuchSession))
             } else {
                 Ok(None)

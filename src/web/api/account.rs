@@ -1,9 +1,11 @@
 //! Accounts: the profile, and deleting an account.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::CookieJar;
 use rocket::{FromForm, State, patch, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Reply, not_signed_in};
 use crate::auth::{Auth, Client};
@@ -11,32 +13,52 @@ use crate::web::forms::{Fields, Input, Patch};
 use crate::web::guards::CurrentSession;
 use crate::web::pages::account_deletion::DeletionForm;
 use crate::web::session;
-use crate::{Name, Timestamp, User, UserId, words};
+use crate::{Email, Name, Timestamp, User, UserId, words};
 
-/// A user in JSON.
-#[derive(Serialize)]
+/// A user.
+#[derive(Serialize, ToSchema)]
+#[schema(as = User)]
 pub(super) struct UserJson {
+    #[schema(value_type = Uuid)]
     id: UserId,
-    email: String,
+    /// The address as typed at sign-up.
+    #[schema(value_type = schemas::Email)]
+    email: Email,
+    /// The display name, if there is one.
+    #[schema(required, value_type = Option<schemas::Name>)]
     name: Option<Name>,
+    /// Whether the user has shown that the address is theirs.
     email_verified: bool,
-    created_at: String,
+    /// When a mail server last refused the address for good; `null` if never, or if it has taken an email since.
+    #[schema(required, value_type = Option<schemas::Time>)]
+    email_refused_at: Option<Timestamp>,
+    /// The address that the user wants to change to, until it is confirmed.
+    #[schema(required, value_type = Option<schemas::Email>)]
+    new_email: Option<Email>,
+    /// When the user signed up.
+    #[schema(value_type = schemas::Time)]
+    created_at: Timestamp,
 }
 
 impl UserJson {
     pub(super) fn new(user: &User) -> Self {
         Self {
             id: user.id,
-            email: user.email.as_str().to_owned(),
+            email: user.email.clone(),
             name: user.name.clone(),
             email_verified: user.email_verified_at.is_some(),
-            created_at: user.created_at.rfc3339(),
+            email_refused_at: user.email_refused_at,
+            new_email: user.new_email.clone(),
+            created_at: user.created_at,
         }
     }
 }
 
-#[derive(FromForm)]
+/// The members that are to change.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct ProfileFields {
+    /// Empty or `null`: none.
+    #[schema(value_type = Option<schemas::Name>)]
     name: Patch<Name>,
 }
 
@@ -46,11 +68,23 @@ impl Fields for ProfileFields {
 }
 
 /// The response with a changed user.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Changed {
     user: UserJson,
 }
 
+/// Change the profile
+///
+/// What is left out stays as it is.
+#[utoipa::path(
+    patch,
+    path = "/profile",
+    operation_id = "change_profile",
+    tag = "Accounts",
+    security(("session" = [])),
+    request_body = ProfileFields,
+    responses((status = 200, body = Changed, description = "The user as changed"))
+)]
 #[patch("/profile", data = "<input>")]
 pub(in crate::web) async fn change_profile(
     input: Input<'_, ProfileFields>,
@@ -68,13 +102,31 @@ pub(in crate::web) async fn change_profile(
 }
 
 /// The response to a deletion.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Deleted {
+    /// What was done.
     message: &'static str,
     /// Until when a mailed link restores the account; `null` if it is erased.
-    restorable_until: Option<String>,
+    #[schema(required, value_type = Option<schemas::Time>)]
+    restorable_until: Option<Timestamp>,
 }
 
+/// Delete the account
+///
+/// All sessions end at once. A mailed link restores the account for some days; then it is erased.
+#[utoipa::path(
+    post,
+    path = "/account_deletion",
+    operation_id = "delete_account",
+    tag = "Accounts",
+    security(("session" = [])),
+    request_body = DeletionForm,
+    responses(
+        (status = 200, body = Deleted, description = "The account is disabled, or erased"),
+        (status = 400, description = "`invalid-fields`, `wrong-password`, `bad-request`"),
+        (status = 409, description = "`account-in-use`")
+    )
+)]
 #[post("/account_deletion", data = "<input>")]
 pub(in crate::web) async fn delete(
     input: Input<'_, DeletionForm>,
@@ -87,6 +139,6 @@ pub(in crate::web) async fn delete(
     let password = input.fields()?.password.0;
     let deleted = auth.request_deletion(session, password.as_ref(), &client).await?;
     session::remove(jar, auth.config());
-    let restorable_until = deleted.until.map(Timestamp::rfc3339);
+    let restorable_until = deleted.until;
     Ok(Json(Deleted { message: words::api::DELETED, restorable_until }))
 }

@@ -11,37 +11,43 @@ pub(in crate::web) mod sessions;
 pub(in crate::web) mod sign_up;
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::Responder;
 use rocket::http::Status;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Limited, Refused, ResetPasswordError, Session, SignedOut};
 use crate::web::errors::Refusal;
 use crate::web::guards::CurrentSession;
+use crate::web::problems::Kind;
 use crate::web::refusals::Reason;
 use crate::{Email, Error, words};
 
 /// JSON, or an error.
 pub(in crate::web) type Reply<T> = Result<Json<T>, ApiError>;
 
-/// A success, as older clients expect it.
-#[derive(Serialize)]
+/// A success for the account of an address.
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Done {
     /// The address as typed.
-    email: String,
+    #[schema(value_type = schemas::Email)]
+    email: Email,
+    /// What was done.
     message: &'static str,
 }
 
 impl Done {
     /// Reports a success for the account of this address.
     pub(in crate::web) fn new(email: &Email, message: &'static str) -> Self {
-        Self { email: email.as_str().to_owned(), message }
+        Self { email: email.clone(), message }
     }
 }
 
 /// A success, in words.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Success {
+    /// What was done.
     message: &'static str,
 }
 
@@ -57,7 +63,8 @@ fn recent<'r>(current: &CurrentSession<'r>, auth: &Auth) -> Result<&'r Session, 
     if auth.is_recent(session) {
         Ok(session)
     } else {
-        Err(Refusal::new(Status::Unauthorized, words::api::LOGIN_TOO_OLD).into())
+        let refusal = Refusal::new(Status::Unauthorized, words::api::LOGIN_TOO_OLD);
+        Err(refusal.of_kind(Kind::LoginTooOld).into())
     }
 }
 

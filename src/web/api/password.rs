@@ -1,9 +1,11 @@
 //! Passwords: changing and resetting.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Done, Reply, not_signed_in};
 use crate::auth::{
@@ -14,9 +16,25 @@ use crate::web::forms::{Fields, Input, Typed};
 use crate::web::guards::{CurrentSession, HostPlace};
 use crate::web::pages::password_change::{ChangeForm, also_wrong};
 use crate::web::pages::password_reset::AskForm;
+use crate::web::problems::Kind;
 use crate::web::session;
 use crate::{Email, words};
 
+/// Change the password
+///
+/// All other sessions end, and this one gets a new cookie.
+#[utoipa::path(
+    post,
+    path = "/password_change",
+    operation_id = "change_password",
+    tag = "Password",
+    security(("session" = [])),
+    request_body = ChangeForm,
+    responses(
+        (status = 200, body = Done, description = "The password is changed", headers(("Set-Cookie" = String))),
+        (status = 400, description = "`invalid-fields`, `wrong-password`, `weak-password`, `bad-request`")
+    )
+)]
 #[post("/password_change", data = "<input>")]
 pub(in crate::web) async fn change(
     input: Input<'_, ChangeForm>,
@@ -39,11 +57,16 @@ pub(in crate::web) async fn change(
 }
 
 /// The response to a reset request, possibly with its token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::web) enum ResetAsked {
     Sent(Done),
-    Revealed { email: String, reset_token: String },
+    /// Only with the setting `reveal_reset_token`, for tests.
+    Revealed {
+        #[schema(value_type = schemas::Email)]
+        email: Email,
+        reset_token: String,
+    },
 }
 
 /// Requests a reset link, with the same answer for every address. With `reveal_reset_token` the response has the
@@ -59,15 +82,27 @@ pub(in crate::web) async fn ask(
         auth.request_password_reset(&email, client).await?;
         return Ok(Json(ResetAsked::Sent(Done::new(&email, words::api::RESET_LINK_SENT))));
     }
-    match auth.reveal_reset_token(&email).await? {
-        Some(token) => Ok(Json(ResetAsked::Revealed {
-            email: email.as_str().to_owned(),
-            reset_token: token.in_link(),
-        })),
-        None => Err(Refusal::new(unknown, words::api::UNKNOWN_EMAIL).into()),
-    }
+    let Some(token) = auth.reveal_reset_token(&email).await? else {
+        let refusal = Refusal::new(unknown, words::api::UNKNOWN_EMAIL);
+        return Err(refusal.of_kind(Kind::UnknownEmail).into());
+    };
+    Ok(Json(ResetAsked::Revealed { email, reset_token: token.in_link() }))
 }
 
+/// Ask for a link to set a new password
+///
+/// Answers the same for every address.
+#[utoipa::path(
+    post,
+    path = "/reset_password",
+    operation_id = "request_password_reset",
+    tag = "Password",
+    request_body = AskForm,
+    responses(
+        (status = 200, body = ResetAsked, description = "A link is on its way, if the address has an account"),
+        (status = 404, description = "`unknown-email`: only with the setting `reveal_reset_token`, for tests")
+    )
+)]
 #[post("/reset_password", data = "<input>")]
 pub(in crate::web) async fn ask_for_reset(
     input: Input<'_, AskForm>,
@@ -78,8 +113,11 @@ pub(in crate::web) async fn ask_for_reset(
     ask(input.fields()?, &client, place, auth, Status::NotFound).await
 }
 
-#[derive(FromForm)]
+/// The token of a link, and a new password.
+#[derive(FromForm, ToSchema)]
+#[schema(as = PasswordResetFields)]
 pub(in crate::web) struct ResetFields {
+    /// The token of the link.
     reset_token: Typed,
     new_password: Password,
 }
@@ -89,6 +127,20 @@ impl Fields for ResetFields {
     const SHOWN: &'static [&'static str] = &[];
 }
 
+/// Set a new password by the link in the email
+///
+/// All sessions end. Begins none.
+#[utoipa::path(
+    post,
+    path = "/update_password",
+    operation_id = "reset_password",
+    tag = "Password",
+    request_body = ResetFields,
+    responses(
+        (status = 200, body = Done, description = "The password is set"),
+        (status = 400, description = "`invalid-fields`, `dead-link`, `weak-password`, `bad-request`")
+    )
+)]
 #[post("/update_password", data = "<input>")]
 pub(in crate::web) async fn reset(
     input: Input<'_, ResetFields>,
@@ -96,14 +148,54 @@ pub(in crate::web) async fn reset(
     auth: &State<Auth>,
 ) -> Reply<Done> {
     let ResetFields { reset_token, new_password } = input.fields()?;
-    let email = set(auth, &reset_token.0, None, new_password, &client).await?;
+    let purpose = Purpose::PasswordReset;
+    let email = set(auth, purpose, &reset_token.0, None, new_password, &client).await?;
     Ok(Json(Done::new(&email, words::api::PASSWORD_UPDATED)))
 }
 
-/// Resets a password with the token of a link, and returns the address of the account. If `email` is given, the
+/// The token of a link, and a first password.
+#[derive(FromForm, ToSchema)]
+pub(in crate::web) struct FirstPasswordFields {
+    /// The token of the link.
+    token: Typed,
+    new_password: Password,
+}
+
+impl Fields for FirstPasswordFields {
+    const NAMES: &'static [&'static str] = &["token", "new_password"];
+    const SHOWN: &'static [&'static str] = &[];
+}
+
+/// Set the first password
+///
+/// By the link that its owner gets when somebody else creates the account. Begins no session.
+#[utoipa::path(
+    post,
+    path = "/set_password",
+    operation_id = "set_password",
+    tag = "Password",
+    request_body = FirstPasswordFields,
+    responses(
+        (status = 200, body = Done, description = "The password is set"),
+        (status = 400, description = "`invalid-fields`, `dead-link`, `weak-password`, `bad-request`")
+    )
+)]
+#[post("/set_password", data = "<input>")]
+pub(in crate::web) async fn set_first(
+    input: Input<'_, FirstPasswordFields>,
+    client: Client,
+    auth: &State<Auth>,
+) -> Reply<Done> {
+    let FirstPasswordFields { token, new_password } = input.fields()?;
+    let email = set(auth, Purpose::SetPassword, &token.0, None, new_password, &client).await?;
+    Ok(Json(Done::new(&email, words::api::PASSWORD_UPDATED)))
+}
+
+/// Sets a password with the token of a link, and returns the address of the account. If `email` is given, the
 /// token must belong to it.
 pub(in crate::web) async fn set(
     auth: &Auth,
+    purpose: Purpose,
     token: &str,
     email: Option<&Email>,
     password: Password,
@@ -111,7 +203,7 @@ pub(in crate::web) async fn set(
 ) -> Result<Email, Refused<ResetPasswordError>> {
     let dead = || Refused::Because(ResetPasswordError::DeadLink);
     let token: LinkToken = token.parse().map_err(|_| dead())?;
-    let link = auth.open_link(Purpose::PasswordReset, token).await?;
+    let link = auth.open_link(purpose, token).await?;
     let owner = link.user.as_ref().ok_or_else(dead)?.email.clone();
     if email.is_some_and(|email| email.key() != owner.key()) {
         return Err(dead());

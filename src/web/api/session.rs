@@ -1,29 +1,46 @@
 //! The session: signing in and out, and the signed-in user.
 
 use crate::web::body::Json;
+use crate::web::openapi::schemas;
 use rocket::http::CookieJar;
 use rocket::{State, get, post};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::account::UserJson;
-use super::{ApiError, Done, Reply, not_signed_in};
+use super::{ApiError, Done, Reply, Success, not_signed_in};
 use crate::auth::{Auth, Client, NewSession, Refused, WrongCredentials};
 use crate::web::forms::Input;
 use crate::web::guards::CurrentSession;
 use crate::web::pages::recent_login::RecentLoginForm;
 use crate::web::pages::sign_in::SignInForm;
 use crate::web::session;
-use crate::words;
+use crate::{Timestamp, words};
 
-/// The response to a sign-in, as older clients expect it.
-#[derive(Serialize)]
+/// The response to a sign-in.
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct SignedIn {
-    /// As typed: an address without an account has no [`Email`](crate::Email).
+    /// As typed.
     email: String,
+    /// What was done.
     message: &'static str,
 }
 
+/// Sign in
+///
+/// Begins a session, whose cookie all other requests send. A wrong password and an unknown address are the same.
+#[utoipa::path(
+    post,
+    path = "/session",
+    operation_id = "sign_in",
+    tag = "Session",
+    request_body = SignInForm,
+    responses(
+        (status = 200, body = SignedIn, description = "Signed in", headers(("Set-Cookie" = String))),
+        (status = 401, description = "`wrong-credentials`")
+    )
+)]
 #[post("/session", data = "<input>")]
 pub(in crate::web) async fn sign_in(
     input: Input<'_, SignInForm>,
@@ -50,6 +67,21 @@ pub(in crate::web) async fn open(
     Ok((new.ok_or(Refused::Because(WrongCredentials))?, Json(reply)))
 }
 
+/// Give the password again
+///
+/// The sign-in is recent for ten minutes: what is critical needs that. The session gets a new cookie.
+#[utoipa::path(
+    post,
+    path = "/recent_login",
+    operation_id = "renew_login",
+    tag = "Session",
+    security(("session" = [])),
+    request_body = RecentLoginForm,
+    responses(
+        (status = 200, body = Done, description = "The sign-in is recent", headers(("Set-Cookie" = String))),
+        (status = 400, description = "`invalid-fields`, `wrong-password`, `bad-request`")
+    )
+)]
 #[post("/recent_login", data = "<input>")]
 pub(in crate::web) async fn renew_login(
     input: Input<'_, RecentLoginForm>,
@@ -66,22 +98,38 @@ pub(in crate::web) async fn renew_login(
     Ok(Json(Done::new(&session.user.email, words::api::SIGNED_IN)))
 }
 
-/// A session in JSON.
-#[derive(Serialize)]
+/// The session of the request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CurrentSession)]
 struct SessionJson {
     id: Uuid,
-    created_at: String,
-    last_seen_at: String,
-    expires_at: String,
+    /// When the user signed in.
+    #[schema(value_type = schemas::Time)]
+    created_at: Timestamp,
+    /// When it was last used.
+    #[schema(value_type = schemas::Time)]
+    last_seen_at: Timestamp,
+    /// When it ends if it is not used any more.
+    #[schema(value_type = schemas::Time)]
+    expires_at: Timestamp,
 }
 
 /// The signed-in user and the session.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct WhoAmI {
     user: UserJson,
     session: SessionJson,
 }
 
+/// Show who is signed in
+#[utoipa::path(
+    get,
+    path = "/session",
+    operation_id = "get_session",
+    tag = "Session",
+    security(("session" = [])),
+    responses((status = 200, body = WhoAmI, description = "The user and the session"))
+)]
 #[get("/session")]
 pub(in crate::web) fn show(current: CurrentSession<'_>) -> Reply<WhoAmI> {
     let session = current.0.ok_or_else(not_signed_in)?;
@@ -89,29 +137,32 @@ pub(in crate::web) fn show(current: CurrentSession<'_>) -> Reply<WhoAmI> {
         user: UserJson::new(&session.user),
         session: SessionJson {
             id: session.id,
-            created_at: session.created_at.rfc3339(),
-            last_seen_at: session.last_seen_at.rfc3339(),
-            expires_at: session.expires_at.rfc3339(),
+            created_at: session.created_at,
+            last_seen_at: session.last_seen_at,
+            expires_at: session.expires_at,
         },
     }))
 }
 
-/// The response to a sign-out.
-#[derive(Serialize)]
-pub(in crate::web) struct Ended {
-    message: &'static str,
-}
-
+/// Sign out
+#[utoipa::path(
+    post,
+    path = "/logout",
+    operation_id = "sign_out",
+    tag = "Session",
+    security(("session" = [])),
+    responses((status = 200, body = Success, description = "The session has ended"))
+)]
 #[post("/logout")]
 pub(in crate::web) async fn sign_out(
     current: CurrentSession<'_>,
     client: Client,
     jar: &CookieJar<'_>,
     auth: &State<Auth>,
-) -> Reply<Ended> {
+) -> Reply<Success> {
     if current.0.is_none() && !session::end_session(auth, jar, &client).await? {
         return Err(not_signed_in());
     }
     session::sign_out(auth, jar, &client).await?;
-    Ok(Json(Ended { message: words::api::SIGNED_OUT }))
+    Ok(Json(Success::new(words::api::SIGNED_OUT)))
 }

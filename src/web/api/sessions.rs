@@ -3,33 +3,53 @@
 use rocket::http::CookieJar;
 use rocket::{State, delete, get};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{Reply, Success, not_signed_in, recent};
 use crate::auth::{Auth, Client, EndSessionError, Refused};
 use crate::web::body::Json;
 use crate::web::guards::CurrentSession;
+use crate::web::openapi::schemas;
 use crate::web::session;
-use crate::{SessionInfo, words};
+use crate::{SessionInfo, Timestamp, words};
 
-/// A session in JSON.
-#[derive(Serialize)]
+/// A device that is signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
 struct SessionJson {
     id: Uuid,
-    created_at: String,
-    last_seen_at: String,
+    /// When the user signed in.
+    #[schema(value_type = schemas::Time)]
+    created_at: Timestamp,
+    /// When it was last used.
+    #[schema(value_type = schemas::Time)]
+    last_seen_at: Timestamp,
+    /// The client IP; empty if it is not known.
     ip: String,
+    /// What the client said that it is.
     user_agent: String,
     /// Whether it is the one of this request.
     is_current: bool,
 }
 
 /// The sessions, the last used first.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(in crate::web) struct Sessions {
     sessions: Vec<SessionJson>,
 }
 
+/// List the devices that are signed in
+///
+/// The last used first.
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    operation_id = "list_sessions",
+    tag = "Session",
+    security(("session" = [])),
+    responses((status = 200, body = Sessions, description = "The sessions"))
+)]
 #[get("/sessions")]
 pub(in crate::web) async fn list(
     current: CurrentSession<'_>,
@@ -39,8 +59,8 @@ pub(in crate::web) async fn list(
     let json = |info: SessionInfo| SessionJson {
         is_current: info.id == session.id,
         id: info.id,
-        created_at: info.created_at.rfc3339(),
-        last_seen_at: info.last_seen_at.rfc3339(),
+        created_at: info.created_at,
+        last_seen_at: info.last_seen_at,
         ip: info.ip,
         user_agent: info.user_agent,
     };
@@ -48,6 +68,19 @@ pub(in crate::web) async fn list(
     Ok(Json(Sessions { sessions }))
 }
 
+/// Sign a device out
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}",
+    operation_id = "end_session",
+    tag = "Session",
+    security(("session" = [])),
+    params(("id" = Uuid, Path, description = "The ID of the session")),
+    responses(
+        (status = 200, body = Success, description = "The session has ended"),
+        (status = 404, description = "`no-such-session`")
+    )
+)]
 #[delete("/sessions/<id>")]
 pub(in crate::web) async fn end(
     id: &str,
@@ -67,7 +100,20 @@ pub(in crate::web) async fn end(
     Ok(Json(Success::new(words::api::SIGNED_OUT)))
 }
 
-/// Ends all sessions but this one.
+/// Sign out all other devices
+///
+/// The sign-in must be recent.
+#[utoipa::path(
+    delete,
+    path = "/sessions",
+    operation_id = "end_other_sessions",
+    tag = "Session",
+    security(("session" = [])),
+    responses(
+        (status = 200, body = Success, description = "All sessions but this one have ended"),
+        (status = 401, description = "`not-signed-in`, `login-too-old`")
+    )
+)]
 #[delete("/sessions")]
 pub(in crate::web) async fn end_others(
     current: CurrentSession<'_>,

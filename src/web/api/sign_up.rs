@@ -2,6 +2,7 @@
 
 use rocket::http::Status;
 use rocket::{FromForm, State, post};
+use utoipa::ToSchema;
 
 use super::links::open;
 use super::{ApiError, Done, Reply};
@@ -11,6 +12,7 @@ use crate::auth::{
 use crate::web::body::Json;
 use crate::web::errors::Refusal;
 use crate::web::forms::{Attempt, Fields, Input, Patch, Typed};
+use crate::web::openapi::schemas;
 use crate::web::pages::password_reset::AskForm;
 use crate::web::pages::sign_up::{SignUpForm, also_wrong};
 use crate::{Name, words};
@@ -30,6 +32,26 @@ pub(in crate::web) async fn sign_up(
     Ok(auth.sign_up(form, client, SignUpBy::Program).await)
 }
 
+/// Sign up
+///
+/// Creates an account, and mails a link that verifies its address. Begins no session. With the setting
+/// `verification = "required"` nothing exists before that link is used: the answer is 202, the same for every address.
+#[utoipa::path(
+    post,
+    path = "/register",
+    operation_id = "sign_up",
+    tag = "Accounts",
+    request_body = SignUpForm,
+    responses(
+        (status = 201, body = Done, description = "There is an account"),
+        (status = 202, body = Done, description = "A link is on its way, which makes the account"),
+        (
+            status = 400,
+            description = "`invalid-fields`, `email-taken`, `other-domain`, `weak-password`, `bad-request`"
+        ),
+        (status = 403, description = "`sign-up-not-open`, `cross-site`")
+    )
+)]
 #[post("/register", data = "<input>")]
 pub(in crate::web) async fn register(
     input: Input<'_, SignUpForm>,
@@ -46,7 +68,20 @@ pub(in crate::web) async fn register(
     })
 }
 
-/// Sends the link of a sign-up again: the same for every address.
+/// Ask for another link that makes the account
+///
+/// After a sign-up that was answered with 202. Answers the same for every address.
+#[utoipa::path(
+    post,
+    path = "/signup_link",
+    operation_id = "request_sign_up_link",
+    tag = "Accounts",
+    request_body = AskForm,
+    responses(
+        (status = 200, body = Done, description = "A link is on its way, if somebody signed up with the address"),
+        (status = 404, description = "`not-found`: nothing is to be confirmed here, since `verification` is `optional`")
+    )
+)]
 #[post("/signup_link", data = "<input>")]
 pub(in crate::web) async fn send_link(
     input: Input<'_, AskForm>,
@@ -61,10 +96,17 @@ pub(in crate::web) async fn send_link(
     Ok(Json(Done::new(&email, words::api::LINK_SENT)))
 }
 
-#[derive(FromForm)]
+/// The token of a link, and the password that was chosen at the sign-up.
+#[derive(FromForm, ToSchema)]
+#[schema(as = SignUpConfirmFields)]
 pub(in crate::web) struct ConfirmFields {
+    /// The token of the link.
     token: Typed,
+    /// The password that was chosen at the sign-up.
+    #[schema(nullable = false)]
     password: Option<Attempt>,
+    /// Another password instead, which has to meet the policy.
+    #[schema(value_type = Password, required = false)]
     new_password: Patch<Password>,
 }
 
@@ -73,8 +115,22 @@ impl Fields for ConfirmFields {
     const SHOWN: &'static [&'static str] = &[];
 }
 
-/// Confirms the address of a sign-up, which makes the account: with the password that was chosen, or with another one,
-/// and then without the name. Begins no session.
+/// Make the account by the link in the email
+///
+/// After a sign-up that was answered with 202. With the password that was chosen then; or with another one, and then
+/// nothing else of that sign-up counts. Begins no session.
+#[utoipa::path(
+    post,
+    path = "/signup_confirm",
+    operation_id = "confirm_sign_up",
+    tag = "Accounts",
+    request_body = ConfirmFields,
+    responses(
+        (status = 201, body = Done, description = "There is an account"),
+        (status = 400, description = "`invalid-fields`, `dead-link`, `wrong-password`, `weak-password`, `bad-request`"),
+        (status = 409, description = "`email-taken`")
+    )
+)]
 #[post("/signup_confirm", data = "<input>")]
 pub(in crate::web) async fn confirm(
     input: Input<'_, ConfirmFields>,
@@ -93,10 +149,13 @@ pub(in crate::web) async fn confirm(
     Ok((Status::Created, Json(Done::new(&new.email, words::api::SIGNED_UP))))
 }
 
-#[derive(FromForm)]
+/// The token of an invitation, and who accepts it.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct AcceptFields {
+    /// The token of the link.
     token: Typed,
     password: Password,
+    #[schema(value_type = Option<schemas::Name>)]
     name: Patch<Name>,
 }
 
@@ -105,7 +164,21 @@ impl Fields for AcceptFields {
     const SHOWN: &'static [&'static str] = &[];
 }
 
-/// Accepts an invitation, which makes the account. Begins no session.
+/// Accept an invitation
+///
+/// Makes the account of the address that was invited. Begins no session.
+#[utoipa::path(
+    post,
+    path = "/invitation_accept",
+    operation_id = "accept_invitation",
+    tag = "Accounts",
+    request_body = AcceptFields,
+    responses(
+        (status = 201, body = Done, description = "There is an account"),
+        (status = 400, description = "`invalid-fields`, `dead-link`, `weak-password`, `bad-request`"),
+        (status = 409, description = "`email-taken`")
+    )
+)]
 #[post("/invitation_accept", data = "<input>")]
 pub(in crate::web) async fn accept(
     input: Input<'_, AcceptFields>,

@@ -3,7 +3,7 @@
 use rocket::form::error::ErrorKind;
 use rocket::form::{self, FromFormField, ValueField};
 
-use crate::auth::{Password, PasswordError};
+use crate::auth::{Password, PasswordError, Purpose};
 use crate::{Email, EmailError, Name, words};
 
 impl<'v> FromFormField<'v> for Email {
@@ -84,6 +84,13 @@ impl<'v> FromFormField<'v> for Typed {
             return Err(form::Error::from(ErrorKind::Missing).into());
         }
         Ok(Self(field.value.to_owned()))
+    }
+}
+
+impl<'v> FromFormField<'v> for Purpose {
+    fn from_value(field: ValueField<'v>) -> form::Result<'v, Self> {
+        let found = Self::ALL.iter().find(|purpose| purpose.as_str() == field.value);
+        found.copied().ok_or_else(|| refused(words::fields::UNEXPECTED))
     }
 }
 

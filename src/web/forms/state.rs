@@ -79,13 +79,13 @@ impl FormState {
     /// Adds the reason of a refusal; returns the status.
     pub(in crate::web) fn refuse_because(&mut self, reason: Reason) -> Status {
         match reason {
-            Reason::Fields(fields) => {
+            Reason::Fields { fields, .. } => {
                 for (name, text) in fields {
                     self.refuse(name, text);
                 }
                 Status::UnprocessableEntity
             }
-            Reason::Whole { status, title, text } => {
+            Reason::Whole { status, title, text, .. } => {
                 self.alert(title, text);
                 status
             }

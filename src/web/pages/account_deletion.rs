@@ -5,6 +5,7 @@ use std::time::Duration;
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, CannotRestore, Client, Deletion, DeletionError, OpenedLink, Purpose, Refused,
@@ -19,7 +20,8 @@ use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
 use crate::{Error, User, urls, words};
 
-#[derive(FromForm)]
+/// The password again.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct DeletionForm {
     pub(in crate::web) password: Attempt,
 }

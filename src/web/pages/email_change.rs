@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, ChangeEmailError, Client, ConfirmEmailError, OpenedLink, Purpose, Refused, SignedOut,
@@ -12,13 +13,16 @@ use crate::web::forms::{Attempt, Fields, FormState, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::{Draft, Link, Page};
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::refusals::Reason;
 use crate::web::session;
 use crate::{Email, Error, User, urls};
 
-#[derive(FromForm)]
+/// Another address.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct EmailForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
 }
 

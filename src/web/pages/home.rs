@@ -9,6 +9,7 @@ use crate::web::accept::Wants;
 use crate::web::frame::Frame;
 use crate::web::guards::Page;
 use crate::web::layout::parts;
+use crate::web::openapi::Message;
 use crate::web::pages::{self, ByAccept, Shown};
 use crate::words;
 
@@ -26,6 +27,14 @@ pub(in crate::web) enum Either {
     Json(Value),
 }
 
+/// Greet
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "older_greet",
+    tag = "Older clients",
+    responses((status = 200, body = Message, description = "A greeting; a page for those who prefer HTML"))
+)]
 #[get("/")]
 pub(in crate::web) fn show(page: Page<'_>, wants: Wants) -> ByAccept<Either> {
     ByAccept::new(match wants {

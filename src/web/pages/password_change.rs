@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, ChangePasswordError, Client, Limited, NewSession, Password, PasswordError, Refused,
@@ -19,7 +20,8 @@ use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
 use crate::{Error, User, urls, words};
 
-#[derive(FromForm)]
+/// The current password, and a new one.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct ChangeForm {
     pub(in crate::web) password: Attempt,
     pub(in crate::web) new_password: Password,

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{
     Auth, Client, KnownDevice, OnRepeat, OpenedLink, Password, Purpose, Refused, ResetPasswordError,
@@ -15,13 +16,16 @@ use crate::web::frame::Frame;
 use crate::web::guards::Link;
 use crate::web::guards::Page;
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown, dead_link};
 use crate::web::session;
 use crate::web::typed_email::TypedEmail;
 use crate::{Email, Error, User, urls, words};
 
-#[derive(FromForm)]
+/// The address of an account.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct AskForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
 }
 

@@ -2,20 +2,23 @@
 
 use askama::Template;
 use rocket::http::{CookieJar, Status};
-use rocket::serde::json::json;
 use rocket::{FromForm, Responder, State, get, post};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Client, Refused, SignedOut};
 use crate::web::accept::Wants;
+use crate::web::body::Json;
 use crate::web::errors::Refusal;
 use crate::web::flash::Notice;
 use crate::web::forms::{Fields, FormState, Patch, Submitted};
 use crate::web::frame::Frame;
 use crate::web::guards::{Draft, Page};
 use crate::web::layout::parts;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, ByAccept, Shown};
 use crate::web::refusals::Reason;
-use crate::{Error, Name, User, urls, words};
+use crate::{Email, Error, Name, User, urls, words};
 
 #[derive(FromForm)]
 pub(in crate::web) struct ProfileForm {
@@ -46,10 +49,31 @@ fn draw(status: Status, page: &Page<'_>, user: &User, form: &FormState) -> Shown
 #[derive(Responder)]
 pub(in crate::web) enum Profile {
     Answer(Answer),
-    Json(rocket::serde::json::Value),
+    Json(Json<ProfileJson>),
     Refusal(Refusal),
 }
 
+/// Who is signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OlderProfile)]
+pub(in crate::web) struct ProfileJson {
+    #[schema(value_type = schemas::Email)]
+    email: Email,
+}
+
+/// Show who is signed in
+#[utoipa::path(
+    get,
+    path = "/profile",
+    operation_id = "older_get_profile",
+    tag = "Older clients",
+    security(("session" = [])),
+    responses(
+        (status = 200, body = ProfileJson, description = "The address; a page for those who prefer HTML"),
+        (status = 303, description = "To the sign-in page, for those who prefer HTML"),
+        (status = 403, description = "There is no session")
+    )
+)]
 #[get("/profile")]
 pub(in crate::web) fn show(page: Page<'_>, draft: Draft, wants: Wants) -> ByAccept<Profile> {
     ByAccept::new(match (page.user(), wants) {
@@ -60,7 +84,7 @@ pub(in crate::web) fn show(page: Page<'_>, draft: Draft, wants: Wants) -> ByAcce
             );
             Profile::Answer(Answer::Page(draw(Status::Ok, &page, user, &form)))
         }
-        (Some(user), Wants::Json) => Profile::Json(json!({ "email": user.email.as_str() })),
+        (Some(user), Wants::Json) => Profile::Json(Json(ProfileJson { email: user.email.clone() })),
         (None, Wants::Page) => Profile::Answer(Answer::Go(page.sign_in_first(urls::PROFILE))),
         (None, Wants::Json) => {
             Profile::Refusal(Refusal::new(Status::Forbidden, words::api::NOT_SIGNED_IN))

@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Client, Limited, RecentLoginError, Refused};
 use crate::web::errors::Refusal;
@@ -16,7 +17,8 @@ use crate::web::pages::{self, Answer, Shown};
 use crate::web::session;
 use crate::{Error, User, urls};
 
-#[derive(FromForm)]
+/// The password again.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct RecentLoginForm {
     pub(in crate::web) password: Attempt,
 }

@@ -4,6 +4,7 @@ use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::response::Redirect;
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Client, Refused, WrongCredentials};
 use crate::web::forms::{Attempt, Fields, FormState, Submitted, Ticked, Typed};
@@ -17,13 +18,19 @@ use crate::web::session::sign_in;
 use crate::web::typed_email::TypedEmail;
 use crate::{Error, urls};
 
-#[derive(FromForm)]
+/// Who signs in.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct SignInForm {
+    /// The address of the account.
     pub(in crate::web) email: Typed,
     pub(in crate::web) password: Attempt,
+    /// Whether to stay signed in after the browser is closed.
+    #[schema(required = false)]
     pub(in crate::web) remember: Ticked,
+    #[schema(ignore)]
     next: Option<Next>,
     /// Whether it was sent from our page, which came with a cookie.
+    #[schema(ignore)]
     cookie: Ticked,
 }
 

@@ -3,6 +3,7 @@
 use askama::Template;
 use rocket::http::{CookieJar, Status};
 use rocket::{FromForm, State, get, post};
+use utoipa::ToSchema;
 
 use crate::auth::{Auth, Client, Password, Refused, SignUp, SignUpBy, SignUpError, SignedUp};
 use crate::config::{Link, SignUps};
@@ -12,6 +13,7 @@ use crate::web::frame::Frame;
 use crate::web::guards::{FormCookies, Page};
 use crate::web::layout::parts;
 use crate::web::next::Next;
+use crate::web::openapi::schemas;
 use crate::web::pages::{self, Answer, Shown};
 use crate::web::refusals::CookiesLost;
 use crate::web::session;
@@ -19,13 +21,18 @@ use crate::web::typed_email::TypedEmail;
 use crate::words::{self, Text};
 use crate::{Email, Error, Name, urls};
 
-#[derive(FromForm)]
+/// Who signs up.
+#[derive(FromForm, ToSchema)]
 pub(in crate::web) struct SignUpForm {
+    #[schema(value_type = schemas::Email)]
     pub(in crate::web) email: Email,
     pub(in crate::web) password: Password,
+    #[schema(value_type = Option<schemas::Name>)]
     pub(in crate::web) name: Patch<Name>,
+    #[schema(ignore)]
     next: Option<Next>,
     /// Whether it was sent from our page, which came with a cookie.
+    #[schema(ignore)]
     cookie: Ticked,
 }
 

@@ -10,6 +10,7 @@ use crate::web::frame::Frame;
 use crate::web::guards::{Link, Page};
 use crate::web::layout::parts;
 use crate::web::pages::{self, Answer, Shown, dead_link, joined};
+use crate::web::problems::Kind;
 use crate::web::refusals::Reason;
 use crate::web::session;
 use crate::{Email, Error, words};
@@ -104,7 +105,7 @@ pub(in crate::web) async fn submit_link(
             let refused = refused.map(|reason| match reason {
                 JoinError::WrongPassword if password.is_none() => Reason::missing("password"),
                 JoinError::WeakPassword(weak) => {
-                    Reason::field("new_password", words::passwords::weak(&weak))
+                    Reason::field(Kind::WeakPassword, "new_password", words::passwords::weak(&weak))
                 }
                 reason => reason.into(),
             });

@@ -1,5 +1,6 @@
 //! A whole service for one test.
 
+use std::cell::OnceCell;
 use std::ops::Deref;
 use std::path::Path;
 use std::rc::Rc;
@@ -14,6 +15,7 @@ use vestibule::{Clock, Mailbox};
 use super::browser::Browser;
 use super::bystander::Bystander;
 use super::database::fresh_database;
+use super::described::Described;
 use super::limit::TimeLimit;
 use super::messages::Inbox;
 use super::mount::{self, Mount};
@@ -162,7 +164,8 @@ impl TestApp {
         }
         let client = runtime.block_on(Client::untracked(rocket)).expect("the service starts");
         let mount = Mount::of(&client);
-        let server = Rc::new(Server { runtime, client: Some(client), mount });
+        let described = OnceCell::new();
+        let server = Rc::new(Server { runtime, client: Some(client), mount, described });
         Self {
             browser: Browser::new(server),
             clock,
@@ -249,6 +252,7 @@ pub struct Server {
     client: Option<Client>,
     /// `None` at the root.
     pub(super) mount: Option<Mount>,
+    described: OnceCell<Option<Described>>,
 }
 
 impl Drop for Server {
@@ -262,6 +266,20 @@ impl Drop for Server {
 impl Server {
     pub fn client(&self) -> &Client {
         self.client.as_ref().unwrap()
+    }
+
+    /// The document of the API; `None` in a host app that is not at the path of the stories.
+    pub(super) async fn described(&self) -> Option<&Described> {
+        if self.described.get().is_none() {
+            let path = "/api/v1/openapi.json";
+            let path =
+                self.mount.as_ref().map_or_else(|| path.to_owned(), |mount| mount.path(path));
+            let response = self.client().get(path).dispatch().await;
+            let is_there = response.status().code == 200;
+            let text = response.into_string().await.filter(|_| is_there);
+            let _ = self.described.set(text.map(|text| Described::new(&text)));
+        }
+        self.described.get()?.as_ref()
     }
 }
 

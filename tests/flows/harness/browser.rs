@@ -155,6 +155,9 @@ impl Browser {
             }
         }
         let body = String::from_utf8_lossy(&body).into_owned();
+        if let Some(described) = self.server.described().await {
+            described.has(method.as_str(), path, status, &headers, &body);
+        }
         let body = mount.map_or_else(|| body.clone(), |mount| mount.seen(&body));
         Seen { browser: self.clone(), path: path.to_owned(), status, headers, body }
     }

@@ -6,6 +6,7 @@ mod browser;
 mod bystander;
 mod crowd;
 mod database;
+mod described;
 mod gate;
 mod limit;
 mod log;

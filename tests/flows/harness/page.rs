@@ -69,6 +69,17 @@ impl Seen {
         self
     }
 
+    /// Asserts that a program is refused for this kind of problem.
+    #[track_caller]
+    pub fn refuses(self, status: u16, name: &str) -> Self {
+        let seen = self.is(status);
+        assert_eq!(seen.header("content-type"), Some("application/problem+json"));
+        let problem = seen.json();
+        assert_eq!(problem["type"], format!("urn:vestibule:problem:{name}"));
+        assert_eq!(problem["status"], status);
+        seen
+    }
+
     #[track_caller]
     pub fn is_json(&self, json: &str) {
         let wanted: Value = rocket::serde::json::from_str(json).unwrap();
