@@ -2,6 +2,7 @@
 
 mod invitation;
 mod modes;
+mod older_clients;
 mod required;
 
 use crate::harness::TestApp;
