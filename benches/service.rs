@@ -281,7 +281,7 @@ fn large_account() {
         &database,
         &format!(
             "{} INSERT INTO vestibule_events (id, at, kind, user_id, ip, user_agent) \
-             SELECT randomblob(16), u.created_at - i, 'signed-in', u.id, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64; \
+             SELECT unhex(printf('%012X', u.created_at - i) || hex(randomblob(10))), u.created_at - i, 'signed-in', u.id, '203.0.113.7', 'Mozilla/5.0 (X11; Linux x86_64; \
              rv:140.0) Gecko/20100101 Firefox/140.0' FROM n, vestibule_users u LIMIT 100000",
             numbers(100_000)
         ),

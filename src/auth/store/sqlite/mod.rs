@@ -83,6 +83,8 @@ pub(super) async fn open(config: &Config, own: &OwnConfig) -> Result<(Engine, Op
         .busy_timeout(wait)
         // In KiB. Each connection has its own cache; the pages are in the system's cache anyway.
         .pragma("cache_size", "-256")
+        // The thread that reads rows would wait for the one that takes them after every 50.
+        .row_buffer_size(1000)
         .disable_statement_logging();
     private_files::check_is_file(options.get_filename()).map_err(sqlx::Error::Io)?;
     private_files::open(options.get_filename()).map_err(sqlx::Error::Io)?;
