@@ -72,6 +72,9 @@
 //! });
 //! ```
 //!
+//! Where people sign up by invitation (`signup = "invite"`), nobody could sign up to become the first administrator: invite
+//! that address when the app has started, with [`Accounts::invite`]. Whoever accepts has proven the address.
+//!
 //! If the address was proven before that listener existed, do the same when the app has started:
 //!
 //! ```no_run
@@ -88,12 +91,37 @@
 //! }));
 //! ```
 //!
+//! # Invitations
+//!
+//! ```no_run
+//! use rocket::form::Form;
+//! use rocket::{FromForm, post};
+//! use vestibule::{Accounts, Admin, Email, InviteError};
+//!
+//! #[derive(FromForm)]
+//! struct Invite {
+//!     email: Email,
+//! }
+//!
+//! #[post("/admin/invite", data = "<form>")]
+//! async fn invite(_admin: Admin, form: Form<Invite>, accounts: Accounts) -> Result<&'static str, vestibule::Error> {
+//!     match accounts.invite(&form.email).await {
+//!         Ok(()) => Ok("The invitation is on its way."),
+//!         Err(InviteError::Failed(error)) => Err(error),
+//!         Err(_) => Ok("This address has an account, or sign-up is closed."),
+//!     }
+//! }
+//! ```
+//!
+//! Accepting it leads to the profile.
+//!
 //! # Catchers
 //!
 //! [`catchers`] draws the errors of your routes as pages. With catchers of your own, let the one for 401 call
 //! [`sign_in_first`]: it leads to the sign-in page, and back to the page that was asked for. A form that was sent too
 //! late comes back with what was typed if its route [says what to keep](SignInFirst::keep_draft). [`catchers`] are one for
-//! 401 and a default; your own `catchers![not_found]` may stand beside them.
+//! 401 and a default; your own `catchers![not_found]` may stand beside them. To have your own for 401 too, take the others:
+//! `catchers().into_iter().filter(|catcher| catcher.code != Some(401)).collect()`.
 //!
 //! # What is yours stays yours
 //!
@@ -108,7 +136,9 @@
 //!
 //! # Settings
 //!
-//! In `Rocket.toml` under `[default.vestibule]`, or as `VESTIBULE_…` in the environment; the README has all of them.
+//! In `Rocket.toml` under `[default.vestibule]`, or as `VESTIBULE_…` in the environment; the README has all of them. To pin
+//! one in code, build your Rocket from a figment: `rocket::custom(rocket::Config::figment().merge(("vestibule.signup",
+//! "invite")))`.
 //! Set `public_url` in production: cookies, links and the cross-site check depend on it. The session cookie is
 //! `vestibule_session`, so that it does not collide with yours (`session.cookie_name`).
 //!

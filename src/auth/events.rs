@@ -62,9 +62,10 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccountEvent {
-    /// Somebody signed up.
+    /// Somebody signed up, perhaps by an invitation; [`EmailVerified`](Self::EmailVerified) follows at once if the link
+    /// made the account.
     SignedUp(UserId),
-    /// The operator or the host app created the account.
+    /// The operator or the host app created the account; there is no `SignedUp` then.
     Created(UserId),
     /// The user has shown that the email address is theirs.
     EmailVerified(UserId),

@@ -120,7 +120,8 @@ fn reason(error: &rocket::Error) -> String {
     let ErrorKind::Collisions(found) = error.kind() else { return error.kind().to_string() };
     let routes = found.routes.iter().map(|(one, other)| format!("{one} and {other}"));
     let catchers = found.catchers.iter().map(|(one, other)| format!("{one} and {other}"));
-    words::start::collisions(&routes.chain(catchers).collect::<Vec<_>>().join("; "))
+    let (routes, catchers): (Vec<_>, Vec<_>) = (routes.collect(), catchers.collect());
+    words::start::collisions(&routes.join("; "), &catchers.join("; "))
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpSocket> {

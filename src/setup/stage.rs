@@ -45,8 +45,10 @@ impl Stage {
     /// `listener` fails, panics or takes more than 30 seconds, it is told again later, until `events.keep_for` has
     /// passed; so let it do no harm to be told twice. It is one of the jobs: a node with `jobs = false` tells nothing.
     ///
-    /// The closure captures what it needs, and each call clones it into its future: an `Arc`, a sender, or a pool,
-    /// which is cheap to clone and can be made before it connects (`SqlitePool::connect_lazy`).
+    /// The closure captures what it needs, and each call clones it into its future: an `Arc`, or a sender. A pool of your
+    /// own is opened later, in a fairing that knows the URL of the database: capture an `Arc<OnceLock<SqlitePool>>` that
+    /// this fairing fills. Events are told only once the app has started. The account may be gone by then: look it up
+    /// before you refer to it.
     ///
     /// ```no_run
     /// use std::sync::Arc;

@@ -147,6 +147,8 @@ fn style(request: &Request<'_>) -> Style {
         Some(ErrorStyle::Problem) => Style::Problem,
         Some(ErrorStyle::Message) => Style::Message,
         Some(ErrorStyle::PageOrMessage) if wants_json => Style::Message,
+        // A path of the host app's.
+        None if wants_json => Style::Problem,
         _ if wants_json && request.route().is_none() => Style::Problem,
         Some(ErrorStyle::Page | ErrorStyle::PageOrMessage) | None => Style::Page,
     }

@@ -3,8 +3,8 @@
 pub(crate) const SIGNED_OUT: &str = "You are signed out.";
 pub(crate) const ACCOUNT_READY: &str = "Your account is ready. To confirm your email address, open the link in the email that we are sending you.";
 pub(crate) const ACCOUNT_CREATED: &str = "Your account is ready.";
-pub(crate) const DRAFT_KEPT: &str = "Nothing was saved yet, since you have to sign in first. What you typed is kept. After \
-     this step you can go on where you were.";
+pub(crate) const DRAFT_KEPT: &str = "Nothing was saved yet: this step comes first. What you typed is kept. You can go on \
+     with it afterwards.";
 pub(crate) const NAME_SAVED: &str = "Your name is saved.";
 pub(crate) const MESSAGE_SENT: &str = "We have sent you an email with a link. It can take a few minutes to arrive. Check your spam folder too.";
 pub(crate) const MESSAGE_WAITS: &str = "Your email is about to be sent. When many people sign up from the same \

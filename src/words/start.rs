@@ -131,10 +131,17 @@ pub(crate) fn database(place: &DatabasePlace) -> String {
     }
 }
 
-/// Two routes or catchers of an app with the same path and rank.
-pub(crate) fn collisions(which: &str) -> String {
+/// Routes of an app with the same path and rank, and catchers for the same errors.
+pub(crate) fn collisions(routes: &str, catchers: &str) -> String {
+    if routes.is_empty() {
+        return format!(
+            "these catchers collide: {catchers}. vestibule::catchers() has one for 401 and a default: leave out those \
+             that you have yourself, by their `code`"
+        );
+    }
     format!(
-        "these collide: {which}. Those of Vestibule have the rank -9: give a route of yours a lower rank to replace one on purpose"
+        "these routes collide: {routes}. Those of Vestibule have the rank -9: give a route of yours a lower rank to \
+         replace one on purpose"
     )
 }
 

@@ -2,9 +2,10 @@
 
 use crate::Error;
 use crate::auth::events::Event;
+use crate::auth::password::hash::PasswordHash;
 use crate::auth::refusal::public_refusal;
 use crate::auth::store::{BATCH, NewUser};
-use crate::auth::{Auth, Client, Email, Name, User, UserId};
+use crate::auth::{Auth, Client, Email, Name, Password, User, UserId};
 use crate::clock::Timestamp;
 use crate::mail::Message;
 use uuid::Uuid;
@@ -102,13 +103,35 @@ impl Auth {
         new: &NewAccount,
         client: &Client,
     ) -> Result<User, CreateError> {
+        self.create_account_with(new, None, client).await
+    }
+
+    /// Creates an account with this password, whatever the policy says of it.
+    pub(crate) async fn create_account_with_password(
+        &self,
+        new: &NewAccount,
+        password: &Password,
+        client: &Client,
+    ) -> Result<User, CreateError> {
+        let mut slot = self.hasher.slot_for_stranger(client);
+        let hash = self.hasher.hash(password, &mut slot).await?;
+        drop(slot);
+        self.create_account_with(new, Some(&hash), client).await
+    }
+
+    async fn create_account_with(
+        &self,
+        new: &NewAccount,
+        password_hash: Option<&PasswordHash>,
+        client: &Client,
+    ) -> Result<User, CreateError> {
         let (id, now) = (UserId::new(), self.clock.now());
         let mut change = self.begin_change(client).await?;
         let row = NewUser {
             id,
             email: &new.email,
             name: new.name.as_ref(),
-            password_hash: None,
+            password_hash,
             email_verified_at: new.is_verified.then_some(now),
             now,
         };

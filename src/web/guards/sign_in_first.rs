@@ -198,13 +198,15 @@ impl<'r> Responder<'r, 'static> for SignInFirst {
             let asked = request.uri().to_string();
             return go(Next::parse(&asked).map_or("", |_| &asked));
         }
+        let of_form = self.draft.as_ref().map(|(page, _)| page.clone());
         if let Some(page) = self.put_draft(request) {
             return go(&page);
         }
         if let Some(page) = self.back_to.filter(|page| Next::parse(page).is_some()) {
             return go(&page);
         }
-        let before = Next::page_before(request);
+        let of_form = of_form.as_deref().and_then(Next::parse);
+        let before = of_form.or_else(|| Next::page_before(request));
         let next = before.as_ref().map_or("", Next::as_str);
         errors::form_lost(request, self.why == Why::TooOld, &urls.and_then(page, next))
     }

@@ -196,5 +196,8 @@ fn a_host_without_catchers_takes_ours() {
     app.visit("/notes?page=x").redirects_to("/login?next=/notes%3Fpage%3Dx");
     app.sign_up(ADA);
     app.visit("/admin").is(403).says("You do not have access");
-    app.ask(Get, "/nowhere").is(404);
+    // Programs get JSON.
+    for (path, status) in [("/nowhere", 404), ("/admin", 403)] {
+        assert_eq!(app.ask(Get, path).is(status).json()["status"], status);
+    }
 }

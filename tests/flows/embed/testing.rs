@@ -64,3 +64,31 @@ async fn the_same_with_an_asynchronous_client() {
     testing::sign_out_async(&client).await;
     assert_eq!(client.get("/verified").dispatch().await.status(), Status::Unauthorized);
 }
+
+/// Whoever may sign up: the tests of a host need somebody who is signed in.
+#[test]
+fn a_host_signs_in_where_nobody_signs_up() {
+    for (setting, value) in [
+        ("signup", "invite"),
+        ("signup", "closed"),
+        ("signup_domains", "x.example"),
+        ("verification", "required"),
+    ] {
+        let folder = TempDir::new().unwrap();
+        let figment =
+            testing::figment(folder.path()).merge((format!("vestibule.{setting}"), value));
+        let rocket = rocket::custom(figment)
+            .manage(Mailbox::default())
+            .attach(vestibule::stage())
+            .mount("/", routes![verified]);
+        let client = blocking::Client::tracked(rocket).unwrap();
+        for _ in 0..2 {
+            testing::sign_in(&client, "ada@example.com");
+            let page = client.get("/verified").dispatch().into_string();
+            assert_eq!(page.as_deref(), Some("ada@example.com"), "{setting}={value}");
+            testing::sign_out(&client);
+        }
+        let mailbox: &Mailbox = client.rocket().state().unwrap();
+        assert!(mailbox.messages().is_empty());
+    }
+}
