@@ -207,7 +207,12 @@ impl Auth {
                 let email = former.map(|former| former.email);
                 (Some(user).filter(|_| may_undo && email.is_some()), email)
             }
-            Purpose::NotMe => (Some(user).filter(|_| is_enabled), None),
+            // Not one that was mailed to an address which was a thief's for a while.
+            Purpose::NotMe => {
+                let is_own = user.email.key() == recipient
+                    || self.store.is_former_email(user.id, &recipient, now).await?;
+                (Some(user).filter(|_| is_enabled && is_own), None)
+            }
             Purpose::SignUp | Purpose::Invitation => (None, None),
             Purpose::AccountRestore => {
                 (Some(user).filter(|user| user.delete_at.is_some_and(|at| at > now)), None)

@@ -99,6 +99,8 @@ struct Values<'a> {
     subject: &'a str,
     address: &'a str,
     link: &'a str,
+    /// Whether the link is for this account alone; otherwise it is that of the sign-in page.
+    has_own_link: bool,
     fill: &'a str,
     on_fill: &'a str,
     at: &'a str,
@@ -145,6 +147,7 @@ pub(super) fn write(
         subject: &subject,
         address: to.as_str(),
         link: &format!("{origin}{}", content.path),
+        has_own_link: content.is_secret,
         fill: &fill,
         on_fill: &on_fill,
         at: &words::dates::weekday(content.at, time_zone),

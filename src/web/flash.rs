@@ -30,6 +30,8 @@ named_enum! {
         EmailChangeCancelled = "email-change-cancelled",
         EmailChanged = "email-changed",
         DeviceSignedOut = "device-signed-out",
+        DeviceNotThere = "device-not-there",
+        EmailUndone = "email-undone",
         OthersSignedOut = "others-signed-out",
         AccountRestored = "account-restored",
     }
@@ -40,7 +42,11 @@ impl Notice {
     pub(in crate::web) fn is_good(self) -> bool {
         !matches!(
             self,
-            Self::DraftKept | Self::MessageWaits | Self::EnoughMessages | Self::TooManyMessages
+            Self::DraftKept
+                | Self::DeviceNotThere
+                | Self::MessageWaits
+                | Self::EnoughMessages
+                | Self::TooManyMessages
         )
     }
 
@@ -64,6 +70,8 @@ impl Notice {
             Self::EmailChangeCancelled => notices::EMAIL_CHANGE_CANCELLED,
             Self::EmailChanged => notices::EMAIL_CHANGED,
             Self::DeviceSignedOut => notices::DEVICE_SIGNED_OUT,
+            Self::DeviceNotThere => notices::DEVICE_NOT_THERE,
+            Self::EmailUndone => notices::EMAIL_UNDONE,
             Self::OthersSignedOut => notices::OTHERS_SIGNED_OUT,
             Self::AccountRestored => notices::ACCOUNT_RESTORED,
         }

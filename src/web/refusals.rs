@@ -214,7 +214,7 @@ impl From<ConfirmEmailError> for Reason {
 impl From<EndSessionError> for Reason {
     fn from(error: EndSessionError) -> Self {
         match error {
-            EndSessionError::NoSuchSession => Self::Whole {
+            EndSessionError::NoSuchSession | EndSessionError::HasEnded => Self::Whole {
                 kind: Kind::NoSuchSession,
                 status: Status::NotFound,
                 title: account::sessions::NO_SUCH_TITLE,

@@ -24,5 +24,9 @@ pub(crate) const LINK_SENT: &str =
 pub(crate) const EMAIL_CHANGE_CANCELLED: &str = "Your email address stays as it is.";
 pub(crate) const EMAIL_CHANGED: &str = "Your email address is changed.";
 pub(crate) const DEVICE_SIGNED_OUT: &str = "The device is signed out.";
+pub(crate) const DEVICE_NOT_THERE: &str = "That device was signed out already, or has signed in again since. Here is where \
+     you are signed in now.";
+pub(crate) const EMAIL_UNDONE: &str =
+    "Your email address is put back. To choose a new password, have a link sent to you.";
 pub(crate) const OTHERS_SIGNED_OUT: &str = "Every other device is signed out.";
 pub(crate) const ACCOUNT_RESTORED: &str = "Your account is restored. You can sign in again.";

@@ -205,6 +205,9 @@ impl Auth {
             change.rollback().await;
             return Err(Refused::Because(JoinError::EmailTaken));
         };
+        if let Some(pending) = link.payload.as_deref().and_then(PendingSignUp::parse) {
+            self.return_pending(&mut change, &pending).await?;
+        }
         change.commit().await?;
         Ok(Joined { email: email.clone(), session, next: None })
     }

@@ -209,10 +209,10 @@ impl Auth {
             return Ok(Sent::Done);
         };
         let addressed = self.address(row, &user, message).await?;
-        let Some(Addressed { message, to, payload, detail }) = addressed else {
+        let Some(Addressed { message, to, has_link, payload, detail }) = addressed else {
             return Ok(Sent::Done);
         };
-        if let Some(purpose) = message.link() {
+        if let Some(purpose) = message.link().filter(|_| has_link) {
             let link = LinkTo { purpose, to: &to, payload };
             return self.send_link(row, &user, message, link, detail).await;
         }
@@ -231,6 +231,7 @@ impl Auth {
         let to = |email: &Email| Addressed {
             message,
             to: email.clone(),
+            has_link: message.link().is_some(),
             payload: None,
             detail: String::new(),
         };
@@ -245,9 +246,11 @@ impl Auth {
                 match self.store.find_account_by_email(wanted.key()).await? {
                     None => Some(to(wanted)),
                     // Its owner learns of it; the one who asked does not.
-                    Some(owner) if owner.disabled_at.is_none() => {
-                        Some(Addressed { message: Message::EmailInUse, ..to(&owner.email) })
-                    }
+                    Some(owner) if owner.disabled_at.is_none() => Some(Addressed {
+                        message: Message::EmailInUse,
+                        has_link: false,
+                        ..to(&owner.email)
+                    }),
                     Some(_) => None,
                 }
             }
@@ -277,10 +280,12 @@ impl Auth {
                 let then = row.recipient.parse().ok();
                 match then.filter(|then: &Email| then.key() != user.email.key()) {
                     // Its owner has a link to undo that; anybody else gets none.
-                    Some(then) if message.link().is_some() => {
-                        Some(Addressed { message: Message::EmailReplaced, ..to(&then) })
-                    }
-                    Some(then) => Some(to(&then)),
+                    Some(then) if message == Message::EmailChanged => Some(Addressed {
+                        message: Message::EmailReplaced,
+                        has_link: false,
+                        ..to(&then)
+                    }),
+                    Some(then) => Some(Addressed { has_link: false, ..to(&then) }),
                     None => Some(to(&user.email)),
                 }
             }
@@ -470,6 +475,7 @@ impl Message {
 struct Addressed {
     message: Message,
     to: Email,
+    has_link: bool,
     /// For its link.
     payload: Option<String>,
     /// What it is about: another address, or a time.

@@ -108,6 +108,13 @@ impl FromStr for Password {
 #[sqlx(transparent)]
 pub(crate) struct PasswordVersion(i64);
 
+impl PasswordVersion {
+    /// The version that this one has replaced.
+    pub(in crate::auth) const fn before(self) -> Self {
+        Self(self.0 - 1)
+    }
+}
+
 impl fmt::Display for PasswordVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -42,15 +42,16 @@ impl KnownDevice {
         Self { user, id, password, at: now }
     }
 
-    /// The same device, of a browser that has opened the account before, for the password of this version; `None` for
-    /// any other. It keeps its bucket: what is handed out without the password must bring no further attempts.
+    /// The same device, of a browser that was known until this version replaced the one before; `None` for any other. It
+    /// keeps its bucket, and a void one stays void: what is handed out without the password must bring no further
+    /// attempts.
     pub(in crate::auth) fn renewed(
         user: UserId,
         password: PasswordVersion,
         known: &[Self],
         now: Timestamp,
     ) -> Option<Self> {
-        let same = known.iter().find(|device| device.has_opened(user, now))?;
+        let same = known.iter().find(|device| device.opened(user, password.before(), now))?;
         Some(Self { password, ..same.clone() })
     }
 

@@ -9,12 +9,14 @@ use crate::auth::{Auth, Client, KnownDevice, Refused, Session};
 pub(crate) enum EndSessionError {
     /// It is the session of another account.
     NoSuchSession,
+    /// It has ended already, or was renewed under another ID.
+    HasEnded,
     /// The session of this browser has ended in the meantime.
     SignedOut,
 }
 
 impl Auth {
-    /// Ends one session of the signed-in user; one that has ended already stays so. All browsers that are known become
+    /// Ends one session of the signed-in user. All browsers that are known become
     /// strangers, since it is not known which of them it was; returns the proof for this one, if it had one.
     pub(crate) async fn end_session(
         &self,
@@ -32,16 +34,16 @@ impl Auth {
         let Some(ended) = change.delete_session_by_id(id, user).await? else {
             let is_of_another = change.has_session(id).await?;
             change.rollback().await;
-            return if is_of_another {
-                Err(Refused::Because(EndSessionError::NoSuchSession))
+            return Err(Refused::Because(if is_of_another {
+                EndSessionError::NoSuchSession
             } else {
-                Ok(None)
-            };
+                EndSessionError::HasEnded
+            }));
         };
         change.ends_session(ended);
         let version = change.update_password_version(user).await?;
         change.changes_user(user);
-        change.record(Event::SessionEnded, Some(user)).await?;
+        change.record_visit(Event::SessionEnded, user).await?;
         let device = KnownDevice::renewed(user, version, &client.devices, change.now);
         change.commit().await?;
         Ok(device)
@@ -67,7 +69,7 @@ impl Auth {
         change.forget_new_email(user).await?;
         let version = change.update_password_version(user).await?;
         change.changes_user(user);
-        change.record(Event::SessionsEnded, Some(user)).await?;
+        change.record_visit(Event::SessionsEnded, user).await?;
         let device = KnownDevice::renewed(user, version, &client.devices, change.now);
         change.commit().await?;
         Ok(device)

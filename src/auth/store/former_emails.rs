@@ -36,6 +36,19 @@ impl From<FormerRow> for FormerEmail {
 }
 
 impl Store {
+    /// Whether the account can still have this address back.
+    pub(in crate::auth) async fn is_former_email(
+        &self,
+        user: UserId,
+        key: &str,
+        now: Timestamp,
+    ) -> Result<bool> {
+        let sql = "SELECT COUNT(*) AS n FROM vestibule_former_emails \
+                   WHERE user_id = $1 AND email_key = $2 AND undo_until > $3";
+        let kept: Option<Reserved> = self.find(sql, (user, key.to_owned(), now)).await?;
+        Ok(kept.is_some_and(|kept| kept.n > 0))
+    }
+
     /// Whether the account can still have an earlier address back.
     pub(in crate::auth) async fn has_former_email(
         &self,

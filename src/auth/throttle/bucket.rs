@@ -35,6 +35,8 @@ pub(in crate::auth) enum Bucket<'a> {
     NewDevices(UserId),
     /// Attempts to set a password with one link.
     Link(&'a LinkToken),
+    /// Guesses at the password of a sign-up by its link.
+    LinkGuesses(&'a LinkToken),
     /// Messages of one kind to one address.
     Messages(Message, &'a Email),
     /// Messages that one site causes.
@@ -88,7 +90,7 @@ impl ThrottleKey {
         // All clients behind an untrusted proxy share one bucket.
         let of =
             |network: Option<IpAddr>| network.map_or_else(|| "all".into(), |ip| ip.to_string());
-        // These texts never change: nodes of an older version count in the same buckets.
+        // Nodes of an older version count in the same buckets, as far as these texts stay.
         let text = match bucket {
             Bucket::Account(email) => format!("account {}", email.key()),
             Bucket::KnownDevice(id) => format!("device {id}"),
@@ -101,6 +103,7 @@ impl ThrottleKey {
             Bucket::PasswordChanges(user) => format!("password changes {user}"),
             Bucket::NewDevices(user) => format!("new devices {user}"),
             Bucket::Link(token) => format!("link {:?}", token.digest().to_vec()),
+            Bucket::LinkGuesses(token) => format!("link guesses {:?}", token.digest().to_vec()),
             Bucket::Messages(message, email) => {
                 format!("letters {} {}", message.as_str(), email.key())
             }

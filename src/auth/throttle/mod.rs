@@ -355,7 +355,7 @@ impl Auth {
         token: &LinkToken,
     ) -> Result<(), Limited> {
         let most = self.config.throttle.free_attempts;
-        self.charge(&Bucket::Link(token), FixedWindow { most, per: HOUR }).await
+        self.charge(&Bucket::LinkGuesses(token), FixedWindow { most, per: HOUR }).await
     }
 
     async fn charge(&self, bucket: &Bucket<'_>, rule: FixedWindow) -> Result<(), Limited> {

@@ -78,7 +78,8 @@ pub(in crate::web) async fn list(
     params(("id" = Uuid, Path, description = "The ID of the session")),
     responses(
         (status = 200, body = Success, description = "The session has ended"),
-        (status = 404, description = "`no-such-session`")
+        (status = 401, description = "`not-signed-in`, `login-too-old` unless it is the session of this request"),
+        (status = 404, description = "`no-such-session`: also one that has ended, or was renewed under another ID")
     )
 )]
 #[delete("/sessions/<id>")]

@@ -6,6 +6,7 @@ use rocket::response::Redirect;
 use rocket::{State, get, post};
 
 use crate::auth::{Auth, CannotUndo, Client, OpenedLink, Purpose, Refused};
+use crate::web::flash::Notice;
 use crate::web::frame::Frame;
 use crate::web::guards::{Link, Page};
 use crate::web::layout::parts;
@@ -51,6 +52,7 @@ pub(in crate::web) async fn submit_link(
         }
         Err(Refused::Because(CannotUndo::JustDone)) => {
             // Pressed twice: the password is chosen by a link, as if it were forgotten.
+            Notice::EmailUndone.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::PASSWORD_RESET)))
         }
         Err(Refused::Because(CannotUndo::DeadLink)) => {

@@ -84,6 +84,11 @@ pub(in crate::web) async fn end(
             Notice::DeviceSignedOut.put(jar, auth);
             Ok(Answer::Go(page.go_to(urls::SESSIONS)))
         }
+        Err(Refused::Because(EndSessionError::HasEnded)) => {
+            // The form was sent twice, or from a page of some minutes ago.
+            Notice::DeviceNotThere.put(jar, auth);
+            Ok(Answer::Go(page.go_to(urls::SESSIONS)))
+        }
         Err(Refused::Because(EndSessionError::SignedOut)) => sign_in_first(),
         Err(refused) => Answer::without_form(refused),
     }

@@ -56,7 +56,7 @@ fn draw(
 /// `choose` asks for a new password: whoever has forgotten the one of the sign-up, or whose address a stranger has typed.
 #[get("/signup/link?<choose>")]
 pub(in crate::web) fn show_link(
-    choose: bool,
+    choose: Option<&str>,
     link: Link,
     page: Page<'_>,
     auth: &State<Auth>,
@@ -65,7 +65,7 @@ pub(in crate::web) fn show_link(
     match link.as_ref().and_then(|link| link.email.as_ref()) {
         Some(email) => {
             let form = FormState::default();
-            Answer::Page(draw(Status::Ok, &page, email, choose, &form, auth))
+            Answer::Page(draw(Status::Ok, &page, email, choose.is_some(), &form, auth))
         }
         None => joined::show_used(link.as_ref(), &page, Purpose::SignUp),
     }

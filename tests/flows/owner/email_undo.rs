@@ -224,3 +224,20 @@ fn a_notice_that_leaves_later_has_no_link_for_the_thief() {
     assert!(to_thief.len() >= 2, "{to_thief:?}");
     assert!(to_thief.iter().all(|email| !email.text.contains("/not-me/")), "{to_thief:?}");
 }
+
+/// Promise 21: links that were mailed to the thief are dead once the owner has the address again, however that came.
+#[test]
+fn links_at_the_thiefs_address_are_dead_afterwards() {
+    let app = with_verified_ada();
+    change(&app, THIEF);
+    let at_thief = app.emails();
+    let at_thief = at_thief.iter().rfind(|e| e.to == THIEF && e.text.contains("/not-me/")).unwrap();
+    let link = at_thief.link();
+    app.other_browser().visit(&link).is(200);
+    app.post("/email-change", [("email", ADA)]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    app.other_browser().visit(&link).is(404);
+    app.other_browser().post(&link, []).is(404);
+    assert!(app.is_signed_in());
+    app.emails();
+}

@@ -82,3 +82,23 @@ fn a_renewed_sign_in_with_another_browser_is_told_too() {
     let emails = app.emails().split_off(before);
     assert!(emails.iter().any(|email| email.subject.starts_with("New sign-in")), "{emails:?}");
 }
+
+/// Promise 51: what it says is true of when it was caused, though the address has changed since; but it has no link.
+#[test]
+fn a_notice_that_was_held_up_says_the_same_without_a_link() {
+    let app = verified_behind_a_proxy();
+    let before = app.emails().len();
+    app.browser_at("203.0.113.9").log_in(ADA, PASSWORD).redirects_to("/profile");
+    app.sql("UPDATE vestibule_outbox SET due_at = due_at + 60000 WHERE message = 'new-device'");
+    app.post("/email-change", [("email", "ada@new.example")]).redirects_to("/security");
+    app.visit(&app.last_email().link()).and_submit([]).redirects_to("/security");
+    app.clock.advance(std::time::Duration::from_mins(2));
+    let emails = app.emails().split_off(before);
+    app.emails_do_not_matter();
+    let notice = emails.iter().find(|email| email.subject.starts_with("New sign-in")).unwrap();
+    assert_eq!(notice.to, ADA);
+    assert!(
+        notice.text.contains("203.0.113.9") && !notice.text.contains("http://localhost:8000/"),
+        "{notice:?}"
+    );
+}

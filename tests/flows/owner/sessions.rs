@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rocket::http::Method;
 
-use crate::harness::{ADA, PASSWORD, TestApp};
+use crate::harness::{ADA, NEW_PASSWORD, PASSWORD, TestApp};
 
 /// The ID of the session of a browser.
 fn id_of(browser: &crate::harness::Browser) -> String {
@@ -46,15 +46,30 @@ fn another_users_session_is_not_found() {
 
 /// Promise 63: the form is sent twice, or from a page of some minutes ago.
 #[test]
-fn ending_twice_succeeds_twice() {
+fn ending_twice_leads_to_the_list_twice() {
     let app = TestApp::with_ada();
     let phone = id_of(&app.elsewhere());
-    for _ in 0..2 {
-        app.post(&format!("/sessions/{phone}/end"), []).redirects_to("/sessions");
-        app.visit("/sessions").says("The device is signed out.");
-        app.ask(Method::Delete, &format!("/api/v1/sessions/{phone}")).is(200);
-    }
+    app.post(&format!("/sessions/{phone}/end"), []).redirects_to("/sessions");
+    app.visit("/sessions").says("The device is signed out.");
+    app.post(&format!("/sessions/{phone}/end"), []).redirects_to("/sessions");
+    app.visit("/sessions").says("was signed out already");
+    app.ask(Method::Delete, &format!("/api/v1/sessions/{phone}")).is(404);
     assert_eq!(app.count("events WHERE kind = 'session-ended'"), 1);
+}
+
+/// Nothing is said to have ended that goes on: a session that was renewed has another ID.
+#[test]
+fn a_session_that_was_renewed_is_not_said_to_have_ended() {
+    let app = TestApp::with_ada();
+    let thief = app.elsewhere();
+    let listed = id_of(&thief);
+    thief.call(Method::Post, "/api/v1/recent_login", [("password", PASSWORD)]).is(200);
+    app.post(&format!("/sessions/{listed}/end"), []).redirects_to("/sessions");
+    app.visit("/sessions")
+        .says("has signed in again since")
+        .does_not_say("The device is signed out.");
+    app.post(&format!("/sessions/{}/end", id_of(&thief)), []).redirects_to("/sessions");
+    assert!(!thief.is_signed_in());
 }
 
 /// Promise 48: whoever has an old session must not sign the owner out.
@@ -86,6 +101,25 @@ fn a_stolen_session_brings_no_further_guesses() {
         wrong += (0..5).filter(|_| guesser.guess(ADA) == 401).count();
     }
     assert!(wrong <= 6, "{wrong}");
+}
+
+/// The same with cookies of devices that a changed password has made void.
+#[test]
+fn a_stolen_session_brings_no_void_device_back() {
+    let app = TestApp::with_ada();
+    let thief = app.elsewhere();
+    let device = thief.cookies.borrow()["vestibule_device"].clone();
+    app.change_password(PASSWORD, NEW_PASSWORD).redirects_to("/profile");
+    for _ in 0..5 {
+        app.other_browser().guess(ADA);
+    }
+    let thief = app.other_browser();
+    thief.cookies.borrow_mut().insert("session_id".into(), app.session_cookie().unwrap());
+    thief.cookies.borrow_mut().insert("vestibule_device".into(), device);
+    thief.post("/sessions/end-others", []).redirects_to("/sessions");
+    thief.cookies.borrow_mut().remove("session_id");
+    assert_eq!(thief.guess(ADA), 429);
+    app.emails();
 }
 
 /// What one session does is not counted against another: a thief must not keep the owner from ending it.
