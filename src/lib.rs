@@ -160,7 +160,7 @@
 //! delete their accounts themselves, and without it (or with `RESTRICT`) an account that your table refers to is disabled
 //! and never erased, which only the log says. It decides what
 //! becomes of them when the account is deleted: without it, [`Accounts::delete`] refuses. [`UserId`] is a parameter
-//! of routes and a field of forms, and converts to and from `Uuid` and
+//! of routes and a field of forms, binds as it is in sqlx 0.9, and converts to and from `Uuid` and
 //! bytes. Open your own pool; `examples/embed/notes.rs` does it with sqlx. On SQLite set a busy timeout: the service writes
 //! too.
 //!
@@ -169,6 +169,9 @@
 //! | Works beside it | Does not |
 //! |---|---|
 //! | sqlx 0.8 and 0.9, rusqlite 0.32 to 0.39, diesel 2, sea-orm 1 | sqlx 0.7 and so `rocket_db_pools` with `sqlx_sqlite`, `rocket_sync_db_pools` with SQLite |
+//!
+//! The page "Your data" exports what the service stores, and knows nothing of your tables: say so in your layout, and link
+//! to an export of your own.
 //!
 //! # Features
 //!

@@ -26,7 +26,8 @@ use crate::web::next::Next;
 /// }
 /// ```
 ///
-/// Whoever takes the menu shows the notice: it is for one page.
+/// Whoever takes the menu shows the notice: it is for one page. So do not take it in a catcher: a picture that is missing
+/// would use the notice up, and nobody would see it. [`Visitor`](crate::Visitor) says who is signed in there.
 pub struct Menu<'r> {
     frame: Frame<'r>,
 }

@@ -85,6 +85,8 @@ impl SignInFirst {
     /// is not kept, and neither is what a `page` outside this site would get: then the sender gets a page that says so.
     /// For longer texts keep them yourself, and lead [back](Self::back_to).
     ///
+    /// The form is not sent again by itself: after the sign-in its page comes back, and people press the button once more.
+    ///
     /// ```
     /// use rocket::form::Form;
     /// use rocket::response::Redirect;
