@@ -31,11 +31,17 @@ fn where_sign_up_is_not_open_no_route_makes_an_account() {
         app.send_json(Post, "/api/v1/register", json).is(403).says("\"detail\"");
         assert_eq!(app.dump_without(&["throttle"]), before);
         // No page leads there.
-        for page in ["/", "/login", "/password-reset", "/logout"] {
+        for page in ["/login", "/password-reset", "/logout"] {
             app.visit(page).is(200).does_not_say("/signup\"").does_not_say("Sign up");
         }
         app.post("/login", form).is(401).does_not_say("Sign up");
     }
+}
+
+#[test]
+fn the_front_page_offers_no_sign_up_where_it_is_closed() {
+    app("closed").visit("/").is(200).says("Sign in").does_not_say("Sign up");
+    app("open").visit("/").is(200).says("Sign up");
 }
 
 /// A sign-up that waits to be confirmed ends with the setting, whatever its link.
