@@ -7,7 +7,7 @@ use log::warn;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
-use crate::auth::change::{Change, REPEATED_WITHIN};
+use crate::auth::change::REPEATED_WITHIN;
 use crate::auth::events::Event;
 use crate::auth::link::OpenedLink;
 use crate::auth::password::PasswordVersion;
@@ -80,10 +80,11 @@ impl PendingSignUp {
     }
 }
 
-/// The columns of an account whose address is proven.
+/// Somebody who has shown that an address is theirs.
 struct Newcomer<'a> {
     email: &'a Email,
     name: Option<&'a Name>,
+    password: &'a Password,
     password_hash: &'a PasswordHash,
 }
 
@@ -152,22 +153,11 @@ impl Auth {
         let new = Newcomer {
             email: &pending.email,
             name: pending.name.as_ref(),
+            password,
             password_hash: &pending.password_hash,
         };
-        let mut change = self.begin_change(client).await?;
-        let now = change.now;
-        let digest = link.token.digest();
-        let Some(_) = change.take_newcomer_link(digest, link.purpose, now).await? else {
-            change.rollback().await;
-            return self.join_again(link, Some(password), client, by).await;
-        };
-        let Some(session) = self.join(&mut change, link, new, client, by).await? else {
-            change.rollback().await;
-            return Err(Refused::Because(JoinError::EmailTaken));
-        };
-        self.return_pending(&mut change, &pending).await?;
-        change.commit().await?;
-        Ok(Joined { email: pending.email, session, next: pending.next })
+        let joined = self.join(link, new, client, by).await?;
+        Ok(Joined { next: pending.next, ..joined })
     }
 
     /// Uses an invitation up and creates the account, with this password. Also the link of a sign-up: whoever reads the
@@ -193,35 +183,30 @@ impl Auth {
             .map_err(|refused| refused.map(JoinError::WeakPassword))?;
         let password_hash = self.hasher.hash(&password.0, &mut slot).await?;
         drop(slot);
-        let new = Newcomer { email, name: name.as_ref(), password_hash: &password_hash };
-        let mut change = self.begin_change(client).await?;
-        let now = change.now;
-        let digest = link.token.digest();
-        let Some(_) = change.take_newcomer_link(digest, link.purpose, now).await? else {
-            change.rollback().await;
-            return self.join_again(link, Some(&password.0), client, by).await;
+        let new = Newcomer {
+            email,
+            name: name.as_ref(),
+            password: &password.0,
+            password_hash: &password_hash,
         };
-        let Some(session) = self.join(&mut change, link, new, client, by).await? else {
-            change.rollback().await;
-            return Err(Refused::Because(JoinError::EmailTaken));
-        };
-        if let Some(pending) = link.payload.as_deref().and_then(PendingSignUp::parse) {
-            self.return_pending(&mut change, &pending).await?;
-        }
-        change.commit().await?;
-        Ok(Joined { email: email.clone(), session, next: None })
+        self.join(link, new, client, by).await
     }
 
-    /// Creates the account of somebody who has used a link to this address; `None` if the address has one.
+    /// Uses the link up and creates the account of its address.
     async fn join(
         &self,
-        change: &mut Change<'_>,
         link: &OpenedLink,
         new: Newcomer<'_>,
         client: &Client,
         by: SignUpBy,
-    ) -> Result<Option<Option<NewSession>>, Error> {
-        let (id, now) = (UserId::new(), change.now);
+    ) -> Result<Joined, Refused<JoinError>> {
+        let mut change = self.begin_change(client).await?;
+        let (digest, id, now) = (link.token.digest(), UserId::new(), change.now);
+        // Of two that use it at once, one gets it.
+        let Some(_) = change.take_newcomer_link(digest, link.purpose, now).await? else {
+            change.rollback().await;
+            return self.join_again(link, Some(new.password), client, by).await;
+        };
         let row = NewUser {
             id,
             email: new.email,
@@ -231,20 +216,27 @@ impl Auth {
             now,
         };
         if !change.insert_user(row).await? {
-            return Ok(None);
+            change.rollback().await;
+            return Err(Refused::Because(JoinError::EmailTaken));
         }
         change.takes_email(new.email);
-        change.insert_used_link(link.token.digest(), link.purpose, id, now).await?;
+        change.insert_used_link(digest, link.purpose, id, now).await?;
         change.record(Event::SignedUp, Some(id)).await?;
         change.record(Event::EmailVerified, Some(id)).await?;
         let session = match by {
             SignUpBy::Browser(replaced) => {
                 let password = PasswordVersion::default();
-                Some(self.begin_session(change, id, password, false, client, replaced).await?)
+                let session =
+                    self.begin_session(&mut change, id, password, false, client, replaced);
+                Some(session.await?)
             }
             SignUpBy::Program => None,
         };
-        Ok(Some(session))
+        if let Some(pending) = link.payload.as_deref().and_then(PendingSignUp::parse) {
+            self.return_pending(&mut change, &pending).await?;
+        }
+        change.commit().await?;
+        Ok(Joined { email: new.email.clone(), session, next: None })
     }
 
     /// The link was used before: if it made the account of this password a moment ago, the form was sent twice.

@@ -11,7 +11,7 @@ use crate::auth::{Auth, Client, Email, LinkToken, User, UserId};
 use crate::mail::{Fate, Message, Undelivered};
 
 /// What is sent to an address.
-struct Letter {
+struct Outgoing {
     message: Message,
     to: Email,
     /// The account that its link belongs to.
@@ -30,7 +30,7 @@ impl Auth {
     ) -> Result<Sent, Undelivered> {
         let Ok(email) = row.recipient.parse::<Email>() else { return Ok(Sent::Done) };
         let owner = self.store.find_account_by_email(email.key()).await?;
-        let letter = self.letter(row, message, &email, owner.as_ref()).await?;
+        let outgoing = self.choose(row, message, &email, owner.as_ref()).await?;
         let token = LinkToken::new()?;
         let mut tx = self.store.begin().await?;
         tx.lock_account(owner.as_ref().map_or_else(UserId::new, |owner| owner.id)).await?;
@@ -45,14 +45,14 @@ impl Auth {
         }
         // The site is charged whatever becomes of the message: how many of its other messages leave tells nothing.
         let is_one_too_many = row.quota_key.is_some()
-            && !self.charge_newcomer(&mut tx, row, &email, letter.is_some()).await?;
-        let Some(letter) = letter.filter(|_| !is_one_too_many) else {
+            && !self.charge_newcomer(&mut tx, row, &email, outgoing.is_some()).await?;
+        let Some(outgoing) = outgoing.filter(|_| !is_one_too_many) else {
             tx.commit().await?;
             return Ok(Sent::Done);
         };
-        let link = letter.message.link();
+        let link = outgoing.message.link();
         let has_room = match link {
-            Some(purpose) => self.insert_link_of(&mut tx, row, &letter, purpose, &token).await?,
+            Some(purpose) => self.insert_link_of(&mut tx, row, &outgoing, purpose, &token).await?,
             None => true,
         };
         tx.commit().await?;
@@ -61,10 +61,10 @@ impl Auth {
             return Ok(Sent::Done);
         }
         let secret = link.map(|purpose| (purpose, &token));
-        let content = self.content(row, letter.message, secret, String::new());
+        let content = self.content(row, outgoing.message, secret, String::new());
         let sent = match &owner {
-            Some(owner) => self.hand_over(row, &letter.to, content, owner).await,
-            None => self.mail.send(row.id, &letter.to, content, self.clock.now()).await,
+            Some(owner) => self.hand_over(row, &outgoing.to, content, owner).await,
+            None => self.mail.send(row.id, &outgoing.to, content, self.clock.now()).await,
         };
         if sent.as_ref().is_err_and(|undelivered| undelivered.fate != Fate::Unknown) {
             self.store.delete_link(token.digest()).await?;
@@ -73,17 +73,17 @@ impl Auth {
     }
 
     /// Decides what to send; `None` if nothing.
-    async fn letter(
+    async fn choose(
         &self,
         row: &OutboxRow,
         message: Message,
         email: &Email,
         owner: Option<&User>,
-    ) -> Result<Option<Letter>, Error> {
+    ) -> Result<Option<Outgoing>, Error> {
         let newcomer = |purpose, to, payload| {
-            let letter = Letter { message, to, user: None, payload: Some(payload) };
-            let is_open = owner.is_none() && self.is_open_to(purpose, &letter.to);
-            Some(letter).filter(|_| is_open)
+            let outgoing = Outgoing { message, to, user: None, payload: Some(payload) };
+            let is_open = owner.is_none() && self.is_open_to(purpose, &outgoing.to);
+            Some(outgoing).filter(|_| is_open)
         };
         if message == Message::Invitation {
             let Some(typed) = row.payload.clone() else { return Ok(None) };
@@ -95,10 +95,9 @@ impl Auth {
             // The link once more.
             None => self.store.find_sign_up(email.key(), self.clock.now()).await?,
         };
-        let has_password = match owner {
-            Some(owner) => self.store.has_password(owner.id).await?,
-            None => self.store.has_password(UserId::new()).await?,
-        };
+        // Asked of every address, so that the work is the same.
+        let id = owner.map_or_else(UserId::new, |owner| owner.id);
+        let has_password = self.store.has_password(id).await?;
         let Some(owner) = owner else {
             let pending = payload.as_deref().and_then(PendingSignUp::parse).zip(payload.clone());
             return Ok(pending
@@ -111,8 +110,8 @@ impl Auth {
             // Also to an account of before, whose password is another one than was just chosen.
             _ => (Message::EmailInUse, None),
         };
-        let letter = Letter { message, to: owner.email.clone(), user, payload: None };
-        Ok(Some(letter).filter(|_| owner.disabled_at.is_none()))
+        let outgoing = Outgoing { message, to: owner.email.clone(), user, payload: None };
+        Ok(Some(outgoing).filter(|_| owner.disabled_at.is_none()))
     }
 
     /// Counts the message of a sign-up; returns `false` if the address has had enough of them, or its mailbox by all its
@@ -122,13 +121,13 @@ impl Auth {
         tx: &mut Tx,
         row: &OutboxRow,
         email: &Email,
-        has_letter: bool,
+        has_message: bool,
     ) -> Result<bool, Error> {
         if !self.charge_message_to_address(tx, Message::SignUp, email).await?.is_counted() {
             return Ok(false);
         }
         let allowance = self.config.allowance(row.sent_from(), false);
-        if !has_letter || self.charge_mailbox(tx, email, allowance).await?.is_counted() {
+        if !has_message || self.charge_mailbox(tx, email, allowance).await?.is_counted() {
             return Ok(true);
         }
         let open = tx.count_newcomer_links(email.key(), Purpose::SignUp, self.clock.now()).await?;
@@ -140,13 +139,13 @@ impl Auth {
         &self,
         tx: &mut Tx,
         row: &OutboxRow,
-        letter: &Letter,
+        outgoing: &Outgoing,
         purpose: Purpose,
         token: &LinkToken,
     ) -> Result<bool, Error> {
-        let new = self.new_link(purpose, token, letter.user, &letter.to, Some(row.id));
-        let link = NewLink { payload: letter.payload.clone(), ..new };
-        match letter.user {
+        let new = self.new_link(purpose, token, outgoing.user, &outgoing.to, Some(row.id));
+        let link = NewLink { payload: outgoing.payload.clone(), ..new };
+        match outgoing.user {
             Some(_) => tx.insert_link(&link, purpose.most_open()).await,
             None => tx.insert_newcomer_link(&link, purpose.most_open()).await,
         }

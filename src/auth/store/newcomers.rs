@@ -118,7 +118,7 @@ impl Store {
 
 impl Tx {
     /// Inserts a link to somebody without an account, unless other messages have brought `most` open ones of this
-    /// purpose to the address: then returns `false`.
+    /// purpose to the address, or it has got an account in the meantime: then returns `false`.
     pub(in crate::auth) async fn insert_newcomer_link(
         &mut self,
         link: &NewLink,
@@ -130,7 +130,8 @@ impl Tx {
                  (digest, purpose, user_id, recipient, created_at, expires_at, message_id, payload) \
                  SELECT $1, $2, NULL, $3, $4, $5, $6, $7 WHERE (SELECT COUNT(DISTINCT message_id) FROM vestibule_links \
                  WHERE recipient = $3 AND user_id IS NULL AND purpose = $2 AND expires_at > $4 AND created_at <= $8 \
-                 AND message_id <> $6) < $9",
+                 AND message_id <> $6) < $9 \
+                 AND NOT EXISTS (SELECT 1 FROM vestibule_users WHERE email_key = $3)",
                 (
                     link.digest.to_vec(),
                     link.purpose.as_str(),

@@ -27,7 +27,7 @@ struct SentPage<'a> {
 parts!(SentPage);
 
 #[derive(Template)]
-#[template(path = "sign_up_again.html", blocks = ["title", "main"])]
+#[template(path = "sign_up_sent_ask.html", blocks = ["title", "main"])]
 struct AskPage<'a> {
     frame: Frame<'a>,
     form: &'a FormState,

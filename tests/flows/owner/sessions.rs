@@ -32,6 +32,8 @@ fn another_users_session_is_not_found() {
     let app = TestApp::with_ada();
     let grace = app.other_browser();
     grace.sign_up("grace@example.com");
+    let nobodys = "00000000-0000-0000-0000-000000000000";
+    app.ask(Method::Delete, &format!("/api/v1/sessions/{nobodys}")).is(404);
     for id in [id_of(&grace), "x".into()] {
         app.post(&format!("/sessions/{id}/end"), []).is(404);
         app.ask(Method::Delete, &format!("/api/v1/sessions/{id}")).is(404);
